@@ -1,0 +1,1 @@
+"""What differs between providers: formats, base URLs and the names of their keys."""

@@ -1,0 +1,75 @@
+"""API keys, kept out of texts, logs and files."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from dspex.core.errors import ConfigurationError
+
+MASK = "***"
+"""What stands where a key would be."""
+
+
+class Secret:
+    r"""A key that shows itself only when asked by `reveal()`.
+
+    White space around it is dropped, as copied keys often end with a newline. It is
+    compared by value and cannot be pickled or copied into a file by accident.
+
+    Raises:
+        ConfigurationError: When the key is empty, or has a character inside that no
+            HTTP header can carry. The text does not show the key.
+
+    Example:
+        >>> key = Secret("sk-very-secret\n")
+        >>> print(key)
+        ***
+        >>> key.reveal()
+        'sk-very-secret'
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        stripped = value.strip()
+        if not stripped:
+            raise ConfigurationError(
+                "the API key is empty; a key is a line of printable ASCII. Set it, or "
+                "leave it out when the server needs none."
+            )
+        if not all(" " <= character <= "~" for character in stripped):
+            raise ConfigurationError(
+                "the API key holds a control character or one outside ASCII; an HTTP "
+                "header cannot carry it. Copy the key again, without line breaks or "
+                "typographic dashes."
+            )
+        self._value = stripped
+
+    def reveal(self) -> str:
+        """Return the key itself, for the header that needs it."""
+        return self._value
+
+    def scrub(self, text: str) -> str:
+        """Replace the key wherever it stands in a text."""
+        return text.replace(self._value, MASK)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK!r})"
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __format__(self, _spec: str) -> str:
+        return MASK
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Secret cannot be pickled or deep-copied; keys stay in the process that "
+            "read them. Pass the name of the environment variable instead."
+        )

@@ -1,0 +1,263 @@
+"""Reading rows from CSV, TSV, JSONL and JSON files.
+
+Whatever is wrong with a file ends in a `DataError` that names the file and the line.
+Knows nothing of examples or inputs.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, NoReturn
+
+from dspex.core.errors import DataError
+
+MAX_LINE_BYTES = 16 * 1024 * 1024
+"""A longer line in a CSV, TSV or JSONL file is taken for a mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a file."""
+
+    fields: Mapping[str, Any]
+    """The row's values by field."""
+    line: int | None
+    """The line it begins on, counted from 1; `None` in a JSON file."""
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read every row of a file; its suffix says the format.
+
+    Raises:
+        DataError: When the file cannot be read or holds no row.
+    """
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(
+            f"{path} has the suffix {path.suffix!r}; the known ones are: "
+            f"{', '.join(_READERS)}. Rename the file, or read it yourself and pass "
+            "the rows as a list of dicts.",
+            path=path,
+        )
+    try:
+        rows = list(reader(path))
+    except FileNotFoundError as error:
+        raise DataError(
+            f"there is no file {str(path)!r}; a data file was expected there, seen "
+            f"from {Path.cwd()}. Check the name, or pass an absolute path.",
+            path=path,
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror}. Pass a file you may read.",
+            path=path,
+        ) from error
+    if not rows:
+        raise DataError(
+            f"{path} holds no row; at least one was expected. Add rows to it.",
+            path=path,
+        )
+    return rows
+
+
+def _csv_rows(path: Path, delimiter: str = ",") -> Iterator[Row]:
+    lines = csv.reader(_lines(path), delimiter=delimiter, strict=True)
+    columns: list[str] = []
+    starts_at = 1
+    try:
+        for values in lines:
+            if values and not columns:
+                columns = _checked_header(path, lines.line_num, values)
+            elif values:
+                _check_width(path, starts_at, columns, values)
+                yield Row(dict(zip(columns, values, strict=True)), starts_at)
+            starts_at = lines.line_num + 1
+    except csv.Error as error:
+        _fail(
+            path,
+            starts_at,
+            f"the row that begins here is not valid CSV: {error}. Close the quotes, "
+            'write a quote inside quotes as "", or keep very long texts in JSONL.',
+            error,
+        )
+
+
+def _tsv_rows(path: Path) -> Iterator[Row]:
+    return _csv_rows(path, delimiter="\t")
+
+
+def _jsonl_rows(path: Path) -> Iterator[Row]:
+    for number, text in enumerate(_lines(path), start=1):
+        if text.strip():
+            value = _parsed_json(text, path, first_line=number)
+            if not isinstance(value, dict):
+                _fail(
+                    path,
+                    number,
+                    f"this line is a JSON {_json_name(value)}; an object was "
+                    'expected. Write each row as {"field": value, ...} on one line.',
+                )
+            yield Row(value, number)
+
+
+def _json_rows(path: Path) -> Iterator[Row]:
+    text = _decoded(path, path.read_bytes(), first_line=1)
+    rows = _parsed_json(text, path, first_line=1) if text.strip() else []
+    if not isinstance(rows, list):
+        raise DataError(
+            f"{path} is a JSON {_json_name(rows)}; a list of objects was expected. "
+            'Write [{"field": value, ...}, ...].',
+            path=path,
+        )
+    for position, value in enumerate(rows):
+        if not isinstance(value, dict):
+            raise DataError(
+                f"{path}: row {position} is a JSON {_json_name(value)}; an object was "
+                'expected. Write each row as {"field": value, ...}.',
+                path=path,
+            )
+        yield Row(value, None)
+
+
+_READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
+    ".csv": _csv_rows,
+    ".tsv": _tsv_rows,
+    ".jsonl": _jsonl_rows,
+    ".ndjson": _jsonl_rows,
+    ".json": _json_rows,
+}
+
+
+def _lines(path: Path) -> Iterator[str]:
+    # Only "\n" ends a line: a lone "\r" may be part of a quoted CSV value.
+    with path.open("rb") as file:
+        for number in count(1):
+            raw = file.readline(MAX_LINE_BYTES + 1)
+            if not raw:
+                return
+            if len(raw) > MAX_LINE_BYTES:
+                _fail(
+                    path,
+                    number,
+                    f"this line is longer than {MAX_LINE_BYTES} bytes; a row was "
+                    "expected. Check that the file has line breaks.",
+                )
+            yield _decoded(path, raw, first_line=number)
+
+
+def _decoded(path: Path, raw: bytes, *, first_line: int) -> str:
+    encoding = "utf-8-sig" if first_line == 1 else "utf-8"
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = first_line + raw.count(b"\n", 0, error.start)
+        _fail(path, line, "this line is not UTF-8. Save the file as UTF-8.", error)
+    if "\0" in text:
+        line = first_line + text.count("\n", 0, text.index("\0"))
+        _fail(path, line, "this line holds a NUL byte. Save the file as UTF-8 text.")
+    return text
+
+
+def _checked_header(path: Path, line: int, columns: list[str]) -> list[str]:
+    for position, name in enumerate(columns):
+        if not name.strip():
+            _fail(
+                path,
+                line,
+                f"column {position + 1} of the header has no name; every column needs "
+                "one. Name it, or write the file without its index column.",
+            )
+        if name in columns[:position]:
+            _fail(
+                path,
+                line,
+                f"the header names the column {name!r} twice; each name once was "
+                "expected. Rename one of the two.",
+            )
+    return columns
+
+
+def _check_width(path: Path, line: int, columns: list[str], values: list[str]) -> None:
+    if len(values) != len(columns):
+        _fail(
+            path,
+            line,
+            f"this row has {len(values)} values; the header has {len(columns)} "
+            f"columns ({_listed(columns)}). Fill it up, or put quotes around a value "
+            "that holds the separator.",
+        )
+
+
+def _parsed_json(text: str, path: Path, *, first_line: int) -> Any:
+    try:
+        value = json.loads(
+            text,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            object_pairs_hook=_object,
+        )
+        if "\\ud" in text.lower():
+            # Half a surrogate pair is a text no request could ever carry.
+            json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        line = first_line + error.lineno - 1
+        problem = f"not valid JSON: {error.msg} at column {error.colno}"
+        _fail(path, line, f"{problem}. Correct the line.", error)
+    except RecursionError as error:
+        _fail(path, first_line, "the JSON is nested too deeply. Flatten it.", error)
+    except UnicodeEncodeError as error:
+        problem = "a \\u escape is half of a surrogate pair. Correct the text"
+        _fail(path, first_line, f"{problem}.", error)
+    except ValueError as error:
+        _fail(path, first_line, f"not valid JSON: {error}. Correct it.", error)
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text} is too large")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the field {twice!r} is there twice in one object")
+    return fields
+
+
+def _json_name(value: Any) -> str:
+    match value:
+        case dict():
+            return "object"
+        case list():
+            return "list"
+        case str():
+            return "string"
+        case bool() | None:
+            return {True: "true", False: "false", None: "null"}[value]
+        case _:
+            return "number"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names)
+
+
+def _fail(
+    path: Path, line: int, problem: str, cause: Exception | None = None
+) -> NoReturn:
+    raise DataError(f"{path}, line {line}: {problem}", path=path, line=line) from cause

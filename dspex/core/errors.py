@@ -1,0 +1,226 @@
+"""The error tree of dspex.
+
+```
+DspexError
+├─ ConfigurationError (ValueError)      a setting, a model string or a missing extra
+├─ SignatureError (ValueError)          the signature text or class is wrong
+├─ DataError (ValueError)               a data file or a row; .path .line
+├─ MissingInputError (ValueError)       a program was called without a declared input
+├─ AdapterError                         between a signature and a model's text
+│   └─ AdapterParseError                the reply does not fit the signature
+├─ LMError                              one language-model call ended without an answer
+│   ├─ LMConnectionError                no connection, or it broke
+│   ├─ LMTimeoutError                   no byte for the attempt timeout, or the deadline
+│   ├─ LMRateLimitError                 429; .retry_after
+│   ├─ LMAuthError                      401, 403: the key
+│   ├─ LMBillingError                   402, insufficient_quota: the account
+│   ├─ LMInvalidRequestError            400, 404, 422: the request
+│   │   └─ ContextWindowExceededError   the prompt is longer than the model's context
+│   ├─ LMServerError                    5xx
+│   ├─ LMResponseError                  a reply that is not what the provider promises
+│   ├─ LMOutageError                    the provider has been down for `max_outage`
+│   └─ LMCancelledError                 the scope that made the call was cancelled
+├─ EvaluationError                      the evaluation as a whole could not go on
+└─ RuntimeClosedError                   the runtime has ended, or gave up; see the cause
+```
+
+`EvaluationInterrupted` is a `KeyboardInterrupt`, so that no `except Exception` in a
+program swallows a Ctrl-C. Facts are attributes, so code never needs to read the text.
+No error holds a key, a header or a prompt.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+class DspexError(Exception):
+    """Base of every error dspex raises on purpose."""
+
+
+class ConfigurationError(DspexError, ValueError):
+    """A setting is missing or makes no sense; raised before any work starts."""
+
+
+class SignatureError(DspexError, ValueError):
+    """The text or class of a signature is wrong."""
+
+
+class DataError(DspexError, ValueError):
+    """A data file or a row of it cannot be read.
+
+    Attributes:
+        path: The file, or `None` for rows that came from memory.
+        line: The line in the file, counted from 1, or `None`.
+    """
+
+    def __init__(
+        self, message: str, *, path: Path | None = None, line: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.path = path
+        self.line = line
+
+
+class MissingInputError(DspexError, ValueError):
+    """A program was called without one of its declared inputs.
+
+    Attributes:
+        missing: The names that were not given.
+    """
+
+    def __init__(self, message: str, *, missing: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.missing = missing
+
+
+class AdapterError(DspexError):
+    """Something between a signature and a model's text went wrong."""
+
+
+class AdapterParseError(AdapterError):
+    """A model's reply does not fit the signature.
+
+    Attributes:
+        adapter_name: The adapter that could not read the reply.
+        lm_response: The reply, as it came.
+        expected: The output fields that were expected.
+        parsed_result: The fields that could be read, by name.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        adapter_name: str,
+        lm_response: str,
+        expected: tuple[str, ...],
+        parsed_result: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.adapter_name = adapter_name
+        self.lm_response = lm_response
+        self.expected = expected
+        self.parsed_result = parsed_result or {}
+
+
+class LMError(DspexError):
+    """One language-model call ended without an answer.
+
+    Attributes:
+        model: The model string as the user wrote it, or an empty string.
+        status: The HTTP status, or `None` when no reply came.
+        request_id: The provider's id of the request, or `None`.
+        retry_after: Seconds the provider asked to wait, or `None`.
+        attempts: How many requests were sent for this call.
+    """
+
+    retryable: ClassVar[bool] = False
+    """Whether the same call may succeed when it is made again."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        model: str = "",
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        attempts: int = 0,
+    ) -> None:
+        super().__init__(message)
+        self.model = model
+        self.status = status
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.attempts = attempts
+
+
+class LMConnectionError(LMError):
+    """No connection could be made, or it broke before the reply was whole."""
+
+    retryable = True
+
+
+class LMTimeoutError(LMError):
+    """No byte came for the attempt timeout, or the call's deadline passed."""
+
+    retryable = True
+
+
+class LMRateLimitError(LMError):
+    """The provider said 429: too many requests."""
+
+    retryable = True
+
+
+class LMAuthError(LMError):
+    """The provider refused the key (401 or 403)."""
+
+
+class LMBillingError(LMError):
+    """The account cannot pay (402, or a 429 with `insufficient_quota`)."""
+
+
+class LMInvalidRequestError(LMError):
+    """The provider refused the request itself (400, 404, 413, 422)."""
+
+
+class ContextWindowExceededError(LMInvalidRequestError):
+    """The prompt is longer than the model's context."""
+
+
+class LMServerError(LMError):
+    """The provider failed (5xx)."""
+
+    retryable = True
+
+
+class LMResponseError(LMError):
+    """The provider answered 200 with something that is not a reply.
+
+    It is worth another attempt: nothing of the answer could be read.
+    """
+
+    retryable = True
+
+
+class LMOutageError(LMError):
+    """The provider has been down longer than `max_outage`; the cause is chained."""
+
+
+class LMCancelledError(LMError):
+    """The work that made this call was given up, so the call was too."""
+
+
+class EvaluationError(DspexError):
+    """An evaluation could not go on.
+
+    Attributes:
+        result: What was measured until then (an `EvaluationResult`), or `None`.
+    """
+
+    def __init__(self, message: str, *, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class EvaluationInterrupted(KeyboardInterrupt):  # noqa: N818 - a Ctrl-C, not an error
+    """Ctrl-C during an evaluation or an optimisation.
+
+    Attributes:
+        result: What was measured until then (an `EvaluationResult`), or `None`.
+        best_so_far: For an optimiser, the best program until then, or `None`.
+    """
+
+    def __init__(
+        self, message: str, *, result: Any = None, best_so_far: Any = None
+    ) -> None:
+        super().__init__(message)
+        self.result = result
+        self.best_so_far = best_so_far
+
+
+class RuntimeClosedError(DspexError):
+    """The runtime has ended or given up; the cause says why."""

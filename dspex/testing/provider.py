@@ -1,0 +1,226 @@
+"""A language-model provider on loopback that misbehaves on purpose and keeps a bill.
+
+It is a real HTTP server on its own thread, so that a test exercises sockets, timeouts
+and broken connections as they are. The bill says what was asked and what became of it,
+which is what a test compares with a run's own record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, Self, TypeVar
+
+from dspex.testing._http_server import Connection
+from dspex.testing._service import Billed, Rule, Service
+from dspex.testing.answers import Answer
+from dspex.testing.faults import Fault
+
+T = TypeVar("T")
+On = int | Collection[int] | Callable[[Billed], bool] | None
+"""Which requests: a number, several numbers, a predicate, or all of them."""
+
+_REPLY_WITHIN = 10.0
+"""Seconds the server's own thread may take to do what a caller asked of it."""
+
+
+class FakeProvider:
+    """An OpenAI-compatible server for tests. Use it as a context manager.
+
+    When to use it: for anything that depends on the wire, such as retries, deadlines,
+    limits and restarts. When not: to test what a program does with an answer, where a
+    `LanguageModel` of three lines is simpler and faster.
+
+    Args:
+        answer: From the chat messages to the completion's text, or to a whole response
+            body. It runs on the server's thread, so it must be quick and thread-safe.
+        latency: Seconds of work per request, or a function from the request's number.
+        slots: How many requests are worked on at once; the others wait in a queue.
+            `None` works on all of them.
+        api_key: When given, requests without this bearer key are answered with 401.
+
+    Attributes:
+        base_url: What to pass as `api_base`; the same after `stop()` and `start()`.
+
+    Example:
+        >>> import httpx
+        >>> with FakeProvider(answer=lambda messages: "Lima") as provider:
+        ...     url = f"{provider.base_url}/chat/completions"
+        ...     reply = httpx.post(url, json={"messages": []}, trust_env=False)
+        ...     fates = [billed.fate for billed in provider.bill]
+        >>> reply.json()["choices"][0]["message"]["content"], fates
+        ('Lima', ['answered'])
+    """
+
+    def __init__(
+        self,
+        *,
+        answer: Answer | None = None,
+        latency: float | Callable[[int], float] = 0.0,
+        slots: int | None = None,
+        api_key: str | None = None,
+    ) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._service = Service(
+            answer=answer or (lambda _messages: "ok"),
+            latency=latency if callable(latency) else lambda _number: latency,
+            slots=slots,
+            api_key=api_key,
+            loop=self._loop,
+        )
+        self._connections: set[Connection] = set()
+        self._server: asyncio.Server | None = None
+        self._port = 0
+        self._thread = threading.Thread(
+            target=self._run_loop, name="fake-provider", daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        """Start the thread and listen on a free port of 127.0.0.1."""
+        self._thread.start()
+        self.start()
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        """Close every connection and end the thread."""
+        self.stop()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_REPLY_WITHIN)
+
+    @property
+    def base_url(self) -> str:
+        """The root of the API, such as `http://127.0.0.1:41234/v1`."""
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    @property
+    def bill(self) -> tuple[Billed, ...]:
+        """Every request received so far, oldest first: a copy, from any thread."""
+        return self._service.bill.snapshot()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests received whose exchange has not ended."""
+        return self._service.bill.in_flight
+
+    @property
+    def in_flight_max(self) -> int:
+        """The most requests that were in flight at one time."""
+        return self._service.bill.in_flight_max
+
+    def start(self) -> None:
+        """Listen again, on the same port as before. Harmless when listening."""
+        self._on_loop(self._listen())
+
+    def stop(self) -> None:
+        """Be down: refuse connections and break the open ones off ("cut")."""
+        self._on_loop(self._hang_up())
+
+    def pause(self) -> None:
+        """Take requests but work on none of them, until `resume()`."""
+        self._on_loop(_call(self._service.pause))
+
+    def resume(self) -> None:
+        """Work on the requests that were held back."""
+        self._on_loop(_call(self._service.resume))
+
+    def misbehave(
+        self, fault: Fault, *, on: On = None, times: int | None = None
+    ) -> None:
+        """Answer some requests with a fault from now on.
+
+        Rules are tried in the order they were added; the first that applies acts.
+
+        Args:
+            fault: What to do instead of answering.
+            on: The request's number (from 1), several of them, a predicate over the
+                `Billed` request, or `None` for all.
+            times: How often at most; `None` is no limit.
+        """
+        rule = Rule(fault, _predicate(on), times)
+        self._on_loop(_call(lambda: self._service.rules.append(rule)))
+
+    def behave(self) -> None:
+        """Forget all faults."""
+        self._on_loop(_call(self._service.rules.clear))
+
+    def wait_for_in_flight(self, n: int, timeout: float) -> None:
+        """Wait until at least `n` requests are in flight.
+
+        Raises:
+            TimeoutError: When that did not happen within `timeout` seconds.
+        """
+        if not self._service.bill.wait(lambda bill: bill.in_flight >= n, timeout):
+            self._give_up(f"{n} requests in flight", timeout)
+
+    def wait_for_idle(self, timeout: float) -> None:
+        """Wait until no request is in flight.
+
+        Raises:
+            TimeoutError: When that did not happen within `timeout` seconds.
+        """
+        if not self._service.bill.wait(lambda bill: bill.in_flight == 0, timeout):
+            self._give_up("no request in flight", timeout)
+
+    def wait_for_bill(self, n: int, timeout: float) -> None:
+        """Wait until at least `n` requests have been received.
+
+        Raises:
+            TimeoutError: When that did not happen within `timeout` seconds.
+        """
+        if not self._service.bill.wait(lambda bill: bill.received >= n, timeout):
+            self._give_up(f"{n} requests received", timeout)
+
+    def _give_up(self, wish: str, timeout: float) -> None:
+        msg = (
+            f"waited {timeout:g} s for {wish}; there are {self.in_flight} in flight of"
+            f" {len(self.bill)} received. Look at `bill` for what became of the others."
+        )
+        raise TimeoutError(msg)
+
+    def _run_loop(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    def _on_loop(self, work: Coroutine[Any, Any, T]) -> T:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return future.result(_REPLY_WITHIN)
+
+    async def _listen(self) -> None:
+        if self._server is not None:
+            return
+        self._server = await self._loop.create_server(
+            lambda: Connection(self._connections, self._service.on_request),
+            "127.0.0.1",
+            self._port,
+            backlog=1024,
+            reuse_address=True,
+        )
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def _hang_up(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        self._service.cut_all()
+        for connection in list(self._connections):
+            connection.transport.abort()
+        # One turn of the loop, so that the sockets are closed when this returns.
+        await asyncio.sleep(0)
+
+
+def _predicate(on: On) -> Callable[[Billed], bool]:
+    if on is None:
+        return lambda _billed: True
+    if callable(on):
+        return on
+    numbers = {on} if isinstance(on, int) else set(on)
+    return lambda billed: billed.number in numbers
+
+
+async def _call(action: Callable[[], object]) -> None:
+    """Run a plain function on the loop's thread."""
+    action()

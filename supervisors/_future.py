@@ -1,0 +1,122 @@
+"""A promise of one reply that is kept exactly once.
+
+Lighter than Pykka's own (one lock used as a latch, no condition), with callbacks, and
+safe to settle from several threads: the first wins and the others are told so.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import pykka
+
+T = TypeVar("T")
+
+
+class ReplyFuture(pykka.Future[T]):
+    """One reply, sooner or later: a value or an error.
+
+    Any thread may settle it, read it, or add a callback. Callbacks run in the thread
+    that settles it (or at once, in the thread that adds them, when it is settled
+    already), so they must be short and must not raise.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._latch = threading.Lock()
+        self._latch.acquire()
+        # Whoever pops the token may settle: deque.pop is atomic, so nobody else can.
+        self._token: deque[None] = deque((None,))
+        self._callbacks: deque[Callable[[ReplyFuture[T]], None]] = deque()
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._done = False
+
+    def done(self) -> bool:
+        """Whether the reply is there."""
+        return self._done
+
+    def resolve(self, value: Any) -> bool:
+        """Settle with a value; `False` when somebody settled it before."""
+        return self._settle(value, None)
+
+    def reject(self, error: BaseException) -> bool:
+        """Settle with an error; `False` when somebody settled it before."""
+        return self._settle(None, error)
+
+    def on_done(self, callback: Callable[[ReplyFuture[T]], None]) -> None:
+        """Call `callback` with this future once, when it is settled."""
+        self._callbacks.append(callback)
+        if self._done:
+            self._run_callbacks()
+
+    def get(self, *, timeout: float | None = None) -> Any:
+        """Wait for the reply and return it, or raise the error it was settled with.
+
+        Raises:
+            pykka.Timeout: When `timeout` seconds pass first.
+        """
+        if self._get_hook is not None:
+            return super().get(timeout=timeout)
+        if not self._done and not self.wait(timeout):
+            msg = f"no reply within {timeout} s"
+            raise pykka.Timeout(msg)
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until settled, at most `timeout` seconds; say whether it is."""
+        if self._done:
+            return True
+        if not self._latch.acquire(timeout=-1 if timeout is None else max(timeout, 0)):
+            return self._done
+        self._latch.release()
+        return True
+
+    def set(self, value: Any = None) -> None:
+        """Settle with a value, as Pykka does.
+
+        Raises:
+            queue.Full: When it is settled already.
+        """
+        if not self.resolve(value):
+            raise queue.Full
+
+    def set_exception(self, exc_info: Any = None) -> None:
+        """Settle with an error (or the one being handled), as Pykka does.
+
+        Raises:
+            queue.Full: When it is settled already.
+        """
+        kind, value, traceback = exc_info or sys.exc_info()
+        error: BaseException = kind() if value is None else value  # type: ignore[misc] # not None outside `except`
+        if traceback is not None:
+            error = error.with_traceback(traceback)
+        if not self.reject(error):
+            raise queue.Full
+
+    def _settle(self, value: Any, error: BaseException | None) -> bool:
+        try:
+            self._token.pop()
+        except IndexError:
+            return False
+        self._value, self._error = value, error
+        self._done = True
+        self._latch.release()
+        self._run_callbacks()
+        return True
+
+    def _run_callbacks(self) -> None:
+        # Both the settler and a late adder may be here; each callback is popped once.
+        while True:
+            try:
+                callback = self._callbacks.popleft()
+            except IndexError:
+                return
+            callback(self)

@@ -1,0 +1,41 @@
+"""A supervisor for children that come and go: Elixir's `DynamicSupervisor`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from supervisors.child_spec import ChildSpec, Intensity, Strategy
+from supervisors.errors import ChildStateError
+from supervisors.exits import ExitReason
+from supervisors.supervisor import SupervisorActor
+
+
+class DynamicSupervisorActor(SupervisorActor):
+    """Starts with no children, restarts each on its own, stops all side by side.
+
+    When to use it: children whose number is not known beforehand, such as one worker
+    per example. When not: parts that depend on each other's order.
+    """
+
+    def __init__(
+        self, *, intensity: Intensity | None = None, max_children: int | None = None
+    ) -> None:
+        super().__init__(strategy=Strategy.ONE_FOR_ONE, intensity=intensity)
+        self._max_children = max_children
+
+    def _add(self, spec: ChildSpec) -> Any:
+        limit = self._max_children
+        if limit is not None and len(self._machine.which_children()) >= limit:
+            msg = (
+                f"this supervisor has {limit} children, its max_children; wait until "
+                "one has ended, or allow more."
+            )
+            return ChildStateError(msg, child_id=spec.id, state="max_children")
+        return super()._add(spec)
+
+    def on_end(self, reason: ExitReason) -> None:
+        """Ask all children to stop at once, then wait for each."""
+        for status in self._machine.which_children():
+            if status.ref is not None and status.spec.shutdown != "brutal_kill":
+                status.ref.shutdown()
+        super().on_end(reason)

@@ -1,0 +1,104 @@
+"""The error tree of supervisors.
+
+```
+SupervisorError
+├─ ConfigError (ValueError)          a child spec or an option makes no sense
+├─ ChildNotFoundError (LookupError)  no such child; .child_id .known
+├─ ChildStateError                   the child is not in a state for that; .state
+├─ StartError                        an actor did not start; .reason
+├─ ActorDownError (pykka.ActorDeadError)  the actor called is dead; .name .reason
+│   └─ RestartLimitError             and its tree gave up restarting it
+├─ CallTimeoutError (TimeoutError)   no answer within the call's timeout
+├─ SelfCallError                     an actor asked itself
+└─ ScopeCancelledError               the work that made the call was given up
+```
+"""
+
+from __future__ import annotations
+
+import pykka
+
+from supervisors.exits import ExitReason
+
+
+class SupervisorError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class ConfigError(SupervisorError, ValueError):
+    """A child spec or an option makes no sense; raised before anything starts."""
+
+
+class ChildNotFoundError(SupervisorError, LookupError):
+    """A supervisor has no child with that id.
+
+    Attributes:
+        child_id: The id asked for.
+        known: The ids there are, in start order.
+    """
+
+    def __init__(self, child_id: str, known: tuple[str, ...]) -> None:
+        listed = ", ".join(repr(name) for name in known) or "none"
+        super().__init__(
+            f"no child {child_id!r} under this supervisor; its children are: {listed}. "
+            "Pass one of those ids, or add it first with start_child()."
+        )
+        self.child_id = child_id
+        self.known = known
+
+
+class ChildStateError(SupervisorError):
+    """A child is not in a state in which the call makes sense.
+
+    Attributes:
+        child_id: The child.
+        state: What it is instead, in OTP's words: `running`, `restarting`,
+            `already_present`, `already_started` or `max_children`.
+    """
+
+    def __init__(self, message: str, *, child_id: str, state: str) -> None:
+        super().__init__(message)
+        self.child_id = child_id
+        self.state = state
+
+
+class StartError(SupervisorError):
+    """An actor did not start.
+
+    Attributes:
+        reason: Why; a crash keeps its exception, which is also this error's cause.
+    """
+
+    def __init__(self, message: str, *, reason: ExitReason) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ActorDownError(SupervisorError, pykka.ActorDeadError):
+    """The actor called is dead, or died before it answered.
+
+    Attributes:
+        name: The name it was called by, or its class.
+        reason: Why it ended.
+    """
+
+    def __init__(self, name: str, reason: ExitReason) -> None:
+        super().__init__(f"{name!r} is not there to answer: it ended ({reason})")
+        self.name = name
+        self.reason = reason
+
+
+class RestartLimitError(ActorDownError):
+    """The tree an actor lived in gave up restarting; it will not come back."""
+
+
+class CallTimeoutError(SupervisorError, TimeoutError):
+    """An actor did not answer in time. It lives, and a late answer is dropped."""
+
+
+class SelfCallError(SupervisorError):
+    """An actor asked itself, and would have waited for ever."""
+
+
+class ScopeCancelledError(SupervisorError):
+    """The work this call belongs to was given up, so the call is refused."""

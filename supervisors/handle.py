@@ -1,0 +1,84 @@
+"""What people hold: a name that finds its actor at each send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from supervisors._future import ReplyFuture
+from supervisors._mailbox import remaining
+from supervisors.clock import SYSTEM_CLOCK
+from supervisors.errors import ActorDownError, CallTimeoutError
+from supervisors.ref import DEFAULT_CALL_TIMEOUT, await_reply
+from supervisors.registry import Registry
+
+
+class Handle:
+    """A name in a registry; survives the restarts of the actor behind it.
+
+    Subclass it to give messages their methods; only that class should send them.
+    """
+
+    def __init__(self, registry: Registry, name: str) -> None:
+        self._registry = registry
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    def is_alive(self) -> bool:
+        """Whether an actor has the name at this moment."""
+        ref = self._registry.whereis(self.name)
+        return ref is not None and ref.is_alive()
+
+    def cast(self, message: Any) -> bool:
+        """Send and forget; `False` when nobody has the name now, as in OTP."""
+        ref = self._registry.whereis(self.name)
+        if ref is None:
+            return False
+        ref.cast(message)
+        return True
+
+    def submit(self, message: Any) -> ReplyFuture[Any]:
+        """Send to the present incarnation and return the promise of its reply.
+
+        Raises:
+            ActorDownError: Nobody has the name now.
+            SelfCallError: The actor itself is calling.
+        """
+        return self._registry.lookup(self.name).submit(message)
+
+    def call(
+        self,
+        message: Any,
+        timeout: float | None = DEFAULT_CALL_TIMEOUT,
+        *,
+        idempotent: bool = False,
+    ) -> Any:
+        """Send and wait for the reply.
+
+        Args:
+            message: What to send.
+            timeout: Seconds for everything; `None` waits as long as the tree stands.
+            idempotent: Whether handling the message twice is the same as once. Then a
+                call whose actor dies waits for the next incarnation and is sent again.
+
+        Raises:
+            ActorDownError: The actor is gone, or its tree gave up.
+            CallTimeoutError: No answer in time.
+            ScopeCancelledError: The work this call belongs to was given up.
+            SelfCallError: The actor itself is calling.
+        """
+        if not idempotent:
+            return await_reply(self.submit(message), timeout, self.name)
+        deadline = None if timeout is None else SYSTEM_CLOCK.monotonic() + timeout
+        while True:
+            ref = self._registry.await_name(self.name, remaining(deadline))
+            try:
+                return await_reply(ref.submit(message), remaining(deadline), self.name)
+            except CallTimeoutError:
+                raise
+            except ActorDownError:
+                # Only the death of the actor called is ours to wait out; a reply that
+                # tells of somebody else's death leaves our actor alive.
+                if ref.is_alive():
+                    raise

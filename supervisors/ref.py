@@ -1,0 +1,265 @@
+"""One incarnation of an actor, seen from outside.
+
+A `Ref` is a Pykka `ActorRef` that also knows how its actor's life goes: whether it has
+started, what it has in hand, and why it ended. It names one incarnation and is dead
+for ever afterwards; people hold a `Handle`, which finds the present one by name.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pykka
+from pykka._envelope import Envelope
+from pykka.messages import _ActorStop
+
+from supervisors import _census
+from supervisors._current import current_life
+from supervisors._future import ReplyFuture
+from supervisors._mailbox import Mailbox
+from supervisors.errors import ActorDownError, CallTimeoutError, SelfCallError
+from supervisors.exits import (
+    KILLED,
+    SHUTDOWN,
+    ExitReason,
+    cause_of,
+)
+from supervisors.scope import current_scope
+
+if TYPE_CHECKING:
+    from supervisors.actor import Actor
+
+A = TypeVar("A", bound="pykka.Actor")
+
+DEFAULT_CALL_TIMEOUT = 5.0
+"""Seconds a call waits for its answer unless told otherwise; OTP's default."""
+
+
+class ReplyToken:
+    """The right to answer one call, later and from any thread, exactly once."""
+
+    __slots__ = ("_future", "_life")
+
+    def __init__(self, future: ReplyFuture[Any], life: Life) -> None:
+        self._future = future
+        self._life = life
+
+    def reply(self, value: Any) -> bool:
+        """Answer; `False` when the caller was answered before or has gone."""
+        self._life.open_tokens.discard(self)
+        return self._future.resolve(value)
+
+    def fail(self, error: BaseException) -> bool:
+        """Answer with an error; `False` when the caller was answered before."""
+        self._life.open_tokens.discard(self)
+        return self._future.reject(error)
+
+
+class Life:
+    """The life of one incarnation, from start to exit reason.
+
+    Shared by the actor, its refs and its supervisor. The exit reason is claimed exactly
+    once; whoever claims it (the actor itself, or a killer) also closes the mailbox and
+    answers every caller.
+    """
+
+    def __init__(self, label: str, inbox: Mailbox) -> None:
+        self.label = label
+        self.inbox = inbox
+        self.started: ReplyFuture[None] = ReplyFuture()
+        self.ended: ReplyFuture[ExitReason] = ReplyFuture()
+        self._stop_wanted: ExitReason | None = None
+        self.in_hand: Envelope[Any] | None = None
+        self.in_hand_since = 0.0
+        self.started_at = 0.0
+        self.open_tokens: set[ReplyToken] = set()
+        self.entered = False
+        self.thread_left: ReplyFuture[None] = ReplyFuture()
+        self.children: Any = None
+        self.gave_up: Any = None
+        self._claim: deque[None] = deque((None,))
+        self._before_end: list[Callable[[], None]] = []
+
+    def before_end(self, step: Callable[[], None]) -> None:
+        """Run `step` when the actor has ended, before anybody is told."""
+        self._before_end.append(step)
+
+    def ask_to_stop(self, reason: ExitReason) -> None:
+        """Ask the actor to end, ahead of the messages that wait."""
+        self._stop_wanted = reason
+        self.inbox.poke()
+
+    def stop_wanted(self) -> ExitReason | None:
+        """The reason it was asked to end with, if it was."""
+        return self._stop_wanted
+
+    def in_thread(self) -> bool:
+        """Whether a thread is in the actor's code."""
+        return self.entered and not self.thread_left.done()
+
+    def end(self, reason: ExitReason) -> bool:
+        """End this life for everybody; `False` when it had ended before."""
+        try:
+            self._claim.pop()
+        except IndexError:
+            return False
+        for step in self._before_end:
+            step()
+        error = self.error(reason)
+        self.inbox.close(lambda envelope: _answer_dead(envelope, error))
+        for token in tuple(self.open_tokens):
+            token.fail(error)
+        in_hand = self.in_hand
+        if in_hand is not None:
+            _answer_dead(in_hand, error)
+        _census.left(self)
+        self.started.reject(error)
+        self.ended.resolve(reason)
+        return True
+
+    def error(self, reason: ExitReason) -> ActorDownError:
+        """What callers get when the actor ended for `reason`."""
+        error = ActorDownError(self.label, reason)
+        error.__cause__ = cause_of(reason)
+        return error
+
+
+def _answer_dead(envelope: Envelope[Any], error: ActorDownError) -> None:
+    future = envelope.reply_to
+    if future is None:
+        return
+    if isinstance(envelope.message, _ActorStop):
+        _settle(future, None, None)
+    else:
+        _settle(future, None, error)
+
+
+def _settle(future: Any, value: Any, error: BaseException | None) -> None:
+    """Settle our future or one of Pykka's; a second answer is dropped."""
+    if isinstance(future, ReplyFuture):
+        if error is None:
+            future.resolve(value)
+        else:
+            future.reject(error)
+        return
+    try:
+        if error is None:
+            future.set(value)
+        else:
+            future.set_exception((type(error), error, None))
+    except Exception:  # noqa: BLE001 - queue.Full: it was answered; first wins
+        return
+
+
+class Ref(pykka.ActorRef[A]):
+    """One incarnation of a supervised actor. Pykka's `tell`, `ask`, `stop` still work.
+
+    What is new: `call` (an ask with a timeout, refused on oneself, cancelled with its
+    scope), `cast` (a tell that never raises), `monitor`, `shutdown`, `kill`.
+    """
+
+    def __init__(self, actor: Actor) -> None:
+        super().__init__(actor)  # type: ignore[arg-type] # A is the actor's own class
+        self.life: Life = actor.life
+
+    def cast(self, message: Any) -> None:
+        """Send `message` and forget it; to a dead actor it is dropped, as in OTP."""
+        self.life.inbox.put(Envelope(message))
+
+    def submit(self, message: Any) -> ReplyFuture[Any]:
+        """Send `message` and return the promise of its reply.
+
+        Raises:
+            SelfCallError: When an actor submits to itself.
+        """
+        if current_life() is self.life:
+            msg = (
+                f"{self.life.label!r} called itself and would wait for ever. "
+                "Call the method directly, or send the message with cast()."
+            )
+            raise SelfCallError(msg)
+        future: ReplyFuture[Any] = ReplyFuture()
+        self.life.inbox.put(Envelope(message, reply_to=future))
+        return future
+
+    def call(self, message: Any, timeout: float | None = DEFAULT_CALL_TIMEOUT) -> Any:
+        """Send `message` and wait for the reply.
+
+        Args:
+            message: What to send.
+            timeout: Seconds to wait; `None` waits as long as the actor lives.
+
+        Raises:
+            ActorDownError: The actor is dead, or died before it answered.
+            CallTimeoutError: It did not answer in time; a late answer is dropped.
+            ScopeCancelledError: The work this call belongs to was given up.
+            SelfCallError: An actor called itself.
+        """
+        return await_reply(self.submit(message), timeout, self.life.label)
+
+    def monitor(self, callback: Callable[[ExitReason], None]) -> None:
+        """Call `callback` with the exit reason exactly once, also when already dead.
+
+        It runs in the thread that ends the actor, so it only sends a message.
+        """
+        self.life.ended.on_done(lambda future: callback(future.get()))
+
+    def shutdown(self, reason: ExitReason = SHUTDOWN) -> None:
+        """Ask the actor to stop, ahead of the messages that wait. Does not wait."""
+        self.life.ask_to_stop(reason)
+
+    def kill(self, reason: ExitReason = KILLED) -> bool:
+        """End the actor for everybody at once; `False` when it was dead already.
+
+        Callers are answered, waiting messages are void. A callback it is in goes on
+        until it returns: a thread cannot be killed.
+        """
+        if not self.life.end(reason):
+            return False
+        if self.life.in_thread():
+            _census.zombie(self.life)
+            if not self.life.in_thread():
+                _census.ended(self.life)
+        self.actor_stopped.set()
+        return True
+
+    def wait(self, timeout: float | None = None) -> ExitReason | None:
+        """Wait for the actor's end; its reason, or `None` after `timeout` seconds."""
+        return self.life.ended.get() if self.life.ended.wait(timeout) else None
+
+    def is_alive(self) -> bool:
+        """Whether this incarnation has not ended."""
+        return not self.life.ended.done()
+
+
+def await_reply(future: ReplyFuture[Any], timeout: float | None, label: str) -> Any:
+    """Wait for a submitted call as `Ref.call` does.
+
+    Raises:
+        CallTimeoutError: No reply within `timeout` seconds.
+        ScopeCancelledError: The calling scope was given up meanwhile.
+    """
+    scope = current_scope()
+    if scope is not None:
+        scope.check()
+        with scope.on_cancel(lambda: future.reject(scope.error())):
+            answered = future.wait(timeout)
+    else:
+        answered = future.wait(timeout)
+    if not answered:
+        msg = (
+            f"{label!r} did not answer within {timeout:g} s. It lives on, and its late "
+            "answer will be dropped; give a longer timeout if it needs one."
+        )
+        error = CallTimeoutError(msg)
+        if future.reject(error):
+            raise error
+    return future.get()
+
+
+def now() -> float:
+    """Real monotonic seconds, for uptimes."""
+    return time.monotonic()

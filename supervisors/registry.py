@@ -1,0 +1,108 @@
+"""Names of actors, so that a restart need not tell anybody.
+
+A registry belongs to one tree: two trees in one process never collide. It is a table
+behind a lock and not an actor, because every call looks a name up and must not wait
+for anybody (OTP keeps its names in a shared table for the same reason).
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from supervisors._mailbox import remaining
+from supervisors.clock import SYSTEM_CLOCK
+from supervisors.errors import ActorDownError
+from supervisors.exits import NO_PROCESS
+from supervisors.ref import Ref
+
+
+class Registry:
+    """Unique names of living actors. Any thread may use it."""
+
+    def __init__(self) -> None:
+        # Protects the fields below; also wakes those who wait for a name.
+        self._changed = threading.Condition()
+        self._refs: dict[str, Ref[Any]] = {}
+        self._graves: dict[str, ActorDownError] = {}
+        self._closed: ActorDownError | None = None
+
+    def register(self, name: str, ref: Ref[Any]) -> bool:
+        """Give `ref` the name; `False` when a living actor has it."""
+        with self._changed:
+            holder = self._refs.get(name)
+            if holder is not None and holder.is_alive():
+                return False
+            self._refs[name] = ref
+            self._graves.pop(name, None)
+            self._changed.notify_all()
+            return True
+
+    def unregister(self, name: str, ref: Ref[Any]) -> None:
+        """Take the name away, if it is still `ref` that has it."""
+        with self._changed:
+            if self._refs.get(name) is ref:
+                del self._refs[name]
+
+    def whereis(self, name: str) -> Ref[Any] | None:
+        """The actor of that name now, or `None`."""
+        with self._changed:
+            return self._refs.get(name)
+
+    def names(self) -> tuple[str, ...]:
+        """All names in use, sorted."""
+        with self._changed:
+            return tuple(sorted(self._refs))
+
+    def lookup(self, name: str) -> Ref[Any]:
+        """The actor of that name now.
+
+        Raises:
+            ActorDownError: There is none; when the tree gave up, with its reason.
+        """
+        with self._changed:
+            return self._found(name) or self._absent(name)
+
+    def await_name(self, name: str, timeout: float | None = None) -> Ref[Any]:
+        """The actor of that name, waiting up to `timeout` seconds for it to come.
+
+        Raises:
+            ActorDownError: It did not come, or its tree gave up.
+        """
+        deadline = None if timeout is None else SYSTEM_CLOCK.monotonic() + timeout
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    self._closed is not None
+                    or name in self._refs
+                    or name in self._graves
+                ),
+                remaining(deadline),
+            )
+            return self._found(name) or self._absent(name)
+
+    def bury(self, name: str, error: ActorDownError) -> None:
+        """Answer calls to `name` with `error` until somebody has the name again."""
+        with self._changed:
+            self._graves[name] = error
+            self._changed.notify_all()
+
+    def close(self, error: ActorDownError) -> None:
+        """Answer everybody who waits or asks later with `error`: the tree is over."""
+        with self._changed:
+            self._closed = error
+            self._refs.clear()
+            self._changed.notify_all()
+
+    @property
+    def closed(self) -> ActorDownError | None:
+        """Why the tree is over, or `None` while it is not."""
+        return self._closed
+
+    def _found(self, name: str) -> Ref[Any] | None:
+        if self._closed is not None:
+            raise self._closed
+        return self._refs.get(name)
+
+    def _absent(self, name: str) -> Ref[Any]:
+        raise self._graves.get(name) or ActorDownError(name, NO_PROCESS)

@@ -1,0 +1,110 @@
+"""What tests of supervised actors need: a clock wound by hand, a probe, a census."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from supervisors import _census
+from supervisors.actor import Actor
+
+
+class ManualClock:
+    """A clock that stands still until it is wound.
+
+    Example:
+        >>> clock = ManualClock()
+        >>> clock.advance(2.5)
+        >>> clock.monotonic()
+        2.5
+    """
+
+    def __init__(self, start: float = 0.0) -> None:
+        # Protects the two fields: threads read the time while a test winds it.
+        self._lock = threading.Lock()
+        self._now = start
+        self._pokes: dict[object, Callable[[], None]] = {}
+
+    def monotonic(self) -> float:
+        """Seconds as wound so far."""
+        with self._lock:
+            return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Wind on, and wake every actor that waits for a timer."""
+        with self._lock:
+            self._now += seconds
+            pokes = tuple(self._pokes.values())
+        for poke in pokes:
+            poke()
+
+    def subscribe(self, poke: Callable[[], None]) -> Callable[[], None]:
+        """Call `poke` at each `advance`; returns a function that ends that."""
+        key = object()
+        with self._lock:
+            self._pokes[key] = poke
+        return lambda: self._unsubscribe(key)
+
+    def _unsubscribe(self, key: object) -> None:
+        with self._lock:
+            self._pokes.pop(key, None)
+
+
+class Probe:
+    """A place events are sent to and waited for, in order."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def __call__(self, event: Any) -> None:
+        """Note an event; give the probe itself as a callback or a handler."""
+        self._queue.put(event)
+
+    def expect(self, timeout: float = 10.0) -> Any:
+        """The next event.
+
+        Raises:
+            AssertionError: None came in time.
+        """
+        try:
+            return self._queue.get(timeout=timeout)
+        except queue.Empty:
+            msg = f"no event within {timeout:g} s"
+            raise AssertionError(msg) from None
+
+    def expect_nothing(self) -> None:
+        """Assert that no event has come that was not taken."""
+        if not self._queue.empty():
+            msg = f"an event came that nobody expected: {self._queue.get()!r}"
+            raise AssertionError(msg)
+
+
+class ProbeActor(Actor):
+    """Hands every message it gets to a `Probe`."""
+
+    def __init__(self, probe: Probe) -> None:
+        super().__init__()
+        self._probe = probe
+
+    def on_receive(self, message: Any) -> None:
+        """Pass it on."""
+        self._probe(message)
+
+
+def assert_no_actor_left(timeout: float = 10.0) -> None:
+    """Assert that every actor of this process has ended, waiting up to `timeout`.
+
+    Raises:
+        AssertionError: Some are alive, or threads are still in dead actors' code.
+    """
+    for life in _census.alive():
+        life.ended.wait(timeout)
+    for life in _census.zombies():
+        life.thread_left.wait(timeout)
+    left = sorted(life.label for life in _census.alive())
+    busy = sorted(life.label for life in _census.zombies())
+    if left or busy:
+        msg = f"actors still alive: {left}; abandoned but still running: {busy}"
+        raise AssertionError(msg)
