@@ -22,6 +22,7 @@ from supervisors.errors import (
     StartError,
     SupervisorError,
 )
+from supervisors.estate import Estate
 from supervisors.events import Event, Events
 from supervisors.exits import (
     Crashed,
@@ -59,6 +60,7 @@ __all__ = [
     "ConfigError",
     "Crashed",
     "DynamicSupervisorActor",
+    "Estate",
     "Event",
     "Events",
     "ExitReason",

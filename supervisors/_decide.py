@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from supervisors import _refusals
 from supervisors._effects import (
     ChildCounts,
     ChildState,
@@ -58,6 +59,7 @@ from supervisors.errors import (
     StartError,
 )
 from supervisors.exits import (
+    NORMAL,
     SHUTDOWN,
     ExitReason,
     FailedToStartChild,
@@ -92,7 +94,7 @@ AutoShutdown = Literal["never", "any_significant", "all_significant"]
 """Which significant children must have ended for the supervisor to end as well."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Child:
     """One line of the supervisor's list."""
 
@@ -100,8 +102,8 @@ class _Child:
     spec: ChildSpec
     state: ChildState = ChildState.DOWN
     ref: Any = None
-    last_end: ExitReason = SHUTDOWN
-    """Why it ended last or did not start; what a retry is counted against."""
+    failure: ExitReason = NORMAL
+    """Why its last restart did not work; means something in RESTARTING only."""
 
 
 class Machine:
@@ -149,11 +151,7 @@ class Machine:
                 supervisor that never shuts down automatically.
         """
         if auto_shutdown not in get_args(AutoShutdown):
-            msg = (
-                f"auto_shutdown is {auto_shutdown!r}; expected one of "
-                f"{get_args(AutoShutdown)}. Leave it out for 'never'."
-            )
-            raise ConfigError(msg)
+            raise _refusals.unknown_auto_shutdown(auto_shutdown, get_args(AutoShutdown))
         self._strategy = strategy
         self._intensity = intensity or Intensity()
         self._auto_shutdown = auto_shutdown
@@ -223,7 +221,7 @@ class Machine:
         child = self._children.get(child_id)
         if child is None or child.state is not ChildState.RESTARTING:
             return None
-        return (yield from self._restart(child, child.last_end, now))
+        return (yield from self._restart(child, child.failure, now))
 
     def start_child(
         self, spec: ChildSpec
@@ -231,14 +229,14 @@ class Machine:
         """Add a child behind all others and start it; a failed start leaves no spec."""
         present = self._children.get(spec.id)
         if present is not None:
-            return _already_there(present)
+            return _refusals.id_is_taken(spec.id, present.state)
         error = self._significance_error(spec)
         if error is not None:
             return error
         child = _Child(spec)
         outcome = yield from _start(spec)
         if isinstance(outcome, StartFailed):
-            return _start_error(spec, outcome.reason)
+            return _refusals.did_not_start(spec.id, outcome.reason)
         self._children[spec.id] = child
         self._take_up(child, outcome)
         return outcome
@@ -254,10 +252,10 @@ class Machine:
         if child is None:
             return self._not_found(child_id)
         if child.state is not ChildState.DOWN:
-            return _not_down(child, "restart_child")
+            return _refusals.not_down(child_id, child.state, "restart_child")
         outcome = yield from _start(child.spec)
         if isinstance(outcome, StartFailed):
-            return _start_error(child.spec, outcome.reason)
+            return _refusals.did_not_start(child_id, outcome.reason)
         self._take_up(child, outcome)
         return outcome
 
@@ -280,7 +278,7 @@ class Machine:
         if child is None:
             return self._not_found(child_id)
         if child.state is not ChildState.DOWN:
-            return _not_down(child, "delete_child")
+            return _refusals.not_down(child_id, child.state, "delete_child")
         del self._children[child_id]
         yield Report("child_deleted", child_id)
         return None
@@ -350,7 +348,7 @@ class Machine:
     def _plan_retry(self, failure: FailedToStartChild) -> Steps[None]:
         child = self._children[failure.child_id]
         child.state = ChildState.RESTARTING
-        child.last_end = failure.reason
+        child.failure = failure.reason
         yield Report("child_start_failed", failure.child_id, failure.reason)
         yield RetryLater(failure.child_id)
 
@@ -418,11 +416,7 @@ class Machine:
 
     def _add_checked(self, spec: ChildSpec) -> None:
         if spec.id in self._children:
-            msg = (
-                f"two children have the id {spec.id!r}; an id names one child of a "
-                "supervisor. Give each its own."
-            )
-            raise ConfigError(msg)
+            raise _refusals.duplicate_id(spec)
         error = self._significance_error(spec)
         if error is not None:
             raise error
@@ -431,11 +425,7 @@ class Machine:
     def _significance_error(self, spec: ChildSpec) -> ConfigError | None:
         if not spec.significant or self._auto_shutdown != "never":
             return None
-        return ConfigError(
-            f"child {spec.id!r} is significant under a supervisor with "
-            "auto_shutdown='never'; its end would mean nothing. Set auto_shutdown, or "
-            "leave `significant` out."
-        )
+        return _refusals.meaningless_significance(spec)
 
     def _not_found(self, child_id: str) -> ChildNotFoundError:
         return ChildNotFoundError(child_id, tuple(self._children))
@@ -465,37 +455,3 @@ def _start(spec: ChildSpec) -> Steps[StartOutcome]:
 def _policy(spec: ChildSpec) -> ShutdownPolicy:
     # A checked spec has a policy; `None` stands only in the constructor's signature.
     return 5.0 if spec.shutdown is None else spec.shutdown
-
-
-def _start_error(spec: ChildSpec, reason: ExitReason) -> StartError:
-    return StartError(
-        f"child {spec.id!r} did not start ({reason}); its start was to end with the "
-        "child running. Mend the cause, then start it again.",
-        reason=reason,
-    )
-
-
-def _already_there(child: _Child) -> ChildStateError:
-    if child.state is ChildState.UP:
-        return ChildStateError(
-            f"child {child.spec.id!r} is running already; start_child() adds a new "
-            "one. Pass an id that is free, or use the child there is.",
-            child_id=child.spec.id,
-            state="already_started",
-        )
-    return ChildStateError(
-        f"a spec with the id {child.spec.id!r} is here already, {child.state.value}; "
-        "start_child() adds a new one. Call restart_child(), or delete_child() first.",
-        child_id=child.spec.id,
-        state="already_present",
-    )
-
-
-def _not_down(child: _Child, call: str) -> ChildStateError:
-    state = "running" if child.state is ChildState.UP else "restarting"
-    return ChildStateError(
-        f"child {child.spec.id!r} is {state}; {call}() takes one that is down. "
-        "Call terminate_child() first.",
-        child_id=child.spec.id,
-        state=state,
-    )

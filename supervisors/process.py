@@ -60,10 +60,20 @@ class ProcessEnded:
         return f"its process ended {how}" + (f", last saying: {last}" if last else "")
 
 
+class _Running:
+    """One process. `ready` belongs to the actor's thread."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self.gone = threading.Event()
+        self.ready = False
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
     """A line of output. Cast by a reader."""
 
+    running: _Running
     text: str
     standard: bool
 
@@ -72,6 +82,7 @@ class _Line:
 class _Ended:
     """The process has ended. Cast by the one who waits for it."""
 
+    running: _Running
     returncode: int
 
 
@@ -79,16 +90,20 @@ class _Ended:
 class _ReadyTimeout:
     """It should be ready by now. Sent by a timer."""
 
+    running: _Running
+
 
 class ProcessActor(Actor):
-    """Runs one process and lives exactly as long as it does."""
+    """Runs one process, and ends when that ends by itself.
+
+    A subclass may also stop the process for a while (`stop_process`) and start it anew
+    (`start_process`).
+    """
 
     def __init__(self, spec: ProcessSpec) -> None:
         super().__init__()
         self._spec = spec
-        self._process: subprocess.Popen[bytes] | None = None
-        self._gone = threading.Event()
-        self._ready = False
+        self._running: _Running | None = None
         self._output: deque[str] = deque(maxlen=spec.kept_lines)
         # A kill runs no clean-up of ours, and must not leave the process behind.
         self.life.before_end(self._kill_process)
@@ -99,12 +114,18 @@ class ProcessActor(Actor):
     @property
     def pid(self) -> int | None:
         """The process id, while there is a process."""
-        return None if self._process is None else self._process.pid
+        return None if self._running is None else self._running.process.pid
 
     def on_start(self) -> None:
         """Start the process. That it runs is a start; ready comes later."""
+        self.start_process()
+
+    def start_process(self) -> None:
+        """Start the process, unless it runs."""
+        if self._running is not None:
+            return
         spec = self._spec
-        self._process = process = subprocess.Popen(  # noqa: S603 - no shell; argv is the caller's
+        process = subprocess.Popen(  # noqa: S603 - no shell; argv is the caller's
             spec.argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -113,73 +134,77 @@ class ProcessActor(Actor):
             # A Ctrl-C in the terminal is for us, not for it.
             process_group=0,
         )
-        THREADS.run(lambda: self._read(process.stdout, standard=True))
-        THREADS.run(lambda: self._read(process.stderr, standard=False))
-        THREADS.run(lambda: self._wait_for(process))
-        self.send_after(spec.ready_timeout, _ReadyTimeout())
+        self._running = running = _Running(process)
+        THREADS.run(lambda: self._read(running, process.stdout, standard=True))
+        THREADS.run(lambda: self._read(running, process.stderr, standard=False))
+        THREADS.run(lambda: self._wait_for(running))
+        self.send_after(spec.ready_timeout, _ReadyTimeout(running))
+
+    def stop_process(self) -> None:
+        """Stop the process in three steps, if it runs, and wait until it is gone."""
+        running, self._running = self._running, None
+        if running is None:
+            return
+        grace = self._spec.stop_grace
+        _close(running.process.stdin)
+        if not running.gone.wait(grace):
+            running.process.terminate()
+        if not running.gone.wait(grace):
+            running.process.kill()
+        running.gone.wait()
 
     def on_receive(self, message: object) -> Any:
-        """Take note of what the process does."""
+        """Take note of what the process does; older ones are of no interest."""
         match message:
             case _Line():
                 self._take_line(message)
             case _Ended():
-                raise Stop(Failed(ProcessEnded(message.returncode, self._tail())))
+                if message.running is self._running:
+                    term = ProcessEnded(message.returncode, tuple(self._output))
+                    raise Stop(Failed(term))
             case _ReadyTimeout():
-                self._check_ready()
+                if message.running is self._running and not message.running.ready:
+                    seconds = self._spec.ready_timeout
+                    raise Stop(Failed(f"its process was not ready after {seconds:g} s"))
             case _:
                 return super().on_receive(message)
         return None
 
     def on_end(self, reason: ExitReason) -> None:
-        """Stop the process in three steps."""
+        """Stop the process."""
         del reason
-        process = self._process
-        if process is None:
-            return
-        grace = self._spec.stop_grace
-        _close(process.stdin)
-        if not self._gone.wait(grace):
-            process.terminate()
-        if not self._gone.wait(grace):
-            process.kill()
-        self._gone.wait()
+        self.stop_process()
 
     def _take_line(self, line: _Line) -> None:
+        running = line.running
         self._output.append(line.text)
-        if self._ready or not line.standard:
+        if running is not self._running or running.ready or not line.standard:
             return
         value = self._spec.ready(line.text)
         if value is not None:
-            self._ready = True
+            running.ready = True
             self.on_ready(value)
 
-    def _check_ready(self) -> None:
-        if not self._ready:
-            msg = f"its process was not ready after {self._spec.ready_timeout:g} s"
-            raise Stop(Failed(msg))
-
-    def _tail(self) -> tuple[str, ...]:
-        return tuple(self._output)
-
-    def _read(self, stream: IO[bytes] | None, *, standard: bool) -> None:
+    def _read(
+        self, running: _Running, stream: IO[bytes] | None, *, standard: bool
+    ) -> None:
         if stream is None:
             return
         with stream:
             while line := stream.readline(LONGEST_LINE):
                 text = line.decode("utf-8", "replace").rstrip("\n")
-                self.actor_ref.cast(_Line(text, standard))
+                self.actor_ref.cast(_Line(running, text, standard))
 
-    def _wait_for(self, process: subprocess.Popen[bytes]) -> None:
-        returncode = process.wait()
-        self._gone.set()
-        self.actor_ref.cast(_Ended(returncode))
+    def _wait_for(self, running: _Running) -> None:
+        returncode = running.process.wait()
+        running.gone.set()
+        self.actor_ref.cast(_Ended(running, returncode))
 
     def _kill_process(self) -> None:
-        process = self._process
-        if process is not None and not self._gone.is_set():
-            _close(process.stdin)
-            process.kill()
+        running = self._running
+        if running is not None and not running.gone.is_set():
+            _close(running.process.stdin)
+            running.process.kill()
 
 
 def _close(stream: IO[bytes] | None) -> None:

@@ -12,17 +12,20 @@ import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 import httpx
 
+from dspex.client.http_messages import HttpRequest, HttpResponse
 from dspex.core.errors import (
     LMConnectionError,
     LMError,
     LMResponseError,
     LMTimeoutError,
 )
+
+__all__ = ["MAX_BYTES", "HttpRequest", "HttpResponse", "HttpxTransport", "Transport"]
 
 MAX_BYTES = 8 * 1024 * 1024
 """The largest body that is read, packed or unpacked, unless told otherwise."""
@@ -39,34 +42,6 @@ _ONE_CONNECTION = httpx.Limits(
 
 _Origin = tuple[str, str, int]
 """Scheme, host and port."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpRequest:
-    """What goes over the wire."""
-
-    method: str
-    """The HTTP method, in capitals."""
-    url: str
-    """The whole URL, `http` or `https`."""
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Headers as they are sent. Not part of the `repr`: they hold the key."""
-    body: bytes = field(default=b"", repr=False)
-    """The body. Not part of the `repr`: it holds the prompt."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpResponse:
-    """What came back, whole and unpacked."""
-
-    status: int
-    """The HTTP status."""
-    headers: Mapping[str, str] = field(repr=False)
-    """Headers, names in lower case; the last wins when one came twice."""
-    body: bytes = field(repr=False)
-    """The body."""
-    sends: int = 1
-    """How often the request was written: 2 after a stale connection, else 1."""
 
 
 class Transport(Protocol):
@@ -162,6 +137,11 @@ class HttpxTransport:
         except _StaleConnectionError:
             response = await self._send_on(self._open(call.url), call)
             return replace(response, sends=2)
+
+    @property
+    def idle(self) -> int:
+        """Connections that wait for their next request."""
+        return len(self._idle)
 
     async def aclose(self) -> None:
         """Close the idle connections; see `Transport.aclose`."""

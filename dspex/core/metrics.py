@@ -178,7 +178,7 @@ def _single_spaced(text: str) -> str:
 
 
 def _without_punctuation(text: str) -> str:
-    following = f"{text[1:]} "
+    following = f"{text} "[1:]
     return "".join(
         character
         for character, after in zip(text, following, strict=True)

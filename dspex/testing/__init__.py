@@ -1,6 +1,6 @@
 """Tools for testing programs that call language models; public and documented."""
 
-from dspex.testing._service import Billed
+from dspex.testing._bill import Billed
 from dspex.testing.answers import Answer, answers_by_input, chat_answer, inputs_of
 from dspex.testing.faults import (
     BAD_JSON,

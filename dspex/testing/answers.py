@@ -40,14 +40,15 @@ def inputs_of(messages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """
     text = _last_user_text(messages)
     found = list(_MARKER.finditer(text))
+    if not found:
+        return {}
     ends = [mark.start() for mark in found[1:]] + [len(text)]
     values = {
         mark.group(1): text[mark.end() : end].strip()
         for mark, end in zip(found, ends, strict=True)
     }
-    if found:
-        last = found[-1].group(1)
-        values[last] = values[last].split("\n\n", 1)[0]
+    last = found[-1].group(1)
+    values[last] = values[last].split("\n\n", 1)[0]
     return values
 
 

@@ -12,8 +12,9 @@ import threading
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Self, TypeVar
 
+from dspex.testing._bill import Billed
 from dspex.testing._http_server import Connection
-from dspex.testing._service import Billed, Rule, Service
+from dspex.testing._service import Rule, Service
 from dspex.testing.answers import Answer
 from dspex.testing.faults import Fault
 
@@ -95,12 +96,17 @@ class FakeProvider:
 
     @property
     def bill(self) -> tuple[Billed, ...]:
-        """Every request received so far, oldest first: a copy, from any thread."""
+        """Every request received so far, oldest first: a copy, from any thread.
+
+        A request whose answer the client has read is in it as "answered".
+        """
+        self._settle()
         return self._service.bill.snapshot()
 
     @property
     def in_flight(self) -> int:
         """Requests received whose exchange has not ended."""
+        self._settle()
         return self._service.bill.in_flight
 
     @property
@@ -150,6 +156,7 @@ class FakeProvider:
         Raises:
             TimeoutError: When that did not happen within `timeout` seconds.
         """
+        self._settle()
         if not self._service.bill.wait(lambda bill: bill.in_flight >= n, timeout):
             self._give_up(f"{n} requests in flight", timeout)
 
@@ -170,6 +177,12 @@ class FakeProvider:
         """
         if not self._service.bill.wait(lambda bill: bill.received >= n, timeout):
             self._give_up(f"{n} requests received", timeout)
+
+    def _settle(self) -> None:
+        # A client can read an answer before this server's thread has written down that
+        # it is out; two turns of the loop later it has.
+        if self._thread.is_alive():
+            self._on_loop(_two_turns())
 
     def _give_up(self, wish: str, timeout: float) -> None:
         msg = (
@@ -219,6 +232,12 @@ def _predicate(on: On) -> Callable[[Billed], bool]:
         return on
     numbers = {on} if isinstance(on, int) else set(on)
     return lambda billed: billed.number in numbers
+
+
+async def _two_turns() -> None:
+    """Let the loop run what is ready, and what that makes ready."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
 
 
 async def _call(action: Callable[[], object]) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from supervisors._effects import ChildCounts
+from supervisors._decide import ChildCounts
 from supervisors.actor import Actor
 from supervisors.child_spec import ChildSpec, Restart, ShutdownPolicy
 from supervisors.errors import (

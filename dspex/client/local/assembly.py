@@ -189,7 +189,7 @@ def _locked(path: Path, max_wait: float) -> Iterator[None]:
         while not _try_lock(file):
             if time.monotonic() >= give_up:
                 raise ConfigurationError(
-                    f"another process holds {str(path)!r} for more than {max_wait:g} s; "
+                    f"another process holds {str(path)!r} for over {max_wait:g} s; "
                     f"putting the weights together takes a few. See whether that "
                     f"process is stopped, and end it."
                 )

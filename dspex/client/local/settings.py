@@ -92,6 +92,5 @@ def read_ready_line(line: bytes) -> str | None:
 
 def usable_processors() -> int:
     """Count the processors this process may run on."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    allowed = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(allowed(0)) if allowed else os.cpu_count() or 1

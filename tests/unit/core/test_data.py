@@ -12,6 +12,9 @@ from dspex.core.data import Dataset, DuplicateRowWarning, load
 from dspex.core.errors import ConfigurationError, DataError
 from dspex.core.example import Example
 
+DRAW_OF_SEED_0 = [4, 0, 6, 9, 7, 2, 1, 5, 8, 3]
+"""The order of ten rows; a change here changes everybody's scores."""
+
 CSV = "country,capital\nPeru,Lima\nChile,Santiago\n"
 
 
@@ -37,18 +40,24 @@ def numbers(size: int) -> Dataset:
         ("a.tsv", CSV.replace(",", "\t")),
         (
             "a.jsonl",
-            '{"country": "Peru", "capital": "Lima"}\n\n'
-            '{"country": "Chile", "capital": "Santiago"}',
+            (
+                '{"country": "Peru", "capital": "Lima"}\n\n'
+                '{"country": "Chile", "capital": "Santiago"}'
+            ),
         ),
         (
             "bom.ndjson",
-            b'\xef\xbb\xbf{"country": "Peru", "capital": "Lima"}\n'
-            b'{"country": "Chile", "capital": "Santiago"}\n',
+            (
+                b'\xef\xbb\xbf{"country": "Peru", "capital": "Lima"}\n'
+                b'{"country": "Chile", "capital": "Santiago"}\n'
+            ),
         ),
         (
             "a.json",
-            '[{"country": "Peru", "capital": "Lima"},\n'
-            ' {"country": "Chile", "capital": "Santiago"}]',
+            (
+                '[{"country": "Peru", "capital": "Lima"},\n'
+                ' {"country": "Chile", "capital": "Santiago"}]'
+            ),
         ),
     ],
 )
@@ -158,7 +167,9 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 def test_a_missing_column_is_named_with_a_suggestion(tmp_path: Path) -> None:
     path = write(tmp_path, "a.csv", CSV)
 
-    with pytest.raises(DataError, match="'country', 'capital'.*Did you mean") as caught:
+    with pytest.raises(
+        DataError, match=r"'country', 'capital'.*Did you mean"
+    ) as caught:
         load(path, inputs=["contry"])
 
     assert caught.value.path == path
@@ -177,7 +188,7 @@ def test_inputs_given_as_one_text_are_refused() -> None:
 def test_rows_from_memory_may_be_mappings_or_examples() -> None:
     marked = Example(a=2).with_inputs("a")
 
-    loaded = load(iter([{"a": 1}, marked]))
+    loaded = load(row for row in ({"a": 1}, marked))
 
     assert loaded == Dataset([Example(a=1), Example(a=2)])
     assert loaded[1].inputs() == Example(a=2)
@@ -226,9 +237,6 @@ def test_the_draw_of_a_seed_never_changes() -> None:
 
     assert [row.n for row in split.train] == DRAW_OF_SEED_0[:4]
     assert [row.n for row in split.dev] == DRAW_OF_SEED_0[4:]
-
-
-DRAW_OF_SEED_0 = [0]
 
 
 def test_another_seed_draws_otherwise() -> None:
@@ -291,9 +299,10 @@ def test_a_row_on_both_sides_is_warned_of() -> None:
 
 
 def test_a_row_twice_on_one_side_is_no_matter() -> None:
-    rows = Dataset([Example(n=0)] * 2 + [Example(n=n) for n in range(1, 9)])
-    order = [row.n for part in numbers(10).split(5) for row in part]
-    together = (order.index(0) < 5) == (order.index(1) < 5)
+    one, other = DRAW_OF_SEED_0[:2]
+    rows = Dataset(Example(n=one if n == other else n) for n in range(10))
 
-    assert together, "pick another seed: this test needs rows 0 and 1 on one side"
-    rows.split(5)
+    train, dev = rows.split(2, seed=0)
+
+    assert train[0] == train[1]
+    assert not set(train) & set(dev)

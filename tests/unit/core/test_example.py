@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -37,7 +38,8 @@ def test_any_text_may_name_a_field(name: str) -> None:
     example = Example({name: 1})
 
     assert example[name] == 1
-    assert Example(**{name: 1}) == example
+    fields: dict[str, Any] = {name: 1}
+    assert Example(**fields) == example
 
 
 def test_a_base_that_is_no_mapping_is_refused() -> None:
@@ -114,7 +116,7 @@ def test_setting_a_methods_name_points_to_the_item_form(peru: Example) -> None:
 
 
 def test_an_absent_field_is_named_with_those_there_are(peru: Example) -> None:
-    with pytest.raises(AttributeError, match="no field 'river'.*'country', 'capital'"):
+    with pytest.raises(AttributeError, match=r"no field 'river'.*'country', 'capital'"):
         _ = peru.river
     with pytest.raises(AttributeError, match="no field 'river'"):
         del peru.river

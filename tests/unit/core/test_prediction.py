@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,11 @@ from dspex.core.example import Example
 from dspex.core.lm import Usage
 from dspex.core.prediction import Completions, Prediction
 
-ROWS = [{"capital": "Lima", "sure": 0.9}, {"capital": "Cusco", "sure": 0.1}]
-COLUMNS = {"capital": ["Lima", "Cusco"], "sure": [0.9, 0.1]}
+ROWS: list[dict[str, Any]] = [
+    {"capital": "Lima", "sure": 0.9},
+    {"capital": "Cusco", "sure": 0.1},
+]
+COLUMNS: dict[str, list[Any]] = {"capital": ["Lima", "Cusco"], "sure": [0.9, 0.1]}
 
 
 def test_rows_and_columns_make_the_same_completions() -> None:
@@ -53,7 +57,7 @@ def test_absent_completions_and_fields_are_named() -> None:
 
     with pytest.raises(IndexError, match="no completion 2; there are 2"):
         _ = completions[2]
-    with pytest.raises(KeyError, match="no field 'river'.*'capital', 'sure'"):
+    with pytest.raises(KeyError, match=r"no field 'river'.*'capital', 'sure'"):
         _ = completions["river"]
     with pytest.raises(AttributeError, match="no field 'river'"):
         _ = completions.river

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass
 class Driver:
-    """Answers effects: starts work unless `starts` says otherwise; stops always do."""
+    """Answers effects: a start works unless `starts` says otherwise."""
 
     starts: dict[str, StartOutcome] = field(default_factory=dict)
     """How starting a child goes, by its id."""

@@ -1,0 +1,77 @@
+"""One language-model call and the attempts made for it, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+from dspex.client.retry import RetryPolicy
+from dspex.core.lm import Request
+
+_NO_TAGS: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One logical call: it has one answer, however many requests that takes."""
+
+    id: str
+    """The cache key for a call that may be cached, else unique.
+
+    Whoever submits a call whose id is open joins it, so a call that is driven again
+    after a restart is not paid again.
+    """
+    request: Request
+    """What is asked."""
+    cacheable: bool = False
+    """Whether `id` is a cache key, so that the cache is told of the outcome."""
+    attempt_timeout: float = 60.0
+    """Seconds without a byte after the request was written."""
+    deadline: float | None = None
+    """Monotonic seconds at which the call must be over; `None` for no limit."""
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    """Which errors are tried again, how often and when."""
+    tags: Mapping[str, Any] = field(default_factory=lambda: _NO_TAGS)
+    """What the call belongs to (run, example, trial, attempt), for the record."""
+
+
+class Fate(Enum):
+    """What became of one request."""
+
+    OPEN = "open"
+    """Written, or about to be; nothing is known yet."""
+    ANSWERED = "answered"
+    """A reply came and was used."""
+    FAILED = "failed"
+    """An error came; it counts for retries and for the breaker."""
+    CANCELLED = "cancelled"
+    """Nobody wanted the answer any more, so it was broken off. It may be billed."""
+    RESTARTED = "restarted"
+    """It was lost when a part of ours restarted, and made again. It may be billed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One request, for the books. Its id is what the provider saw."""
+
+    request_id: str
+    """The `X-Client-Request-Id` sent."""
+    call_id: str
+    """The call it was made for."""
+    number: int
+    """Which request of that call, from 1."""
+    fate: Fate
+    """What became of it."""
+    error: str | None = None
+    """The error's class, for those that failed."""
+    sends: int = 1
+    """How often it was written: 2 after a stale connection."""
+    tags: Mapping[str, Any] = field(default_factory=lambda: _NO_TAGS)
+    """What the call belongs to."""
+
+
+ATTEMPT = ("dspex", "lm", "attempt")
+"""Event name of an attempt; its metadata is `record`, at the start and at the end."""

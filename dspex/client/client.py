@@ -1,0 +1,531 @@
+"""The client of one provider branch: admits, sends, retries, answers.
+
+No handler here ever waits: sockets belong to the wire, time to timers, and callers get
+their answer later through a reply token. What must survive a restart is in the ledger.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, assert_never
+
+from dspex.client import retry
+from dspex.client.call import ATTEMPT, AttemptRecord, Call, Fate
+from dspex.client.gate import Permit, Refused, Verdict, verdict_of
+from dspex.client.ledger import Lane, Ledger, OpenAttempt, OpenCall, Stage
+from dspex.client.providers.endpoint import Endpoint
+from dspex.client.wire import (
+    BreakOff,
+    Report,
+    Send,
+    Sent,
+    Standing,
+    Taken,
+    WireUp,
+)
+from dspex.core.errors import (
+    LMCancelledError,
+    LMConnectionError,
+    LMError,
+    LMOutageError,
+    LMTimeoutError,
+)
+from dspex.core.lm import Reply
+from supervisors import NO_REPLY, Actor, Handle, ReplyToken
+
+Outcome = Reply | LMError
+"""How a call ends."""
+
+Listener = Callable[[str, Outcome], None]
+"""Told of each cacheable call's id and outcome, also when nobody waits for it."""
+
+MAX_RESTARTS = 20
+"""How often one call may be lost to our own restarts before it fails."""
+
+RESTART_PAUSE = 0.2
+"""Seconds before a call is sent again to a local server that just broke off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientOptions:
+    """What a client needs to know beside its endpoint."""
+
+    max_in_flight: int
+    """Requests that may be out at a time."""
+    max_outage: float
+    """Seconds a provider may be down before waiting calls fail."""
+    idle_after: float
+    """Seconds without a call until a local model server is put to sleep."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    """Make a call, or join it when its id is open. Asked; the reply is a `Reply`."""
+
+    call: Call
+    waiter: str
+    """Names the caller, so that it can withdraw."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw:
+    """A caller does not want its answer any more. Cast."""
+
+    call_id: str
+    waiter: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerUp:
+    """The local model server is ready. Cast by it."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerDown:
+    """The local model server has ended or is starting. Cast by it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WakeServer:
+    """Calls are waiting: start, if asleep. Cast to the server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SleepServer:
+    """Nobody has called for a while: stop until woken. Cast to the server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryAgain:
+    """A call's pause is over. Sent by a timer."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expire:
+    """A call's deadline has come. Sent by a timer."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookAgain:
+    """See whether queued calls may go now. Sent by a timer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckIdle:
+    """See whether the server may sleep. Sent by a timer."""
+
+
+Message = (
+    Submit
+    | Withdraw
+    | Sent
+    | Standing
+    | WireUp
+    | ServerUp
+    | ServerDown
+    | TryAgain
+    | Expire
+    | LookAgain
+    | CheckIdle
+)
+
+
+class ClientActor(Actor):
+    """Decides about every call of one provider branch."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: Endpoint,
+        label: str,
+        ledger: Ledger,
+        options: ClientOptions,
+        wire_name: str,
+        server_name: str | None = None,
+        listener: Listener = lambda _call_id, _outcome: None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        super().__init__()
+        self._endpoint = endpoint
+        self._label = label
+        self._ledger = ledger
+        self._options = options
+        self._wire_name = wire_name
+        self._server_name = server_name
+        self._listener = listener
+        self._jitter = jitter
+        self._waiters: dict[str, dict[str, ReplyToken]] = {}
+
+    def on_start(self) -> None:
+        """Take the ledger over and ask the wire what it has open."""
+        self._ledger.inherit(self)
+        names = self.surroundings.registry
+        self._wire = Handle(names, self._wire_name)
+        self._server = Handle(names, self._server_name) if self._server_name else None
+        for entry in self._ledger.calls.values():
+            self._arm(entry)
+        self._look_again()
+        self._ask_wire()
+        self._pump()
+
+    def on_receive(self, message: Message) -> Any:  # noqa: C901 - a line a message
+        """Hand each message to its method."""
+        match message:
+            case Submit():
+                return self._submit(message)
+            case Sent():
+                self._book(message)
+            case Withdraw():
+                self._withdraw(message)
+            case Standing():
+                self._reconcile(message)
+            case WireUp():
+                self._ask_wire()
+            case ServerUp():
+                self._ledger.server_address = message.address
+            case ServerDown():
+                self._ledger.server_address = None
+            case TryAgain():
+                self._try_again(message.call_id)
+            case Expire():
+                self._expire(message.call_id)
+            case LookAgain():
+                self._look_again()
+            case CheckIdle():
+                self._check_idle()
+            case _:
+                assert_never(message)
+        self._pump()
+        return None
+
+    # Callers.
+
+    def _submit(self, message: Submit) -> Any:
+        call, ledger = message.call, self._ledger
+        token = self.reply_token()
+        kept = ledger.unclaimed.pop(call.id, None)
+        if kept is not None:
+            _answer(token, kept)
+            return NO_REPLY
+        self._waiters.setdefault(call.id, {})[message.waiter] = token
+        if call.id not in ledger.calls:
+            self._arm(ledger.add(call, self._now()))
+        self._pump()
+        return NO_REPLY
+
+    def _arm(self, entry: OpenCall) -> None:
+        now = self._now()
+        if entry.call.deadline is not None:
+            due = max(0.0, entry.call.deadline - now)
+            self.send_after(due, Expire(call_id=entry.call.id))
+        if entry.stage is Stage.BACKING_OFF:
+            pause = max(0.0, entry.not_before - now)
+            self.send_after(pause, TryAgain(call_id=entry.call.id))
+
+    def _withdraw(self, message: Withdraw) -> None:
+        waiters = self._waiters.get(message.call_id, {})
+        token = waiters.pop(message.waiter, None)
+        if token is not None:
+            token.fail(LMCancelledError("the call was withdrawn"))
+        entry = self._ledger.calls.get(message.call_id)
+        if waiters or entry is None:
+            return
+        self._waiters.pop(message.call_id, None)
+        self._abandon(entry, LMCancelledError("nobody waits for this call any more"))
+
+    def _expire(self, call_id: str) -> None:
+        entry = self._ledger.calls.get(call_id)
+        if entry is None:
+            return
+        text = (
+            f"no answer from {self._label} within the call's deadline "
+            f"({entry.stage.value.replace('_', ' ')}, {entry.sent} requests sent). "
+            "Give it a longer deadline, or find out why the provider is slow."
+        )
+        self._abandon(entry, LMTimeoutError(text, model=self._label))
+
+    def _abandon(self, entry: OpenCall, error: LMError) -> None:
+        """End a call from our side; a request that is out is broken off."""
+        if entry.stage is Stage.IN_FLIGHT:
+            attempt = self._ledger.returned(entry)
+            self._wire.cast(BreakOff(request_id=attempt.request_id))
+            entry.lane.gate.record(attempt.permit, Verdict.NEUTRAL, self._now())
+            self._tell(entry, attempt, Fate.CANCELLED)
+        self._finish(entry, error)
+
+    def _finish(self, entry: OpenCall, outcome: Outcome) -> None:
+        """Give a call its outcome."""
+        call, ledger = entry.call, self._ledger
+        ledger.close(entry, self._now())
+        if isinstance(outcome, LMError):
+            outcome.attempts = entry.sent
+            outcome.model = outcome.model or self._label
+        else:
+            outcome = replace(outcome, attempts=entry.sent)
+        if call.cacheable:
+            self._listener(call.id, outcome)
+        waiters = self._waiters.pop(call.id, None)
+        for token in (waiters or {}).values():
+            _answer(token, outcome)
+        if not waiters and not isinstance(outcome, LMCancelledError):
+            ledger.keep(call.id, outcome)
+        if ledger.needs_server and not ledger.calls:
+            self.send_after(self._options.idle_after, CheckIdle())
+
+    # The wire.
+
+    def _pump(self) -> None:
+        """Send what may be sent."""
+        ledger = self._ledger
+        if ledger.needs_server and ledger.server_address is None:
+            if ledger.calls:
+                self._wake_server()
+            return
+        for lane in ledger.lanes.values():
+            self._pump_lane(lane)
+
+    def _pump_lane(self, lane: Lane) -> None:
+        ledger = self._ledger
+        while lane.queue and ledger.in_flight < self._options.max_in_flight:
+            now = self._now()
+            permit = lane.gate.admit(now)
+            if isinstance(permit, Refused):
+                self._wait_for_gate(lane, permit, now)
+                return
+            entry = ledger.calls[lane.queue.popleft()]
+            if not self._send(entry, permit):
+                lane.gate.record(permit, Verdict.NEUTRAL, now)
+                ledger.requeue(entry, first=True)
+                return
+
+    def _send(self, entry: OpenCall, permit: Permit) -> bool:
+        """Send one request; `False` when there is no wire now (it says when it is)."""
+        ledger, call = self._ledger, entry.call
+        ledger.numbers += 1
+        attempt = OpenAttempt(
+            request_id=uuid.uuid4().hex,
+            number=ledger.numbers,
+            permit=permit,
+            started=self._now(),
+        )
+        message = Send(
+            request_id=attempt.request_id,
+            call_id=call.id,
+            request=call.request,
+            endpoint=self._place(),
+            label=self._label,
+            read_timeout=call.attempt_timeout,
+        )
+        ledger.send(entry, attempt)
+        self._tell(entry, attempt, Fate.OPEN)
+        if self._wire.cast(message):
+            return True
+        ledger.returned(entry)
+        entry.sent -= 1
+        self._tell(entry, attempt, Fate.RESTARTED)
+        return False
+
+    def _place(self) -> Endpoint:
+        """The endpoint, at the address where a local server listens now."""
+        address = self._ledger.server_address
+        if address is None:
+            return self._endpoint
+        return replace(self._endpoint, base_url=f"{address}/v1")
+
+    def _ask_wire(self) -> None:
+        self._wire.cast(Report(up_to=self._ledger.numbers))
+
+    def _reconcile(self, standing: Standing) -> None:
+        """What we think is out and the wire does not have was lost with an old wire."""
+        for call_id in tuple(self._ledger.by_attempt.values()):
+            entry = self._ledger.calls[call_id]
+            attempt = entry.attempt
+            if attempt is None or attempt.number > standing.up_to:
+                continue
+            if attempt.request_id not in standing.open:
+                self._lost(entry)
+
+    def _book(self, sent: Sent) -> None:
+        """Take an outcome from the wire."""
+        self._wire.cast(Taken(request_id=sent.request_id))
+        call_id = self._ledger.by_attempt.get(sent.request_id)
+        if call_id is None:
+            return
+        entry = self._ledger.calls[call_id]
+        outcome = sent.outcome
+        if self._broken_by_server(outcome):
+            self._lost(entry)
+            return
+        attempt = self._ledger.returned(entry)
+        now = self._now()
+        if isinstance(outcome, Reply):
+            entry.lane.gate.record(attempt.permit, Verdict.SUCCESS, now)
+            self._tell(entry, attempt, Fate.ANSWERED, sends=sent.sends)
+            self._finish(entry, outcome)
+            return
+        entry.lane.gate.record(attempt.permit, verdict_of(outcome), now)
+        entry.lane.last_error = outcome
+        self._tell(entry, attempt, Fate.FAILED, error=outcome, sends=sent.sends)
+        if attempt.permit.is_probe and outcome.retryable:
+            # It was sent to see whether the provider is back; that is not its fault.
+            self._ledger.requeue(entry, first=True)
+            return
+        entry.charged += 1
+        self._decide(entry, outcome, now)
+
+    def _decide(self, entry: OpenCall, error: LMError, now: float) -> None:
+        decision = retry.decide(
+            error,
+            entry.charged,
+            entry.call.retries,
+            now=now,
+            deadline=entry.call.deadline,
+            jitter=self._jitter(),
+        )
+        match decision:
+            case retry.RetryIn():
+                self._back_off(entry, decision.seconds)
+            case retry.GiveUp():
+                self._finish(entry, decision.error)
+
+    def _back_off(self, entry: OpenCall, seconds: float) -> None:
+        entry.stage = Stage.BACKING_OFF
+        entry.not_before = self._now() + seconds
+        self.send_after(seconds, TryAgain(call_id=entry.call.id))
+
+    def _try_again(self, call_id: str) -> None:
+        entry = self._ledger.calls.get(call_id)
+        if entry is not None and entry.stage is Stage.BACKING_OFF:
+            self._ledger.requeue(entry, first=True)
+
+    def _lost(self, entry: OpenCall) -> None:
+        """A request was lost to a restart of ours: send again, charged to nobody."""
+        attempt = self._ledger.returned(entry)
+        entry.lane.gate.record(attempt.permit, Verdict.NEUTRAL, self._now())
+        self._tell(entry, attempt, Fate.RESTARTED)
+        entry.restarts += 1
+        if entry.restarts > MAX_RESTARTS:
+            text = (
+                f"the call was lost {entry.restarts} times to restarts of dspex's own "
+                "parts or of the local model server; see the log for why they restart."
+            )
+            self._finish(entry, LMConnectionError(text, model=self._label))
+        elif self._ledger.needs_server:
+            self._back_off(entry, RESTART_PAUSE)
+        else:
+            self._ledger.requeue(entry, first=True)
+
+    # Breaker and server.
+
+    def _wait_for_gate(self, lane: Lane, refused: Refused, now: float) -> None:
+        down_since = lane.gate.open_since
+        if down_since is not None and now - down_since >= self._options.max_outage:
+            self._fail_lane(lane)
+            return
+        # With a probe on its way, its outcome is the next occasion to look.
+        if refused.retry_in > 0 and not lane.looking:
+            lane.looking = True
+            self.send_after(refused.retry_in, LookAgain())
+
+    def _look_again(self) -> None:
+        for lane in self._ledger.lanes.values():
+            lane.looking = False
+
+    def _fail_lane(self, lane: Lane) -> None:
+        cause = lane.last_error
+        for call_id in tuple(lane.queue):
+            text = (
+                f"{self._label} has been down for more than "
+                f"{self._options.max_outage:g} s; the last error was: {cause}"
+            )
+            error = LMOutageError(text, model=self._label)
+            error.__cause__ = cause
+            self._finish(self._ledger.calls[call_id], error)
+
+    def _broken_by_server(self, outcome: Outcome) -> bool:
+        return self._ledger.needs_server and isinstance(outcome, LMConnectionError)
+
+    def _wake_server(self) -> None:
+        if self._server is not None:
+            self._server.cast(WakeServer())
+
+    def _check_idle(self) -> None:
+        ledger = self._ledger
+        quiet = self._now() - ledger.last_activity
+        if ledger.calls or self._server is None or ledger.server_address is None:
+            return
+        if quiet >= self._options.idle_after:
+            ledger.server_address = None
+            self._server.cast(SleepServer())
+
+    # Small things.
+
+    def _now(self) -> float:
+        return self.surroundings.clock.monotonic()
+
+    def _tell(
+        self,
+        entry: OpenCall,
+        attempt: OpenAttempt,
+        fate: Fate,
+        *,
+        error: LMError | None = None,
+        sends: int = 1,
+    ) -> None:
+        record = AttemptRecord(
+            request_id=attempt.request_id,
+            call_id=entry.call.id,
+            number=entry.sent,
+            fate=fate,
+            error=None if error is None else type(error).__name__,
+            sends=sends,
+            tags=entry.call.tags,
+        )
+        seconds = self._now() - attempt.started
+        self.surroundings.events.emit(ATTEMPT, {"duration": seconds}, record=record)
+
+
+def _answer(token: ReplyToken, outcome: Outcome) -> None:
+    if isinstance(outcome, Reply):
+        token.reply(outcome)
+    else:
+        token.fail(outcome)
+
+
+class Client:
+    """What the rest of dspex holds of a provider's client."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+
+    def __repr__(self) -> str:
+        return f"<Client {self._handle.name}>"
+
+    def complete(self, call: Call) -> Reply:
+        """Make a call and wait for its reply, however often the client restarts.
+
+        Raises:
+            LMError: The call ended without an answer.
+            ScopeCancelledError: The work it belongs to was given up; so was the call.
+            ActorDownError: The branch is gone for good.
+        """
+        waiter = uuid.uuid4().hex
+        message = Submit(call=call, waiter=waiter)
+        try:
+            reply: Reply = self._handle.call(message, timeout=None, idempotent=True)
+        except LMError:
+            raise
+        except BaseException:
+            # Whatever ended the waiting (a given-up scope, Ctrl-C), the call goes too.
+            self._handle.cast(Withdraw(call_id=call.id, waiter=waiter))
+            raise
+        return reply

@@ -1,0 +1,245 @@
+"""A circuit breaker that is asked before a call and told after it.
+
+pybreaker keeps the state; this module adds what concurrent calls need. Its `call()`
+holds a lock while the call runs, lets every waiting caller through when half-open, and
+counts a late verdict from before the last trip. Here a call gets a permit, carries it
+while it runs, and hands it back with a verdict.
+
+There is no lock: one thread owns a gate, in dspex the client actor's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from enum import Enum
+from typing import NoReturn, assert_never
+
+import pybreaker
+
+from dspex.core.errors import (
+    ConfigurationError,
+    LMConnectionError,
+    LMError,
+    LMResponseError,
+    LMServerError,
+    LMTimeoutError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatePolicy:
+    """When a gate opens and closes again."""
+
+    fail_max: int = 5
+    """Failures in a row that open the circuit."""
+    reset_after: float = 5.0
+    """Seconds until one probe is let through."""
+
+    def __post_init__(self) -> None:
+        """Check both figures."""
+        if self.fail_max < 1 or not self.reset_after >= 0:
+            raise ConfigurationError(
+                f"the gate policy makes no sense: {self!r}; fail_max is at least 1 and"
+                " reset_after at least 0 seconds. Correct the figure."
+            )
+
+
+class Verdict(Enum):
+    """What a call says about the provider's health."""
+
+    SUCCESS = "success"
+    """The provider answered."""
+    FAILURE = "failure"
+    """The provider is unwell: no connection, silence, 5xx, a broken reply."""
+    NEUTRAL = "neutral"
+    """It says nothing: cancelled, our own restart, a wrong request, a rate limit."""
+
+
+class GateState(Enum):
+    """Where a gate is."""
+
+    CLOSED = "closed"
+    """Calls pass."""
+    OPEN = "open"
+    """Calls are refused until the reset time has passed."""
+    HALF_OPEN = "half_open"
+    """One probe is on its way, or the next call will be it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """The right to make one call. Hand it back with `Gate.record`, once."""
+
+    generation: int
+    """Between which two changes of the gate it was given."""
+    is_probe: bool
+    """Whether the gate is waiting for this very call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The call must not be made now."""
+
+    retry_in: float
+    """Seconds until asking again makes sense; 0 while a probe is on its way, whose
+    verdict is what to wait for."""
+
+
+class Gate:
+    """One provider's breaker, for one thread.
+
+    Args:
+        policy: When it opens and closes.
+
+    Example:
+        >>> gate = Gate(GatePolicy(fail_max=1, reset_after=5.0))
+        >>> gate.record(gate.admit(0.0), Verdict.FAILURE, 0.0)
+        >>> gate.admit(1.0)
+        Refused(retry_in=4.0)
+        >>> gate.admit(5.0)
+        Permit(generation=2, is_probe=True)
+        >>> gate.admit(5.0)
+        Refused(retry_in=0.0)
+    """
+
+    def __init__(self, policy: GatePolicy | None = None) -> None:
+        self._policy = policy or GatePolicy()
+        self._storage = pybreaker.CircuitMemoryStorage(pybreaker.STATE_CLOSED)
+        self._breaker = pybreaker.CircuitBreaker(
+            fail_max=self._policy.fail_max,
+            # pybreaker's own wait is on the wall clock; ours decides, so its is none.
+            reset_timeout=0,
+            state_storage=self._storage,
+            throw_new_error_on_trip=False,
+        )
+        self._generation = 0
+        self._opened_at = 0.0
+        self._down_since: float | None = None
+        self._probe: Permit | None = None
+
+    def admit(self, now: float) -> Permit | Refused:
+        """Ask for a permit.
+
+        Args:
+            now: Monotonic seconds, never less than at the call before.
+
+        Returns:
+            A permit; or a refusal while the circuit is open, or while its one probe is
+            on its way.
+        """
+        match self.state(now):
+            case GateState.CLOSED:
+                return Permit(self._generation, is_probe=False)
+            case GateState.OPEN:
+                return Refused(self._opened_at + self._policy.reset_after - now)
+            case GateState.HALF_OPEN:
+                return Refused(0.0) if self._probe else self._admit_probe()
+
+    def record(self, permit: Permit, verdict: Verdict, now: float) -> None:
+        """Hand a permit back and say how the call went.
+
+        A verdict from before the gate's last change is ignored: it tells of a provider
+        that was, not of the one that is. A neutral verdict of a probe leaves the gate
+        half open for the next probe.
+        """
+        if permit.generation != self._generation:
+            return
+        was = self._breaker.current_state
+        match verdict:
+            case Verdict.SUCCESS:
+                self._breaker.call(_succeed)
+            case Verdict.FAILURE:
+                self._record_failure()
+            case Verdict.NEUTRAL:
+                self._probe = None
+            case _:
+                assert_never(verdict)
+        if self._breaker.current_state != was:
+            self._changed(now)
+
+    def void_permits(self) -> None:
+        """Forget every permit that is out, as their holder has ended.
+
+        Without this, a gate whose probe was lost would wait for its verdict for ever.
+        The circuit and its count of failures stay as they are.
+        """
+        self._generation += 1
+        self._probe = None
+
+    def state(self, now: float) -> GateState:
+        """Say where the gate is, without changing it."""
+        match self._breaker.current_state:
+            case pybreaker.STATE_CLOSED:
+                return GateState.CLOSED
+            case pybreaker.STATE_HALF_OPEN:
+                return GateState.HALF_OPEN
+            case _:
+                is_due = now - self._opened_at >= self._policy.reset_after
+                return GateState.HALF_OPEN if is_due else GateState.OPEN
+
+    @property
+    def open_since(self) -> float | None:
+        """When the circuit left the closed state; `None` while it is closed.
+
+        Failed probes do not move it, so `now - open_since` is the length of an outage.
+        """
+        return self._down_since
+
+    def _admit_probe(self) -> Permit:
+        if self._breaker.current_state != pybreaker.STATE_HALF_OPEN:
+            self._breaker.half_open()
+            self._generation += 1
+        self._probe = Permit(self._generation, is_probe=True)
+        return self._probe
+
+    def _record_failure(self) -> None:
+        with contextlib.suppress(_Failure):
+            self._breaker.call(_fail)
+
+    def _changed(self, now: float) -> None:
+        self._generation += 1
+        self._probe = None
+        if self._breaker.current_state == pybreaker.STATE_OPEN:
+            self._opened_at = now
+            self._down_since = now if self._down_since is None else self._down_since
+        else:
+            self._down_since = None
+
+
+def verdict_of(error: LMError | None) -> Verdict:
+    """Say what the end of a call tells about the provider.
+
+    Args:
+        error: How the call failed, or `None` when it was answered.
+
+    Example:
+        >>> from dspex.core.errors import LMRateLimitError, LMServerError
+        >>> ends = (None, LMServerError("down"), LMRateLimitError("busy"))
+        >>> [verdict_of(end).value for end in ends]
+        ['success', 'failure', 'neutral']
+    """
+    match error:
+        case None:
+            return Verdict.SUCCESS
+        case LMServerError(status=408 | 409):
+            # A conflict or a slow upload is about one request, not about the provider.
+            return Verdict.NEUTRAL
+        case LMConnectionError() | LMTimeoutError() | LMServerError():
+            return Verdict.FAILURE
+        case LMResponseError():
+            return Verdict.FAILURE
+        case _:
+            return Verdict.NEUTRAL
+
+
+class _Failure(Exception):  # noqa: N818 - a token for pybreaker, never seen outside
+    """Stands for the failure of a call that is already over."""
+
+
+def _succeed() -> None:
+    """Stand for a call that went well."""
+
+
+def _fail() -> NoReturn:
+    raise _Failure

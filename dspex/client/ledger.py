@@ -1,0 +1,164 @@
+"""What a provider's client knows, kept where its restarts cannot reach it.
+
+Open calls, what each has used up, the breakers. The client actor decides; this module
+only remembers, and has no thread and no clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from dspex.client.call import Call
+from dspex.client.gate import Gate, Permit
+from dspex.core.errors import LMError
+from dspex.core.lm import Reply
+from supervisors import Estate
+
+UNCLAIMED = 1024
+"""Answers kept for callers that are on their way back after a restart."""
+
+
+class Stage(Enum):
+    """Where an open call stands."""
+
+    QUEUED = "queued"
+    """Waiting for a place: the concurrency limit, an open breaker, a server."""
+    IN_FLIGHT = "in_flight"
+    """A request is out."""
+    BACKING_OFF = "backing_off"
+    """Waiting until it is tried again."""
+
+
+class Lane:
+    """The calls of one model at this endpoint: they share a breaker and a queue."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        """The breaker of this (endpoint, model)."""
+        self.queue: deque[str] = deque()
+        """Ids of queued calls, next first."""
+        self.last_error: LMError | None = None
+        """The latest failure, to tell why the breaker is open."""
+        self.looking = False
+        """Whether a timer will look at the breaker again."""
+
+
+@dataclass(slots=True)
+class OpenCall:
+    """A call that has no answer yet."""
+
+    # Invariant: `attempt` is set exactly in the stage IN_FLIGHT.
+    call: Call
+    lane: Lane
+    stage: Stage = Stage.QUEUED
+    attempt: OpenAttempt | None = None
+    sent: int = 0
+    """Requests sent, of any fate."""
+    charged: int = 0
+    """Requests that failed and count for the retry limit."""
+    restarts: int = 0
+    """Requests lost to our own restarts."""
+    not_before: float = 0.0
+    """When a call that backs off is due."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAttempt:
+    """A request that is out."""
+
+    request_id: str
+    """Its id on the wire."""
+    number: int
+    """Order in which the branch sent it: the wire's reports are judged by it."""
+    permit: Permit
+    """The breaker's permission it was sent with."""
+    started: float
+    """When, in monotonic seconds."""
+
+
+class Ledger(Estate):
+    """The memory of one provider branch."""
+
+    def __init__(
+        self, make_gate: Callable[[], Gate] = Gate, *, needs_server: bool = False
+    ) -> None:
+        self._make_gate = make_gate
+        self.lanes: dict[str, Lane] = {}
+        """One per model."""
+        self.calls: OrderedDict[str, OpenCall] = OrderedDict()
+        """Open calls by id, oldest first."""
+        self.by_attempt: dict[str, str] = {}
+        """Call id by request id, for what is in flight."""
+        self.unclaimed: OrderedDict[str, Reply | LMError] = OrderedDict()
+        """Outcomes that came while nobody was there to take them."""
+        self.numbers = 0
+        """Requests sent so far."""
+        self.server_address: str | None = None
+        """Where a local model server listens; `None` while there is none."""
+        self.needs_server = needs_server
+        """Whether calls are parked until `server_address` is known."""
+        self.last_activity = 0.0
+        """When the last call was submitted or ended."""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are out."""
+        return len(self.by_attempt)
+
+    def lane(self, model: str) -> Lane:
+        """The lane of a model, new when it is called for the first time."""
+        lane = self.lanes.get(model)
+        if lane is None:
+            lane = self.lanes[model] = Lane(self._make_gate())
+        return lane
+
+    def add(self, call: Call, now: float) -> OpenCall:
+        """Open a call and queue it last."""
+        entry = OpenCall(call, self.lane(call.request.model))
+        self.calls[call.id] = entry
+        entry.lane.queue.append(call.id)
+        self.last_activity = now
+        return entry
+
+    def requeue(self, entry: OpenCall, *, first: bool) -> None:
+        """Queue a call again; one that was out already goes before the others."""
+        entry.stage = Stage.QUEUED
+        if first:
+            entry.lane.queue.appendleft(entry.call.id)
+        else:
+            entry.lane.queue.append(entry.call.id)
+
+    def send(self, entry: OpenCall, attempt: OpenAttempt) -> None:
+        """Note that a request is out."""
+        entry.stage = Stage.IN_FLIGHT
+        entry.attempt = attempt
+        entry.sent += 1
+        self.by_attempt[attempt.request_id] = entry.call.id
+
+    def returned(self, entry: OpenCall) -> OpenAttempt:
+        """Note that a request is out no more."""
+        attempt = entry.attempt
+        if attempt is None:
+            msg = f"call {entry.call.id!r} has no request out"
+            raise AssertionError(msg)
+        entry.attempt = None
+        self.by_attempt.pop(attempt.request_id, None)
+        return attempt
+
+    def close(self, entry: OpenCall, now: float) -> None:
+        """Forget a call that has its outcome or is not wanted."""
+        self.calls.pop(entry.call.id, None)
+        if entry.stage is Stage.QUEUED:
+            with contextlib.suppress(ValueError):  # taken from it to be sent
+                entry.lane.queue.remove(entry.call.id)
+        self.last_activity = now
+
+    def keep(self, call_id: str, outcome: Reply | LMError) -> None:
+        """Keep an outcome for a caller who is on the way back."""
+        self.unclaimed[call_id] = outcome
+        while len(self.unclaimed) > UNCLAIMED:
+            self.unclaimed.popitem(last=False)

@@ -1,0 +1,101 @@
+"""Where a model is reached: a checked address, a name, perhaps a key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import SplitResult, urlsplit
+
+from dspex.client.secrets import Secret
+from dspex.core.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One model at one address. Checked when it is made.
+
+    Raises:
+        ConfigurationError: When the address is not a plain `http` or `https` URL, or
+            when the key would travel unencrypted to another machine.
+    """
+
+    provider: str
+    """The prefix of the model string, such as `openai`."""
+    base_url: str
+    """The root of the API, such as `https://api.openai.com/v1`; no slash at its end."""
+    model: str
+    """The model's name as the provider knows it."""
+    api_key: Secret | None = None
+    """The key, or `None` when none is sent."""
+
+    def __post_init__(self) -> None:
+        """Check the address and drop the slash at its end."""
+        object.__setattr__(self, "base_url", self.base_url.strip().rstrip("/"))
+        parts = _split(self.base_url)
+        _check_address(parts)
+        is_plain = parts.scheme == "http" and not is_loopback(parts.hostname or "")
+        if self.api_key is not None and is_plain:
+            raise ConfigurationError(
+                f"the API key would go unencrypted to {parts.hostname!r}; a key is sent"
+                " over https, or to this machine. Use an https api_base, a tunnel to"
+                " localhost, or no key."
+            )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the address is this machine's own."""
+        return is_loopback(urlsplit(self.base_url).hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name means this machine.
+
+    Example:
+        >>> [is_loopback(host) for host in ("localhost", "127.0.0.9", "10.0.0.1")]
+        [True, True, False]
+    """
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    address = _address(host)
+    return address is not None and address.is_loopback
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise ConfigurationError(
+            f"api_base is not a URL: {error}; expected something like"
+            " 'http://127.0.0.1:8080/v1'. Correct the address."
+        ) from None
+    return parts
+
+
+def _check_address(parts: SplitResult) -> None:
+    # The texts show only scheme and host: anything else may hold a key.
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError(
+            f"api_base has the scheme {parts.scheme!r} and the host {parts.hostname!r};"
+            " expected http or https and a host. Write it like"
+            " 'https://api.example.com/v1'."
+        )
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ConfigurationError(
+            f"api_base for {parts.hostname!r} holds a user, a query or a fragment; only"
+            " scheme, host, port and path are allowed. Pass a key with api_key=."
+        )
+    address = _address(parts.hostname)
+    if address is not None and address.is_link_local:
+        raise ConfigurationError(
+            f"api_base points at the link-local address {parts.hostname!r}, where"
+            " machines keep their own secrets; expected a model's API. Use another"
+            " address."
+        )
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None

@@ -1,0 +1,142 @@
+"""What the metaclass of signatures does to a class: untyped fields, checks, texts."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from dspex.core.errors import SignatureError
+from dspex.core.fields import FieldDeclarationError, Side, completed, side_of
+
+CALL_ARGUMENTS = frozenset({"signature", "demos", "config", "lm", "self"})
+"""Names a predictor's call uses for itself, so no input can have them."""
+
+
+def default_instructions(inputs: Iterable[str], outputs: Iterable[str]) -> str:
+    """Return the sentence a signature without instructions gets."""
+    asked = ", ".join(f"`{name}`" for name in outputs)
+    given = ", ".join(f"`{name}`" for name in inputs)
+    return f"Read {given} and give {asked}." if given else f"Give {asked}."
+
+
+def finish(cls: Any) -> None:
+    """Check the fields of a new class and fill in what the user left out."""
+    for name, field in cls.model_fields.items():
+        side = declared_side(cls.__name__, name, field)
+        if side == "input" and name in CALL_ARGUMENTS:
+            raise SignatureError(
+                f"the input {name!r} of {cls.__name__} has a reserved name; predictors "
+                f"use {listed(sorted(CALL_ARGUMENTS))} for themselves. Rename it, "
+                f"for instance to '{name}_text'."
+            )
+        _check_resolved(cls, name, field)
+        cls.model_fields[name] = completed(name, field)
+    _inherit_instructions(cls)
+
+
+def _inherit_instructions(cls: Any) -> None:
+    own = cls.__dict__.get("__doc__")
+    if own is None:
+        # Instructions somebody wrote are kept by a subclass; a sentence we made of
+        # the base's fields would be wrong about the subclass's.
+        written = (base for base in cls.__mro__[1:] if base.__dict__.get("_written"))
+        own = next((base.__doc__ for base in written), None)
+    cls._written = own is not None
+    if own is None:
+        own = default_instructions(cls.input_fields, cls.output_fields)
+    cls.__doc__ = own
+
+
+def declared_side(class_name: str, name: str, field: Any) -> Side:
+    side = side_of(field) if isinstance(field, FieldInfo) else None
+    if side is None:
+        raise FieldDeclarationError(
+            f"the field {name!r} of {class_name} is neither input nor output; each "
+            f"field needs its side. Write {name}: ... = InputField() or OutputField()."
+        )
+    return side
+
+
+def _check_resolved(cls: Any, name: str, field: FieldInfo) -> None:
+    if cls.__pydantic_fields_complete__ or field._complete:  # noqa: SLF001 - pydantic has no public way to ask one field
+        return
+    raise SignatureError(
+        f"the type of {name!r} in {cls.__name__} is unknown: {field.annotation!r}; it "
+        "must be a name of the module or of the enclosing function. Import or define "
+        "it above the class."
+    )
+
+
+def check_names(class_name: str, namespace: dict[str, Any]) -> None:
+    for name, value in namespace.items():
+        if isinstance(value, FieldInfo):
+            check_name(class_name, name)
+
+
+def check_name(class_name: str, name: str) -> None:
+    if not name.isidentifier() or name.startswith(("_", "dspy_", "model_config")):
+        raise SignatureError(
+            f"{name!r} cannot be a field of {class_name}; names are Python identifiers "
+            "that start neither with '_' nor with 'dspy_'. Rename the field."
+        )
+
+
+def fields_on(cls: Any, side: Side) -> dict[str, FieldInfo]:
+    return {
+        name: field
+        for name, field in cls.model_fields.items()
+        if side_of(field) == side
+    }
+
+
+def type_untyped_fields(namespace: dict[str, Any]) -> None:
+    """Annotate fields as `str` where the user did not, keeping the order written."""
+    annotations = _annotations_of(namespace)
+    fields = [name for name, value in namespace.items() if isinstance(value, FieldInfo)]
+    if all(name in annotations for name in fields):
+        return
+    ordered = {
+        name: annotations.get(name, _own_type(namespace[name])) for name in fields
+    }
+    namespace["__annotations__"] = {**ordered, **annotations}
+
+
+def _own_type(field: FieldInfo) -> Any:
+    return str if field.annotation is None else field.annotation
+
+
+def _annotations_of(namespace: dict[str, Any]) -> dict[str, Any]:
+    if "__annotations__" not in namespace and sys.version_info >= (3, 14):
+        import annotationlib
+
+        annotate = annotationlib.get_annotate_from_class_namespace(namespace)
+        if annotate is not None:
+            lazily = annotationlib.Format.FORWARDREF
+            return dict(annotationlib.call_annotate_function(annotate, lazily))
+    return dict(namespace.get("__annotations__", {}))
+
+
+@contextmanager
+def shadowing_allowed(bases: tuple[type, ...], names: Iterable[str]) -> Iterator[None]:
+    """Quiet pydantic about fields called like its own methods ("json", "copy").
+
+    The class is what matters of a signature, so an instance's method is no loss. The
+    warning filters are touched only when such a name is there, because changing them
+    is not safe across threads.
+    """
+    public = [name for name in names if not name.startswith("_")]
+    if not any(hasattr(base, name) for base in bases for name in public):
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Field name .* shadows")
+        yield
+
+
+def listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names) or "none"

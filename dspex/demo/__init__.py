@@ -1,0 +1,1 @@
+"""The tasks of `dspex demo`: small tables of facts that the project carries."""

@@ -1,0 +1,29 @@
+"""Programs over the language-model protocol, and the settings they run under.
+
+Nothing here knows the supervision tree; what a program needs of it arrives through
+`settings` and the `LanguageModel` it was given.
+"""
+
+from dspex.programs.chain_of_thought import ChainOfThought
+from dspex.programs.predict import Predict, UnexpectedInputError
+from dspex.programs.program import Module, Parameter, Program
+from dspex.programs.settings import Settings, ambient, configure, context, settings
+from dspex.programs.state import use_lm_factory
+from dspex.programs.trace import UsageTracker, track_usage
+
+__all__ = [
+    "ChainOfThought",
+    "Module",
+    "Parameter",
+    "Predict",
+    "Program",
+    "Settings",
+    "UnexpectedInputError",
+    "UsageTracker",
+    "ambient",
+    "configure",
+    "context",
+    "settings",
+    "track_usage",
+    "use_lm_factory",
+]

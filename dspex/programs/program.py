@@ -1,0 +1,269 @@
+"""`Program`: a class that calls predictors, and can be copied, tuned and saved."""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from dspex.core.errors import ConfigurationError
+from dspex.core.lm import LanguageModel
+from dspex.core.prediction import Prediction
+from dspex.programs import state as saved_state
+from dspex.programs.settings import check_lm, settings
+from dspex.programs.trace import track_usage
+
+if TYPE_CHECKING:
+    from dspex.programs.predict import Predict
+
+
+class Parameter:
+    """Marks what an optimiser may change. `Predict` is one."""
+
+
+class Program:
+    """Base of all programs: subclass it, make predictors in `__init__`, call them.
+
+    `super().__init__()` is not needed. Sub-programs and predictors are found in
+    attributes, lists, tuples and dicts.
+
+    Example:
+        >>> from dspex.programs import Predict
+        >>> class Capital(Program):
+        ...     def __init__(self):
+        ...         self.find = Predict("country -> capital")
+        ...
+        ...     def forward(self, country):
+        ...         return self.find(country=country)
+        >>> Capital()
+        Capital(find=Predict(country -> capital))
+    """
+
+    _compiled: bool = False
+    """Set by optimisers: a compiled program inside another one is left alone."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Do the work; subclasses write this, callers call the program itself."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no forward(); a program's work stands there. "
+            "Write def forward(self, ...) and call predictors in it."
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run `forward`; with `track_usage` on, the prediction carries all usage."""
+        if not settings.track_usage:
+            return self.forward(*args, **kwargs)
+        with track_usage() as tracker:
+            answer = self.forward(*args, **kwargs)
+        if isinstance(answer, Prediction):
+            answer.set_lm_usage(tracker.total())
+        return answer
+
+    def named_parameters(self) -> list[tuple[str, Any]]:
+        """Return what an optimiser may change, by name, each object once.
+
+        A sub-program that is compiled already is skipped with all it holds.
+        """
+        own = [("self", self)] if isinstance(self, Parameter) else []
+        return own + list(_parameters_in(self.__dict__, "", {id(self)}))
+
+    def parameters(self) -> list[Any]:
+        """Return what an optimiser may change."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def named_predictors(self) -> list[tuple[str, Predict]]:
+        """Return the predictors by name, such as `find` or `steps[0].predict`."""
+        from dspex.programs.predict import Predict  # the two modules need each other
+
+        return [
+            (name, parameter)
+            for name, parameter in self.named_parameters()
+            if isinstance(parameter, Predict)
+        ]
+
+    def predictors(self) -> list[Predict]:
+        """Return the predictors."""
+        return [predictor for _, predictor in self.named_predictors()]
+
+    def named_sub_modules(
+        self,
+        type_: type | None = None,
+        skip_compiled: bool = False,  # noqa: FBT001, FBT002 - DSPy's signature
+    ) -> Iterator[tuple[str, Any]]:
+        """Yield this program and all inside it, by name, each object once.
+
+        Args:
+            type_: What to yield; programs when left out.
+            skip_compiled: Whether to look into compiled programs.
+        """
+        queue: deque[tuple[str, Any]] = deque([("self", self)])
+        seen = {id(self)}
+        while queue:
+            name, item = queue.popleft()
+            if isinstance(item, type_ or Program):
+                yield name, item
+            if skip_compiled and isinstance(item, Program) and item._compiled:
+                continue
+            for step, inner in _inside(item, quoted=False):
+                if id(inner) not in seen:
+                    seen.add(id(inner))
+                    queue.append((f"{name}{step}", inner))
+
+    def map_named_predictors(self, change: Callable[[Predict], Any]) -> Self:
+        """Replace each predictor by what `change` makes of it, in place."""
+        for name, predictor in self.named_predictors():
+            _replace(self, name, change(predictor))
+        return self
+
+    def set_lm(self, lm: LanguageModel | None) -> None:
+        """Give every predictor this model; `None` means the configured one."""
+        check_lm(lm)
+        for predictor in self.predictors():
+            predictor.lm = lm
+
+    def get_lm(self) -> LanguageModel | None:
+        """Return the model of the predictors, `None` for the configured one.
+
+        Raises:
+            ConfigurationError: When they have different models.
+        """
+        models = {id(predictor.lm): predictor.lm for predictor in self.predictors()}
+        if len(models) > 1:
+            shown = ", ".join(repr(getattr(lm, "model", lm)) for lm in models.values())
+            raise ConfigurationError(
+                f"the predictors use {len(models)} models: {shown}; get_lm() answers "
+                "for one. Read predictor.lm of each."
+            )
+        return next(iter(models.values()), None)
+
+    def deepcopy(self) -> Self:
+        """Return a copy that shares its language models and nothing that changes.
+
+        An attribute that cannot be copied is shared.
+        """
+        memo = {id(lm): lm for lm in _models_of(self)}
+        try:
+            return copy.deepcopy(self, memo)
+        except Exception:  # noqa: BLE001 - any object may refuse, in any way
+            return self._copy_by_attribute(memo)
+
+    def _copy_by_attribute(self, memo: dict[int, Any]) -> Self:
+        twin = self.__class__.__new__(self.__class__)
+        for name, value in self.__dict__.items():
+            twin.__dict__[name] = _copied(value, memo)
+        return twin
+
+    def reset_copy(self) -> Self:
+        """Return a copy whose predictors have no demos, traces or models."""
+        twin = self.deepcopy()
+        for parameter in twin.parameters():
+            parameter.reset()
+        return twin
+
+    def dump_state(self) -> dict[str, Any]:
+        """Return what tuning changed, as JSON values by predictor name.
+
+        Raises:
+            DataError: When a demo holds what JSON cannot.
+        """
+        return saved_state.dump_predictors(self.named_parameters())
+
+    def load_state(self, state: Mapping[str, Any]) -> Self:
+        """Take over a dumped state, wholly or, after an error, not at all.
+
+        Raises:
+            DataError: When the state's predictors are not those of this program.
+        """
+        saved_state.load_predictors(self.deepcopy().named_parameters(), state)
+        saved_state.load_predictors(self.named_parameters(), state)
+        return self
+
+    def save(self, path: str | Path) -> None:
+        """Write the state to a JSON file: whole, or not at all.
+
+        Raises:
+            ConfigurationError: When the path does not end in `.json`.
+            DataError: When a demo holds what JSON cannot.
+        """
+        saved_state.write(Path(path), self.dump_state())
+
+    def load(self, path: str | Path) -> Self:
+        """Take over the state of a file that `save` wrote, here or in DSPy.
+
+        Raises:
+            ConfigurationError: When the path does not end in `.json`.
+            DataError: When the file is no state of this program.
+        """
+        return self.load_state(saved_state.read(Path(path)))
+
+    def __repr__(self) -> str:
+        found = self.named_predictors()
+        inside = ", ".join(f"{name}={predictor!r}" for name, predictor in found)
+        return f"{type(self).__name__}({inside})"
+
+
+Module = Program
+"""DSPy's name of `Program`."""
+
+
+def _inside(item: Any, *, quoted: bool) -> list[tuple[str, Any]]:
+    """Return what an object holds, with the step of the name that leads there.
+
+    DSPy writes keys in quotes for parameters and without for sub-modules, and saved
+    files have those names.
+    """
+    match item:
+        case Program():
+            return [(f".{name}", value) for name, value in item.__dict__.items()]
+        case list() | tuple():
+            return [(f"[{index}]", value) for index, value in enumerate(item)]
+        case dict() if quoted:
+            return [(f"['{key}']", value) for key, value in item.items()]
+        case dict():
+            return [(f"[{key}]", value) for key, value in item.items()]
+        case _:
+            return []
+
+
+def _parameters_in(
+    holder: Any, name: str, seen: set[int]
+) -> Iterator[tuple[str, Parameter]]:
+    """Yield the parameters an object holds, in the order of its attributes."""
+    steps = (
+        [(key, value) for key, value in holder.items()]
+        if not name
+        else _inside(holder, quoted=True)
+    )
+    for step, value in steps:
+        if id(value) in seen:
+            continue
+        path = f"{name}{step}"
+        if isinstance(value, Parameter):
+            seen.add(id(value))
+            yield path, value
+        elif isinstance(value, Program):
+            seen.add(id(value))
+            if not value._compiled:  # noqa: SLF001 - our own base class
+                yield from _parameters_in(value, path, seen)
+        elif isinstance(value, list | tuple | dict):
+            seen.add(id(value))
+            yield from _parameters_in(value, path, seen)
+
+
+def _replace(program: Program, name: str, value: Any) -> None:
+    """Put a value where a parameter's name leads."""
+    for path, holder, put in _places(program):
+        if path == name:
+            put(value)
+            return
+    del holder
+
+
+def _models_of(program: Program) -> list[Any]:
+    return []
+
+
+def _copied(value: Any, memo: dict[int, Any]) -> Any:
+    return cast("Any", value)

@@ -1,0 +1,211 @@
+"""What programs run under: `configure(...)`, `with context(...)`, `settings`.
+
+There is one default for the process and one overlay per context. `configure` changes
+the default, `context` the overlay; reading looks at the overlay first. A thread sees
+the overlay of the context it runs in, so whoever starts threads copies the context.
+"""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+from dspex.core.adapters import Adapter, adapter_named
+from dspex.core.errors import ConfigurationError
+from dspex.core.lm import LanguageModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One whole set of settings. A key that is wrong is refused when it is set."""
+
+    lm: LanguageModel | None = None
+    """The language model of every predictor that has none of its own."""
+    adapter: Adapter | str | None = None
+    """An adapter or its name; `None` leaves the choice to the model, then to "chat"."""
+    trace: list[Any] | None = None
+    """Where predictors append (predictor, inputs, prediction); `None` for nowhere."""
+    callbacks: Sequence[Any] = ()
+    """Objects that want to hear of calls."""
+    concurrency: int = 16
+    """Calls in flight at once. `num_threads` is accepted as DSPy's name."""
+    max_errors: int = 10
+    """Failed examples after which an evaluation or an optimisation gives up."""
+    track_usage: bool = False
+    """Whether a program's prediction carries the usage of all calls below it."""
+    provide_traceback: bool = False
+    """Whether a failed example is reported with its traceback."""
+
+    def __post_init__(self) -> None:
+        _check_lm(self.lm)
+        _check_adapter(self.adapter)
+        _check_count("concurrency", self.concurrency)
+        _check_count("max_errors", self.max_errors)
+        if not isinstance(self.trace, list | None):
+            raise ConfigurationError(
+                f"trace={self.trace!r} is no list; predictors append to it. Pass "
+                "trace=[], or None for no trace."
+            )
+
+
+ALIASES: Final = {"num_threads": "concurrency"}
+"""DSPy's names of our keys."""
+
+KEYS: Final = tuple(field.name for field in fields(Settings))
+"""All keys, in order."""
+
+_overlay: ContextVar[Mapping[str, Any]] = ContextVar("dspex_settings", default={})
+# Two threads may configure at once; each must build on what the other has set.
+_lock = threading.Lock()
+_default = Settings()
+
+
+def configure(**changes: Any) -> None:
+    """Change the settings of the whole process.
+
+    Inside a `with context(...)` the overlay still wins for the keys it has.
+
+    Raises:
+        ConfigurationError: When a key is unknown or a value makes no sense.
+    """
+    global _default  # noqa: PLW0603 - the one default of the process
+    named = _named(changes)
+    with _lock:
+        _default = replace(_default, **named)
+
+
+@contextmanager
+def context(**changes: Any) -> Iterator[None]:
+    """Change settings for a block of code and what it calls.
+
+    Raises:
+        ConfigurationError: When a key is unknown or a value makes no sense.
+    """
+    named = _named(changes)
+    replace(_default, **named)  # refuses wrong values before the block starts
+    token = _overlay.set({**_overlay.get(), **named})
+    try:
+        yield
+    finally:
+        _overlay.reset(token)
+
+
+def ambient() -> Settings:
+    """Return the settings in force here, as a value that no longer changes."""
+    return replace(_default, **_overlay.get())
+
+
+class SettingsView:
+    """Reads the settings in force where it is asked: `settings.lm`, `settings["lm"]`.
+
+    It has `configure` and `context` too, because DSPy's users call them here.
+    """
+
+    __slots__ = ()
+
+    configure = staticmethod(configure)
+    context = staticmethod(context)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a setting, or `default` when there is no such key."""
+        return self[key] if key in self else default
+
+    def copy(self) -> dict[str, Any]:
+        """Return all settings in force, by name."""
+        return {key: self[key] for key in KEYS}
+
+    def __getitem__(self, key: str) -> Any:
+        name = _checked_key(key)
+        overlay = _overlay.get()
+        return overlay[name] if name in overlay else getattr(_default, name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        try:
+            return self[name]
+        except ConfigurationError as error:
+            raise AttributeError(str(error)) from None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(
+            f"settings are not assigned to; {name!r} was. Call "
+            f"dspex.configure({name}=...), or use: with dspex.context({name}=...)."
+        )
+
+    def __contains__(self, key: object) -> bool:
+        return key in KEYS or key in ALIASES
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{key}={self[key]!r}" for key in KEYS)
+        return f"settings({shown})"
+
+
+settings: Final = SettingsView()
+
+
+def _named(changes: Mapping[str, Any]) -> dict[str, Any]:
+    named = {_checked_key(key): value for key, value in changes.items()}
+    if len(named) < len(changes):
+        raise ConfigurationError(
+            "concurrency and num_threads are two names of one setting; both were "
+            "given. Keep one of them."
+        )
+    return named
+
+
+def _checked_key(key: str) -> str:
+    name = ALIASES.get(key, key)
+    if name in KEYS:
+        return name
+    known = (*KEYS, *ALIASES)
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else "Pass one of those."
+    raise ConfigurationError(
+        f"no setting {key!r}; the settings are: {', '.join(known)}. {hint}"
+    )
+
+
+def _check_lm(lm: Any) -> None:
+    if isinstance(lm, str):
+        raise ConfigurationError(
+            f"lm={lm!r} is a text; a language model is an object. Write "
+            f"lm=dspex.LM({lm!r})."
+        )
+    if lm is not None and not callable(getattr(lm, "complete", None)):
+        raise ConfigurationError(
+            f"lm is {type(lm).__name__!r}, which has no method complete(); expected a "
+            'language model. Write lm=dspex.LM("openai/gpt-4o-mini").'
+        )
+
+
+def check_lm(lm: Any) -> None:
+    """Refuse what is no language model, with the line to write instead.
+
+    Raises:
+        ConfigurationError: When `lm` is a text or has no `complete()`.
+    """
+    _check_lm(lm)
+
+
+def _check_adapter(adapter: Any) -> None:
+    if isinstance(adapter, str):
+        adapter_named(adapter)
+    elif not isinstance(adapter, Adapter | None):
+        raise ConfigurationError(
+            f"adapter={adapter!r} is no adapter; expected an Adapter object or a name. "
+            "Write adapter='chat' or adapter=dspex.ChatAdapter()."
+        )
+
+
+def _check_count(key: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigurationError(
+            f"{key}={value!r} is no count; expected a whole number from 1 on. Pass "
+            f"{key}=1 for the least."
+        )

@@ -1,0 +1,78 @@
+"""What a call leaves behind: a step in the trace, and tokens in the usage trackers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeAlias
+
+from dspex.core.lm import Reply, Usage
+from dspex.core.prediction import Prediction
+from dspex.programs.settings import settings
+
+TraceStep: TypeAlias = tuple[Any, dict[str, Any], Prediction]
+"""(predictor, inputs, prediction), as DSPy's metrics and optimisers expect it."""
+
+
+class UsageTracker:
+    """Adds up the tokens of calls, by model. Threads may share one."""
+
+    def __init__(self) -> None:
+        # Protects `_by_model`: threads of one evaluation add to one tracker.
+        self._lock = threading.Lock()
+        self._by_model: dict[str, Usage] = {}
+
+    def add(self, model: str, usage: Usage) -> None:
+        """Add the tokens of one call."""
+        with self._lock:
+            self._by_model[model] = self._by_model.get(model, Usage()) + usage
+
+    def total(self) -> dict[str, Usage]:
+        """Return the tokens so far, by model."""
+        with self._lock:
+            return dict(self._by_model)
+
+    def get_total_tokens(self) -> dict[str, dict[str, int]]:
+        """Return the tokens so far in DSPy's shape."""
+        return {
+            model: {
+                "prompt_tokens": usage.prompt_tokens,
+                "completion_tokens": usage.completion_tokens,
+                "total_tokens": usage.total_tokens,
+            }
+            for model, usage in self.total().items()
+        }
+
+
+_trackers: ContextVar[tuple[UsageTracker, ...]] = ContextVar("dspex_usage", default=())
+
+
+@contextmanager
+def track_usage() -> Iterator[UsageTracker]:
+    """Add up the tokens of every call in a block, nested blocks included.
+
+    It follows the context: threads that run in a copy of it are counted too.
+    """
+    tracker = UsageTracker()
+    token = _trackers.set((*_trackers.get(), tracker))
+    try:
+        yield tracker
+    finally:
+        _trackers.reset(token)
+
+
+def record_usage(model: str, reply: Reply) -> None:
+    """Add a reply's tokens to the trackers of this context."""
+    for tracker in _trackers.get():
+        tracker.add(model, reply.usage)
+
+
+def record_step(
+    predictor: Any, inputs: Mapping[str, Any], prediction: Prediction
+) -> None:
+    """Append a step to the trace of this context, if there is one."""
+    trace: list[TraceStep] | None = settings.trace
+    if trace is not None:
+        trace.append((predictor, dict(inputs), prediction))

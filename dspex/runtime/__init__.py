@@ -1,0 +1,1 @@
+"""The running system: the tree, its configuration, and the language-model handle."""

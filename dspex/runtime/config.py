@@ -1,0 +1,46 @@
+"""The configuration of a runtime, checked when it is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from dspex.core.errors import ConfigurationError
+from dspex.runtime import defaults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What can be set about a runtime.
+
+    Raises:
+        ConfigurationError: A number is negative or zero.
+    """
+
+    max_in_flight: int = defaults.MAX_IN_FLIGHT
+    """Requests out at a time, for one provider, address and key."""
+    breaker_failures: int = defaults.BREAKER_FAILURES
+    """Failures in a row after which a provider counts as down."""
+    breaker_reset: float = defaults.BREAKER_RESET
+    """Seconds until one request looks whether it is back."""
+    max_outage: float = defaults.MAX_OUTAGE
+    """Seconds a provider may be down before the calls that wait for it fail."""
+    cache_entries: int = defaults.CACHE_ENTRIES
+    """Answers kept in memory."""
+    cache_ttl: float = defaults.CACHE_TTL
+    """Seconds an answer is kept in memory."""
+    local_idle: float = defaults.LOCAL_IDLE
+    """Seconds without a call after which a local model server is stopped."""
+    branch_restarts: int = defaults.BRANCH_RESTARTS
+    """Restarts allowed in one branch within 30 s before it gives up."""
+    home: Path | None = None
+    """Where files go; `None` is `DSPEX_HOME`, else the platform's user folder."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int | float) and not value > 0:
+                raise ConfigurationError(
+                    f"{field.name} is {value!r}; it must be above zero. "
+                    "Leave it out for the default."
+                )

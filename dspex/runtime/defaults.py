@@ -1,0 +1,52 @@
+"""Every default of dspex, in one place. The same table stands in the reference."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CONCURRENCY: Final = 16
+"""Examples evaluated at a time (`num_threads` is DSPy's name for it)."""
+MAX_ERRORS: Final = 10
+"""Failed examples after which an evaluation stops and says why."""
+FAILURE_SCORE: Final = 0.0
+"""What an example that could not be scored adds to the mean."""
+
+ATTEMPT_TIMEOUT: Final = 60.0
+"""Seconds without a byte from the provider, counted from the request being written."""
+LONG_ATTEMPT_TIMEOUT: Final = 600.0
+"""The same for reasoning models and for `max_tokens` above `LONG_ANSWER`."""
+LONG_ANSWER: Final = 4096
+"""Tokens from which an answer counts as long."""
+RETRIES: Final = 2
+"""Further attempts after a call's first one failed."""
+LONGEST_RETRY_AFTER: Final = 120.0
+"""Seconds a provider may ask to wait; more is raised and not slept."""
+MAX_IN_FLIGHT: Final = 256
+"""Requests out at a time, for one provider, address and key."""
+BREAKER_FAILURES: Final = 5
+"""Failures in a row after which a provider counts as down."""
+BREAKER_RESET: Final = 5.0
+"""Seconds until one request looks whether it is back."""
+MAX_OUTAGE: Final = 30.0
+"""Seconds a provider may be down before the calls that wait for it fail."""
+
+CACHE_ENTRIES: Final = 100_000
+"""Answers kept in memory."""
+CACHE_TTL: Final = 7 * 24 * 3600.0
+"""Seconds an answer is kept in memory."""
+
+LOCAL_IDLE: Final = 600.0
+"""Seconds without a call after which a local model server is stopped."""
+LOCAL_READY: Final = 60.0
+"""Seconds a local model server may take until it is ready."""
+
+BRANCH_RESTARTS: Final = 10
+"""Restarts allowed in a branch of the tree within `BRANCH_WITHIN`."""
+BRANCH_WITHIN: Final = 30.0
+"""Seconds in which `BRANCH_RESTARTS` are counted."""
+ROOT_RESTARTS: Final = 3
+"""Restarts of whole branches allowed within `ROOT_WITHIN`."""
+ROOT_WITHIN: Final = 60.0
+"""Seconds in which `ROOT_RESTARTS` are counted."""
+CLOSE_WITHIN: Final = 10.0
+"""Seconds a runtime may take to stop when the program ends."""

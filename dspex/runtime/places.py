@@ -1,0 +1,147 @@
+"""Where a model lives, and the branch of the tree that serves it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from dspex.client.local.models import LocalModel, resolve_local
+from dspex.client.local.settings import read_ready_line
+from dspex.client.local.weights import Weights
+from dspex.client.providers.endpoint import Endpoint
+from dspex.client.secrets import Secret
+from dspex.core.home import home
+from dspex.runtime import defaults
+from dspex.runtime.runtime import Runtime
+from dspex.runtime.tree import Branch
+from supervisors import ProcessSpec
+
+_NOWHERE = "http://127.0.0.1"
+"""The address of a local server before it says where it listens."""
+
+
+class Place(Protocol):
+    """Where a model lives."""
+
+    @property
+    def provider(self) -> str:
+        """Whose format is spoken there."""
+
+    @property
+    def identity(self) -> str:
+        """What tells this place from others, for cache keys."""
+
+    @property
+    def model(self) -> str:
+        """The model's name there."""
+
+    @property
+    def adapter(self) -> str | None:
+        """The adapter the model wants."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Settings every call there should have, unless set otherwise."""
+
+    @property
+    def branch_id(self) -> str:
+        """Names the branch of the tree that serves it."""
+
+    def branch(self, runtime: Runtime) -> Branch:
+        """Make that branch; called once for a runtime."""
+
+
+class RemotePlace:
+    """A model behind somebody's API."""
+
+    adapter: str | None = None
+    settings: Mapping[str, Any] = {}
+
+    def __init__(self, endpoint: Endpoint, max_in_flight: int | None) -> None:
+        self._endpoint = endpoint
+        self._max_in_flight = max_in_flight
+        self.provider = endpoint.provider
+        self.identity = endpoint.base_url
+        self.model = endpoint.model
+
+    @property
+    def branch_id(self) -> str:
+        """One branch for each (provider, base URL, key)."""
+        return f"{self.provider} {self.identity}{_mark(self._endpoint.api_key)}"
+
+    def branch(self, runtime: Runtime) -> Branch:
+        """A branch with a wire and a client."""
+        return Branch(
+            id=self.branch_id,
+            endpoint=self._endpoint,
+            label=f"{self.provider} at {self.identity}",
+            ledger=runtime.ledger(),
+            max_in_flight=self._max_in_flight or runtime.config.max_in_flight,
+        )
+
+
+class LocalPlace:
+    """A model that a server of our own serves, on this machine."""
+
+    provider = "local"
+
+    def __init__(self, name: str) -> None:
+        self._model = resolve_local(name)
+        self.model = self._model.alias
+        self.adapter: str | None = self._model.adapter
+        self.settings: Mapping[str, Any] = {"temperature": 0.0}
+        self.identity = _identity(self._model)
+
+    @property
+    def branch_id(self) -> str:
+        """One branch for each model file."""
+        return f"local {self.model} {_digest(self.identity)}"
+
+    def branch(self, runtime: Runtime) -> Branch:
+        """A branch with a model server besides.
+
+        The weights are put together here, in the caller's thread, when they are not.
+        """
+        where = runtime.config.home or home()
+        if not self._model.is_ready(where) and sys.stderr is not None:
+            print(self._model.announce(where), file=sys.stderr)  # noqa: T201 - for people: it costs disk and time
+        settings = self._model.prepare(where)
+        key = Secret(secrets.token_hex(16))
+        return Branch(
+            id=self.branch_id,
+            endpoint=Endpoint(
+                provider=self.provider,
+                base_url=_NOWHERE,
+                model=self.model,
+                api_key=key,
+            ),
+            label=f"local/{self.model}",
+            ledger=runtime.ledger(needs_server=True),
+            server=ProcessSpec(
+                argv=settings.command(),
+                ready=lambda line: read_ready_line(line.encode()),
+                env=settings.environment(key.reveal(), os.environ),
+                ready_timeout=defaults.LOCAL_READY,
+            ),
+            max_in_flight=settings.slots,
+        )
+
+
+def _identity(model: LocalModel) -> str:
+    """Tell a model's file from others, and from what it was before it was changed."""
+    if isinstance(model.source, Weights):
+        return model.source.sha256
+    stat = model.source.stat()
+    return f"{model.source} {stat.st_size} {stat.st_mtime_ns}"
+
+
+def _mark(key: Secret | None) -> str:
+    return "" if key is None else f" key {_digest(key.reveal())}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

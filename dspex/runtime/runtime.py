@@ -1,0 +1,257 @@
+"""The running system: one supervised tree, and the way in for the rest of dspex.
+
+A default runtime starts at the first call and ends by itself with the program. A
+daemon or a library may open one of its own with `with dspex.Runtime(...)`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextvars
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Self
+
+from dspex.cache.memory import Cache
+from dspex.client.client import Client
+from dspex.client.gate import Gate, GatePolicy
+from dspex.client.ledger import Ledger
+from dspex.client.transport import HttpxTransport, Transport
+from dspex.core.errors import RuntimeClosedError
+from dspex.runtime import defaults, tree
+from dspex.runtime.config import Config
+from dspex.runtime.tree import Branch
+from supervisors import (
+    SYSTEM_CLOCK,
+    ChildSpec,
+    ChildStateError,
+    Clock,
+    Events,
+    Handle,
+    Supervisor,
+    TreeNode,
+    draw,
+    snapshot,
+)
+
+
+class Runtime:
+    """One tree: cache, providers, evaluations.
+
+    Example:
+        >>> with Runtime() as runtime:
+        ...     print(runtime)
+        dspex
+        ├─ cache
+        │  └─ memory
+        ├─ providers
+        └─ evaluations
+
+    Args:
+        config: What can be set.
+        clock: The tree's time; wound by hand in tests.
+        make_transport: Makes the HTTP transport of each provider branch.
+    """
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        make_transport: Callable[[], Transport] = HttpxTransport,
+    ) -> None:
+        self.config = config or Config()
+        self.clock = clock
+        self.events = Events()
+        self._make_transport = make_transport
+        self._pid = os.getpid()
+        # Protects starting the tree and its branches, which two threads may want at
+        # once; the tree itself needs no lock.
+        self._starting = threading.Lock()
+        self._root: Supervisor | None = None
+        self._branches: dict[str, Branch] = {}
+        self._closed = False
+        self._token: contextvars.Token[Runtime | None] | None = None
+
+    def __enter__(self) -> Self:
+        """Start, and be the runtime of this context until the block ends."""
+        self.start()
+        self._token = _current.set(self)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._token is not None:
+            _current.reset(self._token)
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "running" if self._root else "not started"
+        return f"<dspex.Runtime {state}>"
+
+    def __str__(self) -> str:
+        return draw(self.tree())
+
+    # Life.
+
+    def start(self) -> Supervisor:
+        """Start the tree unless it runs.
+
+        Raises:
+            RuntimeClosedError: It was closed, gave up, or belongs to the process this
+                one was forked from.
+        """
+        self._check()
+        with self._starting:
+            if self._root is None:
+                self._root = Supervisor.start(
+                    tree.top_children(self.config),
+                    intensity=tree.ROOT_INTENSITY,
+                    events=self.events,
+                    clock=self.clock,
+                )
+            return self._root
+
+    def close(self, timeout: float | None = defaults.CLOSE_WITHIN) -> None:
+        """Stop the tree, youngest part first; calls that wait are answered."""
+        self._closed = True
+        if self._root is not None and self._pid == os.getpid():
+            self._root.stop(timeout)
+
+    def _check(self) -> None:
+        if self._pid != os.getpid():
+            raise RuntimeClosedError(
+                "this runtime belongs to the process that this one was forked from; "
+                "its actors are there. Open a Runtime of your own after forking."
+            )
+        if self._closed:
+            raise RuntimeClosedError(
+                "this runtime is closed; open another with dspex.Runtime()."
+            )
+        over = self._root.registry.closed if self._root is not None else None
+        if over is not None:
+            raise RuntimeClosedError(
+                f"the runtime gave up: {over}. Mend the cause, then open another."
+            ) from over
+
+    # What runs in it.
+
+    @property
+    def cache(self) -> Cache:
+        """The cache of this tree."""
+        return Cache(self.handle(tree.CACHE))
+
+    def handle(self, name: str) -> Handle:
+        """A handle on the actor of that name in this tree."""
+        return self.start().handle(name)
+
+    def tree(self) -> TreeNode:
+        """A picture of the tree at this moment, without asking any actor."""
+        return replace(snapshot(self.start()), id="dspex")
+
+    @property
+    def restarts(self) -> int:
+        """Restarts of any part, since the tree started."""
+        return self.tree().total_restarts
+
+    def client(self, branch_id: str, make_branch: Callable[[], Branch]) -> Client:
+        """The client of a provider branch, started if it is not there.
+
+        Args:
+            branch_id: Names the (provider, base URL, key).
+            make_branch: Makes it when it is called for the first time.
+        """
+        root = self.start()
+        client = f"{branch_id}/client"
+        if root.registry.whereis(client) is None:
+            self._start_branch(branch_id, make_branch)
+        return Client(root.handle(client))
+
+    def ledger(self, *, needs_server: bool = False) -> Ledger:
+        """A new branch's memory."""
+        policy = GatePolicy(
+            fail_max=self.config.breaker_failures, reset_after=self.config.breaker_reset
+        )
+        return Ledger(lambda: Gate(policy), needs_server=needs_server)
+
+    def _start_branch(self, branch_id: str, make_branch: Callable[[], Branch]) -> None:
+        with self._starting:
+            branch = self._branches.get(branch_id) or make_branch()
+            self._branches[branch_id] = branch
+            spec = tree.provider_branch(
+                branch,
+                self.config,
+                listener=self._settle,
+                make_transport=self._make_transport,
+            )
+            self._add(Supervisor(self._registry(), tree.PROVIDERS), spec)
+
+    def _settle(self, key: str, outcome: Any) -> None:
+        Cache(Handle(self._registry(), tree.CACHE)).settle(key, outcome)
+
+    def _registry(self) -> Any:
+        root = self._root
+        if root is None:
+            msg = "no branch starts before the root"
+            raise AssertionError(msg)
+        return root.registry
+
+    @staticmethod
+    def _add(supervisor: Supervisor, spec: ChildSpec) -> None:
+        """Start a branch, or start it again when it gave up before."""
+        try:
+            supervisor.start_child(spec)
+        except ChildStateError as error:
+            if error.state == "already_present":
+                supervisor.restart_child(spec.id)
+
+
+_current: contextvars.ContextVar[Runtime | None] = contextvars.ContextVar(
+    "dspex_runtime", default=None
+)
+
+
+class _Default:
+    """The runtime of a program that opened none."""
+
+    def __init__(self) -> None:
+        # Two threads may make the first call at once.
+        self._lock = threading.Lock()
+        self._runtime: Runtime | None = None
+
+    def get(self) -> Runtime:
+        with self._lock:
+            if self._runtime is None:
+                self._runtime = Runtime()
+                atexit.register(self._runtime.close)
+            return self._runtime
+
+    def forget(self) -> None:
+        """After a fork: the child starts afresh at its first call."""
+        self._lock = threading.Lock()
+        self._runtime = None
+
+    def close(self) -> None:
+        """Close it, so that the next call starts another."""
+        with self._lock:
+            runtime, self._runtime = self._runtime, None
+        if runtime is not None:
+            atexit.unregister(runtime.close)
+            runtime.close()
+
+
+_default = _Default()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_default.forget)
+
+
+def current_runtime() -> Runtime:
+    """The runtime of this context: the one opened with `with`, else the default one."""
+    return _current.get() or _default.get()
+
+
+def shutdown() -> None:
+    """Stop the default runtime now; the next call starts another."""
+    _default.close()

@@ -1,0 +1,160 @@
+"""The child specs of the tree: what runs under what, and what each may cost.
+
+```
+dspex            one_for_one
+├─ cache         rest_for_one
+│  └─ memory
+├─ providers     dynamic, a branch for each (provider, base URL, key)
+│  └─ <provider> one_for_one: model server (optional), wire, client
+└─ evaluations   dynamic, a branch for each run
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dspex.cache.memory import MemoryActor
+from dspex.client.client import ClientActor, ClientOptions, Listener
+from dspex.client.ledger import Ledger
+from dspex.client.local.server import ServerActor
+from dspex.client.providers.endpoint import Endpoint
+from dspex.client.transport import Transport
+from dspex.client.wire import WireActor
+from dspex.runtime import defaults
+from dspex.runtime.config import Config
+from supervisors import (
+    ChildSpec,
+    DynamicSupervisorActor,
+    Intensity,
+    ProcessSpec,
+    Restart,
+    Strategy,
+    SupervisorActor,
+)
+
+CACHE = "cache.memory"
+PROVIDERS = "providers"
+EVALUATIONS = "evaluations"
+
+ROOT_INTENSITY = Intensity(
+    max_restarts=defaults.ROOT_RESTARTS, within=defaults.ROOT_WITHIN
+)
+
+
+def branch_intensity(config: Config) -> Intensity:
+    """How many restarts a branch may make before it gives up."""
+    return Intensity(max_restarts=config.branch_restarts, within=defaults.BRANCH_WITHIN)
+
+
+def top_children(config: Config) -> tuple[ChildSpec, ...]:
+    """The three branches under the root."""
+    intensity = branch_intensity(config)
+    memory = ChildSpec(
+        id="memory",
+        actor=MemoryActor,
+        kwargs={"max_entries": config.cache_entries, "ttl": config.cache_ttl},
+        name=CACHE,
+    )
+    return (
+        ChildSpec(
+            id="cache",
+            actor=SupervisorActor,
+            args=((memory,),),
+            kwargs={"strategy": Strategy.REST_FOR_ONE, "intensity": intensity},
+            kind="supervisor",
+        ),
+        _dynamic("providers", PROVIDERS, intensity),
+        _dynamic("evaluations", EVALUATIONS, intensity),
+    )
+
+
+def _dynamic(child_id: str, name: str, intensity: Intensity) -> ChildSpec:
+    return ChildSpec(
+        id=child_id,
+        actor=DynamicSupervisorActor,
+        kwargs={"intensity": intensity},
+        name=name,
+        kind="supervisor",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """What a provider branch is made of."""
+
+    id: str
+    """Its id under `providers`, and the beginning of its actors' names."""
+    endpoint: Endpoint
+    """Where it calls; for a local model, with a placeholder for the address."""
+    label: str
+    """The provider as errors name it."""
+    ledger: Ledger
+    """Its memory, which outlives every actor in it."""
+    server: ProcessSpec | None = None
+    """The local model server, if it has one."""
+    max_in_flight: int = defaults.MAX_IN_FLIGHT
+    """Requests out at a time."""
+
+    @property
+    def client_name(self) -> str:
+        """The name of its client."""
+        return f"{self.id}/client"
+
+
+def provider_branch(
+    branch: Branch,
+    config: Config,
+    *,
+    listener: Listener,
+    make_transport: Callable[[], Transport],
+) -> ChildSpec:
+    """The supervisor of one provider and its children, in start order."""
+    wire_name = f"{branch.id}/wire"
+    server_name = f"{branch.id}/server" if branch.server is not None else None
+    options = ClientOptions(
+        max_in_flight=branch.max_in_flight,
+        max_outage=config.max_outage,
+        idle_after=config.local_idle,
+    )
+    client = ChildSpec(
+        id="client",
+        actor=ClientActor,
+        kwargs={
+            "endpoint": branch.endpoint,
+            "label": branch.label,
+            "ledger": branch.ledger,
+            "options": options,
+            "wire_name": wire_name,
+            "server_name": server_name,
+            "listener": listener,
+        },
+        name=branch.client_name,
+    )
+    wire = ChildSpec(
+        id="wire",
+        actor=WireActor,
+        args=(branch.client_name, make_transport),
+        name=wire_name,
+    )
+    children = [wire, client]
+    if branch.server is not None:
+        server = ChildSpec(
+            id="model server",
+            actor=ServerActor,
+            args=(branch.server, branch.client_name),
+            name=server_name,
+            shutdown=15.0,
+        )
+        # Last: it tells the client, by name, where it listens.
+        children.append(server)
+    return ChildSpec(
+        id=branch.id,
+        actor=SupervisorActor,
+        args=(tuple(children),),
+        kwargs={"intensity": branch_intensity(config)},
+        kind="supervisor",
+        restart=Restart.TRANSIENT,
+        name=branch.id,
+    )
