@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from dspex.client.retry import RetryPolicy
-from dspex.core.lm import Request
+from dspex.core.lm import Request, Usage
 
 _NO_TAGS: Mapping[str, Any] = MappingProxyType({})
 
@@ -69,6 +69,8 @@ class AttemptRecord:
     """The error's class, for those that failed."""
     sends: int = 1
     """How often it was written: 2 after a stale connection."""
+    usage: Usage = field(default_factory=Usage)
+    """Tokens it cost, as far as the provider said."""
     tags: Mapping[str, Any] = field(default_factory=lambda: _NO_TAGS)
     """What the call belongs to."""
 

@@ -33,7 +33,7 @@ from dspex.core.errors import (
     LMOutageError,
     LMTimeoutError,
 )
-from dspex.core.lm import Reply
+from dspex.core.lm import Reply, Usage
 from supervisors import NO_REPLY, Actor, Handle, ReplyToken
 
 Outcome = Reply | LMError
@@ -44,6 +44,8 @@ Listener = Callable[[str, Outcome], None]
 
 MAX_RESTARTS = 20
 """How often one call may be lost to our own restarts before it fails."""
+
+_NO_USAGE = Usage()
 
 RESTART_PAUSE = 0.2
 """Seconds before a call is sent again to a local server that just broke off."""
@@ -174,6 +176,7 @@ class ClientActor(Actor):
         for entry in self._ledger.calls.values():
             self._arm(entry)
         self._look_again()
+        self._void_lost_permits()
         self._ask_wire()
         self._pump()
 
@@ -369,7 +372,9 @@ class ClientActor(Actor):
         now = self._now()
         if isinstance(outcome, Reply):
             entry.lane.gate.record(attempt.permit, Verdict.SUCCESS, now)
-            self._tell(entry, attempt, Fate.ANSWERED, sends=sent.sends)
+            self._tell(
+                entry, attempt, Fate.ANSWERED, sends=sent.sends, usage=outcome.usage
+            )
             self._finish(entry, outcome)
             return
         entry.lane.gate.record(attempt.permit, verdict_of(outcome), now)
@@ -440,6 +445,13 @@ class ClientActor(Actor):
         for lane in self._ledger.lanes.values():
             lane.looking = False
 
+    def _void_lost_permits(self) -> None:
+        """A permit of a client that died before it sent would hold its gate for ever."""
+        used = {entry.lane for entry in self._ledger.calls.values() if entry.attempt}
+        for lane in self._ledger.lanes.values():
+            if lane not in used:
+                lane.gate.void_permits()
+
     def _fail_lane(self, lane: Lane) -> None:
         cause = lane.last_error
         for call_id in tuple(lane.queue):
@@ -480,6 +492,7 @@ class ClientActor(Actor):
         *,
         error: LMError | None = None,
         sends: int = 1,
+        usage: Usage = _NO_USAGE,
     ) -> None:
         record = AttemptRecord(
             request_id=attempt.request_id,
@@ -488,6 +501,7 @@ class ClientActor(Actor):
             fate=fate,
             error=None if error is None else type(error).__name__,
             sends=sends,
+            usage=usage,
             tags=entry.call.tags,
         )
         seconds = self._now() - attempt.started

@@ -32,7 +32,7 @@ No error holds a key, a header or a prompt.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 
 class DspexError(Exception):
@@ -116,8 +116,11 @@ class LMError(DspexError):
         attempts: How many requests were sent for this call.
     """
 
-    retryable: ClassVar[bool] = False
-    """Whether the same call may succeed when it is made again."""
+    retryable: bool = False
+    """Whether the same call may succeed when it is made again.
+
+    Each class has its own answer; an instance differs when the provider said so.
+    """
 
     def __init__(
         self,

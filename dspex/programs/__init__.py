@@ -6,10 +6,11 @@ Nothing here knows the supervision tree; what a program needs of it arrives thro
 
 from dspex.programs.chain_of_thought import ChainOfThought
 from dspex.programs.predict import Predict, UnexpectedInputError
-from dspex.programs.program import Module, Parameter, Program
+from dspex.programs.program import Module, Program
 from dspex.programs.settings import Settings, ambient, configure, context, settings
 from dspex.programs.state import use_lm_factory
 from dspex.programs.trace import UsageTracker, track_usage
+from dspex.programs.walk import Parameter
 
 __all__ = [
     "ChainOfThought",

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import copy
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import LanguageModel
 from dspex.core.prediction import Prediction
 from dspex.programs import state as saved_state
-from dspex.programs.settings import check_lm, settings
+from dspex.programs.settings import check_lm, is_language_model, settings
 from dspex.programs.trace import track_usage
+from dspex.programs.walk import Walkable, everything_in, parameter_places
 
 if TYPE_CHECKING:
     from dspex.programs.predict import Predict
 
 
-class Parameter:
-    """Marks what an optimiser may change. `Predict` is one."""
-
-
-class Program:
+class Program(Walkable):
     """Base of all programs: subclass it, make predictors in `__init__`, call them.
 
     `super().__init__()` is not needed. Sub-programs and predictors are found in
@@ -40,9 +37,6 @@ class Program:
         >>> Capital()
         Capital(find=Predict(country -> capital))
     """
-
-    _compiled: bool = False
-    """Set by optimisers: a compiled program inside another one is left alone."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Do the work; subclasses write this, callers call the program itself."""
@@ -66,8 +60,7 @@ class Program:
 
         A sub-program that is compiled already is skipped with all it holds.
         """
-        own = [("self", self)] if isinstance(self, Parameter) else []
-        return own + list(_parameters_in(self.__dict__, "", {id(self)}))
+        return [(place.name, place.value) for place in parameter_places(self)]
 
     def parameters(self) -> list[Any]:
         """Return what an optimiser may change."""
@@ -98,23 +91,22 @@ class Program:
             type_: What to yield; programs when left out.
             skip_compiled: Whether to look into compiled programs.
         """
-        queue: deque[tuple[str, Any]] = deque([("self", self)])
-        seen = {id(self)}
-        while queue:
-            name, item = queue.popleft()
-            if isinstance(item, type_ or Program):
+        kind = type_ or Program
+        for name, item in everything_in(self, skip_compiled=skip_compiled):
+            if isinstance(item, kind):
                 yield name, item
-            if skip_compiled and isinstance(item, Program) and item._compiled:
-                continue
-            for step, inner in _inside(item, quoted=False):
-                if id(inner) not in seen:
-                    seen.add(id(inner))
-                    queue.append((f"{name}{step}", inner))
 
     def map_named_predictors(self, change: Callable[[Predict], Any]) -> Self:
-        """Replace each predictor by what `change` makes of it, in place."""
-        for name, predictor in self.named_predictors():
-            _replace(self, name, change(predictor))
+        """Replace each predictor by what `change` makes of it, in place.
+
+        Raises:
+            ConfigurationError: When a predictor stands in a tuple, or is this program.
+        """
+        from dspex.programs.predict import Predict
+
+        for place in parameter_places(self):
+            if isinstance(place.value, Predict):
+                place.put(change(place.value))
         return self
 
     def set_lm(self, lm: LanguageModel | None) -> None:
@@ -143,16 +135,18 @@ class Program:
 
         An attribute that cannot be copied is shared.
         """
-        memo = {id(lm): lm for lm in _models_of(self)}
+        found = (item for _, item in everything_in(self, skip_compiled=False))
+        memo = {id(item): item for item in found if is_language_model(item)}
         try:
-            return copy.deepcopy(self, memo)
+            return copy.deepcopy(self, dict(memo))
         except Exception:  # noqa: BLE001 - any object may refuse, in any way
             return self._copy_by_attribute(memo)
 
     def _copy_by_attribute(self, memo: dict[int, Any]) -> Self:
         twin = self.__class__.__new__(self.__class__)
         for name, value in self.__dict__.items():
-            twin.__dict__[name] = _copied(value, memo)
+            inner = isinstance(value, Program)
+            twin.__dict__[name] = value.deepcopy() if inner else _copied(value, memo)
         return twin
 
     def reset_copy(self) -> Self:
@@ -208,62 +202,10 @@ Module = Program
 """DSPy's name of `Program`."""
 
 
-def _inside(item: Any, *, quoted: bool) -> list[tuple[str, Any]]:
-    """Return what an object holds, with the step of the name that leads there.
-
-    DSPy writes keys in quotes for parameters and without for sub-modules, and saved
-    files have those names.
-    """
-    match item:
-        case Program():
-            return [(f".{name}", value) for name, value in item.__dict__.items()]
-        case list() | tuple():
-            return [(f"[{index}]", value) for index, value in enumerate(item)]
-        case dict() if quoted:
-            return [(f"['{key}']", value) for key, value in item.items()]
-        case dict():
-            return [(f"[{key}]", value) for key, value in item.items()]
-        case _:
-            return []
-
-
-def _parameters_in(
-    holder: Any, name: str, seen: set[int]
-) -> Iterator[tuple[str, Parameter]]:
-    """Yield the parameters an object holds, in the order of its attributes."""
-    steps = (
-        [(key, value) for key, value in holder.items()]
-        if not name
-        else _inside(holder, quoted=True)
-    )
-    for step, value in steps:
-        if id(value) in seen:
-            continue
-        path = f"{name}{step}"
-        if isinstance(value, Parameter):
-            seen.add(id(value))
-            yield path, value
-        elif isinstance(value, Program):
-            seen.add(id(value))
-            if not value._compiled:  # noqa: SLF001 - our own base class
-                yield from _parameters_in(value, path, seen)
-        elif isinstance(value, list | tuple | dict):
-            seen.add(id(value))
-            yield from _parameters_in(value, path, seen)
-
-
-def _replace(program: Program, name: str, value: Any) -> None:
-    """Put a value where a parameter's name leads."""
-    for path, holder, put in _places(program):
-        if path == name:
-            put(value)
-            return
-    del holder
-
-
-def _models_of(program: Program) -> list[Any]:
-    return []
-
-
 def _copied(value: Any, memo: dict[int, Any]) -> Any:
-    return cast("Any", value)
+    """Copy deeply, else shallowly, else not at all: any object may refuse."""
+    with suppress(Exception):
+        return copy.deepcopy(value, dict(memo))
+    with suppress(Exception):
+        return copy.copy(value)
+    return value

@@ -9,15 +9,58 @@ from __future__ import annotations
 
 import difflib
 import threading
+import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
+from dspex.core import defaults
 from dspex.core.adapters import Adapter, adapter_named
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import LanguageModel
+
+
+def is_language_model(value: Any) -> bool:
+    """Say whether something can be called as a language model."""
+    return not isinstance(value, type) and callable(getattr(value, "complete", None))
+
+
+def check_lm(lm: Any) -> None:
+    """Refuse what is no language model, with the line to write instead.
+
+    Raises:
+        ConfigurationError: When `lm` is a text or has no `complete()`.
+    """
+    if isinstance(lm, str):
+        raise ConfigurationError(
+            f"LM must be an object, and {lm!r} is a text; a model is made of its name. "
+            f"Write lm=dspex.LM({lm!r})."
+        )
+    if lm is not None and not is_language_model(lm):
+        raise ConfigurationError(
+            f"LM must be an object with a method complete(); {type(lm).__name__!r} has "
+            'none. Write lm=dspex.LM("openai/gpt-4o-mini").'
+        )
+
+
+def _check_adapter(adapter: Any) -> None:
+    if isinstance(adapter, str):
+        adapter_named(adapter)
+    elif not isinstance(adapter, Adapter | None):
+        raise ConfigurationError(
+            f"adapter={adapter!r} is no adapter; expected an Adapter object or a name. "
+            "Write adapter='chat' or adapter=dspex.ChatAdapter()."
+        )
+
+
+def _check_count(key: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigurationError(
+            f"{key}={value!r} is no count; expected a whole number from 1 on. Pass "
+            f"{key}=1 for the least."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +75,9 @@ class Settings:
     """Where predictors append (predictor, inputs, prediction); `None` for nowhere."""
     callbacks: Sequence[Any] = ()
     """Objects that want to hear of calls."""
-    concurrency: int = 16
+    concurrency: int = defaults.CONCURRENCY
     """Calls in flight at once. `num_threads` is accepted as DSPy's name."""
-    max_errors: int = 10
+    max_errors: int = defaults.MAX_ERRORS
     """Failed examples after which an evaluation or an optimisation gives up."""
     track_usage: bool = False
     """Whether a program's prediction carries the usage of all calls below it."""
@@ -42,7 +85,7 @@ class Settings:
     """Whether a failed example is reported with its traceback."""
 
     def __post_init__(self) -> None:
-        _check_lm(self.lm)
+        check_lm(self.lm)
         _check_adapter(self.adapter)
         _check_count("concurrency", self.concurrency)
         _check_count("max_errors", self.max_errors)
@@ -59,7 +102,9 @@ ALIASES: Final = {"num_threads": "concurrency"}
 KEYS: Final = tuple(field.name for field in fields(Settings))
 """All keys, in order."""
 
-_overlay: ContextVar[Mapping[str, Any]] = ContextVar("dspex_settings", default={})
+_overlay: ContextVar[Mapping[str, Any]] = ContextVar(
+    "dspex_settings", default=types.MappingProxyType({})
+)
 # Two threads may configure at once; each must build on what the other has set.
 _lock = threading.Lock()
 _default = Settings()
@@ -113,7 +158,9 @@ class SettingsView:
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return a setting, or `default` when there is no such key."""
-        return self[key] if key in self else default
+        if key not in self:
+            return default
+        return self[key]
 
     def copy(self) -> dict[str, Any]:
         """Return all settings in force, by name."""
@@ -169,43 +216,3 @@ def _checked_key(key: str) -> str:
     raise ConfigurationError(
         f"no setting {key!r}; the settings are: {', '.join(known)}. {hint}"
     )
-
-
-def _check_lm(lm: Any) -> None:
-    if isinstance(lm, str):
-        raise ConfigurationError(
-            f"lm={lm!r} is a text; a language model is an object. Write "
-            f"lm=dspex.LM({lm!r})."
-        )
-    if lm is not None and not callable(getattr(lm, "complete", None)):
-        raise ConfigurationError(
-            f"lm is {type(lm).__name__!r}, which has no method complete(); expected a "
-            'language model. Write lm=dspex.LM("openai/gpt-4o-mini").'
-        )
-
-
-def check_lm(lm: Any) -> None:
-    """Refuse what is no language model, with the line to write instead.
-
-    Raises:
-        ConfigurationError: When `lm` is a text or has no `complete()`.
-    """
-    _check_lm(lm)
-
-
-def _check_adapter(adapter: Any) -> None:
-    if isinstance(adapter, str):
-        adapter_named(adapter)
-    elif not isinstance(adapter, Adapter | None):
-        raise ConfigurationError(
-            f"adapter={adapter!r} is no adapter; expected an Adapter object or a name. "
-            "Write adapter='chat' or adapter=dspex.ChatAdapter()."
-        )
-
-
-def _check_count(key: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ConfigurationError(
-            f"{key}={value!r} is no count; expected a whole number from 1 on. Pass "
-            f"{key}=1 for the least."
-        )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from dspex.core.errors import ConfigurationError
-from dspex.runtime import defaults
+from dspex.core import defaults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from dspex.core.errors import (
     RuntimeClosedError,
 )
 from dspex.core.lm import Message, Reply, Request, Role
-from dspex.runtime import defaults
+from dspex.core import defaults
 from dspex.runtime.places import LocalPlace, Place, RemotePlace
 from dspex.runtime.runtime import Runtime, current_runtime
 from supervisors import ActorDownError, ScopeCancelledError, current_scope

@@ -15,7 +15,7 @@ from dspex.client.local.weights import Weights
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.secrets import Secret
 from dspex.core.home import home
-from dspex.runtime import defaults
+from dspex.core import defaults
 from dspex.runtime.runtime import Runtime
 from dspex.runtime.tree import Branch
 from supervisors import ProcessSpec

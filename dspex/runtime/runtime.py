@@ -20,7 +20,8 @@ from dspex.client.gate import Gate, GatePolicy
 from dspex.client.ledger import Ledger
 from dspex.client.transport import HttpxTransport, Transport
 from dspex.core.errors import RuntimeClosedError
-from dspex.runtime import defaults, tree
+from dspex.core import defaults
+from dspex.runtime import tree
 from dspex.runtime.config import Config
 from dspex.runtime.tree import Branch
 from supervisors import (

@@ -22,7 +22,7 @@ from dspex.client.local.server import ServerActor
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.transport import Transport
 from dspex.client.wire import WireActor
-from dspex.runtime import defaults
+from dspex.core import defaults
 from dspex.runtime.config import Config
 from supervisors import (
     ChildSpec,

@@ -1,7 +1,6 @@
 """The real model server: its one line, its end, its key, its turns."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -33,7 +32,7 @@ class Server:
         return httpx.post(
             self.address + path,
             json=body,
-            headers={"Authorization": f"Bearer {key}"},
+            headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=60,
         )
 
@@ -137,22 +136,23 @@ def test_one_line_is_all_it_writes_to_standard_output(settings: ServerSettings) 
     with serving(settings) as server:
         server.post("/v1/chat/completions", {"messages": capitals(ask="Peru")})
         server.process.send_signal(signal.SIGTERM)
-        rest, _ = server.process.communicate(timeout=30)
-
-    assert rest == b""
-    assert server.process.returncode == 0
+        assert server.process.wait(timeout=30) == 0
+        assert server.process.stdout is not None
+        assert server.process.stdout.read() == b""
 
 
 def test_it_ends_when_its_standard_input_closes(settings: ServerSettings) -> None:
     with serving(settings) as server:
         assert server.process.stdin is not None
         server.process.stdin.close()
+        server.process.stdin = None
 
         assert server.process.wait(timeout=30) == 0
 
 
 def test_it_ends_even_while_it_loads(settings: ServerSettings) -> None:
     process = launch(settings)
+
     rest, _ = process.communicate(timeout=30)  # closes standard input at once
 
     assert process.returncode == 0
@@ -206,29 +206,38 @@ server.wait()
 
 
 def test_a_parent_that_is_killed_leaves_no_orphan(settings: ServerSettings) -> None:
-    parent = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", PARENT, *settings.command()],
         env=settings.environment(KEY, os.environ),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-    )
-    assert parent.stdout is not None
-    assert parent.stderr is not None
-    ready = json.loads(parent.stdout.readline())
-    assert Path(f"/proc/{ready['pid']}").exists() or sys.platform != "linux"
+    ) as parent:
+        assert parent.stdout is not None
+        address = read_ready_line(parent.stdout.readline())
+        assert address is not None
+        assert httpx.get(address + "/health").status_code == 200
 
-    parent.kill()
+        parent.kill()
+        # The server inherited standard error: the pipe ends when both are gone.
+        parent.communicate(timeout=30)
 
-    # The server has the other end of this pipe too: it closes when both are gone.
-    finished = threading.Event()
-    threading.Thread(
-        target=lambda: (parent.stderr.read(), finished.set()),  # type: ignore[union-attr]
-        daemon=True,
-    ).start()
-    assert finished.wait(30)
-    parent.wait()
-    parent.stdout.close()
-    parent.stderr.close()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(address + "/health")
+
+
+def test_an_answer_without_a_limit_ends_at_the_models_own(
+    settings: ServerSettings,
+) -> None:
+    """A base model seldom stops by itself; it would fill its context instead."""
+    with serving(replace(settings, max_tokens=5)) as server:
+        reply = server.post("/v1/completions", {"prompt": "Once upon a time"}).json()
+        asked = server.post(
+            "/v1/completions", {"prompt": "Once upon a time", "max_tokens": 8}
+        ).json()
+
+    assert reply["usage"]["completion_tokens"] == 5
+    assert reply["choices"][0]["finish_reason"] == "length"
+    assert asked["usage"]["completion_tokens"] == 8
 
 
 def test_a_file_that_cannot_be_loaded_ends_with_one(
@@ -238,9 +247,10 @@ def test_a_file_that_cannot_be_loaded_ends_with_one(
     broken.write_bytes(b"GGUF" + bytes(100))
 
     process = launch(replace(settings, model=broken))
-    rest, errors = process.communicate(timeout=30)
 
-    assert (rest, process.returncode) == (b"", 1)
+    assert process.wait(timeout=30) == 1
+    rest, errors = process.communicate()
+    assert rest == b""
     assert str(broken).encode() in errors
 
 

@@ -42,6 +42,9 @@ class LocalModel:
     context: int = 8192
     """Tokens for prompt and answer, divided evenly among the slots."""
 
+    max_tokens: int | None = None
+    """Where an answer ends when the caller set no limit; `None` for the context."""
+
     def is_ready(self, home: Path) -> bool:
         """Say whether the file is there, so that a start takes seconds only."""
         return self.path(home).is_file()
@@ -71,6 +74,7 @@ class LocalModel:
             template=self.template,
             slots=self.slots,
             context=self.context,
+            max_tokens=self.max_tokens,
         )
 
     def announce(self, home: Path) -> str:
@@ -86,9 +90,17 @@ class LocalModel:
         )
 
 
+# A base model seldom stops by itself: without a limit it would fill its context, which
+# takes longer than a caller waits.
+_PLAIN_MAX_TOKENS = 256
+
 KNOWN = {
     "gemma-3-270m": LocalModel(
-        alias="gemma-3-270m", source=GEMMA_3_270M, template="plain", adapter="line"
+        alias="gemma-3-270m",
+        source=GEMMA_3_270M,
+        template="plain",
+        adapter="line",
+        max_tokens=_PLAIN_MAX_TOKENS,
     )
 }
 """The models that can be named without a path."""
@@ -149,6 +161,7 @@ def _model_in(path: Path) -> LocalModel:
         source=path.absolute(),
         template="model" if instructed else "plain",
         adapter="chat" if instructed else "line",
+        max_tokens=None if instructed else _PLAIN_MAX_TOKENS,
     )
 
 

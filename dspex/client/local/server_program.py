@@ -79,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--context", type=int, default=8192, help="tokens, all slots")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument(
+        "--max-tokens", type=int, default=-1, help="where a caller sets no limit"
+    )
+    parser.add_argument(
         "--template",
         choices=("plain", "model"),
         default="model",
@@ -119,6 +122,7 @@ def _start(options: argparse.Namespace, key: str) -> Any:
     params.port = 0
     params.n_parallel = options.slots
     params.n_ctx = options.context
+    params.n_predict = options.max_tokens
     params.cont_batching = True
     params.cpuparams.n_threads = options.threads
     # Without it Gemma 3 cannot reuse the prompt that all examples share.

@@ -34,12 +34,14 @@ class ServerSettings:
     """Answers at once; more requests than that wait in the server."""
     context: int = 8192
     """Tokens for prompt and answer, divided evenly among the slots."""
+    max_tokens: int | None = None
+    """Where an answer ends when the caller set no limit; `None` for the context."""
     threads: int | None = None
     """Threads that compute; `None` for one per processor this process may use."""
 
     def __post_init__(self) -> None:
         """Check the numbers, which end on a command line."""
-        for name in ("slots", "context", "threads"):
+        for name in ("slots", "context", "max_tokens", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigurationError(
@@ -64,6 +66,7 @@ class ServerSettings:
             "--template": self.template,
             "--slots": str(self.slots),
             "--context": str(self.context),
+            "--max-tokens": str(self.max_tokens or -1),
             "--threads": str(self.threads or usable_processors()),
         }
         program = str(Path(server_program.__file__))

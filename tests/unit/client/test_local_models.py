@@ -145,10 +145,10 @@ class TestSettings:
     def test_the_context_is_shared_among_the_slots(self) -> None:
         assert self.settings.context_per_slot == 2048
 
-    @pytest.mark.parametrize("name", ["slots", "context", "threads"])
+    @pytest.mark.parametrize("name", ["slots", "context", "max_tokens", "threads"])
     def test_numbers_below_one_are_refused(self, name: str) -> None:
         with pytest.raises(ConfigurationError, match=f"{name}=0"):
-            replace(self.settings, **{name: 0})  # type: ignore[arg-type]  # one of three ints
+            replace(self.settings, **{name: 0})  # type: ignore[arg-type]  # one of four ints
 
 
 @pytest.mark.parametrize(

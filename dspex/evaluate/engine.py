@@ -1,0 +1,161 @@
+"""Working through examples under the tree: what `Evaluate` and optimisers share."""
+
+from __future__ import annotations
+
+import contextvars
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from dspex.core import defaults
+from dspex.core.errors import (
+    ConfigurationError,
+    EvaluationError,
+    EvaluationInterrupted,
+)
+from dspex.core.example import Example
+from dspex.evaluate.coordinator import Ended, Plan
+from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.progress import Progress
+from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.run import Run, new_run_id
+from dspex.evaluate.worker import Work
+from dspex.runtime.runtime import current_runtime
+
+TICK = 0.1
+"""Seconds between two looks at how far a run is."""
+
+Enough = Callable[[Sequence[Outcome]], bool]
+"""Given the outcomes of the first examples without a gap: whether to stop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a set of examples is worked through.
+
+    Raises:
+        ConfigurationError: A number is not above zero.
+    """
+
+    concurrency: int = defaults.CONCURRENCY
+    """Examples worked on at a time."""
+    timeout: float | None = None
+    """Seconds one example may take; `None` for no limit."""
+    max_errors: float = defaults.MAX_ERRORS
+    """Failures after which to stop; `math.inf` for no limit."""
+    failure_score: float = defaults.FAILURE_SCORE
+    """What an example without a score adds to the mean."""
+    display_progress: bool | None = None
+    """`None` shows a bar on a terminal, `True` also elsewhere, `False` never."""
+    label: str = "evaluate"
+    """What the progress bar says is being done."""
+
+    def __post_init__(self) -> None:
+        for name in ("concurrency", "timeout", "max_errors"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigurationError(
+                    f"{name} is {value!r}; it must be above zero. "
+                    "Leave it out for the default."
+                )
+
+
+def work_through(
+    examples: Sequence[Example],
+    work: Work,
+    options: RunOptions,
+    *,
+    enough: Enough | None = None,
+    known: Iterable[Outcome] = (),
+) -> EvaluationResult:
+    """Do the work on every example, in worker actors, and count each once.
+
+    Args:
+        examples: What to work on.
+        work: What to do with each.
+        options: How many at a time, how long, how many errors.
+        enough: Stops the run early; see `Enough`.
+        known: Outcomes of an interrupted run; its final ones are not made again.
+
+    Raises:
+        EvaluationError: The run could not go on: too many errors, a wrong key, an
+            outage. It holds the result so far.
+        EvaluationInterrupted: Ctrl-C; it holds the result so far.
+    """
+    runtime = current_runtime()
+    max_errors = None if math.isinf(options.max_errors) else int(options.max_errors)
+    plan = Plan(
+        run=new_run_id(),
+        examples=examples,
+        work=work,
+        concurrency=options.concurrency,
+        timeout=options.timeout,
+        max_errors=max_errors,
+        context=contextvars.copy_context(),
+        enough=enough,
+    )
+    run = Run(runtime, plan, known)
+    try:
+        ended = _wait(run, options)
+    except KeyboardInterrupt:
+        raise _interrupted(_result(run, options)) from None
+    except EvaluationError as error:
+        error.result = _result(run, options)
+        raise
+    result = _result(run, options)
+    if ended.outcome is not None:
+        raise _stopped(ended, ended.outcome, result) from _cause(ended.outcome)
+    return result
+
+
+def _wait(run: Run, options: RunOptions) -> Ended:
+    total = len(run.plan.examples)
+    show = options.display_progress
+    with run, Progress(options.label, total, show=show) as progress:
+        return run.wait(TICK, progress)
+
+
+def _result(run: Run, options: RunOptions) -> EvaluationResult:
+    journal, examples = run.journal, run.plan.examples
+    return EvaluationResult(
+        examples=examples,
+        outcomes=tuple(
+            journal.outcomes.get((number, 0)) for number in range(len(examples))
+        ),
+        failure_score=options.failure_score,
+        requests=run.requests.records(),
+        seconds=run.seconds,
+        restarts=run.restarts,
+        refused=journal.tally.refused,
+    )
+
+
+def _interrupted(result: EvaluationResult) -> EvaluationInterrupted:
+    done = sum(outcome is not None for outcome in result.outcomes)
+    text = (
+        f"interrupted after {done} of {result.n} examples; they are in .result. To go "
+        "on where it stopped: evaluate(program, resume=error.result)"
+    )
+    return EvaluationInterrupted(text, result=result)
+
+
+def _stopped(
+    ended: Ended, outcome: Outcome, result: EvaluationResult
+) -> EvaluationError:
+    """One clear error for the whole run: the cause, the counts, the first example."""
+    message = "" if outcome.error is None else outcome.error.message
+    number = outcome.stamp.example
+    if ended.reason == "fatal":
+        text = f"the evaluation stopped at example {number}, as every other would end "
+        text += f"the same way: {message}"
+    else:
+        lines = "\n  ".join(result.failure_summary())
+        text = (
+            f"the evaluation stopped because max_errors was reached:\n  {lines}\n"
+            "Mend the cause, or allow more with max_errors=."
+        )
+    return EvaluationError(f"{text}\nSo far: {result}", result=result)
+
+
+def _cause(outcome: Outcome) -> BaseException | None:
+    return None if outcome.error is None else outcome.error.error

@@ -1,0 +1,236 @@
+"""`Evaluate`: a program's score over a set of examples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from dspex.core import defaults
+from dspex.core.errors import ConfigurationError
+from dspex.core.example import Example
+from dspex.evaluate.engine import RunOptions, work_through
+from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.worker import Measured, Work, WorkFailed
+from dspex.programs.settings import settings
+
+T = TypeVar("T")
+
+Metric = Callable[..., Any]
+"""`metric(example, prediction)`, or with a third argument `trace`; a number or bool."""
+
+
+class Evaluate:
+    """Scores a program on a set of examples, each counted once.
+
+    Every example runs in a short-lived worker actor under the tree. What fails is kept
+    with its example and never stops the others, until there are `max_errors` of it. A
+    model's answer that does not fit the signature fails its example but is no error in
+    that sense: it is what was to be measured.
+
+    Example:
+        >>> import dspex
+        >>> rows = [{"n": 1}, {"n": 2}, {"n": 3}]
+        >>> def double(n):
+        ...     return dspex.Prediction(twice=2 * n)
+        >>> def right(example, prediction):
+        ...     return prediction.twice == 2 * example.n
+        >>> evaluate = Evaluate(devset=dspex.load(rows, inputs=["n"]), metric=right)
+        >>> print(evaluate(double))
+        100.0 ± 0.0 (3 examples)
+
+    Args:
+        devset: The examples.
+        metric: From example and prediction to a number or a bool.
+        num_threads: DSPy's name for `concurrency`.
+        concurrency: Examples worked on at a time; else the setting, else 16.
+        timeout: Seconds one example may take; `None` for no limit.
+        max_errors: Failures of program, metric or infrastructure after which to stop
+            with an error that holds what was measured; else the setting, else 10.
+            `math.inf` for no limit.
+        failure_score: What an example without a score adds to the mean; 0.0.
+        display_progress: `None` shows a bar on a terminal and nothing elsewhere.
+        debug: Work on the caller's thread, one example after another, without deadline
+            or progress bar; an error of the program or the metric is raised as it is.
+
+    Raises:
+        ConfigurationError: The set is empty, or a number is not above zero.
+    """
+
+    def __init__(
+        self,
+        *,
+        devset: Sequence[Example],
+        metric: Metric,
+        num_threads: int | None = None,
+        concurrency: int | None = None,
+        timeout: float | None = None,
+        max_errors: float | None = None,
+        failure_score: float = defaults.FAILURE_SCORE,
+        display_progress: bool | None = None,
+        debug: bool = False,
+    ) -> None:
+        self.devset = checked_set(devset, "devset")
+        self.metric = checked_metric(metric)
+        self.debug = debug
+        self.concurrency = concurrency if concurrency is not None else num_threads
+        self.max_errors = max_errors
+        self._options = RunOptions(
+            concurrency=_or(self.concurrency, defaults.CONCURRENCY),
+            timeout=timeout,
+            max_errors=_or(max_errors, defaults.MAX_ERRORS),
+            failure_score=failure_score,
+            display_progress=display_progress,
+        )
+
+    def __repr__(self) -> str:
+        return f"Evaluate({len(self.devset)} examples, metric={_name(self.metric)})"
+
+    def __call__(
+        self,
+        program: Callable[..., Any],
+        *,
+        resume: EvaluationResult | None = None,
+    ) -> EvaluationResult:
+        """Score a program.
+
+        Args:
+            program: Called with each example's inputs by name.
+            resume: An earlier, unfinished result on the same examples; what it measured
+                is not measured again.
+
+        Raises:
+            EvaluationError: The run could not go on; `.result` has what was measured.
+            EvaluationInterrupted: Ctrl-C; `.result` has what was measured.
+        """
+        work = scoring(program, self.metric)
+        known = self._known(resume)
+        if self.debug:
+            return self._on_this_thread(work)
+        options = replace(
+            self._options,
+            concurrency=_or(self.concurrency, settings.concurrency),
+            max_errors=_or(self.max_errors, settings.max_errors),
+        )
+        return work_through(self.devset, work, options, known=known)
+
+    def _known(self, resume: EvaluationResult | None) -> Iterable[Outcome]:
+        if resume is None:
+            return ()
+        if list(resume.examples) != list(self.devset):
+            raise ConfigurationError(
+                "resume was given a result of other examples; expected one of this "
+                "devset. Evaluate again without resume."
+            )
+        return [outcome for outcome in resume.outcomes if outcome is not None]
+
+    def _on_this_thread(self, work: Work) -> EvaluationResult:
+        outcomes: list[Outcome] = []
+        for number, example in enumerate(self.devset):
+            try:
+                measured = work(example)
+            except WorkFailed as failed:
+                # The user's own error with the user's own traceback, nothing of ours.
+                raise failed.error from None
+            outcomes.append(
+                Outcome(
+                    stamp=Stamp(run="debug", example=number),
+                    kind=OutcomeKind.SCORED,
+                    score=measured.score,
+                    prediction=measured.prediction,
+                )
+            )
+        return EvaluationResult(
+            examples=self.devset,
+            outcomes=tuple(outcomes),
+            failure_score=self._options.failure_score,
+        )
+
+
+def scoring(program: Callable[..., Any], metric: Metric) -> Work:
+    """The work of an evaluation: run the program, then score what it gave."""
+
+    def work(example: Example) -> Measured:
+        try:
+            prediction = program(**example.inputs())
+        except BaseException as error:
+            raise WorkFailed(error, "program") from error
+        try:
+            score = as_score(metric(example, prediction), metric)
+        except BaseException as error:
+            raise WorkFailed(error, "metric", prediction) from error
+        return Measured(score=score, prediction=prediction)
+
+    return work
+
+
+def as_score(value: Any, metric: Metric) -> float:
+    """Take a metric's value as a number.
+
+    Raises:
+        TypeError: It is none; a metric that forgot its `return` gives `None`.
+        ValueError: It is not finite.
+    """
+    if isinstance(value, bool | int | float):
+        score = float(value)
+    elif hasattr(value, "score"):
+        score = float(value.score)
+    else:
+        raise TypeError(
+            f"the metric {_name(metric)} gave {value!r}; expected a number or a bool. "
+            "Does it end without a return?"
+        )
+    if not math.isfinite(score):
+        raise ValueError(
+            f"the metric {_name(metric)} gave {score}; expected a finite number."
+        )
+    return score
+
+
+def checked_set(examples: Any, name: str) -> Sequence[Example]:
+    """Refuse an empty set, or one that is none, before any work starts.
+
+    Raises:
+        ConfigurationError: Then.
+    """
+    if isinstance(examples, str | bytes) or not isinstance(examples, Sequence):
+        raise ConfigurationError(
+            f"{name} is {type(examples).__name__!r}; expected a sequence of examples. "
+            "Load it with dspex.load(file, inputs=[...])."
+        )
+    if not examples:
+        raise ConfigurationError(
+            f"{name} is empty; there is nothing to work on. Pass at least one example."
+        )
+    for number, example in enumerate(examples):
+        if not isinstance(example, Example):
+            raise ConfigurationError(
+                f"{name}[{number}] is {type(example).__name__!r}; expected an Example. "
+                "Load rows with dspex.load(rows, inputs=[...])."
+            )
+        example.inputs()  # raises when nobody said which fields are the inputs
+    return examples
+
+
+def checked_metric(metric: Any) -> Metric:
+    """Refuse what cannot be called.
+
+    Raises:
+        ConfigurationError: Then.
+    """
+    if not callable(metric):
+        raise ConfigurationError(
+            f"metric is {metric!r}; expected a function of example and prediction, "
+            "such as dspex.metrics.exact_match('answer')."
+        )
+    return metric  # type: ignore[no-any-return] # callable(Any) is Any
+
+
+def _name(metric: Metric) -> str:
+    return getattr(metric, "__name__", type(metric).__name__)
+
+
+def _or(value: T | None, otherwise: T) -> T:
+    return otherwise if value is None else value

@@ -1,0 +1,186 @@
+"""What came of one example, as a value with a stamp.
+
+An outcome is *final* (scored; failed by program, metric or model) or *open* (failed by
+infrastructure, out of time, cancelled). A final one is never replaced; an open one says
+that nothing was measured.
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Literal
+
+from dspex.core.errors import (
+    AdapterError,
+    ConfigurationError,
+    LMAuthError,
+    LMBillingError,
+    LMCancelledError,
+    LMError,
+    LMInvalidRequestError,
+    LMOutageError,
+    LMTimeoutError,
+    RuntimeClosedError,
+)
+
+Stage = Literal["program", "metric", "runtime"]
+"""In whose code an error came up."""
+
+LONGEST_TEXT = 2_000
+"""Characters of an error's text that are kept."""
+
+
+class OutcomeKind(Enum):
+    """How an example ended."""
+
+    SCORED = "scored"
+    """The metric gave a number."""
+    PROGRAM = "program"
+    """The program raised."""
+    METRIC = "metric"
+    """The metric raised, or gave no number."""
+    MODEL = "model"
+    """The model's answer does not fit, or the model refused the request."""
+    INFRASTRUCTURE = "infrastructure"
+    """No answer was to be had: connection, provider, or a part of ours."""
+    TIMEOUT = "timeout"
+    """It took longer than it may."""
+    CANCELLED = "cancelled"
+    """It was given up, because the evaluation was."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether something was measured, so that it is never run again."""
+        return self in _FINAL
+
+
+_FINAL = frozenset(
+    {
+        OutcomeKind.SCORED,
+        OutcomeKind.PROGRAM,
+        OutcomeKind.METRIC,
+        OutcomeKind.MODEL,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """Which attempt at which example of which run."""
+
+    run: str
+    """The run."""
+    example: int
+    """The example's place in the set, from 0."""
+    trial: int = 0
+    """Which repetition of it."""
+    attempt: int = 1
+    """Which attempt at that, from 1; more than one only after a death from outside."""
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What is counted once."""
+        return self.example, self.trial
+
+    def tags(self) -> dict[str, Any]:
+        """The stamp, for the record of the requests made under it."""
+        return {
+            "run": self.run,
+            "example": self.example,
+            "trial": self.trial,
+            "attempt": self.attempt,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorNote:
+    """An error, kept with its example."""
+
+    stage: Stage
+    """In whose code it came up."""
+    type: str
+    """The class of the exception."""
+    message: str
+    """Its text, at most 2,000 characters."""
+    where: str
+    """The last lines of its traceback."""
+    error: BaseException | None = field(default=None, repr=False, compare=False)
+    """The exception itself, in the process that saw it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one example."""
+
+    stamp: Stamp
+    """Which attempt this is the outcome of."""
+    kind: OutcomeKind
+    """How it ended."""
+    score: float | None = None
+    """The metric's number; `None` unless scored."""
+    prediction: Any = None
+    """What the program gave, also when the metric then failed."""
+    error: ErrorNote | None = None
+    """What went wrong; `None` when scored."""
+    seconds: float = 0.0
+    """How long the program and the metric took."""
+    value: Any = None
+    """What an optimiser's work gives besides (traces, demos)."""
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether every other example would end the same way."""
+        error = None if self.error is None else self.error.error
+        return isinstance(error, _FATAL)
+
+
+_FATAL = (
+    LMAuthError,
+    LMBillingError,
+    LMOutageError,
+    ConfigurationError,
+    RuntimeClosedError,
+)
+
+
+def kind_of(error: BaseException, stage: Stage) -> OutcomeKind:
+    """Say whose failure an error is.
+
+    Example:
+        >>> kind_of(LMTimeoutError("slow"), "program")
+        <OutcomeKind.TIMEOUT: 'timeout'>
+        >>> kind_of(ZeroDivisionError(), "metric")
+        <OutcomeKind.METRIC: 'metric'>
+    """
+    match error:
+        case LMCancelledError():
+            return OutcomeKind.CANCELLED
+        case LMTimeoutError():
+            return OutcomeKind.TIMEOUT
+        case LMInvalidRequestError() | AdapterError():
+            return OutcomeKind.MODEL
+        case LMError() | RuntimeClosedError() | ConfigurationError():
+            return OutcomeKind.INFRASTRUCTURE
+        case _:
+            return OutcomeKind.METRIC if stage == "metric" else OutcomeKind.PROGRAM
+
+
+def note(error: BaseException, stage: Stage) -> ErrorNote:
+    """Keep an error: its class, its text, and where it was raised."""
+    lines = traceback.format_exception(error, limit=-3)
+    return ErrorNote(
+        stage=stage,
+        type=type(error).__name__,
+        message=_text(error),
+        where="".join(lines)[-LONGEST_TEXT:],
+        error=error,
+    )
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)[:LONGEST_TEXT]
+    except Exception as broken:  # noqa: BLE001 - a user's __str__ may do anything
+        return f"(its text cannot be shown: {type(broken).__name__})"

@@ -1,0 +1,186 @@
+"""What an evaluation found, and what its number covers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from dspex.client.call import AttemptRecord, Fate
+from dspex.core import statistics
+from dspex.core.example import Example
+from dspex.core.lm import Usage
+from dspex.core.prediction import Prediction
+from dspex.core.statistics import Interval
+from dspex.evaluate.outcome import Outcome, OutcomeKind
+
+Row = tuple[Example, Any, float]
+"""An example, what the program gave for it, and its score."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationResult:
+    """The outcome of every example, and the numbers that follow from them.
+
+    `score` is DSPy's: 100 times the mean over all examples, failures and what was not
+    measured taken as `failure_score`. It is a lower bound while `complete` is false.
+    """
+
+    examples: Sequence[Example]
+    """What was evaluated, in order."""
+    outcomes: tuple[Outcome | None, ...]
+    """One for each example, in order; `None` for those never begun."""
+    failure_score: float = 0.0
+    """What an example without a score adds."""
+    requests: Mapping[str, AttemptRecord] = field(default_factory=dict, repr=False)
+    """Every request made, by the id its provider saw, with its fate."""
+    seconds: float = 0.0
+    """Wall time of the run."""
+    restarts: int = 0
+    """Parts of the tree that were restarted meanwhile."""
+    refused: int = 0
+    """Outcomes that came late or twice and were not counted."""
+
+    @cached_property
+    def scores(self) -> tuple[float, ...]:
+        """One for each example, in order, failures as `failure_score`."""
+        return tuple(
+            self.failure_score if o is None or o.score is None else o.score
+            for o in self.outcomes
+        )
+
+    @property
+    def n(self) -> int:
+        """How many examples there are."""
+        return len(self.outcomes)
+
+    @property
+    def score(self) -> float:
+        """Percent: 100 times the mean over all examples, rounded to two digits."""
+        return round(100 * (statistics.mean(self.scores) or 0.0), 2)
+
+    @property
+    def stderr(self) -> float | None:
+        """Standard error of `score` in percent; `None` below two examples."""
+        error = statistics.standard_error(self.scores)
+        return None if error is None else 100 * error
+
+    @property
+    def interval(self) -> Interval | None:
+        """95 % confidence interval of the mean, as a share (not percent)."""
+        return statistics.interval(self.scores)
+
+    @property
+    def results(self) -> list[Row]:
+        """(example, prediction, score) in input order, as in DSPy."""
+        return [
+            (example, _prediction(outcome), score)
+            for example, outcome, score in zip(
+                self.examples, self.outcomes, self.scores, strict=True
+            )
+        ]
+
+    @property
+    def not_measured(self) -> Counter[str]:
+        """Examples about which nothing is known, by the reason."""
+        return Counter(
+            "not begun" if o is None else o.kind.value
+            for o in self.outcomes
+            if o is None or not o.kind.is_final
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether every example was measured."""
+        return not self.not_measured
+
+    @property
+    def score_measured(self) -> float | None:
+        """Percent over the examples that were measured; `None` when none was."""
+        measured = [
+            score
+            for score, outcome in zip(self.scores, self.outcomes, strict=True)
+            if outcome is not None and outcome.kind.is_final
+        ]
+        mean = statistics.mean(measured)
+        return None if mean is None else round(100 * mean, 2)
+
+    @property
+    def score_at_best(self) -> float:
+        """Percent if everything not measured had scored 1."""
+        missing = sum(self.not_measured.values()) * (1.0 - self.failure_score)
+        return round(100 * (sum(self.scores) + missing) / self.n, 2) if self.n else 0.0
+
+    @property
+    def failures(self) -> tuple[Outcome, ...]:
+        """Outcomes without a score, in order."""
+        return tuple(
+            o
+            for o in self.outcomes
+            if o is not None and o.kind is not OutcomeKind.SCORED
+        )
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all requests made, as the provider counted them."""
+        total = Usage()
+        for record in self.requests.values():
+            total = total + record.usage
+        return total
+
+    @property
+    def calls(self) -> int:
+        """Requests that were sent."""
+        return len(self.requests)
+
+    def fates(self) -> Counter[Fate]:
+        """How many requests met which fate."""
+        return Counter(record.fate for record in self.requests.values())
+
+    def failure_summary(self) -> tuple[str, ...]:
+        """One line per cause: how many, of whose making, and the first example."""
+        groups: dict[tuple[str, str], list[Outcome]] = {}
+        for outcome in self.failures:
+            kind = outcome.error.type if outcome.error else outcome.kind.value
+            groups.setdefault((outcome.kind.value, kind), []).append(outcome)
+        return tuple(
+            _cause(kind, error, group) for (kind, error), group in groups.items()
+        )
+
+    def __float__(self) -> float:
+        return self.score
+
+    def __str__(self) -> str:
+        line = f"{self.score:.1f}"
+        if not self.complete:
+            causes = ", ".join(f"{n} {why}" for why, n in self.not_measured.items())
+            line += (
+                f", could be up to {self.score_at_best:.1f}: "
+                f"{sum(self.not_measured.values())} of {self.n} not measured ({causes})"
+            )
+        else:
+            line += f" ± {self.stderr:.1f}" if self.stderr is not None else ""
+            line += f" ({self.n} examples)"
+        return "\n".join((line, *(f"  {cause}" for cause in self.failure_summary())))
+
+    def __repr__(self) -> str:
+        state = "" if self.complete else ", incomplete"
+        return f"EvaluationResult(score={self.score}, n={self.n}{state})"
+
+
+def _prediction(outcome: Outcome | None) -> Any:
+    if outcome is None or outcome.prediction is None:
+        return Prediction()
+    return outcome.prediction
+
+
+def _cause(kind: str, error: str, group: list[Outcome]) -> str:
+    first = group[0]
+    text = "" if first.error is None else first.error.message.strip()
+    line = text.splitlines()[0][:200] if text else "no text"
+    return (
+        f"{len(group)} failed by {kind} ({error}), first example "
+        f"{first.stamp.example}: {line}"
+    )

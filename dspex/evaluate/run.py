@@ -1,0 +1,189 @@
+"""One run under the tree: starts its branch, waits for its end, ends it in order.
+
+The caller only waits here, so a Ctrl-C, a cancelled task or a notebook's interrupt
+reaches the run as a message and never kills the part that hands out work.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from dspex.client.call import ATTEMPT
+from dspex.core.errors import EvaluationError
+from dspex.evaluate.aggregator import AggregatorActor
+from dspex.evaluate.coordinator import Cancel, CoordinatorActor, Ended, Plan
+from dspex.evaluate.journal import Journal, RequestLog, Roster, Tally
+from dspex.evaluate.outcome import Outcome
+from dspex.runtime import tree
+from dspex.runtime.runtime import Runtime
+from supervisors import (
+    ChildSpec,
+    DynamicSupervisorActor,
+    ExitReason,
+    Handle,
+    ReplyFuture,
+    Restart,
+    Supervisor,
+    SupervisorActor,
+)
+
+
+def new_run_id() -> str:
+    """A name for a run that has none."""
+    return uuid.uuid4().hex[:12]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Names:
+    """What the run's actors are called."""
+
+    run: str
+
+    @property
+    def aggregator(self) -> str:
+        return f"run {self.run}/aggregator"
+
+    @property
+    def coordinator(self) -> str:
+        return f"run {self.run}/coordinator"
+
+    @property
+    def workers(self) -> str:
+        return f"run {self.run}/workers"
+
+
+class Run:
+    """A run, as its caller holds it. A context manager: leaving it ends the branch.
+
+    Args:
+        runtime: The tree to run in.
+        plan: What was ordered.
+        known: Outcomes of an earlier, interrupted run; the final ones are kept.
+    """
+
+    def __init__(
+        self, runtime: Runtime, plan: Plan, known: Iterable[Outcome] = ()
+    ) -> None:
+        self.plan = plan
+        self._runtime = runtime
+        self._names = _Names(run=plan.run)
+        self._journal = Journal()
+        for outcome in known:
+            if outcome.kind.is_final:
+                self._journal.accept(outcome)
+        self._finished: ReplyFuture[Ended] = ReplyFuture()
+        self._requests = RequestLog(plan.run)
+        self._began = time.monotonic()
+        self._restarts_before = 0
+        self._restarts = 0
+
+    def __enter__(self) -> Self:
+        runtime = self._runtime
+        evaluations = Supervisor(runtime.start().registry, tree.EVALUATIONS)
+        self._restarts_before = runtime.restarts
+        self._handler = runtime.events.attach(self._requests, ATTEMPT)
+        self._began = time.monotonic()
+        self._branch = evaluations.start_child(self._spec())
+        self._branch.monitor(self._branch_ended)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._restarts = self._runtime.restarts - self._restarts_before
+        if kind is not None:
+            self.cancel()
+        self._branch.shutdown()
+        self._branch.wait(10.0)
+        self._runtime.events.detach(self._handler)
+
+    # What the caller does.
+
+    def wait(self, tick: float, on_tick: Callable[[Tally], None]) -> Ended:
+        """Wait for the end, calling `on_tick` about every `tick` seconds.
+
+        Raises:
+            EvaluationError: The run's own branch gave up.
+        """
+        while not self._finished.wait(tick):
+            on_tick(self._journal.tally)
+        on_tick(self._journal.tally)
+        ended: Ended = self._finished.get()
+        return ended
+
+    def cancel(self) -> None:
+        """Give up what is not done, and wait until that is so."""
+        coordinator = Handle(self._runtime.start().registry, self._names.coordinator)
+        if coordinator.cast(Cancel()):
+            self._finished.wait(10.0)
+
+    @property
+    def journal(self) -> Journal:
+        """What was accepted; read it when the branch has ended."""
+        return self._journal
+
+    @property
+    def requests(self) -> RequestLog:
+        """The requests made."""
+        return self._requests
+
+    @property
+    def restarts(self) -> int:
+        """Parts of the tree restarted while it ran, this run's own included."""
+        return self._restarts
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since it began."""
+        return time.monotonic() - self._began
+
+    # The branch.
+
+    def _spec(self) -> ChildSpec:
+        names, intensity = self._names, tree.branch_intensity(self._runtime.config)
+        aggregator = ChildSpec(
+            id="aggregator",
+            actor=AggregatorActor,
+            args=(self._journal, names.coordinator),
+            name=names.aggregator,
+        )
+        coordinator = ChildSpec(
+            id="coordinator",
+            actor=CoordinatorActor,
+            args=(self.plan, Roster()),
+            kwargs={
+                "finished": self._finished,
+                "aggregator": names.aggregator,
+                "workers": names.workers,
+            },
+            name=names.coordinator,
+        )
+        workers = ChildSpec(
+            id="workers",
+            actor=DynamicSupervisorActor,
+            kwargs={"intensity": intensity},
+            name=names.workers,
+            kind="supervisor",
+        )
+        return ChildSpec(
+            id=f"run {self.plan.run}",
+            actor=SupervisorActor,
+            args=((aggregator, coordinator, workers),),
+            kwargs={"intensity": intensity},
+            kind="supervisor",
+            restart=Restart.TEMPORARY,
+        )
+
+    def _branch_ended(self, reason: ExitReason) -> None:
+        gave_up = self._branch.life.gave_up or reason
+        self._finished.reject(
+            EvaluationError(f"the evaluation's own parts could not go on: {gave_up}")
+        )

@@ -1,0 +1,124 @@
+"""The worker: one short-lived actor for one attempt at one example."""
+
+from __future__ import annotations
+
+import contextvars
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dspex.core.example import Example
+from dspex.evaluate.outcome import Outcome, OutcomeKind, Stage, Stamp, kind_of, note
+from supervisors import Actor, Handle, Scope, within
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What the work on one example gave."""
+
+    score: float
+    """The metric's number."""
+    prediction: Any = None
+    """What the program gave."""
+    value: Any = None
+    """What an optimiser wants besides."""
+
+
+class WorkFailed(Exception):  # noqa: N818 - carries a failure, and is none itself
+    """The work on one example raised; says in whose code."""
+
+    def __init__(
+        self, error: BaseException, stage: Stage, prediction: Any = None
+    ) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.stage = stage
+        self.prediction = prediction
+
+
+Work = Callable[[Example], Measured]
+"""Program and metric for one example. Raises `WorkFailed`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Propose:
+    """An outcome, for the aggregator to accept. Asked; the reply says whether."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """Do the work. Cast to oneself, so that the start is acknowledged first."""
+
+
+class WorkerActor(Actor):
+    """Runs program and metric for one example and proposes the outcome."""
+
+    def __init__(
+        self,
+        *,
+        stamp: Stamp,
+        example: Example,
+        work: Work,
+        scope: Scope,
+        context: contextvars.Context,
+        aggregator: str,
+    ) -> None:
+        super().__init__()
+        self._stamp = stamp
+        self._example = example
+        self._work = work
+        self._scope = scope
+        self._context = context
+        self._aggregator = aggregator
+
+    def on_start(self) -> None:
+        """Acknowledge the start; the work comes next."""
+        self.actor_ref.cast(_Begin())
+
+    def on_receive(self, message: object) -> None:
+        """Do the work, hand the outcome in, and end."""
+        if not isinstance(message, _Begin):
+            super().on_receive(message)
+            return
+        # A fresh copy: nothing of one example is seen by the next on this thread.
+        outcome = self._context.copy().run(self._attempt)
+        # Whoever aggregates may be restarting; the outcome waits for it.
+        aggregator = Handle(self.surroundings.registry, self._aggregator)
+        aggregator.call(Propose(outcome=outcome), timeout=None, idempotent=True)
+        self.exit()
+
+    def _attempt(self) -> Outcome:
+        with within(self._scope):
+            return attempt(self._stamp, self._example, self._work)
+
+
+def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:
+    """Do the work on an example; whatever it raises becomes an outcome."""
+    began = time.perf_counter()
+    try:
+        measured = work(example)
+    except WorkFailed as failed:
+        outcome = Outcome(
+            stamp=stamp,
+            kind=kind_of(failed.error, failed.stage),
+            prediction=failed.prediction,
+            error=note(failed.error, failed.stage),
+        )
+    except BaseException as error:  # noqa: BLE001 - a bug of ours ends one example, not the run
+        outcome = Outcome(
+            stamp=stamp,
+            kind=OutcomeKind.INFRASTRUCTURE,
+            error=note(error, "runtime"),
+        )
+    else:
+        outcome = Outcome(
+            stamp=stamp,
+            kind=OutcomeKind.SCORED,
+            score=measured.score,
+            prediction=measured.prediction,
+            value=measured.value,
+        )
+    return replace(outcome, seconds=time.perf_counter() - began)

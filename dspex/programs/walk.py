@@ -1,0 +1,113 @@
+"""Finds what a program is made of, and says by which name each part is reached."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dspex.core.errors import ConfigurationError
+
+
+class Walkable:
+    """What the walk looks into, besides lists, tuples and dicts: every program."""
+
+    _compiled: bool = False
+    """Set by optimisers: a compiled program inside another one is left alone."""
+
+
+class Parameter:
+    """Marks what an optimiser may change. `Predict` is one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a parameter stands."""
+
+    name: str
+    """How it is reached, such as `steps[0].predict`."""
+    value: Any
+    """The parameter."""
+    holder: Any
+    """What holds it; `None` for the program the walk began at."""
+    key: Any
+    """Its attribute, index or key in the holder."""
+
+    def put(self, value: Any) -> None:
+        """Put something else there.
+
+        Raises:
+            ConfigurationError: When the holder cannot be changed.
+        """
+        match self.holder:
+            case Walkable():
+                setattr(self.holder, self.key, value)
+            case list() | dict():
+                self.holder[self.key] = value
+            case _:
+                raise ConfigurationError(
+                    f"the predictor {self.name!r} cannot be replaced; it stands in a "
+                    "tuple or is the program itself. Keep it in an attribute or a list."
+                )
+
+
+def parameter_places(program: Walkable) -> list[Place]:
+    """Return the places of all parameters in the order of attributes, each once."""
+    seen = {id(program)}
+    places = list(_places_in(program, "", seen))
+    if isinstance(program, Parameter):
+        own = Place(name="self", value=program, holder=None, key=None)
+        return [own, *places]
+    return places
+
+
+def _places_in(holder: Any, name: str, seen: set[int]) -> Iterator[Place]:
+    for step, key, value in _inside(holder, quoted=True):
+        path = f"{name}{step}" if name else step.removeprefix(".")
+        if id(value) in seen or not isinstance(
+            value, Parameter | Walkable | list | tuple | dict
+        ):
+            continue
+        seen.add(id(value))
+        if isinstance(value, Parameter):
+            yield Place(name=path, value=value, holder=holder, key=key)
+        elif not (isinstance(value, Walkable) and value._compiled):  # noqa: SLF001 - declared above
+            yield from _places_in(value, path, seen)
+
+
+def everything_in(
+    program: Walkable, *, skip_compiled: bool
+) -> Iterator[tuple[str, Any]]:
+    """Yield the program and every object in it, by name, breadth first, each once."""
+    queue: deque[tuple[str, Any]] = deque([("self", program)])
+    seen = {id(program)}
+    while queue:
+        name, item = queue.popleft()
+        yield name, item
+        if skip_compiled and isinstance(item, Walkable) and item._compiled:  # noqa: SLF001 - declared above
+            continue
+        for step, _, inner in _inside(item, quoted=False):
+            if id(inner) not in seen:
+                seen.add(id(inner))
+                queue.append((f"{name}{step}", inner))
+
+
+def _inside(item: Any, *, quoted: bool) -> list[tuple[str, Any, Any]]:
+    """Return what an object holds: the step of the name, the key, the value.
+
+    DSPy writes keys in quotes for parameters and without for sub-modules, and saved
+    files have those names.
+    """
+    match item:
+        case Walkable():
+            return [(f".{name}", name, value) for name, value in vars(item).items()]
+        case list() | tuple():
+            return [(f"[{index}]", index, value) for index, value in enumerate(item)]
+        case dict():
+            quote = "'" if quoted else ""
+            return [
+                (f"[{quote}{key}{quote}]", key, value) for key, value in item.items()
+            ]
+        case _:
+            return []
