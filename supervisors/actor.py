@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import logging
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
@@ -33,10 +32,9 @@ from supervisors.clock import SYSTEM_CLOCK, Clock
 from supervisors.errors import StartError
 from supervisors.events import Events
 from supervisors.exits import NORMAL, Crashed, ExitReason, Failed, cause_of
+from supervisors.log import logger
 from supervisors.ref import Life, Ref, ReplyToken, _settle, now
 from supervisors.registry import Registry
-
-_log = logging.getLogger("supervisors")
 
 
 class Ignore(Exception):  # noqa: N818 - not an error: OTP's `ignore`
@@ -278,10 +276,9 @@ class Actor(pykka.ThreadingActor):
                 self._exit_reason = reason = reason_of(error)
         if not isinstance(reason, Crashed):
             return
-        _log.error(
-            "actor %s crashed: %r",
-            "/".join(self.surroundings.path) or self.life.label,
-            reason.exception,
+        logger().error(
+            "actor crashed",
+            path="/".join(self.surroundings.path) or self.life.label,
             exc_info=reason.exception,
         )
 

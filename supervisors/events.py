@@ -8,14 +8,13 @@ the last says what happened (`start`, `stop`, `exit`, ...).
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-_log = logging.getLogger("supervisors")
+from supervisors.log import logger
 
 CHILD_START = ("supervisors", "child", "start")
 """A child runs. Metadata: path, child_id, incarnation."""
@@ -87,4 +86,4 @@ class Events:
                 handler(event)
             except Exception:  # noqa: BLE001 - a handler never harms who emits
                 self.detach(number)
-                _log.exception("event handler %r raised and was detached", handler)
+                logger().exception("event handler detached", handler=repr(handler))

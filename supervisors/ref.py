@@ -7,9 +7,10 @@ for ever afterwards; people hold a `Handle`, which finds the present one by name
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pykka
@@ -20,7 +21,12 @@ from supervisors import _census
 from supervisors._current import current_life
 from supervisors._future import ReplyFuture
 from supervisors._mailbox import Mailbox
-from supervisors.errors import ActorDownError, CallTimeoutError, SelfCallError
+from supervisors.errors import (
+    ActorDownError,
+    CallTimeoutError,
+    ScopeCancelledError,
+    SelfCallError,
+)
 from supervisors.exits import (
     KILLED,
     SHUTDOWN,
@@ -82,10 +88,27 @@ class Life:
         self.gave_up: Any = None
         self._claim: deque[None] = deque((None,))
         self._before_end: list[Callable[[], None]] = []
+        self._wakers: dict[object, Callable[[], object]] = {}
 
     def before_end(self, step: Callable[[], None]) -> None:
         """Run `step` when the actor has ended, before anybody is told."""
         self._before_end.append(step)
+
+    @contextlib.contextmanager
+    def waiting(self, wake: Callable[[], object]) -> Iterator[None]:
+        """While this actor's own thread waits in the block, `wake` is called at its end.
+
+        Without it an actor killed inside a call would keep waiting, perhaps for an
+        actor that cannot come back before its own successor has started.
+        """
+        key = object()
+        self._wakers[key] = wake
+        if self.ended.done():
+            wake()
+        try:
+            yield
+        finally:
+            del self._wakers[key]
 
     def ask_to_stop(self, reason: ExitReason) -> None:
         """Ask the actor to end, ahead of the messages that wait."""
@@ -118,6 +141,8 @@ class Life:
         _census.left(self)
         self.started.reject(error)
         self.ended.resolve(reason)
+        for wake in tuple(self._wakers.values()):
+            wake()
         return True
 
     def error(self, reason: ExitReason) -> ActorDownError:
@@ -242,12 +267,13 @@ def await_reply(future: ReplyFuture[Any], timeout: float | None, label: str) -> 
         CallTimeoutError: No reply within `timeout` seconds.
         ScopeCancelledError: The calling scope was given up meanwhile.
     """
-    scope = current_scope()
-    if scope is not None:
-        scope.check()
-        with scope.on_cancel(lambda: future.reject(scope.error())):
-            answered = future.wait(timeout)
-    else:
+    with contextlib.ExitStack() as stack:
+        scope, life = current_scope(), current_life()
+        if scope is not None:
+            scope.check()
+            stack.enter_context(scope.on_cancel(lambda: future.reject(scope.error())))
+        if life is not None:
+            stack.enter_context(life.waiting(lambda: future.reject(given_up(life))))
         answered = future.wait(timeout)
     if not answered:
         msg = (
@@ -258,6 +284,11 @@ def await_reply(future: ReplyFuture[Any], timeout: float | None, label: str) -> 
         if future.reject(error):
             raise error
     return future.get()
+
+
+def given_up(life: Life) -> ScopeCancelledError:
+    """What ends a call that a killed actor was making."""
+    return ScopeCancelledError(f"{life.label!r} was given up while it made a call")
 
 
 def now() -> float:

@@ -7,14 +7,17 @@ for anybody (OTP keeps its names in a shared table for the same reason).
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any
 
+from supervisors._current import current_life
 from supervisors._mailbox import remaining
 from supervisors.clock import SYSTEM_CLOCK
 from supervisors.errors import ActorDownError
 from supervisors.exits import NO_PROCESS
-from supervisors.ref import Ref
+from supervisors.ref import Ref, given_up
+from supervisors.scope import current_scope
 
 
 class Registry:
@@ -70,16 +73,32 @@ class Registry:
             ActorDownError: It did not come, or its tree gave up.
         """
         deadline = None if timeout is None else SYSTEM_CLOCK.monotonic() + timeout
-        with self._changed:
+        with contextlib.ExitStack() as stack:
+            life, scope = current_life(), current_scope()
+            if life is not None:
+                stack.enter_context(life.waiting(self._wake))
+            if scope is not None:
+                stack.enter_context(scope.on_cancel(self._wake))
+            stack.enter_context(self._changed)
             self._changed.wait_for(
                 lambda: (
                     self._closed is not None
                     or name in self._refs
                     or name in self._graves
+                    or (life is not None and life.ended.done())
+                    or (scope is not None and scope.cancelled)
                 ),
                 remaining(deadline),
             )
+            if scope is not None:
+                scope.check()
+            if life is not None and life.ended.done():
+                raise given_up(life)
             return self._found(name) or self._absent(name)
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def bury(self, name: str, error: ActorDownError) -> None:
         """Answer calls to `name` with `error` until somebody has the name again."""

@@ -19,6 +19,7 @@ from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
 from dspex.evaluate.worker import Propose, Work, WorkerActor
 from supervisors import (
     Actor,
+    ActorDownError,
     ChildSpec,
     ExitReason,
     Handle,
@@ -31,6 +32,9 @@ from supervisors.exits import NO_PROCESS
 
 MAX_ATTEMPTS = 5
 """How often an example is tried whose worker dies from outside each time."""
+
+PAUSE = 0.02
+"""Seconds until work is handed out again when there was nobody to start workers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +89,17 @@ class Cancel:
     """Give everything up. Cast by the run's handle."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOut:
+    """See whether work can be handed out. Sent by a timer."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Begin:
     """Start handing out. Cast to oneself."""
 
 
-Message = Accepted | WorkerEnded | OutOfTime | Cancel | _Begin
+Message = Accepted | WorkerEnded | OutOfTime | Cancel | HandOut | _Begin
 
 
 class CoordinatorActor(Actor):
@@ -131,6 +140,8 @@ class CoordinatorActor(Actor):
                 self._out_of_time(message.stamp)
             case Cancel():
                 self._end(Ended(reason="cancelled"))
+            case HandOut():
+                pass
             case _Begin():
                 self._begin()
             case _:
@@ -152,7 +163,8 @@ class CoordinatorActor(Actor):
             stamp = self._next()
             if stamp is None:
                 break
-            self._start(stamp)
+            if not self._start(stamp):
+                return
         if not roster.open and not roster.again and self._all_handed_out():
             self._end(Ended(reason="complete"))
 
@@ -171,7 +183,8 @@ class CoordinatorActor(Actor):
                 return Stamp(run=self._plan.run, example=number)
         return None
 
-    def _start(self, stamp: Stamp) -> None:
+    def _start(self, stamp: Stamp) -> bool:
+        """Start a worker; `False` when those who start workers are not there now."""
         plan = self._plan
         scope = Scope(f"example {stamp.example}", tags=stamp.tags())
         entry = self._roster.open[stamp.key] = OpenAttempt(stamp, scope)
@@ -189,10 +202,17 @@ class CoordinatorActor(Actor):
             restart=Restart.TEMPORARY,
             shutdown="brutal_kill",
         )
-        entry.ref = self._workers.start_child(spec)
+        try:
+            entry.ref = self._workers.start_child(spec)
+        except ActorDownError:
+            del self._roster.open[stamp.key]
+            self._roster.again.appendleft(replace(stamp, attempt=stamp.attempt + 1))
+            self.send_after(PAUSE, HandOut())
+            return False
         self._watch(entry)
         if plan.timeout is not None:
             self.send_after(plan.timeout, OutOfTime(stamp=stamp))
+        return True
 
     def _watch(self, entry: OpenAttempt) -> None:
         me, stamp = self.actor_ref, entry.stamp

@@ -176,7 +176,8 @@ class Run:
         return ChildSpec(
             id=f"run {self.plan.run}",
             actor=SupervisorActor,
-            args=((aggregator, coordinator, workers),),
+            # The coordinator last: it needs the other two from its first message on.
+            args=((aggregator, workers, coordinator),),
             kwargs={"intensity": intensity},
             kind="supervisor",
             restart=Restart.TEMPORARY,
