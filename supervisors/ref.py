@@ -96,7 +96,7 @@ class Life:
 
     @contextlib.contextmanager
     def waiting(self, wake: Callable[[], object]) -> Iterator[None]:
-        """While this actor's own thread waits in the block, `wake` is called at its end.
+        """While this actor waits in the block, `wake` is called at its end.
 
         Without it an actor killed inside a call would keep waiting, perhaps for an
         actor that cannot come back before its own successor has started.

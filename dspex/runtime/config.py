@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from dspex.core.errors import ConfigurationError
 from dspex.core import defaults
+from dspex.core.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,13 +19,13 @@ from dspex.client.call import Call
 from dspex.client.client import Client
 from dspex.client.providers.model_strings import LocalModel, resolve
 from dspex.client.retry import RetryPolicy
+from dspex.core import defaults
 from dspex.core.errors import (
     ConfigurationError,
     LMCancelledError,
     RuntimeClosedError,
 )
 from dspex.core.lm import Message, Reply, Request, Role
-from dspex.core import defaults
 from dspex.runtime.places import LocalPlace, Place, RemotePlace
 from dspex.runtime.runtime import Runtime, current_runtime
 from supervisors import ActorDownError, ScopeCancelledError, current_scope
@@ -136,6 +136,10 @@ class LM:
         except ActorDownError as error:
             text = f"{self.model!r} cannot be called any more: {error}"
             raise RuntimeClosedError(text) from error
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LM:
+        """A handle is never changed, so copies of a program share it."""
+        return self
 
     def copy(self, **changes: Any) -> LM:
         """A copy with other settings; a setting given as `None` is taken out."""

@@ -14,8 +14,8 @@ from dspex.client.local.settings import read_ready_line
 from dspex.client.local.weights import Weights
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.secrets import Secret
-from dspex.core.home import home
 from dspex.core import defaults
+from dspex.core.home import home
 from dspex.runtime.runtime import Runtime
 from dspex.runtime.tree import Branch
 from supervisors import ProcessSpec

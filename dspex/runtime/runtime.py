@@ -19,8 +19,8 @@ from dspex.client.client import Client
 from dspex.client.gate import Gate, GatePolicy
 from dspex.client.ledger import Ledger
 from dspex.client.transport import HttpxTransport, Transport
-from dspex.core.errors import RuntimeClosedError
 from dspex.core import defaults
+from dspex.core.errors import RuntimeClosedError
 from dspex.runtime import tree
 from dspex.runtime.config import Config
 from dspex.runtime.tree import Branch

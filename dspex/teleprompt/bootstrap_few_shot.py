@@ -1,0 +1,278 @@
+"""`BootstrapFewShot`: let a teacher answer, keep what the metric accepts as demos.
+
+The algorithm is DSPy's, with its results; the work runs on the evaluation engine, many
+examples at a time. What is kept does not depend on which answer came first: examples
+are judged in their order, and what was worked on beyond the last one needed is left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from dspex.core import defaults
+from dspex.core.errors import ConfigurationError, EvaluationInterrupted
+from dspex.core.example import Example
+from dspex.evaluate.engine import RunOptions, work_through
+from dspex.evaluate.evaluate import as_score, checked_metric, checked_set
+from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.worker import Measured, WorkFailed
+from dspex.programs.program import Program
+from dspex.programs.settings import context, settings
+from dspex.teleprompt.labeled_few_shot import LabeledFewShot
+
+Steps = Mapping[str, Sequence[Example]]
+"""By predictor name, the demos one accepted run of the teacher gives."""
+
+
+class BootstrapFewShot:
+    """Gives predictors demos that the program itself made and the metric accepted.
+
+    When to use it: programs with several steps, or with reasoning, whose steps no
+    example shows. When not: where labelled examples already say it all; compare with
+    `LabeledFewShot`, which costs nothing.
+
+    Args:
+        metric: `metric(example, prediction, trace)`; what it accepts becomes a demo.
+            `None` accepts every answer.
+        metric_threshold: The number a metric must reach; `None` accepts what is true.
+        teacher_settings: Settings under which the teacher runs, such as `lm`.
+        max_bootstrapped_demos: Demos made by the teacher, at most.
+        max_labeled_demos: Demos in all, filled up with plain examples.
+        max_rounds: How often an example is tried; later rounds at temperature 1.
+        max_errors: Errors after which to stop; else the setting, else 10.
+        num_threads: Examples worked on at a time; else the setting, else 16.
+        display_progress: `None` shows a bar on a terminal and nothing elsewhere.
+
+    Attributes:
+        result: The teacher's run of the last `compile`: outcomes, calls, seconds.
+
+    Raises:
+        ConfigurationError: A number makes no sense.
+    """
+
+    def __init__(
+        self,
+        metric: Callable[..., Any] | None = None,
+        metric_threshold: float | None = None,
+        teacher_settings: Mapping[str, Any] | None = None,
+        max_bootstrapped_demos: int = 4,
+        max_labeled_demos: int = 16,
+        max_rounds: int = 1,
+        max_errors: float | None = None,
+        num_threads: int | None = None,
+        *,
+        display_progress: bool | None = None,
+    ) -> None:
+        self.metric = None if metric is None else checked_metric(metric)
+        self.metric_threshold = metric_threshold
+        self.teacher_settings = dict(teacher_settings or {})
+        self.max_bootstrapped_demos = max_bootstrapped_demos
+        self.max_labeled_demos = max_labeled_demos
+        self.max_rounds = max_rounds
+        for name in ("max_bootstrapped_demos", "max_labeled_demos"):
+            _check_count(name, getattr(self, name), least=0)
+        _check_count("max_rounds", max_rounds, least=1)
+        self.max_errors = max_errors
+        self.num_threads = num_threads
+        self.display_progress = display_progress
+        self.result: EvaluationResult | None = None
+
+    def compile(
+        self,
+        student: Program,
+        *,
+        teacher: Program | None = None,
+        trainset: Sequence[Example],
+    ) -> Program:
+        """Return a copy of `student` with demos; student and teacher stay as they are.
+
+        Args:
+            student: The program to improve.
+            teacher: The program that answers; a copy of the student unless given.
+            trainset: The examples to work on, in order.
+
+        Raises:
+            ConfigurationError: The training set is empty, or student and teacher are
+                not built alike.
+            EvaluationError: The teacher's run could not go on.
+            EvaluationInterrupted: Ctrl-C; `.best_so_far` is the program made of what
+                was accepted until then.
+        """
+        rows = checked_set(trainset, "trainset")
+        student = student.reset_copy()
+        teacher = self._teacher(student, teacher, rows)
+        _check_alike(student, teacher)
+        try:
+            result = self._run(teacher, rows)
+        except EvaluationInterrupted as interrupted:
+            interrupted.best_so_far = self._taught(student, interrupted.result, rows)
+            raise
+        return self._taught(student, result, rows)
+
+    def _teacher(
+        self, student: Program, teacher: Program | None, rows: Sequence[Example]
+    ) -> Program:
+        copy = (teacher or student).deepcopy()
+        if self.max_labeled_demos and not getattr(copy, "_compiled", False):
+            labelled = LabeledFewShot(k=self.max_labeled_demos)
+            return labelled.compile(copy, trainset=rows)
+        return copy
+
+    # The teacher's run.
+
+    def _run(self, teacher: Program, rows: Sequence[Example]) -> EvaluationResult:
+        wanted = self.max_bootstrapped_demos
+        options = RunOptions(
+            concurrency=self.num_threads or settings.concurrency,
+            max_errors=self.max_errors or settings.max_errors or defaults.MAX_ERRORS,
+            display_progress=self.display_progress,
+            label="bootstrap",
+        )
+        if not wanted:
+            return EvaluationResult(examples=rows, outcomes=(None,) * len(rows))
+        self.result = work_through(
+            rows,
+            lambda example: self._attempt(teacher, example),
+            options,
+            enough=lambda outcomes: _accepted(outcomes) >= wanted,
+        )
+        return self.result
+
+    def _attempt(self, teacher: Program, example: Example) -> Measured:
+        """Let the teacher answer one example, as often as `max_rounds` allows."""
+        measured = Measured(score=0.0)
+        for round_number in range(self.max_rounds):
+            measured = self._round(teacher, example, round_number)
+            if measured.score:
+                break
+        return measured
+
+    def _round(self, teacher: Program, example: Example, number: int) -> Measured:
+        # A copy of its own, so that examples can be worked on side by side, and the
+        # teacher never shows an example its own answer.
+        copy = teacher.deepcopy()
+        for predictor in copy.predictors():
+            predictor.demos = [demo for demo in predictor.demos if demo != example]
+        trace: list[Any] = []
+        with ExitStack() as stack:
+            stack.enter_context(context(**self.teacher_settings))
+            stack.enter_context(context(trace=trace))
+            if number > 0 and settings.lm is not None:
+                lm = settings.lm.copy(rollout_id=number, temperature=1.0)
+                stack.enter_context(context(lm=lm))
+            try:
+                prediction = copy(**example.inputs())
+            except BaseException as error:
+                raise WorkFailed(error, "program") from error
+            try:
+                accepted = self._accepts(example, prediction, trace)
+            except BaseException as error:
+                raise WorkFailed(error, "metric", prediction) from error
+        return Measured(
+            score=float(accepted),
+            prediction=prediction,
+            value=demos_of(copy, trace) if accepted else None,
+        )
+
+    def _accepts(self, example: Example, prediction: Any, trace: list[Any]) -> bool:
+        if self.metric is None:
+            return True
+        score = as_score(self.metric(example, prediction, trace), self.metric)
+        # Compared with None: a threshold of zero is one, too.
+        if self.metric_threshold is not None:
+            return score >= self.metric_threshold
+        return bool(score)
+
+    # From outcomes to demos.
+
+    def _taught(
+        self, student: Program, result: EvaluationResult, rows: Sequence[Example]
+    ) -> Program:
+        chosen = _first_accepted(result.outcomes, self.max_bootstrapped_demos)
+        steps: list[Steps] = [outcome.value for outcome in chosen]
+        used = {outcome.stamp.example for outcome in chosen}
+        rest = [row for number, row in enumerate(rows) if number not in used]
+        random.Random(0).shuffle(rest)  # noqa: S311 - to be repeated, no secret
+        rng = random.Random(0)  # noqa: S311 - to be repeated, no secret
+        for name, predictor in student.named_predictors():
+            made = [demo for step in steps for demo in step.get(name, ())]
+            made = made[: self.max_bootstrapped_demos]
+            room = max(0, min(self.max_labeled_demos - len(made), len(rest)))
+            predictor.demos = [*made, *rng.sample(rest, room)]
+        student._compiled = True  # noqa: SLF001 - DSPy's mark, read by programs
+        return student
+
+
+def demos_of(program: Program, trace: Sequence[Any]) -> Steps:
+    """Turn a trace into demos, by the name of the predictor that made each step.
+
+    A predictor that was called several times gives one of its steps, drawn by DSPy's
+    rule: the last one, or with even chance one of those before.
+    """
+    names = {id(predictor): name for name, predictor in program.named_predictors()}
+    found: dict[str, list[Example]] = {}
+    for predictor, inputs, prediction in trace:
+        name = names.get(id(predictor))
+        if name is not None:
+            demo = Example(augmented=True, **inputs, **dict(prediction.items()))
+            found.setdefault(name, []).append(demo)
+    return {name: [_one_of(demos)] for name, demos in found.items()}
+
+
+def _one_of(demos: list[Example]) -> Example:
+    if len(demos) == 1:
+        return demos[0]
+    text = json.dumps([demo.toDict() for demo in demos], sort_keys=True, default=repr)
+    seed = hashlib.sha256(text.encode()).hexdigest()
+    rng = random.Random(seed)  # noqa: S311 - to be repeated, no secret
+    earlier = rng.random() < 0.5
+    return rng.choice(demos[:-1]) if earlier else demos[-1]
+
+
+def _accepted(outcomes: Sequence[Outcome]) -> int:
+    return sum(outcome.value is not None for outcome in outcomes)
+
+
+def _first_accepted(outcomes: Sequence[Outcome | None], count: int) -> list[Outcome]:
+    """The first accepted ones, looking only as far as there is no gap."""
+    chosen: list[Outcome] = []
+    for outcome in outcomes:
+        if outcome is None or len(chosen) == count:
+            break
+        if outcome.value is not None:
+            chosen.append(outcome)
+    return chosen
+
+
+def _check_alike(student: Program, teacher: Program) -> None:
+    taught, teaching = student.named_predictors(), teacher.named_predictors()
+    if not taught:
+        raise ConfigurationError(
+            f"{type(student).__name__} has no predictor to give demos to. Make one in "
+            "its __init__, or check that it is not compiled already."
+        )
+    if [name for name, _ in taught] != [name for name, _ in teaching]:
+        raise ConfigurationError(
+            "student and teacher have different predictors: "
+            f"{[name for name, _ in taught]} and {[name for name, _ in teaching]}. "
+            "Build both from the same class."
+        )
+    for (name, mine), (_, theirs) in zip(taught, teaching, strict=True):
+        if not mine.signature.equals(theirs.signature):
+            raise ConfigurationError(
+                f"predictor {name!r} has another signature in the teacher than in the "
+                "student. Build both from the same class."
+            )
+
+
+def _check_count(name: str, value: int, *, least: int) -> None:
+    if value < least:
+        raise ConfigurationError(
+            f"{name} is {value}; it counts, from {least} on. Pass {least} or more."
+        )

@@ -1,0 +1,57 @@
+"""`LabeledFewShot`: show the model some of the examples as they are."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from dspex.core.errors import ConfigurationError
+from dspex.core.example import Example
+from dspex.evaluate.evaluate import checked_set
+from dspex.programs.program import Program
+
+
+class LabeledFewShot:
+    """Gives every predictor `k` examples of the training set as demos.
+
+    When to use it: first, as the yardstick for anything more costly; it makes no call.
+    When not: for programs with steps between, which the examples say nothing about.
+
+    The algorithm is DSPy's: one random generator with seed 0 draws for one predictor
+    after the other.
+
+    Args:
+        k: Demos for each predictor.
+
+    Raises:
+        ConfigurationError: `k` is below one.
+    """
+
+    def __init__(self, k: int = 16) -> None:
+        if k < 1:
+            raise ConfigurationError(
+                f"k is {k}; it counts demos. Pass at least 1, or use the program as is."
+            )
+        self.k = k
+
+    def compile(
+        self, student: Program, *, trainset: Sequence[Example], sample: bool = True
+    ) -> Program:
+        """Return a copy of `student` with demos; `student` stays as it is.
+
+        Args:
+            student: The program.
+            trainset: Where the demos come from.
+            sample: Draw them at random; else take the first `k`.
+
+        Raises:
+            ConfigurationError: The training set is empty.
+        """
+        rows = checked_set(trainset, "trainset")
+        compiled = student.reset_copy()
+        rng = random.Random(0)  # noqa: S311 - a draw that can be repeated, no secret
+        count = min(self.k, len(rows))
+        for predictor in compiled.predictors():
+            drawn = rng.sample(list(rows), count) if sample else list(rows[:count])
+            predictor.demos = drawn
+        return compiled
