@@ -29,8 +29,10 @@ def zombie(life: Life) -> None:
 
 
 def ended(life: Life) -> None:
-    """The thread of an actor has left its code."""
+    """The thread of a dead actor has left its code."""
     _zombies.discard(life)
+    # One that was killed before its thread began has joined after it left.
+    _alive.discard(life)
 
 
 def alive() -> tuple[Life, ...]:

@@ -35,6 +35,7 @@ from supervisors.exits import NORMAL, Crashed, ExitReason, Failed, cause_of
 from supervisors.log import logger
 from supervisors.ref import Life, Ref, ReplyToken, _settle, now
 from supervisors.registry import Registry
+from supervisors.scope import leave_scope
 
 
 class Ignore(Exception):  # noqa: N818 - not an error: OTP's `ignore`
@@ -134,7 +135,7 @@ class Actor(pykka.ThreadingActor):
         actor = cls(*args, **kwargs)
         ref = actor.actor_ref
         pykka.ActorRegistry.register(ref)
-        actor.life.before_end(lambda: pykka.ActorRegistry.unregister(ref))
+        actor.life.before_end(lambda _reason: pykka.ActorRegistry.unregister(ref))
         launch(actor, timeout=None)
         return ref
 
@@ -185,10 +186,12 @@ class Actor(pykka.ThreadingActor):
     def _actor_loop(self) -> None:
         self.life.entered = True
         enter(self.life)
+        # An actor is no part of the work that happened to start it.
+        leave_scope()
         unsubscribe = self.surroundings.clock.subscribe(self.actor_inbox.poke)
         try:
             reason = self._live()
-            if not self.life.ended.done():
+            if not self.life.over():
                 self._clean_up(reason)
                 self.life.end(self._exit_reason or reason)
         finally:
@@ -200,6 +203,8 @@ class Actor(pykka.ThreadingActor):
 
     def _live(self) -> ExitReason:
         """Run from start to end and say why it ended."""
+        if self.life.over():
+            return NORMAL
         try:
             self.on_start()
         except BaseException as error:  # noqa: BLE001 - the starter gets it, whatever it is
@@ -209,12 +214,15 @@ class Actor(pykka.ThreadingActor):
         self.life.started_at = now()
         if not self.life.started.resolve(None):
             return NORMAL
-        return self._receive_until_told()
+        try:
+            return self._receive_until_told()
+        except BaseException as error:  # noqa: BLE001 - no end without a reason
+            return reason_of(error)
 
     def _receive_until_told(self) -> ExitReason:
         life = self.life
         while True:
-            if life.ended.done():
+            if life.over():
                 return NORMAL
             told = life.stop_wanted()
             if told is not None:
@@ -224,11 +232,10 @@ class Actor(pykka.ThreadingActor):
             )
             if envelope is None:
                 continue
-            told = life.stop_wanted()
-            if told is not None:
+            if life.stop_wanted() is not None:
                 # It will not be handled any more; the end of this life answers it.
-                life.in_hand = envelope
-                return told
+                self.actor_inbox.put(envelope)
+                continue
             reason = self._handle(envelope)
             if reason is not None:
                 return reason
@@ -238,6 +245,11 @@ class Actor(pykka.ThreadingActor):
         life = self.life
         life.in_hand_since = now()
         life.in_hand = envelope
+        if life.over():
+            # Killed between the taking and the noting: whoever killed has not seen
+            # this message. The mailbox is closed, or about to be, and answers it.
+            self.actor_inbox.put(envelope)
+            return NORMAL
         try:
             if isinstance(envelope.message, _ActorStop):
                 # Pykka's stop() returns when the actor has ended, so it is answered

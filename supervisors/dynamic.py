@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from supervisors._effects import StopChild
 from supervisors.child_spec import ChildSpec, Intensity, Strategy
 from supervisors.errors import ChildStateError
 from supervisors.exits import ExitReason
-from supervisors.supervisor import SupervisorActor
+from supervisors.ref import now
+from supervisors.supervisor import SupervisorActor, stop
 
 
 class DynamicSupervisorActor(SupervisorActor):
@@ -22,6 +24,7 @@ class DynamicSupervisorActor(SupervisorActor):
     ) -> None:
         super().__init__(strategy=Strategy.ONE_FOR_ONE, intensity=intensity)
         self._max_children = max_children
+        self._asked_at: float | None = None
 
     def _add(self, spec: ChildSpec) -> Any:
         limit = self._max_children
@@ -34,8 +37,16 @@ class DynamicSupervisorActor(SupervisorActor):
         return super()._add(spec)
 
     def on_end(self, reason: ExitReason) -> None:
-        """Ask all children to stop at once, then wait for each."""
+        """Ask all children to stop at once, then wait for them side by side."""
+        self._asked_at = now()
         for status in self._machine.which_children():
             if status.ref is not None and status.spec.shutdown != "brutal_kill":
                 status.ref.shutdown()
         super().on_end(reason)
+
+    def _stop_child(self, effect: StopChild) -> ExitReason:
+        policy = effect.shutdown
+        if self._asked_at is not None and isinstance(policy, int | float):
+            # All were asked at the same moment, so their spans run side by side.
+            policy = max(0.0, self._asked_at + policy - now())
+        return stop(effect.ref, policy)

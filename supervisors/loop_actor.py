@@ -69,7 +69,10 @@ class LoopActor(Actor):
         return _LoopMailbox()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run a coroutine on this actor's loop; it is cancelled when the actor ends."""
+        """Run a coroutine on this actor's loop; it is cancelled when the actor ends.
+
+        For handlers and what they spawned: in `on_start` there is no loop yet.
+        """
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._task_done)
@@ -122,7 +125,7 @@ class LoopActor(Actor):
         self.actor_inbox.rearm()
         life = self.life
         while not self._over.done():
-            if life.ended.done():
+            if life.over():
                 return self._over.set_result(NORMAL)
             reason = life.stop_wanted()
             if reason is not None:

@@ -11,16 +11,22 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 from supervisors._threads import THREADS
 from supervisors.actor import Actor, Stop
-from supervisors.exits import ExitReason, Failed
+from supervisors.exits import KILLED, ExitReason, Failed
 
 LONGEST_LINE = 64 * 1024
-"""Bytes of one line of output that are kept; the rest of it is dropped."""
+"""Bytes of one line of output; a longer one counts as several."""
+
+TAIL_PATIENCE = 1.0
+"""Seconds to wait for the last output of a process that has ended.
+
+It is there at once, unless a child of the process keeps the pipe open.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +72,17 @@ class _Running:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
         self.gone = threading.Event()
+        self.stdout_read = threading.Event()
+        self.stderr_read = threading.Event()
         self.ready = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line of output. Cast by a reader."""
+    """A line of standard output. Cast by its reader until the process is ready."""
 
     running: _Running
     text: str
-    standard: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,7 @@ class ProcessActor(Actor):
         super().__init__()
         self._spec = spec
         self._running: _Running | None = None
+        # The readers append, so that a flood of output never fills the mailbox.
         self._output: deque[str] = deque(maxlen=spec.kept_lines)
         # A kill runs no clean-up of ours, and must not leave the process behind.
         self.life.before_end(self._kill_process)
@@ -135,14 +143,17 @@ class ProcessActor(Actor):
             process_group=0,
         )
         self._running = running = _Running(process)
-        THREADS.run(lambda: self._read(running, process.stdout, standard=True))
-        THREADS.run(lambda: self._read(running, process.stderr, standard=False))
+        THREADS.run(lambda: self._read_stdout(running))
+        THREADS.run(lambda: self._read_stderr(running))
         THREADS.run(lambda: self._wait_for(running))
         self.send_after(spec.ready_timeout, _ReadyTimeout(running))
+        if self.life.over():
+            # Killed while the process was being started: its killer saw none yet.
+            self._kill_process(KILLED)
 
     def stop_process(self) -> None:
         """Stop the process in three steps, if it runs, and wait until it is gone."""
-        running, self._running = self._running, None
+        running = self._running
         if running is None:
             return
         grace = self._spec.stop_grace
@@ -152,6 +163,8 @@ class ProcessActor(Actor):
         if not running.gone.wait(grace):
             running.process.kill()
         running.gone.wait()
+        # Only now: until here a kill of this actor must find the process.
+        self._running = None
 
     def on_receive(self, message: object) -> Any:
         """Take note of what the process does; older ones are of no interest."""
@@ -177,34 +190,46 @@ class ProcessActor(Actor):
 
     def _take_line(self, line: _Line) -> None:
         running = line.running
-        self._output.append(line.text)
-        if running is not self._running or running.ready or not line.standard:
+        if running is not self._running or running.ready:
             return
         value = self._spec.ready(line.text)
         if value is not None:
             running.ready = True
             self.on_ready(value)
 
-    def _read(
-        self, running: _Running, stream: IO[bytes] | None, *, standard: bool
-    ) -> None:
-        if stream is None:
-            return
-        with stream:
-            while line := stream.readline(LONGEST_LINE):
-                text = line.decode("utf-8", "replace").rstrip("\n")
-                self.actor_ref.cast(_Line(running, text, standard))
+    def _read_stdout(self, running: _Running) -> None:
+        for text in _lines(running.process.stdout):
+            self._output.append(text)
+            if not running.ready:
+                self.actor_ref.cast(_Line(running, text))
+        running.stdout_read.set()
+
+    def _read_stderr(self, running: _Running) -> None:
+        self._output.extend(_lines(running.process.stderr))
+        running.stderr_read.set()
 
     def _wait_for(self, running: _Running) -> None:
         returncode = running.process.wait()
         running.gone.set()
+        running.stdout_read.wait(TAIL_PATIENCE)
+        running.stderr_read.wait(TAIL_PATIENCE)
         self.actor_ref.cast(_Ended(running, returncode))
 
-    def _kill_process(self) -> None:
+    def _kill_process(self, reason: ExitReason) -> None:
+        del reason
         running = self._running
         if running is not None and not running.gone.is_set():
             _close(running.process.stdin)
             running.process.kill()
+
+
+def _lines(stream: IO[bytes] | None) -> Iterator[str]:
+    """The lines of a pipe until its other end closes."""
+    if stream is None:
+        return
+    with stream:
+        while line := stream.readline(LONGEST_LINE):
+            yield line.decode("utf-8", "replace").rstrip("\r\n")
 
 
 def _close(stream: IO[bytes] | None) -> None:

@@ -33,6 +33,7 @@ from supervisors.exits import (
     ExitReason,
     cause_of,
 )
+from supervisors.log import logger
 from supervisors.scope import current_scope
 
 if TYPE_CHECKING:
@@ -86,13 +87,23 @@ class Life:
         self.thread_left: ReplyFuture[None] = ReplyFuture()
         self.children: Any = None
         self.gave_up: Any = None
+        self.gave_up_over: Life | None = None
+        self.comes_back = False
         self._claim: deque[None] = deque((None,))
-        self._before_end: list[Callable[[], None]] = []
+        self._before_end: list[Callable[[ExitReason], object]] = []
         self._wakers: dict[object, Callable[[], object]] = {}
 
-    def before_end(self, step: Callable[[], None]) -> None:
-        """Run `step` when the actor has ended, before anybody is told."""
+    def before_end(self, step: Callable[[ExitReason], object]) -> None:
+        """Call `step` with the reason when the actor ends, before anybody is told."""
         self._before_end.append(step)
+
+    def over(self) -> bool:
+        """Whether the exit reason is claimed: from then on this life is void.
+
+        A moment later `ended` has the reason. Whoever was answered because this actor
+        died finds it over, never alive.
+        """
+        return not self._claim
 
     @contextlib.contextmanager
     def waiting(self, wake: Callable[[], object]) -> Iterator[None]:
@@ -103,7 +114,7 @@ class Life:
         """
         key = object()
         self._wakers[key] = wake
-        if self.ended.done():
+        if self.over():
             wake()
         try:
             yield
@@ -130,23 +141,33 @@ class Life:
         except IndexError:
             return False
         for step in self._before_end:
-            step()
-        error = self.error(reason)
-        self.inbox.close(lambda envelope: _answer_dead(envelope, error))
-        for token in tuple(self.open_tokens):
-            token.fail(error)
+            self._take(step, reason)
+        self.inbox.close(lambda envelope: _answer_dead(envelope, self.error(reason)))
+        # First what is in hand, then the tokens: a handler that is done at this moment
+        # has made its token before it put the message down.
         in_hand = self.in_hand
         if in_hand is not None:
-            _answer_dead(in_hand, error)
+            _answer_dead(in_hand, self.error(reason))
+        for token in tuple(self.open_tokens):
+            token.fail(self.error(reason))
         _census.left(self)
-        self.started.reject(error)
+        self.started.reject(self.error(reason))
         self.ended.resolve(reason)
         for wake in tuple(self._wakers.values()):
             wake()
         return True
 
+    def _take(self, step: Callable[[ExitReason], object], reason: ExitReason) -> None:
+        try:
+            step(reason)
+        except Exception:  # noqa: BLE001 - a step never keeps callers from their answer
+            logger().exception("a step at an actor's end raised", actor=self.label)
+
     def error(self, reason: ExitReason) -> ActorDownError:
-        """What callers get when the actor ended for `reason`."""
+        """What a caller gets when the actor ended for `reason`; one for each caller.
+
+        A raised error collects the traceback of its raiser, so it is not shared.
+        """
         error = ActorDownError(self.label, reason)
         error.__cause__ = cause_of(reason)
         return error
@@ -198,8 +219,13 @@ class Ref(pykka.ActorRef[A]):
         """Send `message` and return the promise of its reply.
 
         Raises:
+            ScopeCancelledError: The work this call belongs to was given up; nothing
+                is sent.
             SelfCallError: When an actor submits to itself.
         """
+        scope = current_scope()
+        if scope is not None:
+            scope.check()
         if current_life() is self.life:
             msg = (
                 f"{self.life.label!r} called itself and would wait for ever. "
@@ -257,7 +283,7 @@ class Ref(pykka.ActorRef[A]):
 
     def is_alive(self) -> bool:
         """Whether this incarnation has not ended."""
-        return not self.life.ended.done()
+        return not self.life.over()
 
 
 def await_reply(future: ReplyFuture[Any], timeout: float | None, label: str) -> Any:

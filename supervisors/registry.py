@@ -31,10 +31,9 @@ class Registry:
         self._closed: ActorDownError | None = None
 
     def register(self, name: str, ref: Ref[Any]) -> bool:
-        """Give `ref` the name; `False` when a living actor has it."""
+        """Give `ref` the name; `False` when a living actor has it, or all is over."""
         with self._changed:
-            holder = self._refs.get(name)
-            if holder is not None and holder.is_alive():
+            if self._closed is not None or self._living(name) is not None:
                 return False
             self._refs[name] = ref
             self._graves.pop(name, None)
@@ -64,7 +63,7 @@ class Registry:
             ActorDownError: There is none; when the tree gave up, with its reason.
         """
         with self._changed:
-            return self._found(name) or self._absent(name)
+            return self._refs.get(name) or self._absent(name)
 
     def await_name(self, name: str, timeout: float | None = None) -> Ref[Any]:
         """The actor of that name, waiting up to `timeout` seconds for it to come.
@@ -83,18 +82,18 @@ class Registry:
             self._changed.wait_for(
                 lambda: (
                     self._closed is not None
-                    or name in self._refs
+                    or self._living(name) is not None
                     or name in self._graves
-                    or (life is not None and life.ended.done())
+                    or (life is not None and life.over())
                     or (scope is not None and scope.cancelled)
                 ),
                 remaining(deadline),
             )
             if scope is not None:
                 scope.check()
-            if life is not None and life.ended.done():
+            if life is not None and life.over():
                 raise given_up(life)
-            return self._found(name) or self._absent(name)
+            return self._living(name) or self._absent(name)
 
     def _wake(self) -> None:
         with self._changed:
@@ -118,10 +117,17 @@ class Registry:
         """Why the tree is over, or `None` while it is not."""
         return self._closed
 
-    def _found(self, name: str) -> Ref[Any] | None:
-        if self._closed is not None:
-            raise self._closed
-        return self._refs.get(name)
+    def _living(self, name: str) -> Ref[Any] | None:
+        ref = self._refs.get(name)
+        return ref if ref is not None and ref.is_alive() else None
 
     def _absent(self, name: str) -> Ref[Any]:
-        raise self._graves.get(name) or ActorDownError(name, NO_PROCESS)
+        known = self._closed or self._graves.get(name)
+        raise ActorDownError(name, NO_PROCESS) if known is None else _same(known)
+
+
+def _same(error: ActorDownError) -> ActorDownError:
+    """An error like `error`: raised each time, one would pile up tracebacks."""
+    twin = type(error)(error.name, error.reason)
+    twin.__cause__ = error.__cause__
+    return twin

@@ -84,6 +84,11 @@ def current_scope() -> Scope | None:
     return _current.get()
 
 
+def leave_scope() -> None:
+    """Work in no scope from here on, in this thread's context."""
+    _current.set(None)
+
+
 @contextlib.contextmanager
 def within(scope: Scope) -> Iterator[Scope]:
     """Work in `scope` until the block ends."""

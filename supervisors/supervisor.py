@@ -35,13 +35,27 @@ from supervisors._effects import (
     StopChild,
 )
 from supervisors.actor import Actor, Ignore, Refuse, Stop, Surroundings, launch
-from supervisors.child_spec import ChildSpec, Intensity, Strategy
+from supervisors.child_spec import ChildSpec, Intensity, Restart, Strategy
 from supervisors.clock import SYSTEM_CLOCK, Clock
-from supervisors.errors import RestartLimitError, StartError, SupervisorError
+from supervisors.errors import (
+    ActorDownError,
+    ConfigError,
+    RestartLimitError,
+    StartError,
+    SupervisorError,
+)
 from supervisors.events import Events
-from supervisors.exits import KILLED, Crashed, ExitReason, Failed, Shutdown, cause_of
+from supervisors.exits import (
+    KILLED,
+    Crashed,
+    ExitReason,
+    Failed,
+    FailedToStartChild,
+    Shutdown,
+    cause_of,
+)
 from supervisors.handle import Handle
-from supervisors.ref import Ref
+from supervisors.ref import Life, Ref
 from supervisors.registry import Registry
 
 T = TypeVar("T")
@@ -104,18 +118,6 @@ class RetryStart:
     child_id: str
 
 
-Message = (
-    AddChild
-    | TerminateChild
-    | RestartChild
-    | DeleteChild
-    | GetChildren
-    | GetCounts
-    | ChildEnded
-    | RetryStart
-)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartRecord:
     """One restart, for the picture of the tree."""
@@ -165,28 +167,22 @@ class SupervisorActor(Actor):
         """Start the children in order, or fail with the first that fails."""
         gave_up = self._drive(self._machine.start())
         if gave_up is not None:
-            raise Stop(gave_up.reason)
+            raise Stop(gave_up.reason) from _root_cause(gave_up.reason)
 
     def on_end(self, reason: ExitReason) -> None:
         """Stop the children, the youngest first."""
         del reason
         self._drive(self._machine.stop())
 
-    def on_receive(self, message: Message) -> Any:
-        """Hand each message to the machine."""
+    def on_receive(self, message: object) -> Any:
+        """Hand each message to the machine; an unknown one is logged, as in OTP."""
         machine = self._machine
         match message:
             case ChildEnded():
-                now = self.surroundings.clock.monotonic()
-                steps = machine.child_ended(
-                    message.child_id, message.ref, message.reason, now
-                )
-                self._obey(self._drive(steps))
-                return None
+                return self._child_ended(message)
             case RetryStart():
                 now = self.surroundings.clock.monotonic()
-                self._obey(self._drive(machine.retry(message.child_id, now)))
-                return None
+                return self._obey(self._drive(machine.retry(message.child_id, now)))
             case AddChild():
                 return self._answer(self._add(message.spec))
             case TerminateChild():
@@ -204,33 +200,46 @@ class SupervisorActor(Actor):
             case GetCounts():
                 return machine.count_children(lambda ref: ref.is_alive())
             case _:
-                assert_never(message)
+                return super().on_receive(message)
+
+    def _child_ended(self, news: ChildEnded) -> None:
+        now = self.surroundings.clock.monotonic()
+        steps = self._machine.child_ended(news.child_id, news.ref, news.reason, now)
+        self._obey(self._drive(steps), news.ref.life)
 
     def _add(self, spec: ChildSpec) -> Any:
         return self._drive(self._machine.start_child(spec))
 
     @staticmethod
     def _answer(result: Any) -> Any:
+        if isinstance(result, StartError):
+            result.__cause__ = _root_cause(result.reason)
         if isinstance(result, SupervisorError):
             return Refuse(result)
         return result.ref if isinstance(result, Started) else None
 
-    def _obey(self, gave_up: GaveUp | None) -> None:
+    def _obey(self, gave_up: GaveUp | None, ended: Life | None = None) -> None:
         if gave_up is None:
             return
         self.surroundings.events.emit(
             events.SUPERVISOR_GAVE_UP, path=self.surroundings.path, cause=gave_up.cause
         )
         self.life.gave_up = gave_up.cause
-        self._bury(gave_up)
+        self.life.gave_up_over = ended
+        self._bury()
         self.exit(gave_up.reason)
 
-    def _bury(self, gave_up: GaveUp) -> None:
+    def _bury(self) -> None:
         """Leave the reason where callers of the children will look."""
+        if self.life.comes_back:
+            # The supervisor above starts this one anew, and the children with it;
+            # or it gives up as well, and leaves its own reason.
+            return
         for status in self._machine.which_children():
             name = status.spec.name
             if name is not None:
-                self.surroundings.registry.bury(name, limit_error(name, gave_up))
+                error = limit_error(name, self.life)
+                self.surroundings.registry.bury(name, error)
 
     # Carrying out effects.
 
@@ -242,6 +251,9 @@ class SupervisorActor(Actor):
                 outcome = self._carry_out(effect)
                 effect = steps.send(outcome)
         except StopIteration as done:
+            if self.life.over():
+                # Killed during these steps: end also what they have started since.
+                self._leave_no_orphans(KILLED)
             return cast("T", done.value)
 
     def _carry_out(self, effect: Effect) -> Outcome:
@@ -249,7 +261,7 @@ class SupervisorActor(Actor):
             case StartChild():
                 return self._start(effect.spec)
             case StopChild():
-                return stop(effect.ref, effect.shutdown)
+                return self._stop_child(effect)
             case RetryLater():
                 self.actor_ref.cast(RetryStart(child_id=effect.child_id))
                 return None
@@ -259,18 +271,22 @@ class SupervisorActor(Actor):
             case _:
                 assert_never(effect)
 
+    def _stop_child(self, effect: StopChild) -> ExitReason:
+        return stop(effect.ref, effect.shutdown)
+
     def _start(self, spec: ChildSpec) -> StartOutcome:
+        if self.life.over():
+            return StartFailed(KILLED)
         try:
             actor = spec.actor(*spec.args, **dict(spec.kwargs))
             ref = self._place(actor, spec)
             launch(actor, spec.start_timeout)
         except Ignore:
             return Ignored()
-        except StartError as error:
-            self._emit(events.CHILD_START_FAILED, spec.id, reason=error.reason)
-            return StartFailed(error.reason)
-        except Exception as error:  # noqa: BLE001 - kept as the reason
-            return StartFailed(Crashed(error))
+        except BaseException as error:  # noqa: BLE001 - a child's failure is not ours
+            reason = error.reason if isinstance(error, StartError) else Crashed(error)
+            self._emit(events.CHILD_START_FAILED, spec.id, reason=reason)
+            return StartFailed(reason)
         mailbox = self.actor_ref
         ref.monitor(
             lambda reason: mailbox.cast(
@@ -285,6 +301,7 @@ class SupervisorActor(Actor):
         ref = actor.actor_ref
         here = self.surroundings
         actor.life.label = spec.name or spec.id
+        actor.life.comes_back = spec.restart is Restart.PERMANENT
         actor.surroundings = dataclasses.replace(
             here, path=(*here.path, spec.id), parent=self.actor_ref
         )
@@ -294,7 +311,7 @@ class SupervisorActor(Actor):
         if not here.registry.register(name, ref):
             msg = f"the name {name!r} is taken by another living actor of this tree"
             raise StartError(msg, reason=Failed("name taken"))
-        actor.life.before_end(lambda: here.registry.unregister(name, ref))
+        actor.life.before_end(lambda _reason: here.registry.unregister(name, ref))
         return ref
 
     def _report(self, report: Report) -> None:
@@ -332,18 +349,34 @@ class SupervisorActor(Actor):
                 continue
             return Children(statuses, self._restarts, history)
 
-    def _leave_no_orphans(self) -> None:
-        """When this supervisor was killed, its children end too, as by OTP's links."""
-        for status in self._picture().statuses:
+    def _leave_no_orphans(self, reason: ExitReason) -> None:
+        """When this supervisor was killed, its children end too, as by OTP's links.
+
+        Here they end at once, so that a new incarnation of this supervisor finds their
+        names free. After any other end they have been stopped, and this does nothing.
+        """
+        del reason
+        for status in reversed(self._picture().statuses):
             if status.ref is not None:
-                status.ref.shutdown(KILLED)
+                status.ref.kill()
 
 
-def limit_error(name: str, gave_up: GaveUp) -> RestartLimitError:
-    """The error for callers of `name`, whose supervisor gave up."""
-    error = RestartLimitError(name, Shutdown(gave_up.cause))
-    error.__cause__ = cause_of(gave_up.cause.reason)
+def limit_error(name: str, life: Life) -> RestartLimitError:
+    """The error for callers of `name`, whose supervisor lived `life` and gave up."""
+    error = RestartLimitError(name, Shutdown(life.gave_up))
+    below = life.gave_up_over
+    if below is not None and below.gave_up is not None:
+        error.__cause__ = limit_error(below.label, below)
+    else:
+        error.__cause__ = _root_cause(life.gave_up.reason)
     return error
+
+
+def _root_cause(reason: ExitReason) -> BaseException | None:
+    """The exception at the bottom of a failed start, however deep in the tree."""
+    while isinstance(reason, Shutdown) and isinstance(reason.term, FailedToStartChild):
+        reason = reason.term.reason
+    return cause_of(reason)
 
 
 def stop(ref: Ref[Any], policy: Any) -> ExitReason:
@@ -392,7 +425,8 @@ class Supervisor(Handle):
         `RestartLimitError` with the chain of causes; nothing starts anew in silence.
 
         Raises:
-            ConfigError: The specs make no sense; nothing was started.
+            ConfigError: The specs make no sense, or the registry has a tree already;
+                nothing was started.
             StartError: A child did not start; those before it were stopped again.
         """
         actor = SupervisorActor(
@@ -406,9 +440,14 @@ class Supervisor(Handle):
         actor.surroundings = Surroundings(
             registry=names, events=events or Events(), clock=clock
         )
-        names.register(cls.ROOT, actor.actor_ref)
         root = actor.actor_ref
-        root.monitor(lambda reason: names.close(_over(root, reason)))
+        if not names.register(cls.ROOT, root):
+            msg = (
+                "the registry belongs to another tree, which runs or is over; a tree "
+                "has one of its own. Pass a new Registry, or leave it out."
+            )
+            raise ConfigError(msg)
+        root.life.before_end(lambda reason: names.close(_over(root.life, reason)))
         launch(actor, timeout=None)
         return cls(names, cls.ROOT, root)
 
@@ -488,8 +527,10 @@ class Supervisor(Handle):
         return ref.wait(timeout)
 
 
-def _over(root: Ref[Any], reason: ExitReason) -> RestartLimitError:
-    cause = root.life.gave_up
-    error = RestartLimitError(Supervisor.ROOT, Shutdown(cause) if cause else reason)
-    error.__cause__ = cause_of(cause.reason) if cause else cause_of(reason)
+def _over(root: Life, reason: ExitReason) -> ActorDownError:
+    """What callers in a tree get when it is over."""
+    if root.gave_up is not None:
+        return limit_error(Supervisor.ROOT, root)
+    error = ActorDownError(Supervisor.ROOT, reason)
+    error.__cause__ = _root_cause(reason)
     return error

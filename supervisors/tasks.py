@@ -68,10 +68,10 @@ class TaskActor(Actor):
         with within(self._scope):
             return self._work()
 
-    def _give_up_work(self) -> None:
+    def _give_up_work(self, reason: ExitReason) -> None:
         if not self._result.done():
             self._scope.cancel("its task was ended")
-            self._result.reject(self.life.error(KILLED))
+            self._result.reject(self.life.error(reason))
 
 
 class Task(Generic[T]):

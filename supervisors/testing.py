@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from supervisors import _census
+from supervisors._mailbox import remaining
 from supervisors.actor import Actor
+from supervisors.ref import Life
 
 
 class ManualClock:
@@ -93,18 +96,30 @@ class ProbeActor(Actor):
         self._probe(message)
 
 
-def assert_no_actor_left(timeout: float = 10.0) -> None:
-    """Assert that every actor of this process has ended, waiting up to `timeout`.
+def living() -> frozenset[Life]:
+    """The actors of this process that are alive now, to leave out later."""
+    return frozenset(_census.alive())
+
+
+def assert_no_actor_left(
+    timeout: float = 10.0, *, besides: frozenset[Life] = frozenset()
+) -> None:
+    """Assert that every actor of this process has ended.
+
+    Args:
+        timeout: Seconds to wait for all of them.
+        besides: Actors that may live on; take them with `living()` before.
 
     Raises:
         AssertionError: Some are alive, or threads are still in dead actors' code.
     """
-    for life in _census.alive():
-        life.ended.wait(timeout)
+    deadline = time.monotonic() + timeout
+    for life in living() - besides:
+        life.ended.wait(remaining(deadline))
     for life in _census.zombies():
-        life.thread_left.wait(timeout)
-    left = sorted(life.label for life in _census.alive())
-    busy = sorted(life.label for life in _census.zombies())
+        life.thread_left.wait(remaining(deadline))
+    left = sorted(life.label for life in living() - besides)
+    busy = sorted(life.label for life in _census.zombies() if life.in_thread())
     if left or busy:
         msg = f"actors still alive: {left}; abandoned but still running: {busy}"
         raise AssertionError(msg)

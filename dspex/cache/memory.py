@@ -8,6 +8,7 @@ starts empty after a restart; those who were waiting ask again.
 
 from __future__ import annotations
 
+import copy
 import uuid
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from typing import Any, assert_never
 
 import cachetools
 
-from dspex.core.errors import LMError
+from dspex.core.errors import LMError, LMTimeoutError
 from dspex.core.lm import Reply, Usage
 from supervisors import NO_REPLY, Actor, Handle, ReplyToken
 
@@ -27,6 +28,8 @@ class LookUp:
     key: str
     caller: str
     """Names the asker; a leader withdraws under it."""
+    deadline: float | None = None
+    """When the asker waits no longer, on the tree's clock; `None` for no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,15 @@ class GetStatistics:
     """Asked; the reply is `CacheStatistics`."""
 
 
-Message = LookUp | Settle | Leave | Clear | GetStatistics
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expire:
+    """A follower's deadline has come. Sent by a timer."""
+
+    key: str
+    caller: str
+
+
+Message = LookUp | Settle | Leave | Clear | GetStatistics | Expire
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +139,9 @@ class MemoryActor(Actor):
             case Clear():
                 return self._clear()
             case GetStatistics():
-                return replace(self._counts, size=len(self._answers))
+                return self._statistics()
+            case Expire():
+                self._expire(message)
             case _:
                 assert_never(message)
         return None
@@ -144,7 +157,23 @@ class MemoryActor(Actor):
             self._count(misses=1)
             return Lead()
         flight.followers[message.caller] = self.reply_token()
+        if message.deadline is not None:
+            due = max(0.0, message.deadline - self.surroundings.clock.monotonic())
+            self.send_after(due, Expire(key=message.key, caller=message.caller))
         return NO_REPLY
+
+    def _expire(self, message: Expire) -> None:
+        flight = self._flights.get(message.key)
+        if flight is None:
+            return
+        token = flight.followers.pop(message.caller, None)
+        if token is not None:
+            text = (
+                "no answer within the call's deadline (it shared the call of another "
+                "for an equal question). Give it a longer deadline, or find out why "
+                "the provider is slow."
+            )
+            token.fail(LMTimeoutError(text))
 
     def _settle(self, message: Settle) -> None:
         outcome = message.outcome
@@ -158,12 +187,21 @@ class MemoryActor(Actor):
             if isinstance(outcome, Reply):
                 token.reply(Found(outcome))
             else:
-                token.fail(outcome)
+                token.fail(_to_raise(outcome))
 
     def _keep(self, key: str, reply: Reply) -> None:
+        self._drop_expired()
         before = len(self._answers) + (key not in self._answers)
         self._answers[key] = reply
         self._count(evictions=before - len(self._answers))
+
+    def _drop_expired(self) -> None:
+        # The cache does it by itself at many occasions, but does not count.
+        self._count(evictions=len(list(self._answers.expire())))
+
+    def _statistics(self) -> CacheStatistics:
+        self._drop_expired()
+        return replace(self._counts, size=len(self._answers))
 
     def _leave(self, message: Leave) -> None:
         flight = self._flights.get(message.key)
@@ -189,6 +227,13 @@ class MemoryActor(Actor):
         self._counts = replace(self._counts, **counts)
 
 
+def _to_raise(error: LMError) -> LMError:
+    """A copy: raising an error ties it to the frames of whoever raises it."""
+    twin = copy.copy(error)
+    twin.__cause__ = error.__cause__
+    return twin
+
+
 def _worth_keeping(reply: Reply) -> bool:
     """A truncated answer is answered, but not kept: the next try may be whole."""
     return "length" not in reply.finish_reasons
@@ -203,16 +248,19 @@ class Cache:
     def __repr__(self) -> str:
         return f"<Cache {self._handle.name}>"
 
-    def look_up(self, key: str, caller: str) -> Reply | None:
+    def look_up(
+        self, key: str, caller: str, deadline: float | None = None
+    ) -> Reply | None:
         """The answer, or `None` when the caller must fetch it for all.
 
         Waits while somebody else fetches it, however often the cache restarts.
 
         Raises:
-            LMError: The call of the one who fetched it ended so.
+            LMError: The call of the one who fetched it ended so, or `deadline` came
+                first.
             ActorDownError: The cache is gone for good.
         """
-        message = LookUp(key=key, caller=caller)
+        message = LookUp(key=key, caller=caller, deadline=deadline)
         try:
             found = self._handle.call(message, timeout=None, idempotent=True)
         except LMError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -12,6 +13,9 @@ from dspex.client.retry import RetryPolicy
 from dspex.core.lm import Request, Usage
 
 _NO_TAGS: Mapping[str, Any] = MappingProxyType({})
+
+draw_ticket = itertools.count(1).__next__
+"""Numbers that tell what came first in this process, whatever a clock shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +35,13 @@ class Call:
     attempt_timeout: float = 60.0
     """Seconds without a byte after the request was written."""
     deadline: float | None = None
-    """Monotonic seconds at which the call must be over; `None` for no limit."""
+    """When its caller waits no longer, on the tree's clock; `None` for no limit."""
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     """Which errors are tried again, how often and when."""
     tags: Mapping[str, Any] = field(default_factory=lambda: _NO_TAGS)
     """What the call belongs to (run, example, trial, attempt), for the record."""
+    ticket: int = field(default_factory=draw_ticket)
+    """Drawn when the caller began: an answer that came later is meant for it too."""
 
 
 class Fate(Enum):

@@ -6,6 +6,8 @@ their answer later through a reply token. What must survive a restart is in the 
 
 from __future__ import annotations
 
+import copy
+import math
 import random
 import uuid
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from typing import Any, assert_never
 
 from dspex.client import retry
 from dspex.client.call import ATTEMPT, AttemptRecord, Call, Fate
-from dspex.client.gate import Permit, Refused, Verdict, verdict_of
+from dspex.client.gate import GateState, Permit, Refused, Verdict, verdict_of
 from dspex.client.ledger import Lane, Ledger, OpenAttempt, OpenCall, Stage
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.wire import (
@@ -34,7 +36,16 @@ from dspex.core.errors import (
     LMTimeoutError,
 )
 from dspex.core.lm import Reply, Usage
-from supervisors import NO_REPLY, Actor, Handle, ReplyToken
+from supervisors import (
+    NO_REPLY,
+    Actor,
+    ActorDownError,
+    ExitReason,
+    Handle,
+    ReplyToken,
+    RestartLimitError,
+    Shutdown,
+)
 
 Outcome = Reply | LMError
 """How a call ends."""
@@ -111,14 +122,20 @@ class TryAgain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expire:
-    """A call's deadline has come. Sent by a timer."""
+    """A caller's deadline has come. Sent by a timer."""
 
     call_id: str
+    waiter: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookAgain:
     """See whether queued calls may go now. Sent by a timer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendWhatMayBeSent:
+    """Every deadline that has come is dealt with. Cast to oneself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +154,7 @@ Message = (
     | TryAgain
     | Expire
     | LookAgain
+    | SendWhatMayBeSent
     | CheckIdle
 )
 
@@ -174,11 +192,23 @@ class ClientActor(Actor):
         self._wire = Handle(names, self._wire_name)
         self._server = Handle(names, self._server_name) if self._server_name else None
         for entry in self._ledger.calls.values():
-            self._arm(entry)
+            if entry.stage is Stage.BACKING_OFF:
+                pause = max(0.0, entry.not_before - self._now())
+                self.send_after(pause, TryAgain(call_id=entry.call.id))
         self._look_again()
         self._void_lost_permits()
         self._ask_wire()
+        self._watch_idle()
         self._pump()
+
+    def on_end(self, reason: ExitReason) -> None:
+        """At an end that was asked for, break off what is out and say so."""
+        if not isinstance(reason, Shutdown):
+            return
+        for call_id in tuple(self._ledger.by_attempt.values()):
+            entry = self._ledger.calls[call_id]
+            self._break_off(entry)
+            self._ledger.requeue(entry, first=True)
 
     def on_receive(self, message: Message) -> Any:  # noqa: C901 - a line a message
         """Hand each message to its method."""
@@ -195,12 +225,19 @@ class ClientActor(Actor):
                 self._ask_wire()
             case ServerUp():
                 self._ledger.server_address = message.address
+                self._watch_idle()
             case ServerDown():
                 self._ledger.server_address = None
             case TryAgain():
                 self._try_again(message.call_id)
             case Expire():
-                self._expire(message.call_id)
+                self._expire(message)
+                # Not yet: a place that this has freed is not for a call whose deadline
+                # has come as well. Timers that are due go before messages.
+                self.actor_ref.cast(SendWhatMayBeSent())
+                return None
+            case SendWhatMayBeSent():
+                pass
             case LookAgain():
                 self._look_again()
             case CheckIdle():
@@ -215,74 +252,81 @@ class ClientActor(Actor):
     def _submit(self, message: Submit) -> Any:
         call, ledger = message.call, self._ledger
         token = self.reply_token()
-        kept = ledger.unclaimed.pop(call.id, None)
-        if kept is not None:
-            _answer(token, kept)
+        ended = ledger.ended(call)
+        if ended is not None:
+            ended.paid = _answer(token, ended.outcome, shared=ended.paid) or ended.paid
             return NO_REPLY
         self._waiters.setdefault(call.id, {})[message.waiter] = token
         if call.id not in ledger.calls:
-            self._arm(ledger.add(call, self._now()))
+            ledger.add(call, self._now())
+        if call.deadline is not None:
+            due = call.deadline - self._now()
+            expire = Expire(call_id=call.id, waiter=message.waiter)
+            if due <= 0:
+                self._expire(expire)
+            else:
+                self.send_after(due, expire)
         self._pump()
         return NO_REPLY
 
-    def _arm(self, entry: OpenCall) -> None:
-        now = self._now()
-        if entry.call.deadline is not None:
-            due = max(0.0, entry.call.deadline - now)
-            self.send_after(due, Expire(call_id=entry.call.id))
-        if entry.stage is Stage.BACKING_OFF:
-            pause = max(0.0, entry.not_before - now)
-            self.send_after(pause, TryAgain(call_id=entry.call.id))
-
     def _withdraw(self, message: Withdraw) -> None:
-        waiters = self._waiters.get(message.call_id, {})
-        token = waiters.pop(message.waiter, None)
-        if token is not None:
-            token.fail(LMCancelledError("the call was withdrawn"))
-        entry = self._ledger.calls.get(message.call_id)
-        if waiters or entry is None:
-            return
-        self._waiters.pop(message.call_id, None)
-        self._abandon(entry, LMCancelledError("nobody waits for this call any more"))
+        error = LMCancelledError("the call was withdrawn")
+        self._leave(message.call_id, message.waiter, error)
 
-    def _expire(self, call_id: str) -> None:
-        entry = self._ledger.calls.get(call_id)
-        if entry is None:
+    def _expire(self, message: Expire) -> None:
+        entry = self._ledger.calls.get(message.call_id)
+        if entry is None or message.waiter not in self._waiters.get(entry.call.id, {}):
             return
         text = (
             f"no answer from {self._label} within the call's deadline "
             f"({entry.stage.value.replace('_', ' ')}, {entry.sent} requests sent). "
             "Give it a longer deadline, or find out why the provider is slow."
         )
-        self._abandon(entry, LMTimeoutError(text, model=self._label))
+        error = LMTimeoutError(text, model=self._label, attempts=entry.sent)
+        self._leave(message.call_id, message.waiter, error)
 
-    def _abandon(self, entry: OpenCall, error: LMError) -> None:
-        """End a call from our side; a request that is out is broken off."""
+    def _leave(self, call_id: str, waiter: str, error: LMError) -> None:
+        """Let one caller go; with the last of them goes the call.
+
+        That is no outcome: whoever else wants the answer asks for it anew.
+        """
+        waiters = self._waiters.get(call_id, {})
+        token = waiters.pop(waiter, None)
+        if token is not None:
+            token.fail(error)
+        entry = self._ledger.calls.get(call_id)
+        if waiters or entry is None:
+            return
+        self._waiters.pop(call_id, None)
         if entry.stage is Stage.IN_FLIGHT:
-            attempt = self._ledger.returned(entry)
-            self._wire.cast(BreakOff(request_id=attempt.request_id))
-            entry.lane.gate.record(attempt.permit, Verdict.NEUTRAL, self._now())
-            self._tell(entry, attempt, Fate.CANCELLED)
-        self._finish(entry, error)
+            self._break_off(entry)
+        self._close(entry)
+
+    def _break_off(self, entry: OpenCall) -> None:
+        attempt = self._ledger.returned(entry)
+        self._wire.cast(BreakOff(request_id=attempt.request_id))
+        entry.lane.gate.record(attempt.permit, Verdict.NEUTRAL, self._now())
+        self._tell(entry, attempt, Fate.CANCELLED)
 
     def _finish(self, entry: OpenCall, outcome: Outcome) -> None:
         """Give a call its outcome."""
         call, ledger = entry.call, self._ledger
-        ledger.close(entry, self._now())
+        self._close(entry)
         if isinstance(outcome, LMError):
             outcome.attempts = entry.sent
-            outcome.model = outcome.model or self._label
         else:
             outcome = replace(outcome, attempts=entry.sent)
         if call.cacheable:
             self._listener(call.id, outcome)
-        waiters = self._waiters.pop(call.id, None)
-        for token in (waiters or {}).values():
-            _answer(token, outcome)
-        if not waiters and not isinstance(outcome, LMCancelledError):
-            ledger.keep(call.id, outcome)
-        if ledger.needs_server and not ledger.calls:
-            self.send_after(self._options.idle_after, CheckIdle())
+        paid = False
+        for token in self._waiters.pop(call.id, {}).values():
+            paid = _answer(token, outcome, shared=paid) or paid
+        ledger.keep(call.id, outcome, paid=paid)
+
+    def _close(self, entry: OpenCall) -> None:
+        self._ledger.close(entry, self._now())
+        if not self._ledger.calls:
+            self._watch_idle()
 
     # The wire.
 
@@ -322,7 +366,7 @@ class ClientActor(Actor):
         )
         message = Send(
             request_id=attempt.request_id,
-            call_id=call.id,
+            idempotency_key=entry.idempotency_key,
             request=call.request,
             endpoint=self._place(),
             label=self._label,
@@ -333,8 +377,8 @@ class ClientActor(Actor):
         if self._wire.cast(message):
             return True
         ledger.returned(entry)
-        entry.sent -= 1
         self._tell(entry, attempt, Fate.RESTARTED)
+        entry.sent -= 1
         return False
 
     def _place(self) -> Endpoint:
@@ -358,12 +402,13 @@ class ClientActor(Actor):
                 self._lost(entry)
 
     def _book(self, sent: Sent) -> None:
-        """Take an outcome from the wire."""
-        self._wire.cast(Taken(request_id=sent.request_id))
+        """Take an outcome from the wire, which keeps it until then."""
         call_id = self._ledger.by_attempt.get(sent.request_id)
-        if call_id is None:
-            return
-        entry = self._ledger.calls[call_id]
+        if call_id is not None:
+            self._judge(self._ledger.calls[call_id], sent)
+        self._wire.cast(Taken(request_id=sent.request_id))
+
+    def _judge(self, entry: OpenCall, sent: Sent) -> None:
         outcome = sent.outcome
         if self._broken_by_server(outcome):
             self._lost(entry)
@@ -377,13 +422,15 @@ class ClientActor(Actor):
             )
             self._finish(entry, outcome)
             return
-        entry.lane.gate.record(attempt.permit, verdict_of(outcome), now)
-        entry.lane.last_error = outcome
+        verdict = verdict_of(outcome)
+        entry.lane.gate.record(attempt.permit, verdict, now)
         self._tell(entry, attempt, Fate.FAILED, error=outcome, sends=sent.sends)
-        if attempt.permit.is_probe and outcome.retryable:
-            # It was sent to see whether the provider is back; that is not its fault.
-            self._ledger.requeue(entry, first=True)
-            return
+        if verdict is Verdict.FAILURE:
+            entry.lane.last_error = outcome
+            if attempt.permit.is_probe and outcome.retryable:
+                # Sent to see whether the provider is back; that is not its fault.
+                self._ledger.requeue(entry, first=True)
+                return
         entry.charged += 1
         self._decide(entry, outcome, now)
 
@@ -433,23 +480,30 @@ class ClientActor(Actor):
 
     def _wait_for_gate(self, lane: Lane, refused: Refused, now: float) -> None:
         down_since = lane.gate.open_since
-        if down_since is not None and now - down_since >= self._options.max_outage:
+        over_at = (now if down_since is None else down_since) + self._options.max_outage
+        if now >= over_at:
             self._fail_lane(lane)
             return
-        # With a probe on its way, its outcome is the next occasion to look.
-        if refused.retry_in > 0 and not lane.looking:
-            lane.looking = True
-            self.send_after(refused.retry_in, LookAgain())
+        # With a probe on its way, its outcome is the next occasion to look, unless it
+        # takes so long that the outage is over before.
+        look_at = min(over_at, now + refused.retry_in if refused.retry_in else over_at)
+        if look_at < lane.next_look:
+            lane.next_look = look_at
+            self.send_after(look_at - now, LookAgain())
 
     def _look_again(self) -> None:
         for lane in self._ledger.lanes.values():
-            lane.looking = False
+            lane.next_look = math.inf
 
     def _void_lost_permits(self) -> None:
-        """A permit of a client that died before it sent would hold its gate for ever."""
-        used = {entry.lane for entry in self._ledger.calls.values() if entry.attempt}
+        """A probe whose client died before it sent it would hold its gate for ever."""
+        attempts = (
+            (entry.lane, entry.attempt) for entry in self._ledger.calls.values()
+        )
+        probed = {lane for lane, sent in attempts if sent and sent.permit.is_probe}
         for lane in self._ledger.lanes.values():
-            if lane not in used:
+            half_open = lane.gate.state(self._now()) is GateState.HALF_OPEN
+            if half_open and lane not in probed:
                 lane.gate.void_permits()
 
     def _fail_lane(self, lane: Lane) -> None:
@@ -469,6 +523,10 @@ class ClientActor(Actor):
     def _wake_server(self) -> None:
         if self._server is not None:
             self._server.cast(WakeServer())
+
+    def _watch_idle(self) -> None:
+        if self._ledger.needs_server:
+            self.send_after(self._options.idle_after, CheckIdle())
 
     def _check_idle(self) -> None:
         ledger = self._ledger
@@ -508,18 +566,40 @@ class ClientActor(Actor):
         self.surroundings.events.emit(ATTEMPT, {"duration": seconds}, record=record)
 
 
-def _answer(token: ReplyToken, outcome: Outcome) -> None:
-    if isinstance(outcome, Reply):
-        token.reply(outcome)
-    else:
-        token.fail(outcome)
+def _answer(token: ReplyToken, outcome: Outcome, *, shared: bool) -> bool:
+    """Answer one caller; whether it was there to take it.
+
+    Args:
+        token: The caller's.
+        outcome: Of the call.
+        shared: Whether another caller pays, so that sums over replies are right.
+    """
+    if isinstance(outcome, LMError):
+        return token.fail(_to_raise(outcome))
+    if shared:
+        outcome = replace(outcome, cached=True, attempts=0, usage=_NO_USAGE)
+    return token.reply(outcome)
+
+
+def _to_raise(error: LMError) -> LMError:
+    """A copy: raising an error ties it to the frames of whoever raises it."""
+    twin = copy.copy(error)
+    twin.__cause__ = error.__cause__
+    return twin
 
 
 class Client:
-    """What the rest of dspex holds of a provider's client."""
+    """What the rest of dspex holds of a provider's client.
 
-    def __init__(self, handle: Handle) -> None:
+    Args:
+        handle: The client by its name.
+        revive: Called when nobody has the name: returns when somebody may have it
+            again, and raises when there will be nobody.
+    """
+
+    def __init__(self, handle: Handle, revive: Callable[[], None]) -> None:
         self._handle = handle
+        self._revive = revive
 
     def __repr__(self) -> str:
         return f"<Client {self._handle.name}>"
@@ -533,13 +613,22 @@ class Client:
             ActorDownError: The branch is gone for good.
         """
         waiter = uuid.uuid4().hex
-        message = Submit(call=call, waiter=waiter)
         try:
-            reply: Reply = self._handle.call(message, timeout=None, idempotent=True)
+            return self._submit(Submit(call=call, waiter=waiter))
         except LMError:
             raise
         except BaseException:
             # Whatever ended the waiting (a given-up scope, Ctrl-C), the call goes too.
             self._handle.cast(Withdraw(call_id=call.id, waiter=waiter))
             raise
-        return reply
+
+    def _submit(self, message: Submit) -> Reply:
+        while True:
+            try:
+                reply: Reply = self._handle.call(message, timeout=None)
+            except RestartLimitError:
+                raise
+            except ActorDownError:
+                self._revive()
+            else:
+                return reply

@@ -7,19 +7,21 @@ only remembers, and has no thread and no clock.
 from __future__ import annotations
 
 import contextlib
+import math
+import uuid
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
-from dspex.client.call import Call
+from dspex.client.call import Call, draw_ticket
 from dspex.client.gate import Gate, Permit
 from dspex.core.errors import LMError
 from dspex.core.lm import Reply
 from supervisors import Estate
 
-UNCLAIMED = 1024
-"""Answers kept for callers that are on their way back after a restart."""
+ENDED = 1024
+"""Outcomes kept for callers that are on their way back after a restart."""
 
 
 class Stage(Enum):
@@ -43,8 +45,8 @@ class Lane:
         """Ids of queued calls, next first."""
         self.last_error: LMError | None = None
         """The latest failure, to tell why the breaker is open."""
-        self.looking = False
-        """Whether a timer will look at the breaker again."""
+        self.next_look = math.inf
+        """When a timer will look at the breaker again."""
 
 
 @dataclass(slots=True)
@@ -64,6 +66,9 @@ class OpenCall:
     """Requests lost to our own restarts."""
     not_before: float = 0.0
     """When a call that backs off is due."""
+    idempotency_key: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """The same for all its requests, and for no other call's: a cache key comes back
+    when an answer was not kept, and must not get the old one from the provider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,18 @@ class OpenAttempt:
     """When, in monotonic seconds."""
 
 
+@dataclass(slots=True)
+class Ended:
+    """A call that is over."""
+
+    outcome: Reply | LMError
+    """How it ended."""
+    paid: bool
+    """Whether the caller who pays for it has it, so that others share it."""
+    ticket: int = field(default_factory=draw_ticket)
+    """Drawn at its end; callers with a lower one were there before."""
+
+
 class Ledger(Estate):
     """The memory of one provider branch."""
 
@@ -93,8 +110,7 @@ class Ledger(Estate):
         """Open calls by id, oldest first."""
         self.by_attempt: dict[str, str] = {}
         """Call id by request id, for what is in flight."""
-        self.unclaimed: OrderedDict[str, Reply | LMError] = OrderedDict()
-        """Outcomes that came while nobody was there to take them."""
+        self._ended: OrderedDict[str, Ended] = OrderedDict()
         self.numbers = 0
         """Requests sent so far."""
         self.server_address: str | None = None
@@ -157,8 +173,18 @@ class Ledger(Estate):
                 entry.lane.queue.remove(entry.call.id)
         self.last_activity = now
 
-    def keep(self, call_id: str, outcome: Reply | LMError) -> None:
-        """Keep an outcome for a caller who is on the way back."""
-        self.unclaimed[call_id] = outcome
-        while len(self.unclaimed) > UNCLAIMED:
-            self.unclaimed.popitem(last=False)
+    def keep(self, call_id: str, outcome: Reply | LMError, *, paid: bool) -> None:
+        """Keep an outcome for callers who were there but did not get it.
+
+        Their client or their cache restarted at the wrong moment, and they are on the
+        way back with the same call.
+        """
+        self._ended.pop(call_id, None)
+        self._ended[call_id] = Ended(outcome, paid)
+        while len(self._ended) > ENDED:
+            self._ended.popitem(last=False)
+
+    def ended(self, call: Call) -> Ended | None:
+        """The end that came while the caller of `call` was waiting, if there is one."""
+        ended = self._ended.get(call.id)
+        return ended if ended is not None and call.ticket < ended.ticket else None

@@ -14,7 +14,12 @@ from typing import Any, assert_never
 from dspex.client.providers import openai_chat
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.transport import HttpxTransport, Transport
-from dspex.core.errors import LMConnectionError, LMError
+from dspex.core.errors import (
+    ConfigurationError,
+    LMConnectionError,
+    LMError,
+    LMInvalidRequestError,
+)
 from dspex.core.lm import Reply, Request
 from supervisors import Handle, LoopActor
 
@@ -27,7 +32,7 @@ class Send:
     """Send a request. Cast by the client; the answer is cast back as `Sent`."""
 
     request_id: str
-    call_id: str
+    idempotency_key: str
     request: Request
     endpoint: Endpoint
     label: str
@@ -144,7 +149,7 @@ class WireActor(LoopActor):
                 message.request,
                 message.endpoint,
                 request_id=message.request_id,
-                idempotency_key=message.call_id,
+                idempotency_key=message.idempotency_key,
             )
             response = await self._transport.send(
                 http,
@@ -160,6 +165,10 @@ class WireActor(LoopActor):
             )
         except LMError as error:
             return error, 1
+        except ConfigurationError as error:
+            refused = LMInvalidRequestError(str(error), model=message.label)
+            refused.__cause__ = error
+            return refused, 0
         except Exception as error:  # noqa: BLE001 - one bad request must not end the wire
             text = f"the request could not be made: {type(error).__name__}"
             failure = LMConnectionError(text, model=message.label)

@@ -24,16 +24,28 @@ def default_instructions(inputs: Iterable[str], outputs: Iterable[str]) -> str:
     return f"Read {given} and give {asked}." if given else f"Give {asked}."
 
 
+CLASS_PROPERTIES = frozenset(
+    {"fields", "input_fields", "output_fields", "instructions", "signature"}
+)
+"""Properties of a signature class. Pydantic would take them for a field's default."""
+
+
+def _reserved(cls: Any, name: str, who: str, names: Iterable[str]) -> SignatureError:
+    return SignatureError(
+        f"the field {name!r} of {cls.__name__} has a reserved name; {who} "
+        f"{listed(sorted(names))} for themselves. Rename it, for instance to "
+        f"'{name}_text'."
+    )
+
+
 def finish(cls: Any) -> None:
     """Check the fields of a new class and fill in what the user left out."""
     for name, field in cls.model_fields.items():
+        if name in CLASS_PROPERTIES:
+            raise _reserved(cls, name, "signatures use", CLASS_PROPERTIES)
         side = declared_side(cls.__name__, name, field)
         if side == "input" and name in CALL_ARGUMENTS:
-            raise SignatureError(
-                f"the input {name!r} of {cls.__name__} has a reserved name; predictors "
-                f"use {listed(sorted(CALL_ARGUMENTS))} for themselves. Rename it, "
-                f"for instance to '{name}_text'."
-            )
+            raise _reserved(cls, name, "predictors use", CALL_ARGUMENTS)
         _check_resolved(cls, name, field)
         cls.model_fields[name] = completed(name, field)
     _inherit_instructions(cls)

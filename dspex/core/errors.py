@@ -209,7 +209,7 @@ class EvaluationError(DspexError):
         self.result = result
 
 
-class EvaluationInterrupted(KeyboardInterrupt):  # noqa: N818 - a Ctrl-C, not an error
+class EvaluationInterrupted(KeyboardInterrupt):
     """Ctrl-C during an evaluation or an optimisation.
 
     Attributes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ConfigDict, create_model
 from pydantic.fields import FieldInfo
@@ -47,7 +47,13 @@ FieldsLike = Mapping[str, FieldInfo | tuple[Any, FieldInfo]]
 """Fields by name, each with or without a type."""
 
 
-class SignatureMeta(type(BaseModel)):  # type: ignore[misc] # pydantic's own metaclass
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
+
+class SignatureMeta(ModelMetaclass):
     """Makes signature classes: checks their fields, gives them their properties."""
 
     def __new__(
@@ -61,7 +67,7 @@ class SignatureMeta(type(BaseModel)):  # type: ignore[misc] # pydantic's own met
         type_untyped_fields(namespace)
         check_names(name, namespace)
         with shadowing_allowed(bases, namespace):
-            cls = super().__new__(mcs, name, bases, namespace, **kwargs)
+            cls: Any = super().__new__(mcs, name, bases, namespace, **kwargs)
         if not cls.__pydantic_fields_complete__:
             # Types of a function's own scope, under `from __future__ import
             # annotations`: pydantic looks in the scope of the class statement.
@@ -340,7 +346,12 @@ def _made(
         check_name(class_name, name)
     make = cast("Any", create_model)
     with shadowing_allowed((Signature,), typed):
-        made = make(class_name, __base__=Signature, __doc__=instructions, **typed)
+        made = make(class_name, __base__=Signature, **typed)
+    if instructions is not None:
+        # Not through create_model(): it takes an empty text for none at all, and
+        # refuses a text with half a character.
+        made.__doc__ = instructions
+        made._written = True  # noqa: SLF001 - our own mark on our own class
     return cast("type[Signature]", made)
 
 

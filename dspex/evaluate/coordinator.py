@@ -232,8 +232,10 @@ class CoordinatorActor(Actor):
         if key in roster.settled:
             return
         roster.settled[key] = outcome
-        roster.errors += counts_as_error(outcome)
-        self._judge(outcome)
+        # What an earlier run left behind was judged then.
+        if outcome.stamp.run == self._plan.run:
+            roster.errors += counts_as_error(outcome)
+            self._judge(outcome)
 
     def _judge(self, outcome: Outcome) -> None:
         """See whether this outcome ends the run."""

@@ -14,7 +14,12 @@ from dspex.core.prediction import Prediction
 from dspex.programs import state as saved_state
 from dspex.programs.settings import check_lm, is_language_model, settings
 from dspex.programs.trace import track_usage
-from dspex.programs.walk import Walkable, everything_in, parameter_places
+from dspex.programs.walk import (
+    Walkable,
+    every_place,
+    everything_in,
+    parameter_places,
+)
 
 if TYPE_CHECKING:
     from dspex.programs.predict import Predict
@@ -104,9 +109,12 @@ class Program(Walkable):
         """
         from dspex.programs.predict import Predict
 
-        for place in parameter_places(self):
+        changed: dict[int, Any] = {}
+        for place in list(every_place(self)):
             if isinstance(place.value, Predict):
-                place.put(change(place.value))
+                if id(place.value) not in changed:
+                    changed[id(place.value)] = change(place.value)
+                place.put(changed[id(place.value)])
         return self
 
     def set_lm(self, lm: LanguageModel | None) -> None:

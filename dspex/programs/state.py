@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 
-from dspex.core.adapters.parse import plain_value
+from dspex.core.adapters.render import plain_value
 from dspex.core.errors import ConfigurationError, DataError
 from dspex.core.example import Example
 from dspex.core.lm import LanguageModel

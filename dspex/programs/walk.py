@@ -54,26 +54,35 @@ class Place:
 
 def parameter_places(program: Walkable) -> list[Place]:
     """Return the places of all parameters in the order of attributes, each once."""
-    seen = {id(program)}
-    places = list(_places_in(program, "", seen))
+    first: dict[int, Place] = {}
+    for place in every_place(program):
+        first.setdefault(id(place.value), place)
+    return list(first.values())
+
+
+def every_place(program: Walkable) -> Iterator[Place]:
+    """Yield all places of all parameters, also the second one of the same object."""
     if isinstance(program, Parameter):
-        own = Place(name="self", value=program, holder=None, key=None)
-        return [own, *places]
-    return places
+        yield Place(name="self", value=program, holder=None, key=None)
+    yield from _places_in(program, "", {id(program)})
 
 
 def _places_in(holder: Any, name: str, seen: set[int]) -> Iterator[Place]:
+    """Yield the places in a holder; `seen` holds what was looked into already."""
     for step, key, value in _inside(holder, quoted=True):
         path = f"{name}{step}" if name else step.removeprefix(".")
-        if id(value) in seen or not isinstance(
-            value, Parameter | Walkable | list | tuple | dict
-        ):
-            continue
-        seen.add(id(value))
         if isinstance(value, Parameter):
             yield Place(name=path, value=value, holder=holder, key=key)
-        elif not (isinstance(value, Walkable) and value._compiled):  # noqa: SLF001 - declared above
+        elif _is_open(value) and id(value) not in seen:
+            seen.add(id(value))
             yield from _places_in(value, path, seen)
+
+
+def _is_open(value: Any) -> bool:
+    """Say whether to look into something; a compiled program is frozen."""
+    if isinstance(value, Walkable):
+        return not value._compiled  # noqa: SLF001 - declared above
+    return isinstance(value, list | tuple | dict)
 
 
 def everything_in(

@@ -23,6 +23,7 @@ from dspex.core import defaults
 from dspex.core.errors import (
     ConfigurationError,
     LMCancelledError,
+    LMError,
     RuntimeClosedError,
 )
 from dspex.core.lm import Message, Reply, Request, Role
@@ -32,6 +33,22 @@ from supervisors import ActorDownError, ScopeCancelledError, current_scope
 
 _REASONING = re.compile(r"(^|/)(o[1-9]|gpt-5)([-.:]|$)")
 """OpenAI's reasoning models, which may think for minutes before the first byte."""
+
+
+_OPTIONS = frozenset(
+    {
+        "adapter",
+        "api_base",
+        "api_key",
+        "cache",
+        "deadline",
+        "max_in_flight",
+        "model",
+        "num_retries",
+        "timeout",
+    }
+)
+"""What an `LM` takes beside the settings that are sent."""
 
 
 class LM:
@@ -83,6 +100,11 @@ class LM:
     ) -> None:
         self.model = model
         self.cache = cache
+        if max_in_flight is not None and max_in_flight < 1:
+            raise ConfigurationError(
+                f"max_in_flight is {max_in_flight!r}; it counts requests out at a "
+                "time. Pass 1 or more, or leave it out."
+            )
         self.settings: Mapping[str, Any] = dict(settings)
         self._retries = RetryPolicy(
             retries=num_retries, longest_retry_after=defaults.LONGEST_RETRY_AFTER
@@ -131,6 +153,9 @@ class LM:
         )
         try:
             return self._fetch(current_runtime(), request)
+        except LMError as error:
+            error.model = self.model
+            raise
         except ScopeCancelledError as error:
             raise LMCancelledError(str(error), model=self.model) from error
         except ActorDownError as error:
@@ -142,7 +167,17 @@ class LM:
         return self
 
     def copy(self, **changes: Any) -> LM:
-        """A copy with other settings; a setting given as `None` is taken out."""
+        """A copy with other settings; a setting given as `None` is taken out.
+
+        Raises:
+            ConfigurationError: One of the changes is no setting.
+        """
+        wrong = sorted(_OPTIONS & changes.keys())
+        if wrong:
+            raise ConfigurationError(
+                f"copy() was given {wrong[0]!r}; it takes settings that are sent to "
+                "the model, such as temperature. Make another LM for anything else."
+            )
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.settings = _merged(self.settings, changes)
@@ -159,35 +194,35 @@ class LM:
     # The way of a request.
 
     def _fetch(self, runtime: Runtime, request: Request) -> Reply:
-        if not self.cache:
-            return self._call(runtime, request, uuid.uuid4().hex, cacheable=False)
-        key = cache_key(self._place.provider, self._place.identity, request)
+        call = self._call(runtime, request)
+        if not call.cacheable:
+            return self._client(runtime).complete(call)
         cache, caller = runtime.cache, new_caller()
-        found = cache.look_up(key, caller)
+        found = cache.look_up(call.id, caller, call.deadline)
         if found is not None:
             return found
         try:
-            return self._call(runtime, request, key, cacheable=True)
+            return self._client(runtime).complete(call)
         except BaseException:
             # Without an outcome that the client has told, the next in line leads.
-            cache.leave(key, caller)
+            cache.leave(call.id, caller)
             raise
 
-    def _call(
-        self, runtime: Runtime, request: Request, call_id: str, *, cacheable: bool
-    ) -> Reply:
+    def _call(self, runtime: Runtime, request: Request) -> Call:
         scope = current_scope()
         now = runtime.clock.monotonic()
-        call = Call(
-            id=call_id,
+        return Call(
+            id=self._key(request) if self.cache else uuid.uuid4().hex,
             request=request,
-            cacheable=cacheable,
+            cacheable=self.cache,
             attempt_timeout=self._attempt_timeout(request),
             deadline=None if self._deadline is None else now + self._deadline,
             retries=self._retries,
             tags=scope.tags if scope is not None else {},
         )
-        return self._client(runtime).complete(call)
+
+    def _key(self, request: Request) -> str:
+        return cache_key(self._place.provider, self._place.identity, request)
 
     def _client(self, runtime: Runtime) -> Client:
         place = self._place
@@ -216,9 +251,17 @@ def _turns(
 ) -> tuple[Message, ...]:
     if prompt is not None:
         return (Message("user", prompt),)
-    return tuple(
-        Message(cast("Role", turn["role"]), turn["content"]) for turn in messages
-    )
+    return tuple(_turn(turn) for turn in messages)
+
+
+def _turn(turn: Mapping[str, str]) -> Message:
+    try:
+        return Message(cast("Role", turn["role"]), turn["content"])
+    except KeyError as error:
+        raise ConfigurationError(
+            f"a message has no {error}; each has a 'role' and a 'content'. Write it "
+            "like {'role': 'user', 'content': 'your question'}."
+        ) from None
 
 
 def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:

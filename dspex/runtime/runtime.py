@@ -26,16 +26,24 @@ from dspex.runtime.config import Config
 from dspex.runtime.tree import Branch
 from supervisors import (
     SYSTEM_CLOCK,
+    ActorDownError,
     ChildSpec,
     ChildStateError,
     Clock,
     Events,
     Handle,
+    Registry,
+    RestartLimitError,
     Supervisor,
     TreeNode,
     draw,
     snapshot,
 )
+
+_REVIVE_AFTER = 1.0
+"""Seconds a client may take to be restarted until its branch is looked at."""
+_PROVIDERS_WITHIN = 10.0
+"""Seconds the supervisor of all providers may take to be restarted."""
 
 
 class Runtime:
@@ -104,6 +112,8 @@ class Runtime:
                 one was forked from.
         """
         self._check()
+        if self._root is not None:
+            return self._root
         with self._starting:
             if self._root is None:
                 self._root = Supervisor.start(
@@ -164,10 +174,10 @@ class Runtime:
             make_branch: Makes it when it is called for the first time.
         """
         root = self.start()
-        client = f"{branch_id}/client"
-        if root.registry.whereis(client) is None:
+        name = tree.client_name(branch_id)
+        if root.registry.whereis(name) is None:
             self._start_branch(branch_id, make_branch)
-        return Client(root.handle(client))
+        return Client(root.handle(name), lambda: self._revive(branch_id, make_branch))
 
     def ledger(self, *, needs_server: bool = False) -> Ledger:
         """A new branch's memory."""
@@ -176,22 +186,57 @@ class Runtime:
         )
         return Ledger(lambda: Gate(policy), needs_server=needs_server)
 
+    def _revive(self, branch_id: str, make_branch: Callable[[], Branch]) -> None:
+        """Wait for a client that is being restarted.
+
+        When all providers were restarted, nobody has its branch any more; then it is
+        started again.
+
+        Raises:
+            ActorDownError: The branch or the tree gave up, or is closed.
+        """
+        registry = self._registry()
+        try:
+            registry.await_name(tree.client_name(branch_id), _REVIVE_AFTER)
+        except RestartLimitError:
+            raise
+        except ActorDownError:
+            if registry.closed is not None or self._closed:
+                raise
+            self._start_branch(branch_id, make_branch)
+
     def _start_branch(self, branch_id: str, make_branch: Callable[[], Branch]) -> None:
+        registry = self._registry()
         with self._starting:
+            if registry.whereis(branch_id) is not None:
+                return
+            if self._gave_up(tree.client_name(branch_id)):
+                # Everybody who waited was answered: nothing in its memory is wanted.
+                self._branches.pop(branch_id, None)
             branch = self._branches.get(branch_id) or make_branch()
             self._branches[branch_id] = branch
+            registry.await_name(tree.PROVIDERS, _PROVIDERS_WITHIN)
             spec = tree.provider_branch(
                 branch,
                 self.config,
                 listener=self._settle,
                 make_transport=self._make_transport,
             )
-            self._add(Supervisor(self._registry(), tree.PROVIDERS), spec)
+            self._add(Supervisor(registry, tree.PROVIDERS), spec)
+
+    def _gave_up(self, name: str) -> bool:
+        try:
+            self._registry().lookup(name)
+        except RestartLimitError:
+            return True
+        except ActorDownError:
+            return False
+        return False
 
     def _settle(self, key: str, outcome: Any) -> None:
         Cache(Handle(self._registry(), tree.CACHE)).settle(key, outcome)
 
-    def _registry(self) -> Any:
+    def _registry(self) -> Registry:
         root = self._root
         if root is None:
             msg = "no branch starts before the root"
@@ -200,12 +245,13 @@ class Runtime:
 
     @staticmethod
     def _add(supervisor: Supervisor, spec: ChildSpec) -> None:
-        """Start a branch, or start it again when it gave up before."""
+        """Start a branch, in the place of one that gave up before."""
         try:
             supervisor.start_child(spec)
         except ChildStateError as error:
             if error.state == "already_present":
-                supervisor.restart_child(spec.id)
+                supervisor.delete_child(spec.id)
+                supervisor.start_child(spec)
 
 
 _current: contextvars.ContextVar[Runtime | None] = contextvars.ContextVar(

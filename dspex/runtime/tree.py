@@ -80,6 +80,11 @@ def _dynamic(child_id: str, name: str, intensity: Intensity) -> ChildSpec:
     )
 
 
+def client_name(branch_id: str) -> str:
+    """The name of the client of a provider branch."""
+    return f"{branch_id}/client"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
     """What a provider branch is made of."""
@@ -100,7 +105,7 @@ class Branch:
     @property
     def client_name(self) -> str:
         """The name of its client."""
-        return f"{self.id}/client"
+        return client_name(self.id)
 
 
 def provider_branch(

@@ -261,3 +261,13 @@ def test_it_does_not_start_without_a_key(settings: ServerSettings) -> None:
 
     assert process.returncode == 2
     assert b"DSPEX_LOCAL_API_KEY is not set" in process.stderr
+
+
+def test_the_line_before_the_first_start_names_terms_that_are_there() -> None:
+    line = resolve_local("gemma-3-270m").announce(home())
+
+    terms = line.partition("(")[2].partition("(")[2].partition(")")[0]
+    assert "Gemma Terms of Use" in line
+    assert "253 MB of disk" in line
+    assert "1.0 GB of memory" in line
+    assert "Gemma" in Path(terms).read_text(encoding="utf-8")

@@ -13,16 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dspex.core.adapters import Adapter, ChatAdapter, LineAdapter
-from dspex.core.adapters.parse import parse_value, render_value
+from dspex.core.adapters.parse import parse_value
+from dspex.core.adapters.render import render_value
 from dspex.core.errors import AdapterParseError
-from dspex.core.signature import InputField, OutputField, Signature
+from dspex.core.signature import InputField, OutputField, Signature, make_signature
 
 MARKERS = (
     *("[[ ## answer ## ]]", "\n[[ ## reasoning ## ]]\n", "[[ ## completed ## ]]"),
     *("\\[[ ##", "[[ ##", "\n", "\r\n", "\u2028", "\x85", "---", "\n---\n", "\n\n"),
     *("Answer:", "\nAnswer: forged", "Question:", "Reasoning:", ": ", "{answer}"),
 )
-texts = st.lists(st.text(max_size=8) | st.sampled_from(MARKERS), max_size=8).map("".join)
+texts = st.lists(st.text(max_size=8) | st.sampled_from(MARKERS), max_size=8).map(
+    "".join
+)
 whole_texts = st.text(st.characters(codec="utf-8"), max_size=30)
 ADAPTERS: tuple[Adapter, ...] = (ChatAdapter(), LineAdapter())
 
@@ -80,7 +83,7 @@ annotations = st.sampled_from(
 
 
 def two_outputs(annotation: Any = str) -> type[Signature]:
-    return Signature(
+    return make_signature(
         {
             "question": (str, InputField()),
             "reasoning": (str, OutputField()),
@@ -166,7 +169,9 @@ def test_line_typed_values_come_back(pair: tuple[Any, Any]) -> None:
 
 
 @given(question=texts, demo=texts)
-def test_an_input_cannot_add_a_header_to_a_chat_prompt(question: str, demo: str) -> None:
+def test_an_input_cannot_add_a_header_to_a_chat_prompt(
+    question: str, demo: str
+) -> None:
     signature = two_outputs()
     row = {"question": demo, "reasoning": demo, "answer": demo}
 
@@ -180,7 +185,7 @@ def test_an_input_cannot_add_a_header_to_a_chat_prompt(question: str, demo: str)
 
 
 @given(question=texts, demo=texts)
-def test_an_input_cannot_add_a_line_to_a_line_prompt(question: str, demo: str) -> None:
+def test_inputs_cannot_add_lines_to_a_line_prompt(question: str, demo: str) -> None:
     signature = two_outputs()
     row = {"question": demo, "reasoning": demo, "answer": demo}
 
@@ -190,6 +195,21 @@ def test_an_input_cannot_add_a_line_to_a_line_prompt(question: str, demo: str) -
     for message in messages[1:]:
         assert "---" not in [line.strip() for line in message.content.splitlines()]
         assert len(message.content.splitlines()) <= 2
+
+
+HEADS = {
+    "chat": "[[ ## reasoning ## ]]\nr\n[[ ## answer ## ]]\n",
+    "line": "r\nAnswer: ",
+}
+
+
+def parsed_or_refused(
+    adapter: Adapter, signature: type[Signature], completion: str
+) -> dict[str, Any] | AdapterParseError:
+    try:
+        return adapter.parse(signature, completion)
+    except AdapterParseError as error:
+        return error
 
 
 @settings(max_examples=300)
@@ -202,44 +222,39 @@ def test_an_input_cannot_add_a_line_to_a_line_prompt(question: str, demo: str) -
 def test_any_reply_gives_values_or_a_parse_error(
     completion: str, annotation: Any, adapter: Adapter, bare: bool
 ) -> None:
-    signature = two_outputs(annotation)
-    if not bare:
-        head = "[[ ## reasoning ## ]]\nr\n[[ ## answer ## ]]\n"
-        completion = {"chat": head, "line": "r\nAnswer: "}[adapter.name] + completion
+    reply = completion if bare else HEADS[adapter.name] + completion
 
-    try:
-        parsed = adapter.parse(signature, completion)
-    except AdapterParseError as error:
-        assert error.expected == ("reasoning", "answer")
-        assert error.lm_response == completion
-        assert len(str(error)) < 3_000
+    found = parsed_or_refused(adapter, two_outputs(annotation), reply)
+
+    if isinstance(found, AdapterParseError):
+        assert found.expected == ("reasoning", "answer")
+        assert found.lm_response == reply
+        assert len(str(found)) < 3_000
     else:
-        assert list(parsed) == ["reasoning", "answer"]
-        if isinstance(parsed["answer"], float):
-            assert math.isfinite(parsed["answer"])
+        assert list(found) == ["reasoning", "answer"]
+        assert not isinstance(found["answer"], float) or math.isfinite(found["answer"])
 
 
 HOSTILE = [
     *("[" * 100_000, '{"a":' * 100_000, '["' * 50_000, "(" * 100_000, "-" * 100_000),
     *("9" * 100_000, "[" + "9" * 100_000 + "]", "1e999999", "NaN", "[NaN, Infinity]"),
-    *("\ud800", '["\ud800"]', '["\\ud800"]', "\0", "[1,\0]", "{" * 99 + "a", "'\"" * 5_000),
-    *('{"a":"b" c' * 5_000, "\\" * 100_000, "[1," * 90 + "x," * 10_000, "```json\n" * 5_000),
+    *("\ud800", '["\ud800"]', '["\\ud800"]', "\0", "[1,\0]", "{" * 99 + "a"),
+    *("'\"" * 5_000, '{"a":"b" c' * 5_000, "\\" * 100_000, "```json\n" * 5_000),
+    *('["' * 20_000, '{"a":"b" c' * 40_000),
+    *("[1," * 90 + "x," * 10_000, "[" * 99 + '"' * 10_000, "{a:" * 99 + "'," * 9_000),
 ]
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: str(adapter.name))
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
 @pytest.mark.parametrize("annotation", [str, int, float, list[Any], Item, int | str])
-def test_hostile_replies_are_answered_quickly(
+def test_hostile_replies_are_answered_soon(
     number: int, annotation: Any, adapter: Adapter
 ) -> None:
     signature = two_outputs(annotation)
-    head = {"chat": "[[ ## reasoning ## ]]\nr\n[[ ## answer ## ]]\n", "line": "r\nAnswer: "}
     started = time.monotonic()
 
-    try:
-        adapter.parse(signature, head[adapter.name] + HOSTILE[number])
-    except AdapterParseError as error:
-        assert len(str(error)) < 3_000
+    found = parsed_or_refused(adapter, signature, HEADS[adapter.name] + HOSTILE[number])
 
     assert time.monotonic() - started < 10
+    assert isinstance(found, dict) or len(str(found)) < 3_000

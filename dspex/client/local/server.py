@@ -18,6 +18,7 @@ class ServerActor(ProcessActor):
     def __init__(self, spec: ProcessSpec, client_name: str) -> None:
         super().__init__(spec)
         self._client_name = client_name
+        self._address: str | None = None
 
     def on_start(self) -> None:
         """Start the process; calls are parked until it is ready."""
@@ -27,15 +28,24 @@ class ServerActor(ProcessActor):
 
     def on_ready(self, value: Any) -> None:
         """Tell the client where the server listens."""
+        self._address = value
         self._client.cast(ServerUp(address=value))
 
     def on_receive(self, message: object) -> Any:
         """Sleep and wake; the rest is about the process."""
         match message:
             case SleepServer():
+                self._address = None
                 self.stop_process()
             case WakeServer():
-                self.start_process()
+                self._wake()
             case _:
                 return super().on_receive(message)
         return None
+
+    def _wake(self) -> None:
+        # Also asked by a client that was restarting when the server became ready.
+        if self._address is not None:
+            self._client.cast(ServerUp(address=self._address))
+        else:
+            self.start_process()

@@ -95,7 +95,7 @@ def error_for(refusal: Refusal) -> LMError:
     advice = should_retry(refusal.headers)
     if advice is not None:
         # The class says what is usual; the provider's own word on this one wins.
-        vars(error)["retryable"] = advice
+        error.retryable = advice
     return error
 
 

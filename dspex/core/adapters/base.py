@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Final
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from dspex.core.adapters.parse import parse_value, type_name
+from dspex.core.adapters.annotations import type_name
+from dspex.core.adapters.parse import parse_value
 from dspex.core.errors import AdapterParseError
 from dspex.core.example import Example
 from dspex.core.lm import Message

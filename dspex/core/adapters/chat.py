@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
+from dspex.core.adapters.annotations import type_name, type_note
 from dspex.core.adapters.base import (
     Adapter,
     Row,
@@ -21,12 +22,7 @@ from dspex.core.adapters.base import (
     read_outputs,
     usable_demos,
 )
-from dspex.core.adapters.parse import (
-    render_value,
-    type_name,
-    type_note,
-    well_formed,
-)
+from dspex.core.adapters.render import render_value, well_formed
 from dspex.core.fields import description_of, extra_of
 from dspex.core.lm import Message
 from dspex.core.signature import Signature

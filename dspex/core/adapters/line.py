@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
+from dspex.core.adapters.annotations import type_note
 from dspex.core.adapters.base import Adapter, Row, is_given, read_outputs, usable_demos
-from dspex.core.adapters.parse import render_value, type_note, well_formed
+from dspex.core.adapters.render import render_value, well_formed
 from dspex.core.fields import description_of, extra_of, infer_prefix
 from dspex.core.lm import Message
 from dspex.core.signature import Signature

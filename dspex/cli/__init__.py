@@ -1,0 +1,1 @@
+"""The command line: `dspex demo`, `dspex predict`, `dspex evaluate`."""

@@ -1,0 +1,197 @@
+"""What every command shares: where words go, how errors are told, exit codes.
+
+Results go to standard output, everything else to standard error, so that a result can
+be piped. An error that dspex raises on purpose is one message without a traceback.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+from collections.abc import Callable
+from enum import IntEnum
+from typing import IO, Any, TypeVar
+
+import click
+
+from dspex.core.errors import (
+    ConfigurationError,
+    DataError,
+    DspexError,
+    EvaluationError,
+    LMAuthError,
+    LMBillingError,
+    LMError,
+    LMInvalidRequestError,
+    MissingInputError,
+    RuntimeClosedError,
+    SignatureError,
+)
+from dspex.core.safe_text import safe_json, safe_text
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Exit(IntEnum):
+    """How a command ended, for scripts; the numbers are those of `sysexits.h`."""
+
+    OK = 0
+    """All went well."""
+    FAILED = 1
+    """A run failed, or its score is below `--fail-under`."""
+    USAGE = 2
+    """The command line makes no sense."""
+    BAD_DATA = 65
+    """A data file or a saved program cannot be read."""
+    UNAVAILABLE = 69
+    """The provider of the model is down, or nobody answers there."""
+    INTERNAL = 70
+    """A mistake of dspex itself."""
+    CONFIGURATION = 78
+    """A model, a key or an extra is missing or wrong."""
+    INTERRUPTED = 130
+    """Ctrl-C."""
+
+
+def exit_code(error: BaseException) -> Exit:
+    """Say how a command ends that this error ended.
+
+    Example:
+        >>> exit_code(DataError("line 3 is no JSON"))
+        <Exit.BAD_DATA: 65>
+    """
+    match error:
+        case KeyboardInterrupt():
+            return Exit.INTERRUPTED
+        case EvaluationError():
+            cause = error.__cause__
+            return exit_code(cause) if isinstance(cause, LMError) else Exit.FAILED
+        case SignatureError() | MissingInputError():
+            return Exit.USAGE
+        case DataError():
+            return Exit.BAD_DATA
+        case ConfigurationError() | LMAuthError() | LMBillingError():
+            return Exit.CONFIGURATION
+        case LMInvalidRequestError():
+            return Exit.FAILED
+        case LMError():
+            return Exit.UNAVAILABLE
+        case RuntimeClosedError():
+            return Exit.INTERNAL
+        case DspexError():
+            return Exit.FAILED
+        case _:
+            return Exit.INTERNAL
+
+
+class Failure(click.ClickException):
+    """The end of a command that did not go well: one message and an exit code."""
+
+    def __init__(self, message: str, code: Exit) -> None:
+        super().__init__(message)
+        # click reads it of the instance, though it declares it for the class.
+        self.__dict__["exit_code"] = int(code)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the message to standard error."""
+        click.echo(f"dspex: {safe_text(self.message)}", file=file, err=True)
+
+
+def show(text: str) -> None:
+    """Write a part of the result, for people."""
+    click.echo(safe_text(text))
+
+
+def show_json(value: Any) -> None:
+    """Write the result as JSON; nothing else goes to standard output then."""
+    click.echo(safe_json(value))
+
+
+def say(text: str) -> None:
+    """Write something beside the result: progress, a hint, a reason."""
+    click.echo(safe_text(text), err=True)
+
+
+class Commands(click.Group):
+    """The group of all commands; turns whatever ends one into message and code."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line of this process, or `args`."""
+        _write_whatever_comes()
+        return super().main(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt as error:
+            self._show_traceback(ctx)
+            raise Failure("interrupted", Exit.INTERRUPTED) from error
+        except Exception as error:
+            if _is_broken_pipe(error):
+                raise  # click ends quietly: whoever read the output has read enough
+            self._show_traceback(ctx)
+            raise Failure(_told(error), exit_code(error)) from error
+
+    @staticmethod
+    def _show_traceback(ctx: click.Context) -> None:
+        if ctx.meta.get(_WANTS_TRACEBACK):
+            say(traceback.format_exc().rstrip())
+
+
+_WANTS_TRACEBACK = "dspex.traceback"
+
+
+def _remember(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click calls it so
+    if value:
+        ctx.meta[_WANTS_TRACEBACK] = True
+
+
+def traceback_option(command: Command) -> Command:
+    """Give a command the flag that shows where an error was raised."""
+    option = click.option(
+        "--traceback",
+        is_flag=True,
+        expose_value=False,
+        callback=_remember,
+        envvar="DSPEX_TRACEBACK",
+        show_envvar=True,
+        help="Show where an error was raised, besides its message.",
+    )
+    return option(command)
+
+
+def json_option(command: Command) -> Command:
+    """Give a command the flag that makes its result JSON."""
+    option = click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print the result as JSON, and nothing else on standard output.",
+    )
+    return option(command)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, DspexError):
+        return str(error)
+    return (
+        f"an error that was not expected here: {type(error).__name__}: {error}. It is "
+        "a mistake of dspex, or of the program it ran. Run it again with --traceback "
+        "to see where it comes from."
+    )
+
+
+def _is_broken_pipe(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.EPIPE
+
+
+def _write_whatever_comes() -> None:
+    """Let a terminal that lacks a character show its number instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")

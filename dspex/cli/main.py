@@ -1,0 +1,29 @@
+"""The command `dspex`."""
+
+from __future__ import annotations
+
+import click
+
+import dspex
+from dspex.cli.console import Commands, traceback_option
+from dspex.cli.demo import demo
+from dspex.cli.evaluate import evaluate
+from dspex.cli.predict import predict
+
+
+@click.group(
+    cls=Commands,
+    commands=[demo, predict, evaluate],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
+)
+@click.version_option(
+    dspex.__version__, prog_name="dspex", message="%(prog)s %(version)s"
+)
+@traceback_option
+def main() -> None:
+    """Ask, measure and improve programs of language-model calls.
+
+    Results go to standard output, all other words to standard error. Exit codes: 0 all
+    well, 1 failed or below --fail-under, 2 usage, 65 bad data, 69 model not reachable,
+    70 a mistake of dspex, 78 configuration, 130 Ctrl-C.
+    """

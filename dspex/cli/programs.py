@@ -1,0 +1,172 @@
+"""Which program a command runs: a signature, a saved program, the user's own code."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dspex.cli.console import Exit, Failure
+from dspex.cli.models import ModelChoice
+
+if TYPE_CHECKING:
+    from dspex.core.lm import LanguageModel
+    from dspex.core.signature import Signature
+    from dspex.programs.program import Program
+
+_ATTRIBUTE = re.compile(r"[\w.]+:[\w.]+")
+
+saved_option = click.option(
+    "--program",
+    "saved",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.json",
+    help="A saved program to load: its demos and instructions.",
+)
+
+
+def program_of(text: str, *, cot: bool, saved: Path | None) -> Callable[..., Any]:
+    """Make the program that a signature or `module:attribute` names.
+
+    Args:
+        text: What the command line says.
+        cot: Whether a signature is asked with reasoning.
+        saved: A file to load into it, or `None`.
+
+    Raises:
+        click.UsageError: When there is no such module or attribute.
+        SignatureError: When the text is no signature.
+        DataError: When the saved file does not fit.
+    """
+    if _ATTRIBUTE.fullmatch(text) is None:
+        return program_of_signature(text, cot=cot, saved=saved)
+    program = _called_if_class(load_attribute(text))
+    if cot:
+        raise click.UsageError(
+            f"--cot is for signatures, and {text!r} is a program of its own. Use "
+            "dspex.ChainOfThought in it."
+        )
+    if saved is not None:
+        if not _is_program(program):
+            raise click.UsageError(
+                f"{text!r} is a plain function, which has nothing to load into; "
+                "--program needs a dspex.Program. Leave --program out."
+            )
+        program.load(saved)
+    found: Callable[..., Any] = program
+    return found
+
+
+def program_of_signature(signature: str, *, cot: bool, saved: Path | None) -> Program:
+    """Make a predictor of a signature.
+
+    Raises:
+        SignatureError: When the text is no signature.
+        DataError: When the saved file does not fit.
+    """
+    import dspex
+
+    program = dspex.ChainOfThought(signature) if cot else dspex.Predict(signature)
+    return program if saved is None else program.load(saved)
+
+
+def signature_of(program: Any) -> type[Signature] | None:
+    """Return the signature of a single predictor; a larger program has none."""
+    from dspex.programs import ChainOfThought, Predict
+
+    if isinstance(program, ChainOfThought):
+        program = program.predict
+    return program.signature if isinstance(program, Predict) else None
+
+
+def lm_for(program: Any, choice: ModelChoice) -> LanguageModel | None:
+    """Decide on the model: the one that was said, the program's own, the embedded one.
+
+    Returns:
+        What to configure; `None` when every predictor has a model already.
+
+    Raises:
+        ConfigurationError: When there is none.
+    """
+    from dspex.programs.settings import settings
+
+    predictors = program.predictors() if _is_program(program) else []
+    if choice.is_said:
+        for predictor in predictors:
+            predictor.lm = None
+        return choice.lm()
+    if settings.lm is not None:
+        configured: LanguageModel = settings.lm
+        return configured
+    if predictors and all(predictor.lm is not None for predictor in predictors):
+        return None
+    return choice.lm()
+
+
+def load_attribute(text: str) -> Any:
+    """Import what `module:attribute` names; the current folder is looked at first.
+
+    Raises:
+        click.UsageError: When the module or the attribute is not there.
+        Failure: When importing the module raises.
+    """
+    name, _, path = text.partition(":")
+    found = _imported(name)
+    for word in path.split("."):
+        if not hasattr(found, word):
+            close = get_close_matches(word, dir(found), n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else "Check its name."
+            raise click.UsageError(
+                f"{text!r}: the module {name!r} is there, but it has no {path!r}. "
+                f"{hint}"
+            )
+        found = getattr(found, word)
+    return found
+
+
+def _imported(name: str) -> Any:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise _broken(name, error) from error
+        raise click.UsageError(
+            f"there is no module {name!r}, seen from {here}; expected MODULE:NAME, such "
+            "as my_code:program, or a signature with an arrow. Change into the folder "
+            "of the module, or install it."
+        ) from error
+    except Exception as error:
+        raise _broken(name, error) from error
+
+
+def _broken(name: str, error: Exception) -> Failure:
+    return Failure(
+        f"importing the module {name!r} raised {type(error).__name__}: {error}. It "
+        f"must be importable by itself: try python -c 'import {name}'.",
+        Exit.FAILED,
+    )
+
+
+def _called_if_class(found: Any) -> Any:
+    program = found() if isinstance(found, type) else found
+    if not callable(program):
+        raise click.UsageError(
+            f"the program is {type(program).__name__!r}; expected something to call "
+            "with the inputs by name. Name a dspex.Program or a function."
+        )
+    return program
+
+
+def _is_program(program: Any) -> bool:
+    from dspex.programs import Program
+
+    return isinstance(program, Program)

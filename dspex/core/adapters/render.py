@@ -1,0 +1,83 @@
+"""Values as text, such that `parse_value` reads them back."""
+
+from __future__ import annotations
+
+import enum
+import json
+from functools import lru_cache
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter
+
+from dspex.core.errors import AdapterError
+
+
+def render_value(value: Any, annotation: Any = None) -> str:
+    """Return the text of a value, such that `parse_value` reads it back.
+
+    Args:
+        value: Any value; what pydantic does not know is written by `str()`.
+        annotation: The field's type. A list given to a `str` field is numbered.
+
+    Raises:
+        AdapterError: When the value holds itself, or bytes that are no text.
+    """
+    match value:
+        case enum.Enum():
+            return render_value(value.value)
+        case str():
+            return well_formed(value)
+        case None | bool() | int() | float():
+            return str(value)
+        case list() if annotation is str:
+            return _numbered(value)
+        case _:
+            return well_formed(_as_json(value))
+
+
+def well_formed(text: str) -> str:
+    """Return a text that can be encoded: halves of characters are replaced."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _numbered(items: list[Any]) -> str:
+    texts = [f"«{render_value(item)}»" for item in items]
+    if len(texts) < 2:
+        return "".join(texts) or "(none)"
+    return "\n".join(f"[{number}] {text}" for number, text in enumerate(texts, 1))
+
+
+def _as_json(value: Any) -> str:
+    try:
+        plain = plain_value(value)
+    except ValueError as error:
+        raise AdapterError(
+            f"a value of type {type(value).__name__} cannot be written as text: "
+            f"{error}; expected what JSON can hold. Convert it before the call."
+        ) from error
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+
+
+def plain_value(value: Any, *, fallback: Any = str) -> Any:
+    """Return a value as JSON's own types; models, dates, sets and enums included.
+
+    Args:
+        value: Any value.
+        fallback: What turns an object pydantic does not know into one it does.
+
+    Raises:
+        ValueError: When the value holds itself, or bytes that are no text.
+    """
+    return _anything().dump_python(
+        value, mode="json", fallback=fallback, warnings=False
+    )
+
+
+@lru_cache(maxsize=1)
+def _anything() -> TypeAdapter[Any]:
+    # Pydantic would write NaN as null, and a changed value is worse than a refusal.
+    return TypeAdapter(Any, config=ConfigDict(ser_json_inf_nan="constants"))

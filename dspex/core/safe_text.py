@@ -1,0 +1,71 @@
+"""Text from outside, made fit to be shown: nothing in it can steer a terminal.
+
+A language model, a data file or a provider may send escape sequences, control
+characters, or marks that turn the direction of writing around. They are shown as what
+they are. Everything a person can read is left as it came.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from typing import Any, Final
+
+_UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of what is not seen but acts: controls (ESC and C1 too), format
+marks (bidirectional ones too), halves of characters, line and paragraph separators."""
+
+_JOINERS: Final = frozenset("\u200c\u200d")
+"""Parts of how several scripts and emoji are written; they steer nothing."""
+
+
+def safe_text(text: str, *, keep: str = "\n") -> str:
+    r"""Return a text in which whatever could steer a terminal is written out.
+
+    Args:
+        text: A text from anywhere.
+        keep: Characters to leave alone; the line feed by default.
+
+    Example:
+        >>> print(safe_text("Lima\x1b[2J\r\u202eamiL"))
+        Lima\x1b[2J\r\u202eamiL
+    """
+    # Most texts need nothing; `isprintable` is far quicker than a look at each.
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if character in keep or not _is_unsafe(character)
+        else _named(character)
+        for character in text
+    )
+
+
+def safe_json(value: Any) -> str:
+    r"""Return JSON that is fit for a terminal as well, and reads back unchanged.
+
+    Letters of any script stand as they are; what `safe_text` would write out is
+    escaped in JSON's own way.
+
+    Example:
+        >>> print(safe_json({"capital": "Bogot\u00e1\x9b"}))
+        {
+          "capital": "Bogotá\u009b"
+        }
+    """
+    plain = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    # A line feed here is always one of the layout: inside a text it is escaped.
+    return "".join(
+        json.dumps(character)[1:-1]
+        if character != "\n" and _is_unsafe(character)
+        else character
+        for character in plain
+    )
+
+
+def _is_unsafe(character: str) -> bool:
+    return unicodedata.category(character) in _UNSAFE and character not in _JOINERS
+
+
+def _named(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,584 @@
+"""One actor's life: start, messages, late replies, timers, end."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from typing import Any
+
+import pytest
+
+from supervisors import (
+    NO_REPLY,
+    Actor,
+    ActorDownError,
+    CallTimeoutError,
+    Crashed,
+    Events,
+    Failed,
+    Ignore,
+    Killed,
+    Normal,
+    Refuse,
+    Registry,
+    ReplyToken,
+    SelfCallError,
+    Shutdown,
+    StartError,
+    Stop,
+    Surroundings,
+    _census,
+)
+from supervisors.actor import launch
+from supervisors.testing import ManualClock, Probe, ProbeActor
+from tests.actors.parts import (
+    WAIT,
+    Block,
+    BoomError,
+    Scripted,
+    boom,
+    letting_go,
+    nothing,
+    running,
+)
+
+
+class Hooks(Scripted):
+    """Says which hooks ran."""
+
+    def __init__(self, probe: Probe) -> None:
+        super().__init__()
+        self.probe = probe
+
+    def on_end(self, reason: Any) -> None:
+        self.probe(("on_end", type(reason)))
+
+    def on_stop(self) -> None:
+        self.probe("on_stop")
+
+    def on_failure(self, *exc_info: Any) -> None:
+        self.probe(("on_failure", exc_info[0]))
+
+
+class Starts(Actor):
+    """Does in `on_start` what it is given."""
+
+    def __init__(self, step: Any) -> None:
+        super().__init__()
+        self.step = step
+
+    def on_start(self) -> None:
+        self.step(self)
+
+
+def raising(error: BaseException) -> Any:
+    def step(actor: Any) -> Any:
+        raise error
+
+    return step
+
+
+# Start.
+
+
+def test_start_returns_when_on_start_is_done() -> None:
+    done: list[str] = []
+
+    with running(Starts, lambda actor: done.append(threading.current_thread().name)):
+        assert len(done) == 1
+
+    assert done != [threading.current_thread().name]
+
+
+def test_a_failing_on_start_raises_with_its_cause_and_leaves_nothing() -> None:
+    with pytest.raises(StartError, match="did not start: boom") as caught:
+        Starts.start(raising(BoomError("boom")))
+
+    assert isinstance(caught.value.__cause__, BoomError)
+    assert isinstance(caught.value.reason, Crashed)
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+def test_on_start_may_raise_anything(error: BaseException) -> None:
+    with running(Scripted) as bystander:
+        with pytest.raises(StartError) as caught:
+            Starts.start(raising(error))
+
+        assert caught.value.reason == Crashed(error)
+        assert bystander.is_alive()
+
+
+def test_on_start_may_choose_the_reason() -> None:
+    with pytest.raises(StartError) as caught:
+        Starts.start(raising(Stop(Failed("no disk"))))
+
+    assert caught.value.reason == Failed("no disk")
+
+
+def test_ignore_is_handed_to_the_starter() -> None:
+    with pytest.raises(Ignore):
+        Starts.start(raising(Ignore()))
+
+
+def test_a_constructor_that_raises_does_so_in_the_starter() -> None:
+    class Broken(Actor):
+        def __init__(self) -> None:
+            super().__init__()
+            raise BoomError("no")
+
+    with pytest.raises(BoomError, match="no"):
+        Broken.start()
+
+
+def test_a_start_that_takes_too_long_is_given_up() -> None:
+    with letting_go(Block()) as block:
+        actor = Starts(block)
+
+        with pytest.raises(StartError, match="did not start within"):
+            launch(actor, timeout=0.02)
+
+        assert actor.life.ended.get(timeout=WAIT) == Killed()
+        assert actor.life in _census.zombies()
+
+
+def test_an_actor_killed_before_its_thread_runs_never_starts() -> None:
+    started: list[Any] = []
+    actor = Starts(started.append)
+    actor.actor_ref.kill()
+
+    with pytest.raises(StartError):
+        launch(actor, timeout=WAIT)
+
+    assert actor.life.thread_left.wait(WAIT)
+    assert started == []
+
+
+# Crashes and refusals.
+
+
+def test_a_crash_under_call_ends_the_actor_and_tells_the_caller_why() -> None:
+    ref = Scripted.start()
+
+    with pytest.raises(ActorDownError, match="crashed: BoomError: boom") as caught:
+        ref.call(boom)
+
+    assert isinstance(caught.value.__cause__, BoomError)
+    reason = ref.wait(WAIT)
+    assert isinstance(reason, Crashed)
+    assert isinstance(reason.exception, BoomError)
+
+
+def test_whoever_is_told_of_a_death_finds_the_actor_dead() -> None:
+    for _ in range(200):
+        ref = Scripted.start()
+        with pytest.raises(ActorDownError):
+            ref.call(boom)
+        assert not ref.is_alive()
+
+
+def test_a_crash_under_cast_ends_the_actor_and_is_reported(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ref = Scripted.start()
+
+    with caplog.at_level(logging.ERROR, "supervisors"):
+        ref.cast(boom)
+        assert isinstance(ref.wait(WAIT), Crashed)
+
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], BoomError)
+
+
+def test_callers_that_wait_get_the_reason_and_the_cause() -> None:
+    ref = Scripted.start()
+    with letting_go(Block()) as block:
+        ref.cast(block)
+        ref.cast(boom)
+        waiting = [ref.submit(nothing) for _ in range(3)]
+    errors = []
+    for future in waiting:
+        with pytest.raises(ActorDownError) as caught:
+            future.get(timeout=WAIT)
+        errors.append(caught.value)
+
+    assert all(isinstance(error.__cause__, BoomError) for error in errors)
+    # A shared one would collect the tracebacks of all who raise it.
+    assert len({id(error) for error in errors}) == 3
+
+
+def test_refuse_gives_the_caller_an_error_and_the_actor_lives() -> None:
+    with running(Scripted) as ref:
+        with pytest.raises(BoomError, match="no"):
+            ref.call(lambda actor: Refuse(BoomError("no")))
+
+        assert ref.call(lambda actor: 7) == 7
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), GeneratorExit()])
+def test_whatever_a_handler_raises_ends_this_actor_only(error: BaseException) -> None:
+    with running(Scripted) as bystander:
+        ref = Scripted.start()
+
+        with pytest.raises(ActorDownError) as caught:
+            ref.call(raising(error))
+
+        assert caught.value.__cause__ is error
+        assert ref.wait(WAIT) == Crashed(error)
+        assert bystander.call(lambda actor: "here") == "here"
+
+
+def test_stop_in_a_handler_ends_with_that_reason() -> None:
+    ref = Scripted.start()
+
+    with pytest.raises(ActorDownError) as caught:
+        ref.call(raising(Stop(Shutdown("done"))))
+
+    assert caught.value.reason == Shutdown("done")
+    assert ref.wait(WAIT) == Shutdown("done")
+
+
+def test_exit_answers_the_message_in_hand_and_then_ends() -> None:
+    ref = Scripted.start()
+
+    def last(actor: Actor) -> str:
+        actor.exit(Failed("enough"))
+        return "answered"
+
+    assert ref.call(last) == "answered"
+    assert ref.wait(WAIT) == Failed("enough")
+
+
+def test_shutdown_is_ahead_of_the_messages_that_wait() -> None:
+    ref = Scripted.start()
+    with letting_go(Block()) as block:
+        first = ref.submit(block)
+        second = ref.submit(nothing)
+        ref.shutdown(Shutdown("now"))
+
+    assert first.get(timeout=WAIT) == "late"
+    with pytest.raises(ActorDownError) as caught:
+        second.get(timeout=WAIT)
+    assert caught.value.reason == Shutdown("now")
+
+
+# Late replies.
+
+
+def test_a_reply_may_come_later_and_from_another_thread() -> None:
+    tokens: queue.SimpleQueue[ReplyToken] = queue.SimpleQueue()
+
+    def later(actor: Actor) -> Any:
+        tokens.put(actor.reply_token())
+        return NO_REPLY
+
+    with running(Scripted) as ref:
+        future = ref.submit(later)
+        token = tokens.get(timeout=WAIT)
+        outcomes: list[bool] = []
+        threads = [
+            threading.Thread(target=lambda n=n: outcomes.append(token.reply(n)))
+            for n in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(WAIT)
+
+        assert future.get(timeout=WAIT) in range(4)
+        assert sorted(outcomes) == [False, False, False, True]
+        assert not token.fail(BoomError("too late"))
+
+
+def test_a_token_may_fail_the_call() -> None:
+    def refuse(actor: Actor) -> Any:
+        actor.reply_token().fail(BoomError("no"))
+        return NO_REPLY
+
+    with running(Scripted) as ref, pytest.raises(BoomError, match="no"):
+        ref.call(refuse)
+
+
+def test_tokens_that_are_open_at_the_end_are_failed() -> None:
+    def keep(actor: Any) -> Any:
+        actor.kept = actor.reply_token()
+        return NO_REPLY
+
+    ref = Scripted.start()
+    future = ref.submit(keep)
+    token = ref.call(lambda actor: actor.kept)
+    ref.cast(boom)
+
+    with pytest.raises(ActorDownError) as caught:
+        future.get(timeout=WAIT)
+    assert isinstance(caught.value.__cause__, BoomError)
+    assert not token.reply("too late")
+
+
+def test_the_token_of_a_cast_goes_nowhere() -> None:
+    with running(Scripted) as ref:
+        ref.cast(lambda actor: actor.reply_token().reply("nobody") and NO_REPLY)
+
+        assert ref.call(lambda actor: len(actor.life.open_tokens)) == 0
+
+
+# Calls.
+
+
+def test_a_call_times_out_and_its_late_answer_is_dropped() -> None:
+    with running(Scripted) as ref, letting_go(Block()) as block:
+        with pytest.raises(CallTimeoutError, match=r"did not answer within 0\.02 s"):
+            ref.call(block, timeout=0.02)
+        block.release.set()
+
+        assert ref.call(lambda actor: "next") == "next"
+
+
+def test_an_actor_that_calls_itself_is_refused() -> None:
+    def call_myself(actor: Actor) -> Any:
+        return actor.actor_ref.call(nothing)
+
+    ref = Scripted.start()
+    with pytest.raises(ActorDownError) as caught:
+        ref.call(call_myself)
+
+    assert isinstance(caught.value.__cause__, SelfCallError)
+
+
+def test_a_cast_to_a_dead_actor_is_dropped() -> None:
+    ref = Scripted.start()
+    ref.kill()
+
+    ref.cast(nothing)
+
+    assert len(ref.life.inbox) == 0
+
+
+def test_a_call_to_a_dead_actor_says_why_it_ended() -> None:
+    ref = Scripted.start()
+    ref.shutdown(Shutdown("over"))
+    ref.wait(WAIT)
+
+    with pytest.raises(ActorDownError) as caught:
+        ref.call(nothing)
+
+    assert caught.value.reason == Shutdown("over")
+    assert caught.value.name == "Scripted"
+
+
+# Kill.
+
+
+def test_a_kill_inside_a_handler_answers_at_once_and_voids_the_late_reply() -> None:
+    probe = Probe()
+    ref = Hooks.start(probe)
+    with letting_go(Block()) as block:
+        in_hand = ref.submit(block)
+        behind = ref.submit(nothing)
+        block.inside()
+
+        assert ref.kill()
+
+        for future in (in_hand, behind):
+            with pytest.raises(ActorDownError) as caught:
+                future.get(timeout=WAIT)
+            assert caught.value.reason == Killed()
+        assert ref.wait(0) == Killed()
+        assert not ref.kill()
+        assert ref.life in _census.zombies()
+
+    assert ref.life.thread_left.wait(WAIT)
+    probe.expect_nothing()
+
+
+def test_an_idle_actor_that_is_killed_gives_its_thread_back() -> None:
+    for _ in range(300):
+        ref = Scripted.start()
+
+        assert ref.kill()
+
+        assert ref.life.thread_left.wait(WAIT)
+
+
+def test_an_actor_killed_while_it_calls_stops_waiting() -> None:
+    with running(Scripted) as other, letting_go(Block()) as block:
+        ref = Scripted.start()
+        started = threading.Event()
+
+        def call_other(actor: Actor) -> Any:
+            started.set()
+            return other.call(block, timeout=None)
+
+        ref.cast(call_other)
+        assert started.wait(WAIT)
+        block.inside()
+        ref.kill()
+
+        assert ref.life.thread_left.wait(WAIT)
+
+
+# Ends, seen from outside.
+
+
+def test_each_monitor_hears_of_the_end_exactly_once() -> None:
+    probe = Probe()
+    ref = Scripted.start()
+    ref.monitor(probe)
+    ref.monitor(probe)
+
+    ref.kill()
+    ref.kill()
+    ref.shutdown()
+
+    assert [probe.expect(), probe.expect()] == [Killed(), Killed()]
+    ref.monitor(probe)
+    assert probe.expect() == Killed()
+    probe.expect_nothing()
+
+
+def test_of_many_who_kill_one_wins() -> None:
+    probe = Probe()
+    ref = Scripted.start()
+    ref.monitor(probe)
+    wins: list[bool] = []
+    barrier = threading.Barrier(8)
+
+    def strike() -> None:
+        barrier.wait(WAIT)
+        wins.append(ref.kill())
+
+    threads = [threading.Thread(target=strike) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT)
+
+    assert sorted(wins) == [False] * 7 + [True]
+    assert probe.expect() == Killed()
+    probe.expect_nothing()
+
+
+def test_an_orderly_end_runs_on_end_and_on_stop() -> None:
+    probe = Probe()
+    ref = Hooks.start(probe)
+
+    ref.shutdown()
+
+    assert ref.wait(WAIT) == Shutdown()
+    assert [probe.expect(), probe.expect()] == [("on_end", Shutdown), "on_stop"]
+    probe.expect_nothing()
+
+
+def test_a_crash_runs_on_end_and_on_failure() -> None:
+    probe = Probe()
+    ref = Hooks.start(probe)
+
+    ref.cast(boom)
+
+    assert [probe.expect(), probe.expect()] == [
+        ("on_end", Crashed),
+        ("on_failure", BoomError),
+    ]
+    probe.expect_nothing()
+
+
+def test_an_on_end_that_raises_becomes_the_reason() -> None:
+    class Untidy(Scripted):
+        def on_end(self, reason: Any) -> None:
+            raise BoomError("spilled")
+
+    ref = Untidy.start()
+    ref.shutdown()
+
+    reason = ref.wait(WAIT)
+    assert isinstance(reason, Crashed)
+    assert str(reason.exception) == "spilled"
+
+
+def test_a_step_at_the_end_that_raises_keeps_nobody_from_the_answer() -> None:
+    ref = Scripted.start()
+    done: list[Any] = []
+    ref.life.before_end(raising(BoomError("step")))
+    ref.life.before_end(done.append)
+    with letting_go(Block()) as block:
+        ref.cast(block)
+        future = ref.submit(nothing)
+
+        ref.kill()
+
+        with pytest.raises(ActorDownError):
+            future.get(timeout=WAIT)
+    assert done == [Killed()]
+
+
+def test_finishing_is_an_end_in_order() -> None:
+    ref = Scripted.start()
+
+    ref.cast(lambda actor: actor.exit())
+
+    assert ref.wait(WAIT) == Normal()
+
+
+# Timers.
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+def on_clock(actor: Actor, clock: ManualClock) -> Any:
+    actor.surroundings = Surroundings(registry=Registry(), events=Events(), clock=clock)
+    launch(actor, timeout=WAIT)
+    return actor.actor_ref
+
+
+def test_timers_fire_in_the_order_of_their_time(clock: ManualClock) -> None:
+    probe = Probe()
+
+    def plan(actor: Actor) -> None:
+        for seconds in (30.0, 10.0, 20.0):
+            actor.send_after(seconds, lambda actor, at=seconds: probe(at))
+
+    ref = on_clock(Scripted(), clock)
+    ref.call(plan)
+    clock.advance(9.9)
+    ref.call(nothing)
+    probe.expect_nothing()
+    clock.advance(10.1)
+
+    assert [probe.expect(), probe.expect()] == [10.0, 20.0]
+    ref.call(nothing)
+    probe.expect_nothing()
+    clock.advance(10.0)
+    assert probe.expect() == 30.0
+    ref.shutdown()
+
+
+def test_a_timer_that_is_due_goes_ahead_of_what_waits(clock: ManualClock) -> None:
+    probe = Probe()
+    ref = on_clock(ProbeActor(probe), clock)
+
+    class Busy(Scripted):
+        pass
+
+    busy = on_clock(Busy(), clock)
+    with letting_go(Block()) as block:
+        busy.call(lambda actor: actor.send_after(5, lambda actor: ref.cast("timer")))
+        busy.cast(block)
+        block.inside()
+        busy.cast(lambda actor: ref.cast("message"))
+        clock.advance(5)
+
+    assert [probe.expect(), probe.expect()] == ["timer", "message"]
+    ref.shutdown()
+    busy.shutdown()
+
+
+def test_a_dead_actor_no_longer_listens_to_its_clock(clock: ManualClock) -> None:
+    ref = on_clock(Scripted(), clock)
+    ref.kill()
+
+    assert ref.life.thread_left.wait(WAIT)
+    assert clock._pokes == {}

@@ -1,0 +1,33 @@
+"""What every test lives in: a folder of its own, and no actor left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+from supervisors.testing import assert_no_actor_left, living
+
+# A busy machine is slow without anything being wrong, and a failure must be repeatable
+# from what it prints alone.
+settings.register_profile("dspex", deadline=None, print_blob=True, database=None)
+settings.load_profile("dspex")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is written to the user's folders; one assembled model serves all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DSPEX_HOME", str(tmp_path_factory.mktemp("dspex-home")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_actor_left_alive() -> Iterator[None]:
+    """What a test starts it also ends; actors of wider fixtures may live on."""
+    before = living()
+
+    yield
+
+    assert_no_actor_left(besides=before)

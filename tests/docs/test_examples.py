@@ -1,0 +1,111 @@
+"""The ten lines: the same in the README, the script and the notebook, and they run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT, blocks
+
+EXAMPLES = ROOT / "examples"
+SCRIPT = EXAMPLES / "ten_lines.py"
+NOTEBOOK = EXAMPLES / "ten_lines.ipynb"
+
+
+def code_lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def notebook_code() -> str:
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    return "\n".join(
+        "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"
+    )
+
+
+def copy_of_examples(folder: Path) -> Path:
+    for name in ("capitals.csv", SCRIPT.name, NOTEBOOK.name):
+        shutil.copy(EXAMPLES / name, folder)
+    return folder
+
+
+def test_the_readme_shows_the_script() -> None:
+    shown = [block.text for block in blocks(ROOT / "README.md")]
+
+    assert SCRIPT.read_text(encoding="utf-8") in shown
+
+
+def test_the_notebook_has_the_lines_of_the_script() -> None:
+    script = SCRIPT.read_text(encoding="utf-8")
+
+    assert code_lines(notebook_code()) == code_lines(script)
+
+
+def test_the_notebook_is_stored_without_output() -> None:
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+
+    assert not any(cell.get("outputs") for cell in cells)
+
+
+def test_the_data_is_that_of_the_demo() -> None:
+    def pairs(path: Path) -> list[tuple[str, str]]:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [(row["country"], row["capital"]) for row in csv.DictReader(file)]
+
+    demo = ROOT / "dspex/demo/data/capitals.csv"
+
+    assert pairs(EXAMPLES / "capitals.csv") == pairs(demo)
+
+
+@pytest.mark.model
+def test_the_script_improves_the_program(tmp_path: Path) -> None:
+    folder = copy_of_examples(tmp_path)
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", SCRIPT.name],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    scores = [
+        float(line.split()[0])
+        for line in done.stdout.splitlines()
+        if line[:1].isdigit()
+    ]
+    assert len(scores) == 2
+    assert scores[1] >= scores[0] + 30
+    assert json.loads((folder / "capital.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.model
+# Jupyter's own packages warn about themselves while a kernel starts and stops.
+@pytest.mark.filterwarnings("default")
+def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    folder = copy_of_examples(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    notebook = nbformat.read(folder / NOTEBOOK.name, as_version=4)
+
+    client = NotebookClient(
+        notebook,
+        timeout=300,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.execute()
+
+    assert (folder / "capital.json").is_file()

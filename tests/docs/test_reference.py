@@ -1,0 +1,116 @@
+"""The reference pages name everything there is, and nothing that is not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import dspex
+from dspex.evaluate.outcome import OutcomeKind
+from tests.docs import cli_page
+from tests.docs.pages import ROOT, name_of, pages
+from tests.test_layers import LAYERS, Layer
+
+REFERENCE = ROOT / "docs/reference"
+
+
+def code_words(page: str) -> set[str]:
+    """Return what stands between backticks on a page of the reference."""
+    return set(re.findall(r"`([^`\n]+)`", (REFERENCE / page).read_text("utf-8")))
+
+
+def error_classes(base: type[Exception] = dspex.DspexError) -> set[str]:
+    """Return the names of all public errors, wherever they are defined."""
+    found = {base.__name__}
+    for error in base.__subclasses__():
+        found |= error_classes(error)
+    return {name for name in found if not name.startswith("_")}
+
+
+@pytest.fixture
+def known_errors() -> set[str]:
+    for name in dspex.__all__:  # loads the modules that define errors of their own
+        getattr(dspex, name)
+    return {*error_classes(), "EvaluationInterrupted"}
+
+
+def test_the_page_of_errors_names_each_error(known_errors: set[str]) -> None:
+    assert known_errors - code_words("errors.md") == set()
+
+
+def test_the_page_of_errors_names_no_error_that_is_not(known_errors: set[str]) -> None:
+    named = {
+        word for word in code_words("errors.md") if re.fullmatch(r"[A-Z]\w+Error", word)
+    }
+
+    assert named - known_errors == {"ValueError"}
+
+
+def test_the_page_of_evaluation_names_each_outcome() -> None:
+    text = (ROOT / "docs/explanation/evaluation.md").read_text("utf-8")
+
+    assert [kind.value for kind in OutcomeKind if f"`{kind.value}`" not in text] == []
+
+
+def test_the_page_of_the_command_line_is_what_the_commands_say() -> None:
+    page = cli_page.PAGE.read_text(encoding="utf-8")
+
+    assert cli_page.written(page) == page, (
+        "docs/reference/cli.md is behind the commands; write it again: "
+        "python -m tests.docs.cli_page"
+    )
+
+
+def test_the_page_on_dspy_names_only_what_is_there() -> None:
+    names = {
+        word.removeprefix("dspex.")
+        for word in code_words("dspy.md")
+        if re.fullmatch(r"dspex\.\w+", word)
+    }
+
+    assert {name for name in names if not hasattr(dspex, name)} == set()
+
+
+def layer_rows() -> list[Layer]:
+    """Read the table of the layers back from its page."""
+    rows = []
+    text = (ROOT / "docs/explanation/layers.md").read_text("utf-8")
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("| `") or len(cells) != 4:
+            continue
+        path, packages, not_these, _ = cells
+        names = re.findall(r"`([\w.]+)`( in functions)?", packages)
+        rows.append(
+            Layer(
+                path=path.strip("`").rstrip("/"),
+                third_party=tuple(name for name, optional in names if not optional),
+                optional=tuple(name for name, optional in names if optional),
+                not_these=tuple(re.findall(r"`([\w/.]+?)/?`", not_these)),
+                is_face="the public names" in cells[3],
+            )
+        )
+    return rows
+
+
+def test_the_page_of_the_layers_has_the_table_the_code_is_held_to() -> None:
+    assert layer_rows() == list(LAYERS)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        page
+        for page in pages()
+        if page.is_relative_to(ROOT / "docs")
+        and page.name != "index.md"
+        and "decisions" not in page.parts
+    ],
+    ids=name_of,
+)
+def test_a_page_says_what_its_reader_will_have_at_its_end(page: object) -> None:
+    text = (ROOT / str(page)).read_text(encoding="utf-8")
+    opening = text.split("\n## ")[0]
+
+    assert "At the end of this page you " in opening

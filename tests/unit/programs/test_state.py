@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dspex.core.errors import ConfigurationError, DataError
+from dspex.core.lm import LanguageModel
+from dspex.core.signature import make_signature
+from dspex.programs import ChainOfThought, Predict, Program, use_lm_factory
+from tests.unit.programs.fakes import FakeLM
+
+
+class Two(Program):
+    def __init__(self) -> None:
+        self.think = ChainOfThought("question -> answer")
+        self.label = Predict("answer -> label: bool")
+
+
+def tuned() -> Two:
+    program = Two()
+    program.label.demos = [{"answer": "Peru — ¿sí?", "label": True, "augmented": True}]
+    program.label.signature = program.label.signature.with_instructions("Judge.")
+    return program
+
+
+@pytest.fixture
+def made() -> Iterator[list[Mapping[str, Any]]]:
+    """Make fake models of saved states, and keep the states."""
+    states: list[Mapping[str, Any]] = []
+
+    def make(state: Mapping[str, Any]) -> LanguageModel:
+        states.append(state)
+        return FakeLM("x")
+
+    use_lm_factory(make)
+    yield states
+    use_lm_factory(None)
+
+
+def test_a_saved_program_loads_into_a_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "program.json"
+    program = tuned()
+    program.save(path)
+
+    loaded = Two().load(path)
+
+    assert loaded.dump_state() == program.dump_state()
+    assert loaded.label.demos == program.label.demos
+    assert loaded.label.signature.instructions == "Judge."
+
+
+def test_the_file_has_dspys_shape(tmp_path: Path) -> None:
+    path = tmp_path / "program.json"
+    tuned().save(str(path))
+
+    saved = json.loads(path.read_text(encoding="utf-8"))
+
+    assert list(saved) == ["think.predict", "label", "metadata"]
+    assert list(saved["label"]) == ["traces", "train", "demos", "signature", "lm"]
+    # DSPy's loader looks up each of these in its own list and knows no others.
+    assert list(saved["metadata"]["dependency_versions"]) == ["python"]
+    assert "dspex_version" in saved["metadata"]
+    assert "¿sí?" in path.read_text(encoding="utf-8")
+
+
+def test_a_file_that_dspy_wrote_loads(
+    tmp_path: Path, made: list[Mapping[str, Any]]
+) -> None:
+    path = tmp_path / "dspy.json"
+    state = tuned().dump_state()
+    state["label"]["lm"] = {
+        "_class": "dspy.clients.lm.LM",
+        "model": "openai/gpt-4o-mini",
+        "model_type": "chat",
+        "temperature": 0.5,
+        "max_tokens": None,
+        "launch_kwargs": {},
+        "train_kwargs": {},
+        "finetuning_model": None,
+    }
+    versions = {"python": "3.12", "dspy": "3.4.1", "cloudpickle": "3.1"}
+    state["metadata"] = {"dependency_versions": versions}
+    path.write_text(json.dumps(state), encoding="utf-8")
+
+    loaded = Two().load(path)
+
+    assert loaded.label.demos == tuned().label.demos
+    assert made[-1] == {"model": "openai/gpt-4o-mini", "temperature": 0.5}
+
+
+def test_a_bare_predictor_is_saved_flat(tmp_path: Path) -> None:
+    path = tmp_path / "predict.json"
+    predict = Predict("a -> b")
+    predict.demos = [{"a": "1", "b": "2"}]
+    predict.save(path)
+
+    assert "demos" in json.loads(path.read_text(encoding="utf-8"))
+    assert Predict("a -> b").load(path).demos == predict.demos
+
+
+def test_half_a_character_survives(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    predict = Predict(make_signature("a -> b", "\ud800 \u00e9"))
+    predict.save(path)
+
+    assert Predict("a -> b").load(path).signature.instructions == "\ud800 \u00e9"
+
+
+def test_a_save_that_fails_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "program.json"
+    Two().save(path)
+    before = path.read_bytes()
+
+    def full(_: int) -> None:
+        message = "disk full"
+        raise OSError(message)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="disk full"):
+        tuned().save(path)
+
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["program.json"]
+
+
+@pytest.mark.parametrize("name", ["program.pkl", "program.pickle"])
+def test_pickles_are_refused_both_ways(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+
+    with pytest.raises(ConfigurationError, match="runs whatever code"):
+        Two().load(path)
+    with pytest.raises(ConfigurationError, match="JSON only"):
+        Two().save(path)
+
+
+def test_other_suffixes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"does not end in \.json"):
+        Two().save(tmp_path / "program.yaml")
+    with pytest.raises(ConfigurationError, match=r"does not end in \.json"):
+        Two().load(tmp_path / "program")
+
+
+@pytest.mark.parametrize(
+    ("content", "message", "line"),
+    [
+        ('{\n"a": }', "is no JSON, line 2", 2),
+        ("[1]", "holds 'list'", None),
+        ("[" * 200_000, "cannot be read|is no JSON", None),
+    ],
+)
+def test_a_file_that_is_no_state_is_named(
+    tmp_path: Path, content: str, message: str, line: int | None
+) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text(content, encoding="utf-8")
+
+    with pytest.raises(DataError, match=message) as caught:
+        Two().load(path)
+
+    assert caught.value.path == path
+    assert line is None or caught.value.line == line
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nothing\.json cannot be read"):
+        Two().load(tmp_path / "nothing.json")
+
+
+def test_other_predictors_are_named_and_nothing_is_changed() -> None:
+    program = tuned()
+    state = program.dump_state()
+    state["other"] = state.pop("label")
+
+    with pytest.raises(DataError, match="lacks 'label' and has 'other'"):
+        program.load_state(state)
+
+    assert program.dump_state() == tuned().dump_state()
+
+
+def test_a_state_that_breaks_off_half_way_changes_nothing() -> None:
+    program = Two()
+    state = tuned().dump_state()
+    state["think.predict"]["demos"] = [{"question": "new"}]
+    state["label"] = {"demos": []}
+
+    with pytest.raises(DataError):
+        program.load_state(state)
+
+    assert program.dump_state() == Two().dump_state()
+
+
+def test_addresses_and_keys_in_a_file_are_ignored_with_a_warning(
+    made: list[Mapping[str, Any]],
+) -> None:
+    state = Predict("a -> b").dump_state()
+    state["lm"] = {
+        "model": "openai/gpt-4o-mini",
+        "api_base": "http://elsewhere",
+        "api_key": "sk-secret",
+        "seed": 1,
+    }
+
+    with pytest.warns(UserWarning, match="'api_base', 'api_key'") as caught:
+        predict = Predict("a -> b").load_state(state)
+
+    assert predict.lm is not None
+    assert made == [{"model": "openai/gpt-4o-mini", "seed": 1}]
+    assert "sk-secret" not in str(caught[0].message)
+
+
+def test_without_a_factory_the_configured_model_is_kept_with_a_warning() -> None:
+    state = Predict("a -> b").dump_state()
+    state["lm"] = {"model": "openai/gpt-4o-mini"}
+
+    use_lm_factory(None)
+    with pytest.warns(UserWarning, match="nothing here can make it"):
+        predict = Predict("a -> b").load_state(state)
+
+    assert predict.lm is None
