@@ -10,6 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dspex.core.adapters import Adapter as Adapter
     from dspex.core.adapters import ChatAdapter as ChatAdapter
     from dspex.core.adapters import LineAdapter as LineAdapter
@@ -27,18 +29,22 @@ if TYPE_CHECKING:
     from dspex.core.example import Example as Example
     from dspex.core.fields import InputField as InputField
     from dspex.core.fields import OutputField as OutputField
+    from dspex.core.lm import LanguageModel
     from dspex.core.prediction import Completions as Completions
     from dspex.core.prediction import Prediction as Prediction
     from dspex.core.signature import Signature as Signature
+    from dspex.core.signature import make_signature as make_signature
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
     from dspex.programs.chain_of_thought import ChainOfThought as ChainOfThought
     from dspex.programs.predict import Predict as Predict
+    from dspex.programs.predict import UnexpectedInputError as UnexpectedInputError
     from dspex.programs.program import Module as Module
     from dspex.programs.program import Program as Program
     from dspex.programs.settings import configure as configure
     from dspex.programs.settings import context as context
     from dspex.programs.settings import settings as settings
+    from dspex.programs.trace import track_usage as track_usage
     from dspex.runtime.config import Config as Config
     from dspex.runtime.language_model import LM as LM
     from dspex.runtime.runtime import Runtime as Runtime
@@ -79,11 +85,14 @@ _HOMES = {
     "Runtime": "dspex.runtime.runtime",
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
+    "UnexpectedInputError": "dspex.programs.predict",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
     "load": "dspex.core.data",
+    "make_signature": "dspex.core.signature",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
+    "track_usage": "dspex.programs.trace",
 }
 """Where each public name lives."""
 
@@ -120,12 +129,15 @@ __all__ = [
     "Runtime",
     "Signature",
     "SignatureError",
+    "UnexpectedInputError",
     "__version__",
     "configure",
     "context",
     "load",
+    "make_signature",
     "settings",
     "shutdown",
+    "track_usage",
 ]
 
 
@@ -137,8 +149,23 @@ def __getattr__(name: str) -> Any:
         msg = f"module 'dspex' has no attribute {name!r}"
         raise AttributeError(msg)
     value = getattr(importlib.import_module(home), name)
+    if home.startswith("dspex.programs"):
+        _join_layers()
     globals()[name] = value
     return value
+
+
+def _join_layers() -> None:
+    """Let saved programs restore their models, which `programs` cannot make."""
+    from dspex.programs.state import use_lm_factory
+
+    use_lm_factory(_restored_lm)
+
+
+def _restored_lm(state: Mapping[str, Any]) -> LanguageModel:
+    from dspex.runtime.language_model import LM
+
+    return LM(**state)
 
 
 def __dir__() -> list[str]:

@@ -50,26 +50,27 @@ class Mailbox:
             return None
 
     def close(self, answer: Answer) -> None:
-        """Let no message in any more and answer those that wait."""
+        """Let no message in any more, answer those that wait, and wake the reader."""
         self._answer = answer
         self._drain(answer)
-        self._queue.put(None)
 
     def empty(self) -> bool:
         """Whether nothing waits."""
         return self._queue.empty()
 
     def __len__(self) -> int:
-        return self._queue.qsize()
+        return 0 if self._answer is not None else self._queue.qsize()
 
     def _drain(self, answer: Answer) -> None:
         while True:
             try:
                 envelope = self._queue.get_nowait()
             except queue.Empty:
-                return
+                break
             if envelope is not None:
                 answer(envelope)
+        # Whoever drains may have taken the poke that was to wake the reader.
+        self._queue.put(None)
 
 
 def remaining(deadline: float | None) -> float | None:

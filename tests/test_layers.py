@@ -49,7 +49,7 @@ LAYERS = (
     Layer(path="dspex/programs", not_these=("supervisors",)),
     Layer(
         path="dspex/client",
-        third_party=("pykka", "httpx", "pybreaker", "structlog"),
+        third_party=("pykka", "httpcore", "httpx", "pybreaker", "structlog"),
         optional=("xllamacpp",),
     ),
     Layer(

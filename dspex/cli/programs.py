@@ -140,9 +140,9 @@ def _imported(name: str) -> Any:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise _broken(name, error) from error
         raise click.UsageError(
-            f"there is no module {name!r}, seen from {here}; expected MODULE:NAME, such "
-            "as my_code:program, or a signature with an arrow. Change into the folder "
-            "of the module, or install it."
+            f"there is no module {name!r}, seen from {here}; expected MODULE:NAME, "
+            "such as my_code:program, or a signature with an arrow. Change into the "
+            "folder of the module, or install it."
         ) from error
     except Exception as error:
         raise _broken(name, error) from error

@@ -1,31 +1,41 @@
 """The one seam between dspex and HTTP.
 
 Everything above sends an `HttpRequest` and gets an `HttpResponse` or an `LMError`;
-only this module knows httpx. It keeps away from what the bodies mean, from retries
-(with one exception, see `HttpxTransport`) and from total deadlines.
+only this module and `asyncio_stream` know httpcore. It keeps away from what the bodies
+mean, from retries (with one exception, see `HttpcoreTransport`) and from total
+deadlines.
 """
 
 from __future__ import annotations
 
 import ssl
 import time
-import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
+import httpcore
 import httpx
 
+from dspex.client import asyncio_stream
+from dspex.client.http_body import EncodingError, TooLargeError, read_body
 from dspex.client.http_messages import HttpRequest, HttpResponse
 from dspex.core.errors import (
+    ConfigurationError,
+    DspexError,
     LMConnectionError,
-    LMError,
     LMResponseError,
     LMTimeoutError,
 )
 
-__all__ = ["MAX_BYTES", "HttpRequest", "HttpResponse", "HttpxTransport", "Transport"]
+__all__ = [
+    "MAX_BYTES",
+    "HttpRequest",
+    "HttpResponse",
+    "HttpcoreTransport",
+    "Transport",
+]
 
 MAX_BYTES = 8 * 1024 * 1024
 """The largest body that is read, packed or unpacked, unless told otherwise."""
@@ -33,15 +43,9 @@ MAX_BYTES = 8 * 1024 * 1024
 _IDLE_MAX = 256
 _IDLE_SECONDS = 30.0
 _WRITE_SECONDS = 30.0
-_URLS_MAX = 64
+_TARGETS_MAX = 64
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _IDENTITY = {"Accept-Encoding": "identity"}
-_ONE_CONNECTION = httpx.Limits(
-    max_connections=1, max_keepalive_connections=1, keepalive_expiry=None
-)
-
-_Origin = tuple[str, str, int]
-"""Scheme, host and port."""
 
 
 class Transport(Protocol):
@@ -67,20 +71,23 @@ class Transport(Protocol):
         Raises:
             LMConnectionError: When there was no connection, or it broke.
             LMTimeoutError: When connecting took too long, or no byte came for too long.
-            LMResponseError: When the response is no HTTP or is larger than `max_bytes`.
+            LMResponseError: When the body is larger than `max_bytes`, or cannot be
+                unpacked.
+            ConfigurationError: When the URL or a header can never be sent.
         """
 
     async def aclose(self) -> None:
         """Close every idle connection; those in use are closed when they end."""
 
 
-class HttpxTransport:
-    """A transport on httpx, with one connection per request in flight.
+class HttpcoreTransport:
+    """A transport on httpcore, with one connection per request in flight.
 
-    httpx's own pool looks at all its connections for each request, which costs more
-    than the request itself from some fifty connections on. So each request leases a
-    pool of size one, the one that was returned last. A lease that ends in any
-    exception, or is cancelled, is thrown away with its connection.
+    httpcore is what httpx stands on. Its pool looks at all its connections for each
+    request, which costs more than the request itself from some fifty connections on,
+    so there is no pool: each request leases a connection, the one that was returned
+    last. A lease that ends in any exception, or is cancelled, is thrown away with its
+    connection. What httpx adds above (cookies, redirects, auth) is of no use here.
 
     A server may close an idle connection in the moment it is used again. When a
     connection that has served before ends before a response's head was whole, the
@@ -106,8 +113,8 @@ class HttpxTransport:
     ) -> None:
         self._clock = clock
         self._make_context = make_context
-        self._contexts: dict[str, ssl.SSLContext] = {}
-        self._urls: dict[str, httpx.URL] = {}
+        self._context: ssl.SSLContext | None = None
+        self._targets: dict[str, _Target] = {}
         # Oldest first; invariant: every line in it has a whole exchange behind it.
         self._idle: OrderedDict[_Line, None] = OrderedDict()
         self._closed = False
@@ -122,20 +129,17 @@ class HttpxTransport:
     ) -> HttpResponse:
         """Send a request; see `Transport.send`."""
         call = _Call(
-            url=self._url(request.url),
+            target=self._target(request.url),
             request=request,
-            timeouts={
-                "connect": connect_timeout,
-                "read": read_timeout,
-                "write": _WRITE_SECONDS,
-            },
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
             max_bytes=max_bytes,
         )
-        line = self._lease(call.url)
+        line = await self._lease(call.target)
         try:
             return await self._send_on(line, call)
         except _StaleConnectionError:
-            response = await self._send_on(self._open(call.url), call)
+            response = await self._send_on(_Line(call.target.origin), call)
             return replace(response, sends=2)
 
     @property
@@ -148,32 +152,70 @@ class HttpxTransport:
         self._closed = True
         while self._idle:
             line, _ = self._idle.popitem()
-            await line.http.aclose()
+            await line.aclose()
 
     async def _send_on(self, line: _Line, call: _Call) -> HttpResponse:
         try:
-            response = await _exchange(line, call)
+            response = await self._exchange(line, call)
         except BaseException as error:
             # A broken or half-read connection must never be used again.
-            await line.http.aclose()
-            if line.served and _is_stale(error):
-                raise _StaleConnectionError from error
+            await line.aclose()
             translated = _translated(error, call)
             if translated is None:
                 raise
-            raise translated from error
+            # What httpcore says of a header quotes it, and it may be the key.
+            quotes = isinstance(translated, ConfigurationError)
+            raise translated from (None if quotes else error)
         await self._release(line)
         return response
 
-    def _lease(self, url: httpx.URL) -> _Line:
-        origin = _origin(url)
+    async def _exchange(self, line: _Line, call: _Call) -> HttpResponse:
+        if line.http is None:
+            line.http = await self._connect(call)
+        try:
+            head = await line.http.handle_async_request(_http_request(call))
+        except httpcore.NetworkError as error:
+            if line.served:
+                raise _StaleConnectionError from error
+            raise
+        except httpcore.RemoteProtocolError as error:
+            # The same class stands for bytes that are no HTTP, which is not a closed
+            # connection; only the text tells them apart.
+            if line.served and str(error).startswith("Server disconnected"):
+                raise _StaleConnectionError from error
+            raise
+        headers = {_text(name).lower(): _text(value) for name, value in head.headers}
+        body = await read_body(_parts(head), headers, call.max_bytes)
+        await head.aclose()
+        return HttpResponse(status=head.status, headers=headers, body=body)
+
+    async def _connect(self, call: _Call) -> httpcore.AsyncHTTP11Connection:
+        stream = await asyncio_stream.connect(
+            call.target.host,
+            call.target.port,
+            timeout=call.connect_timeout,
+            context=self._context_for(call.target),
+        )
+        return httpcore.AsyncHTTP11Connection(call.target.origin, stream)
+
+    async def _lease(self, target: _Target) -> _Line:
+        while (line := self._take_idle(target.origin)) is not None:
+            if not line.is_closed_by_server():
+                return line
+            await line.aclose()
+        return _Line(target.origin)
+
+    def _take_idle(self, origin: httpcore.Origin) -> _Line | None:
         for line in reversed(self._idle):
             if line.origin == origin:
                 del self._idle[line]
                 return line
-        return self._open(url)
+        return None
 
     async def _release(self, line: _Line) -> None:
+        if not line.is_reusable():
+            await line.aclose()
+            return
         now = self._clock()
         line.served = True
         line.idle_since = now
@@ -184,52 +226,65 @@ class HttpxTransport:
             if not (too_old or self._closed or len(self._idle) > _IDLE_MAX):
                 return
             del self._idle[oldest]
-            await oldest.http.aclose()
+            await oldest.aclose()
 
-    def _open(self, url: httpx.URL) -> _Line:
-        http = httpx.AsyncHTTPTransport(
-            verify=self._context(url.scheme),
-            trust_env=False,
-            limits=_ONE_CONNECTION,
-        )
-        return _Line(http, _origin(url))
+    def _context_for(self, target: _Target) -> ssl.SSLContext | None:
+        if target.origin.scheme != b"https":
+            return None
+        if self._context is None:
+            self._context = self._make_context()
+            self._context.set_alpn_protocols(["http/1.1"])
+        return self._context
 
-    def _context(self, scheme: str) -> ssl.SSLContext:
-        # httpx wants a context for plain http as well, and making the real one takes
-        # 25 ms; a bare one trusts nobody, so it is safe even if it were used.
-        if scheme not in self._contexts:
-            bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            made = self._make_context() if scheme == "https" else bare
-            self._contexts[scheme] = made
-        return self._contexts[scheme]
-
-    def _url(self, text: str) -> httpx.URL:
+    def _target(self, url: str) -> _Target:
         # Parsing costs a tenth of a request, and a client has one or two URLs.
-        url = self._urls.get(text)
-        if url is None:
-            if len(self._urls) >= _URLS_MAX:
-                self._urls.clear()
-            url = self._urls[text] = httpx.URL(text)
-        return url
+        target = self._targets.get(url)
+        if target is None:
+            if len(self._targets) >= _TARGETS_MAX:
+                self._targets.clear()
+            target = self._targets[url] = _parsed(url)
+        return target
 
 
 @dataclass(slots=True, eq=False)
 class _Line:
-    """A pool of one connection, leased by one request at a time."""
+    """A connection, leased by one request at a time; made by its first one."""
 
-    http: httpx.AsyncHTTPTransport
-    origin: _Origin
+    origin: httpcore.Origin
+    http: httpcore.AsyncHTTP11Connection | None = None
     served: bool = False
     idle_since: float = 0.0
+
+    def is_closed_by_server(self) -> bool:
+        return self.http is None or self.http.has_expired()
+
+    def is_reusable(self) -> bool:
+        return self.http is not None and self.http.is_idle()
+
+    async def aclose(self) -> None:
+        if self.http is not None:
+            await self.http.aclose()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Target:
+    """A URL, taken apart for httpcore."""
+
+    host: str
+    port: int
+    url: httpcore.URL
+    origin: httpcore.Origin
+    host_header: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
-    """One `send`, in httpx's terms."""
+    """One `send`."""
 
-    url: httpx.URL
+    target: _Target
     request: HttpRequest
-    timeouts: dict[str, float]
+    connect_timeout: float
+    read_timeout: float
     max_bytes: int
 
 
@@ -237,105 +292,100 @@ class _StaleConnectionError(Exception):
     """An idle connection was closed by the server before it was used again."""
 
 
-class _TooLargeError(Exception):
-    """A body is larger than allowed."""
-
-
-class _EncodingError(Exception):
-    """A body is packed in a way that cannot be undone."""
-
-
-async def _exchange(line: _Line, call: _Call) -> HttpResponse:
-    response = await line.http.handle_async_request(
-        httpx.Request(
-            call.request.method,
-            call.url,
-            headers={**_IDENTITY, **call.request.headers},
-            content=call.request.body,
-            extensions={"timeout": call.timeouts},
-        )
-    )
-    headers = {name.lower(): value for name, value in response.headers.multi_items()}
-    packed = await _read_body(response, headers, call.max_bytes)
-    await response.aclose()
-    body = _unpacked(packed, headers.get("content-encoding", ""), call.max_bytes)
-    return HttpResponse(status=response.status_code, headers=headers, body=body)
-
-
-async def _read_body(
-    response: httpx.Response, headers: Mapping[str, str], max_bytes: int
-) -> bytes:
-    announced = headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > max_bytes:
-        raise _TooLargeError
-    parts: list[bytes] = []
-    size = 0
-    # The raw stream; httpx would unpack a body without any limit.
-    async for part in cast("httpx.AsyncByteStream", response.stream):
-        size += len(part)
-        if size > max_bytes:
-            raise _TooLargeError
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _unpacked(packed: bytes, encoding: str, max_bytes: int) -> bytes:
-    encoding = encoding.strip().lower()
-    if encoding in {"", "identity"}:
-        return packed
-    if encoding not in {"gzip", "x-gzip", "deflate"}:
-        raise _EncodingError(encoding)
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+def _parsed(text: str) -> _Target:
     try:
-        body = unpacker.decompress(packed, max_bytes + 1)
-    except zlib.error:
-        raise _EncodingError(encoding) from None
-    if len(body) > max_bytes:
-        raise _TooLargeError
-    if not unpacker.eof:
-        raise _EncodingError(encoding)
-    return body
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in _DEFAULT_PORTS or not url.host:
+        raise ConfigurationError(
+            f"a request cannot be sent to scheme {url.scheme!r} and host {url.host!r};"
+            " expected an http or https URL with a host. Check `api_base`."
+        )
+    host, port = url.raw_host, url.port or _DEFAULT_PORTS[url.scheme]
+    return _Target(
+        host=host.decode("ascii"),
+        port=port,
+        url=httpcore.URL(
+            scheme=url.raw_scheme, host=host, port=port, target=url.raw_path
+        ),
+        origin=httpcore.Origin(url.raw_scheme, host, port),
+        host_header=url.netloc,
+    )
 
 
-def _is_stale(error: BaseException) -> bool:
-    if isinstance(error, httpx.RemoteProtocolError):
-        # The same class stands for bytes that are no HTTP, which is not a closed
-        # connection; only the text tells them apart.
-        return str(error).startswith("Server disconnected")
-    return isinstance(error, httpx.ReadError | httpx.WriteError)
+def _http_request(call: _Call) -> httpcore.Request:
+    request = call.request
+    given = {**_IDENTITY, **request.headers}
+    headers = [
+        (b"Host", call.target.host_header),
+        (b"Content-Length", b"%d" % len(request.body)),
+        *(
+            (name.encode("ascii"), value.encode("ascii"))
+            for name, value in given.items()
+        ),
+    ]
+    timeouts = {"read": call.read_timeout, "write": _WRITE_SECONDS}
+    return httpcore.Request(
+        request.method,
+        call.target.url,
+        headers=headers,
+        content=request.body,
+        extensions={"timeout": timeouts},
+    )
 
 
-def _translated(error: BaseException, call: _Call) -> LMError | None:
-    """Turn what httpx raises into an `LMError`; `None` for anything else."""
-    host = f"{call.url.host}:{_origin(call.url)[2]}"
+def _parts(head: httpcore.Response) -> AsyncGenerator[bytes, None]:
+    # httpcore's annotation is wider: it also covers bodies of its blocking twin.
+    stream = cast("AsyncIterable[bytes]", head.stream)
+    return cast("AsyncGenerator[bytes, None]", aiter(stream))
+
+
+def _text(header: bytes) -> str:
+    return header.decode("latin-1")
+
+
+def _translated(error: BaseException, call: _Call) -> DspexError | None:
+    """Turn what httpcore raises into an error of ours; `None` for anything else."""
+    host = f"{call.target.host}:{call.target.port}"
     match error:
-        case httpx.ConnectTimeout():
+        case httpcore.ConnectTimeout():
             return LMTimeoutError(
-                f"no connection to {host} within {call.timeouts['connect']:g} s; a"
+                f"no connection to {host} within {call.connect_timeout:g} s; a"
                 " provider answers faster. Check the network and `api_base`."
             )
-        case httpx.TimeoutException():
+        case httpcore.WriteTimeout():
             return LMTimeoutError(
-                f"no byte from {host} for {call.timeouts['read']:g} s; the attempt"
+                f"{host} did not take the request for {_WRITE_SECONDS:g} s; a server"
+                " reads what it is sent. The same call may succeed again."
+            )
+        case httpcore.TimeoutException():
+            return LMTimeoutError(
+                f"no byte from {host} for {call.read_timeout:g} s; the attempt"
                 " timeout allows no longer silence. Raise it for slow models."
             )
-        case httpx.ConnectError():
+        case httpcore.ConnectError():
             return LMConnectionError(
                 f"no connection to {host}: {_reason(error)}; a server should be"
                 " listening there. Start it, or check `api_base`."
             )
-        case _TooLargeError():
+        case TooLargeError():
             return LMResponseError(
                 f"the body from {host} is too large: more than {call.max_bytes} bytes;"
                 " a completion is far smaller. Check that `api_base` is a model's API."
             )
-        case _EncodingError():
+        case EncodingError():
             return LMResponseError(
                 f"the body from {host} is packed as {str(error)!r} and cannot be"
                 " unpacked; plain, gzip or deflate was expected. Check for a proxy in"
                 " between."
             )
-        case httpx.HTTPError() | OSError():
+        case httpcore.LocalProtocolError() | UnicodeError():
+            return ConfigurationError(
+                f"the request to {host} cannot be put into HTTP; headers hold visible"
+                " ASCII characters only. Check the key for spaces and line breaks."
+            )
+        case httpcore.NetworkError() | httpcore.ProtocolError() | OSError():
             return LMConnectionError(
                 f"the connection to {host} broke: {_reason(error)}; the whole response"
                 " was expected. The same call may succeed again."
@@ -346,7 +396,3 @@ def _translated(error: BaseException, call: _Call) -> LMError | None:
 
 def _reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
-
-
-def _origin(url: httpx.URL) -> _Origin:
-    return url.scheme, url.host, url.port or _DEFAULT_PORTS.get(url.scheme, 0)

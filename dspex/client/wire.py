@@ -13,7 +13,7 @@ from typing import Any, assert_never
 
 from dspex.client.providers import openai_chat
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.transport import HttpxTransport, Transport
+from dspex.client.transport import HttpcoreTransport, Transport
 from dspex.core.errors import (
     ConfigurationError,
     LMConnectionError,
@@ -92,7 +92,7 @@ class WireActor(LoopActor):
     def __init__(
         self,
         client_name: str,
-        make_transport: Callable[[], Transport] = HttpxTransport,
+        make_transport: Callable[[], Transport] = HttpcoreTransport,
     ) -> None:
         super().__init__()
         self._client_name = client_name

@@ -81,6 +81,8 @@ class Shown:
 
     inputs: Mapping[str, Any]
     """What was asked."""
+    answer_before: str
+    """What zero-shot made of it."""
     messages: tuple[Message, ...]
     """The prompt, as it was sent."""
     answer: str
@@ -99,6 +101,8 @@ class Report:
     """What the program has to do."""
     signature: str
     """The program's signature."""
+    is_free_text: bool = False
+    """Whether its output may be any text, so that every answer can be read."""
     source: str
     """Where the facts come from."""
     before: Row | None = None
@@ -187,18 +191,24 @@ def prose(report: Report) -> Iterator[str]:
     before = report.before
     for row in (report.labeled, report.after):
         if before is not None and row is not None:
-            yield _filled(lift(before, row))
+            yield _filled(lift(before, row, free_text=report.is_free_text))
     if report.labeled is not None and report.after is not None:
         yield _filled(verdict(report.labeled, report.after))
     yield _filled(cost(report))
     yield _filled(f"Facts: {report.source}")
 
 
-def lift(before: Row, after: Row) -> str:
+def lift(before: Row, after: Row, *, free_text: bool = False) -> str:
     """Say what a program gained over zero-shot, and how much of it is format.
 
-    The gain that is format stands on the examples whose answer could not be read
-    before: there, any readable answer would have been a gain.
+    The gain that is format is the gain on examples whose answer could not be read
+    before.
+
+    Args:
+        before: Zero-shot.
+        after: The program to compare.
+        free_text: Whether any text is an answer, so that the format is never wrong and
+            the counting tells nothing.
     """
     pair = _paired(before, after)
     if pair is None:
@@ -207,11 +217,13 @@ def lift(before: Row, after: Row) -> str:
     opening = f"{after.title} against {before.title}: {gain:+.1f} points"
     if pair.interval is not None:
         opening += f" (95 % interval {_span(pair.interval)})"
-    if not any(before.unreadable):
+    if free_text:
         return (
-            f"{opening}. None of that is format: every answer could be read before, "
-            "right or wrong."
+            f"{opening}. How much of that is format cannot be told: the output is free "
+            "text, and any text can be read."
         )
+    if not any(before.unreadable):
+        return f"{opening}. None of that is format: every answer could be read before."
     from_format = format_points(before, after)
     return (
         f"{opening}. {from_format:+.1f} of them are format: {sum(before.unreadable)} "
@@ -259,6 +271,11 @@ def verdict(labeled: Row, after: Row) -> str:
             "Bootstrapping is not better than labelled examples here, it is worse: "
             f"{points} ({span})."
         )
+    if not pair.wins and not pair.losses:
+        return (
+            "Bootstrapping is not better than labelled examples here: not one of the "
+            f"{pair.n} examples came out differently."
+        )
     return (
         "Bootstrapping is not better than labelled examples here. The difference of "
         f"{points} lies within what chance does on {pair.n} examples ({span}), so it "
@@ -268,7 +285,7 @@ def verdict(labeled: Row, after: Row) -> str:
 
 def cost(report: Report) -> str:
     """Say what all of it took."""
-    text = f"In all {report.calls} calls in {report.seconds:.1f} s"
+    text = f"In all {_counted(report.calls, 'call')} in {report.seconds:.1f} s"
     making = report.making
     if making is not None:
         text += (
@@ -276,9 +293,13 @@ def cost(report: Report) -> str:
             f"{making.seconds:.1f} s) to make the bootstrapped program, in which "
             f"{making.kept} answers of the model's own are demos"
         )
+    if report.model.startswith("local/"):
+        text += ". The first row's seconds include the start of the model server"
     lost = sum(row.of - row.n for row in report.rows)
-    text += f". {report.restarts} restarts; "
-    return text + (f"{lost} examples not measured." if lost else "no example lost.")
+    text += f". {_counted(report.restarts, 'restart')}; "
+    if not lost:
+        return f"{text}no example lost."
+    return f"{text}{_counted(lost, 'example')} not measured."
 
 
 def _plain_row(row: Row | None) -> dict[str, Any] | None:
@@ -325,7 +346,8 @@ def _prompt(shown: Shown) -> str:
     )
     return (
         "the optimised prompt, for one question of the dev set\n\n"
-        f"{turns}\n\n{'answer':>9} | {shown.answer}"
+        f"{turns}\n\n{'answer':>9} | {shown.answer}\n"
+        f"{'zero-shot':>9} | {shown.answer_before}"
     )
 
 
@@ -352,7 +374,18 @@ def _asking(report: Report) -> str:
         *(f"{name}={value}" for name, value in given.items()),
         *("--program", str(report.saved)),
     ]
-    return shlex.join(words)
+    return " ".join(_quoted(word) for word in words)
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for a shell, with double quotes where they do: they read better."""
+    if shlex.quote(word) == word:
+        return word
+    return shlex.quote(word) if set('"$`\\!') & set(word) else f'"{word}"'
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def _filled(text: str) -> str:

@@ -20,6 +20,7 @@ from dspex.core.errors import (
 )
 from dspex.core.lm import LanguageModel
 from dspex.core.metrics import exact_match
+from dspex.core.signature import make_signature
 from dspex.demo.report import Making, Report, Row, Shown
 from dspex.demo.tasks import DemoTask
 from dspex.evaluate.evaluate import Evaluate
@@ -77,6 +78,7 @@ class Demo:
             task=task.name,
             title=task.title,
             signature=task.signature,
+            is_free_text=_is_free_text(task.signature),
             source=task.source,
         )
 
@@ -111,13 +113,14 @@ class Demo:
 
     def _steps(self) -> None:
         program, train = Predict(self._task.signature), self._task.train
-        self._measure("before", "zero-shot", program)
+        first = self._measure("before", "zero-shot", program)
         labeled = LabeledFewShot(k=LABELED).compile(program, trainset=train)
         self._measure("labeled", f"LabeledFewShot ({LABELED})", labeled)
         better = self._bootstrapped(program)
         title = f"BootstrapFewShot ({BOOTSTRAPPED}+{LABELED - BOOTSTRAPPED})"
         result = self._measure("after", title, better)
-        self._report = replace(self._report, shown=self._shown(better, result))
+        shown = self._shown(better, first, result)
+        self._report = replace(self._report, shown=shown)
         if self._save is not None:
             better.save(self._save)
             self._report = replace(self._report, saved=str(self._save))
@@ -154,17 +157,30 @@ class Demo:
         changes: dict[str, Any] = {step: row}
         self._report = replace(self._report, **changes)
 
-    def _shown(self, program: Program, result: EvaluationResult) -> Shown:
+    def _shown(
+        self, program: Program, before: EvaluationResult, after: EvaluationResult
+    ) -> Shown:
+        """Take a question that zero-shot got wrong and the program right, if any."""
         predictor = program.predictors()[0]
         adapter = chosen_adapter(settings.adapter, self._lm.adapter)
-        example, prediction, _score = result.results[0]
-        inputs = example.inputs()
-        answer = prediction.get(self._task.field, "(could not be read)")
+        pairs = list(zip(before.scores, after.scores, strict=True))
+        chosen = max(range(len(pairs)), key=lambda at: pairs[at][1] - pairs[at][0])
+        inputs = self._dev[chosen].inputs()
         return Shown(
             inputs=inputs.toDict(),
             messages=adapter.format(predictor.signature, predictor.demos, inputs),
-            answer=str(answer),
+            answer=self._answer(after, chosen),
+            answer_before=self._answer(before, chosen),
         )
+
+    def _answer(self, result: EvaluationResult, number: int) -> str:
+        prediction = result.results[number][1]
+        return str(prediction.get(self._task.field, "(could not be read)"))
+
+
+def _is_free_text(signature: str) -> bool:
+    outputs = make_signature(signature).output_fields.values()
+    return all(field.annotation is str for field in outputs)
 
 
 def row_of(title: str, result: EvaluationResult, *, cut_short: bool = False) -> Row:

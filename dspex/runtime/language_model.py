@@ -185,7 +185,8 @@ class LM:
 
     def dump_state(self) -> dict[str, Any]:
         """Model string and settings as JSON values; no key and no address."""
-        return {"model": self.model, "cache": self.cache, **self.settings}
+        adapter = {} if self._adapter is None else {"adapter": self._adapter}
+        return {"model": self.model, "cache": self.cache, **adapter, **self.settings}
 
     def prepare(self) -> None:
         """Do now what the first call would do: weights on disk, server started."""

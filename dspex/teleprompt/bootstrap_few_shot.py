@@ -12,7 +12,7 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, TypeVar
 
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError, EvaluationInterrupted
@@ -25,6 +25,8 @@ from dspex.evaluate.worker import Measured, WorkFailed
 from dspex.programs.program import Program
 from dspex.programs.settings import context, settings
 from dspex.teleprompt.labeled_few_shot import LabeledFewShot
+
+P = TypeVar("P", bound=Program)
 
 Steps = Mapping[str, Sequence[Example]]
 """By predictor name, the demos one accepted run of the teacher gives."""
@@ -85,11 +87,11 @@ class BootstrapFewShot:
 
     def compile(
         self,
-        student: Program,
+        student: P,
         *,
         teacher: Program | None = None,
         trainset: Sequence[Example],
-    ) -> Program:
+    ) -> P:
         """Return a copy of `student` with demos; student and teacher stay as they are.
 
         Args:
@@ -105,15 +107,15 @@ class BootstrapFewShot:
                 was accepted until then.
         """
         rows = checked_set(trainset, "trainset")
-        student = student.reset_copy()
-        teacher = self._teacher(student, teacher, rows)
-        _check_alike(student, teacher)
+        taught = student.reset_copy()
+        teacher = self._teacher(taught, teacher, rows)
+        _check_alike(taught, teacher)
         try:
             result = self._run(teacher, rows)
         except EvaluationInterrupted as interrupted:
-            interrupted.best_so_far = self._taught(student, interrupted.result, rows)
+            interrupted.best_so_far = self._taught(taught, interrupted.result, rows)
             raise
-        return self._taught(student, result, rows)
+        return self._taught(taught, result, rows)
 
     def _teacher(
         self, student: Program, teacher: Program | None, rows: Sequence[Example]
@@ -192,8 +194,8 @@ class BootstrapFewShot:
     # From outcomes to demos.
 
     def _taught(
-        self, student: Program, result: EvaluationResult, rows: Sequence[Example]
-    ) -> Program:
+        self, student: P, result: EvaluationResult, rows: Sequence[Example]
+    ) -> P:
         chosen = _first_accepted(result.outcomes, self.max_bootstrapped_demos)
         steps: list[Steps] = [outcome.value for outcome in chosen]
         used = {outcome.stamp.example for outcome in chosen}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import TypeVar
 
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.evaluate.evaluate import checked_set
 from dspex.programs.program import Program
+
+P = TypeVar("P", bound=Program)
 
 
 class LabeledFewShot:
@@ -35,8 +38,8 @@ class LabeledFewShot:
         self.k = k
 
     def compile(
-        self, student: Program, *, trainset: Sequence[Example], sample: bool = True
-    ) -> Program:
+        self, student: P, *, trainset: Sequence[Example], sample: bool = True
+    ) -> P:
         """Return a copy of `student` with demos; `student` stays as it is.
 
         Args:

@@ -255,6 +255,7 @@ def test_shutdown_is_ahead_of_the_messages_that_wait() -> None:
     with letting_go(Block()) as block:
         first = ref.submit(block)
         second = ref.submit(nothing)
+        block.inside()
         ref.shutdown(Shutdown("now"))
 
     assert first.get(timeout=WAIT) == "late"

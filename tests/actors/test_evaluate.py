@@ -239,10 +239,11 @@ def test_a_provider_that_is_down_ends_in_one_error_with_the_cause() -> None:
 
 
 def test_no_model_is_one_clear_error(runtime: dspex.Runtime) -> None:
-    with dspex.context(lm=None), pytest.raises(EvaluationError, match="dspex.LM") as e:
+    with dspex.context(lm=None), pytest.raises(EvaluationError) as caught:
         evaluator(50)(dspex.Predict("question -> answer"))
 
-    assert isinstance(e.value.__cause__, dspex.ConfigurationError)
+    assert "dspex.LM(" in str(caught.value)
+    assert isinstance(caught.value.__cause__, dspex.ConfigurationError)
 
 
 def test_many_workers_on_few_slots_wait_without_timeout_or_retry(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -158,8 +159,6 @@ def test_workers_killed_from_outside_are_not_charged(provider: FakeProvider) -> 
                     devset=rows(20), metric=right, concurrency=8, display_progress=False
                 )
                 finished.append(evaluation(dspex.Predict("question -> answer")))
-
-        import contextvars
 
         thread = threading.Thread(
             target=contextvars.copy_context().run, args=(evaluate,)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from dspex.client.http_messages import HttpRequest, HttpResponse
-from dspex.client.transport import HttpxTransport, Transport
+from dspex.client.transport import HttpcoreTransport, Transport
 from dspex.core import errors
 from dspex.testing import (
     BAD_JSON,
@@ -34,7 +34,7 @@ BODY = b'{"model": "m", "messages": [{"role": "user", "content": "hi"}]}'
 PATIENT = 10.0
 
 
-@pytest.fixture(params=[HttpxTransport])
+@pytest.fixture(params=[HttpcoreTransport])
 def make(request: pytest.FixtureRequest) -> Callable[[], Transport]:
     """The transports that keep the contract."""
     factory: Callable[[], Transport] = request.param
@@ -379,7 +379,7 @@ def test_no_certificates_are_loaded_for_plain_http(provider: FakeProvider) -> No
     def refuse() -> object:
         raise AssertionError
 
-    transport = HttpxTransport(make_context=refuse)  # type: ignore[arg-type] # never called
+    transport = HttpcoreTransport(make_context=refuse)  # type: ignore[arg-type] # never called
 
     assert run(lambda: transport, lambda used: ask(used, provider)).status == 200
 
@@ -388,7 +388,7 @@ def test_old_idle_connection_is_closed_when_the_next_one_is_returned(
     provider: FakeProvider,
 ) -> None:
     now = 0.0
-    transport = HttpxTransport(clock=lambda: now)
+    transport = HttpcoreTransport(clock=lambda: now)
     provider.pause()
 
     async def age(used: Transport) -> None:
@@ -406,7 +406,7 @@ def test_old_idle_connection_is_closed_when_the_next_one_is_returned(
 
 
 def test_connection_is_used_again(provider: FakeProvider) -> None:
-    transport = HttpxTransport()
+    transport = HttpcoreTransport()
 
     async def in_turn(used: Transport) -> int:
         for _ in range(5):

@@ -65,3 +65,10 @@ def test_two_logs_do_not_share_their_restarts() -> None:
     assert first.allow(0.0)
 
     assert second.allow(0.0)
+
+
+def test_a_log_counts_whole_seconds_unless_told_otherwise() -> None:
+    log = RestartLog(Intensity(max_restarts=1, within=1.0))
+    assert log.allow(1.0)
+
+    assert not log.allow(2.9)

@@ -1,0 +1,101 @@
+"""Where a model lives: which calls share a branch, and which an answer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dspex.client.providers.endpoint import Endpoint
+from dspex.client.secrets import Secret
+from dspex.runtime.places import LocalPlace, RemotePlace
+from dspex.runtime.runtime import Runtime
+
+CANARY = "sk-canary-0123456789"
+
+
+def remote(
+    *,
+    base_url: str = "https://a.example/v1",
+    model: str = "m",
+    key: str | None = None,
+    max_in_flight: int | None = None,
+) -> RemotePlace:
+    endpoint = Endpoint(
+        provider="openai",
+        base_url=base_url,
+        model=model,
+        api_key=Secret(key) if key else None,
+    )
+    return RemotePlace(endpoint, max_in_flight)
+
+
+def test_models_at_one_address_share_a_branch() -> None:
+    assert remote(model="a").branch_id == remote(model="b").branch_id
+
+
+def test_another_address_or_key_is_another_branch() -> None:
+    ids = {
+        remote().branch_id,
+        remote(base_url="https://b.example/v1").branch_id,
+        remote(key="sk-1").branch_id,
+        remote(key="sk-2").branch_id,
+    }
+
+    assert len(ids) == 4
+
+
+def test_answers_are_shared_across_keys_and_not_across_addresses() -> None:
+    assert remote(key="sk-1").identity == remote(key="sk-2").identity
+    assert remote().identity != remote(base_url="https://b.example/v1").identity
+
+
+def test_key_is_in_no_name() -> None:
+    place = remote(key=CANARY)
+    branch = place.branch(Runtime())
+
+    shown = f"{place.branch_id} {place.identity} {branch!r} {branch.client_name}"
+
+    assert CANARY not in shown
+
+
+def test_limit_of_the_place_wins_over_the_runtimes() -> None:
+    assert remote(max_in_flight=3).branch(Runtime()).max_in_flight == 3
+    assert remote().branch(Runtime()).max_in_flight == 256
+
+
+@pytest.fixture
+def gguf(tmp_path: Path) -> Path:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"GGUF" + bytes(100))
+    return file
+
+
+def test_local_file_is_another_place_when_it_was_changed(gguf: Path) -> None:
+    before = LocalPlace(str(gguf))
+    os.utime(gguf, ns=(1, 1))
+
+    after = LocalPlace(str(gguf))
+
+    assert before.identity != after.identity
+    assert before.branch_id != after.branch_id
+
+
+def test_local_base_model_wants_the_line_adapter_and_no_chance(gguf: Path) -> None:
+    place = LocalPlace(str(gguf))
+
+    assert place.adapter == "line"
+    assert place.settings == {"temperature": 0.0}
+
+
+def test_local_branch_has_a_server_whose_key_is_not_shown(gguf: Path) -> None:
+    branch = LocalPlace(str(gguf)).branch(Runtime())
+
+    assert branch.server is not None
+    assert branch.server.env is not None
+    key = branch.server.env["DSPEX_LOCAL_API_KEY"]
+    assert key not in repr(branch)
+    assert key not in " ".join(branch.server.argv)
+    assert branch.max_in_flight == 4
+    assert branch.ledger.needs_server
