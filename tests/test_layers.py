@@ -66,6 +66,9 @@ LAYERS = (
     Layer(path="dspex/__main__.py"),
 )
 
+BROUGHT_ALONG = {"httpcore": "httpx"}
+"""Packages that are no dependencies by name, and the one that brings and pins them."""
+
 NEWER_STANDARD_LIBRARY = frozenset({"annotationlib"})
 """Standard modules that the oldest Python we run on does not know."""
 
@@ -202,7 +205,8 @@ def test_each_package_of_the_table_is_a_dependency_and_each_dependency_is_there(
     base = {_import_name(line) for line in project["dependencies"]}
     local = {_import_name(line) for line in project["optional-dependencies"]["local"]}
 
-    assert {name for layer in LAYERS for name in layer.third_party} == base
+    used = {name for layer in LAYERS for name in layer.third_party}
+    assert {BROUGHT_ALONG.get(name, name) for name in used} == base
     assert {name for layer in LAYERS for name in layer.optional} == local
 
 

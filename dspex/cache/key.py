@@ -41,5 +41,10 @@ def cache_key(provider: str, place: str, request: Request) -> str:
         "messages": [[turn.role, turn.content] for turn in request.messages],
         "settings": dict(request.settings),
     }
-    text = json.dumps(identity, sort_keys=True, ensure_ascii=True, default=repr)
+    try:
+        text = json.dumps(identity, sort_keys=True, ensure_ascii=True, default=repr)
+    except (TypeError, ValueError):
+        # Keys of several types, or a circle. Whether it can be sent at all is not for
+        # this function to say; if so, the order of the keys then counts.
+        text = ascii(identity)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -16,6 +16,7 @@ import httpcore
 
 __all__ = ["AsyncioStream", "connect"]
 
+_HELD_MAX = 64 * 1024
 _UNREAD_MAX = 256 * 1024
 _NEXT_ADDRESS_SECONDS = 0.25  # RFC 8305's time to wait for one address of several
 
@@ -43,6 +44,8 @@ async def connect(
                 host,
                 port,
                 ssl=context,
+                # A cancelled handshake may live on unseen; this is its end.
+                ssl_handshake_timeout=timeout if context else None,
                 happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
             )
     except TimeoutError as error:
@@ -56,6 +59,7 @@ class AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     """One connection. Made by `connect`, not by hand."""
 
     def __init__(self) -> None:
+        self._held = b""
         self._unread = bytearray()
         self._ended = False
         self._error: Exception | None = None
@@ -67,6 +71,7 @@ class AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what has come, or wait for something; `b""` at the end."""
+        self._send_held()
         if not self._unread and not self._ended:
             try:
                 async with asyncio.timeout(timeout):
@@ -78,16 +83,21 @@ class AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         return self._take(max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Write, and wait until the operating system has all of it."""
-        if buffer and not self._ended:
-            self._transport.write(buffer)
-        if not self._writable.is_set():
-            try:
-                async with asyncio.timeout(timeout):
-                    await self._writable.wait()
-            except TimeoutError as error:
-                raise httpcore.WriteTimeout from error
-        if buffer and self._ended:
+        """Hold the bytes until the answer is read; send at once when they are many.
+
+        So a request's head and body leave in one piece. Many bytes are waited for
+        until they have left; TLS keeps some kilobytes of them back.
+        """
+        self._held += buffer
+        if len(self._held) <= _HELD_MAX:
+            return
+        self._send_held()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._writable.wait()
+        except TimeoutError as error:
+            raise httpcore.WriteTimeout from error
+        if self._ended:
             raise httpcore.WriteError(str(self._error or "closed by the other side"))
 
     async def aclose(self) -> None:
@@ -105,7 +115,8 @@ class AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, and ask to hear about every byte it could not send."""
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=0)
+        # Not 0: at that, asyncio's TLS would wait for less than nothing.
+        self._transport.set_write_buffer_limits(high=1)
 
     def data_received(self, data: bytes) -> None:
         """Keep the bytes, and stop the flow when nobody takes them."""
@@ -134,6 +145,11 @@ class AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     def resume_writing(self) -> None:
         """Everything written has left."""
         self._writable.set()
+
+    def _send_held(self) -> None:
+        held, self._held = self._held, b""
+        if held and not self._ended:
+            self._transport.write(held)
 
     async def _next_event(self) -> None:
         self._read_waiter = asyncio.get_running_loop().create_future()

@@ -14,7 +14,7 @@ from dspex.client.call import ATTEMPT, AttemptRecord, Call, Fate
 from dspex.client.client import Client, Listener
 from dspex.client.ledger import Ledger
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.transport import HttpxTransport
+from dspex.client.transport import HttpcoreTransport
 from dspex.core.lm import Message, Request
 from dspex.runtime import tree
 from dspex.runtime.config import Config
@@ -193,7 +193,7 @@ def branch(
         max_in_flight=max_in_flight,
     )
     spec = tree.provider_branch(
-        made, config, listener=listener, make_transport=HttpxTransport
+        made, config, listener=listener, make_transport=HttpcoreTransport
     )
     events = Events()
     record = Record(events)

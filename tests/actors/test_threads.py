@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import subprocess
 import sys
 import threading
@@ -60,7 +61,7 @@ def test_jobs_that_wait_for_each_other_never_starve() -> None:
         done[number].set()
 
     for number in range(20):
-        cache.run(lambda number=number: outer(number))
+        cache.run(functools.partial(outer, number))
 
     assert all(event.wait(WAIT) for event in done)
 
@@ -81,7 +82,12 @@ def test_a_job_runs_in_a_copy_of_its_starters_context() -> None:
 def test_what_a_job_sets_stays_with_it() -> None:
     cache = ThreadCache()
     done = threading.Event()
-    cache.run(lambda: (word.set("leak"), done.set())[1])
+
+    def job() -> None:
+        word.set("leak")
+        done.set()
+
+    cache.run(job)
     assert done.wait(WAIT)
     idle_again(cache)
 
@@ -94,7 +100,12 @@ def test_an_idle_thread_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[threading.Thread] = []
 
     done = threading.Event()
-    cache.run(lambda: (threads.append(threading.current_thread()), done.set())[1])
+
+    def job() -> None:
+        threads.append(threading.current_thread())
+        done.set()
+
+    cache.run(job)
     assert done.wait(WAIT)
     threads[0].join(WAIT)
 

@@ -9,7 +9,7 @@ import pytest
 
 from dspex.client.http_messages import HttpRequest, HttpResponse
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.transport import MAX_BYTES, HttpxTransport, Transport
+from dspex.client.transport import MAX_BYTES, HttpcoreTransport, Transport
 from dspex.client.wire import (
     BreakOff,
     Report,
@@ -44,7 +44,7 @@ class Wire:
     """A wire in a tree of its own."""
 
     def __init__(
-        self, probe: Probe, make_transport: type[Transport] = HttpxTransport
+        self, probe: Probe, make_transport: type[Transport] = HttpcoreTransport
     ) -> None:
         client = ChildSpec(id="client", actor=ProbeActor, args=(probe,), name="client")
         wire = ChildSpec(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import threading
+import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -180,6 +182,48 @@ def test_half_a_body_on_a_used_connection_is_never_tried_again(
     assert len(provider.bill) == 2
 
 
+def test_reset_within_a_body_on_a_used_connection_is_never_tried_again(
+    make: Callable[[], Transport],
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+    with scripted_server([head + b"ok", head + b"o"], abort=True) as (url, served):
+
+        async def twice(transport: Transport) -> None:
+            await ask_url(transport, url)
+            with pytest.raises(errors.LMConnectionError, match="broke"):
+                await ask_url(transport, url)
+
+        run(make, twice)
+
+    assert len(served) == 2
+
+
+def test_bytes_nobody_asked_for_are_not_taken_for_the_next_answer(
+    make: Callable[[], Transport],
+) -> None:
+    writers: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await reader.readuntil(b"{}")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async def twice(transport: Transport) -> HttpResponse:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        await ask_url(transport, url)
+        late = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"
+        writers[0].write(late)
+        response = await ask_url(transport, url)
+        for writer in writers:
+            writer.close()
+        server.close()
+        return response
+
+    assert run(make, twice).status == 200
+    assert len(writers) == 2
+
+
 def test_bytes_that_are_no_http_on_a_used_connection_are_never_tried_again(
     make: Callable[[], Transport],
 ) -> None:
@@ -282,6 +326,69 @@ def test_server_that_goes_down_during_a_request_is_a_connection_error(
     run(make, go_down)
 
     assert provider.bill[0].fate == "cut"
+
+
+def test_connection_the_server_closes_after_its_answer_is_not_kept(
+    provider: FakeProvider,
+) -> None:
+    transport = HttpcoreTransport()
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
+    with scripted_server([head + b"ok"]) as (url, _):
+
+        async def once(used: Transport) -> int:
+            await ask_url(used, url)
+            return transport.idle
+
+        assert run(lambda: transport, once) == 0
+
+
+def test_large_request_and_large_response_come_whole(
+    make: Callable[[], Transport],
+) -> None:
+    size = 3_000_000
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size
+    body = b"x" * size
+    with scripted_server([head + body]) as (url, served):
+        response = run(
+            make,
+            lambda transport: ask_url(
+                transport, url, body=body + b"\r\n\r\n{}", max_bytes=size
+            ),
+        )
+
+    assert response.body == body
+    assert served[0].endswith(body + b"\r\n\r\n{}")
+
+
+def test_header_that_cannot_be_sent_is_an_error_that_does_not_quote_it(
+    make: Callable[[], Transport], provider: FakeProvider
+) -> None:
+    async def with_key(transport: Transport, key: str) -> None:
+        request = HttpRequest(
+            method="POST", url=provider.base_url, headers={"Authorization": key}
+        )
+        with pytest.raises(errors.ConfigurationError, match="key") as caught:
+            await transport.send(request, connect_timeout=1, read_timeout=1)
+        shown = "".join(traceback.format_exception(caught.value))
+        assert "tell-nobody" not in shown
+
+    async def with_keys(transport: Transport) -> None:
+        await with_key(transport, "tell-nobody\n")
+        await with_key(transport, "tell-nobody\u20ac")
+
+    run(make, with_keys)
+
+    assert provider.bill == ()
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://127.0.0.1/", "127.0.0.1", "http://", "http://a:b"]
+)
+def test_url_that_is_no_http_url_is_an_error(
+    make: Callable[[], Transport], url: str
+) -> None:
+    with pytest.raises(errors.ConfigurationError, match="expected an http"):
+        run(make, lambda transport: ask_url(transport, url))
 
 
 @pytest.mark.parametrize("fault", [HugeBody(200_000), GzipBomb(200_000)])
@@ -417,10 +524,14 @@ def test_connection_is_used_again(provider: FakeProvider) -> None:
 
 
 async def ask_url(
-    transport: Transport, url: str, *, max_bytes: int = 1_000_000
+    transport: Transport,
+    url: str,
+    *,
+    body: bytes = b"{}",
+    max_bytes: int = 1_000_000,
 ) -> HttpResponse:
     return await transport.send(
-        HttpRequest(method="POST", url=url, body=b"{}"),
+        HttpRequest(method="POST", url=url, body=body),
         connect_timeout=PATIENT,
         read_timeout=PATIENT,
         max_bytes=max_bytes,
@@ -428,8 +539,13 @@ async def ask_url(
 
 
 @contextmanager
-def scripted_server(answers: list[bytes]) -> Iterator[tuple[str, list[bytes]]]:
-    """One connection that answers in turn with exactly these bytes, then closes."""
+def scripted_server(
+    answers: list[bytes], *, abort: bool = False
+) -> Iterator[tuple[str, list[bytes]]]:
+    """One connection that answers in turn with exactly these bytes, then closes.
+
+    With `abort` it closes by a TCP reset.
+    """
     served: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(PATIENT)
@@ -443,6 +559,9 @@ def scripted_server(answers: list[bytes]) -> Iterator[tuple[str, list[bytes]]]:
                         connection.sendall(answer)
                     except OSError:
                         return
+                if abort:
+                    linger = struct.pack("ii", 1, 0)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
         thread = threading.Thread(target=serve)
         thread.start()

@@ -21,6 +21,9 @@ ROOT = Path(__file__).parents[2]
 
 NEEDS_MODEL = "<!-- model -->"
 
+FEW_ROWS = 60
+"""Rows of data where a page runs on the model: 40 to learn from, 20 to measure on."""
+
 _COMMENT = re.compile(r"<!-- ([\w-]+)(?:: (.*))? -->")
 
 
@@ -43,6 +46,13 @@ class Block:
     def where(self) -> str:
         """The block's place, for messages."""
         return f"{name_of(self.page)}:{self.line}"
+
+
+def copy_data(folder: Path, rows: int | None = None) -> None:
+    """Copy the data of the examples, or its first `rows` rows, into a folder."""
+    lines = (ROOT / "examples/capitals.csv").read_text("utf-8").splitlines()
+    kept = lines if rows is None else lines[: rows + 1]
+    (folder / "capitals.csv").write_text("\n".join(kept) + "\n", encoding="utf-8")
 
 
 def name_of(page: Path) -> str:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import NEEDS_MODEL, ROOT, blocks, name_of, pages
+from tests.docs.pages import (
+    FEW_ROWS,
+    NEEDS_MODEL,
+    ROOT,
+    blocks,
+    copy_data,
+    name_of,
+    pages,
+)
 
 WITH_PYTHON = [
     page
@@ -22,9 +29,17 @@ NEEDING_MODEL = [
 ]
 
 
-def run_page(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a page in a folder with the example's data, in a fresh interpreter."""
-    shutil.copy(ROOT / "examples/capitals.csv", folder)
+def run_page(
+    page: Path, folder: Path, *, rows: int | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a page in a folder with the example's data, in a fresh interpreter.
+
+    Args:
+        page: The page.
+        folder: Where to run it.
+        rows: How many rows of the data there are; all unless given.
+    """
+    copy_data(folder, rows)
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "tests.docs.run_page", str(page)],
         cwd=folder,
@@ -50,7 +65,7 @@ def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
 def test_the_code_of_a_page_runs_on_the_embedded_model(
     page: Path, tmp_path: Path
 ) -> None:
-    done = run_page(page, tmp_path)
+    done = run_page(page, tmp_path, rows=FEW_ROWS)
 
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 

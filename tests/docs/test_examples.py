@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import ROOT, blocks
+from tests.docs.pages import FEW_ROWS, ROOT, blocks, copy_data
 
 EXAMPLES = ROOT / "examples"
 SCRIPT = EXAMPLES / "ten_lines.py"
@@ -30,8 +30,9 @@ def notebook_code() -> str:
     )
 
 
-def copy_of_examples(folder: Path) -> Path:
-    for name in ("capitals.csv", SCRIPT.name, NOTEBOOK.name):
+def copy_of_examples(folder: Path, *, rows: int | None = None) -> Path:
+    copy_data(folder, rows)
+    for name in (SCRIPT.name, NOTEBOOK.name):
         shutil.copy(EXAMPLES / name, folder)
     return folder
 
@@ -96,7 +97,7 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     import nbformat
     from nbclient import NotebookClient
 
-    folder = copy_of_examples(tmp_path)
+    folder = copy_of_examples(tmp_path, rows=FEW_ROWS)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     notebook = nbformat.read(folder / NOTEBOOK.name, as_version=4)
 

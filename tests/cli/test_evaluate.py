@@ -1,0 +1,239 @@
+"""`dspex evaluate` against a provider on loopback."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dspex.cli.console import Exit
+from dspex.testing import WRONG_KEY, FakeProvider
+from tests.cli.conftest import Run
+
+EXACT = ("--metric", "exact_match:capital")
+
+CODE = """
+import dspex
+
+class Capital(dspex.Program):
+    def __init__(self):
+        self.find = dspex.Predict("country -> capital")
+
+    def forward(self, country):
+        return self.find(country=country)
+
+program = Capital()
+
+def plain(country):
+    return dspex.Prediction(capital={"Peru": "Lima"}[country])
+
+def lenient(example, prediction):
+    return 0.5
+
+number = 3
+"""
+
+
+@pytest.fixture
+def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with the module `my_code` in it, which is the current folder."""
+    (tmp_path / "my_code.py").write_text(CODE)
+    (tmp_path / "my_broken_code.py").write_text("1 / 0")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    for name in ("my_code", "my_broken_code"):
+        sys.modules.pop(name, None)
+
+
+def test_the_score_is_told_with_what_it_covers(
+    run: Run, there: tuple[str, ...], capitals: Path
+) -> None:
+    done = run("evaluate", "country -> capital", "--data", capitals, *EXACT, *there)
+
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("75.0 ± 25.0 (4 examples)\n95 % interval: 30.1 to")
+    assert "4 calls" in done.stdout
+    assert "below full score: 1 of 4" in done.stdout
+    assert "expected  capital='Oslo'" in done.stdout
+    assert "answered  capital='Copenhagen'" in done.stdout
+    assert done.stderr == ""
+
+
+def test_json_holds_the_numbers_and_nothing_else(
+    run: Run, there: tuple[str, ...], capitals: Path
+) -> None:
+    words = ["--data", capitals, *EXACT, *there, "--json"]
+
+    found = json.loads(run("evaluate", "country -> capital", *words).stdout)
+
+    assert found["score"] == 75.0
+    assert found["n"] == found["calls"] == 4
+    assert found["complete"] is True
+    assert found["failures"] == found["not_measured"] == {}
+    assert found["model"] == "openai/fake"
+    assert 0 < found["interval"][0] < found["score"] < found["interval"][1] < 100
+
+
+@pytest.mark.parametrize(("percent", "code"), [(75, Exit.OK), (75.1, Exit.FAILED)])
+def test_a_score_below_what_is_asked_for_fails(
+    percent: float,
+    code: Exit,
+    run: Run,
+    there: tuple[str, ...],
+    capitals: Path,
+) -> None:
+    words = ["--data", capitals, *EXACT, *there, "--fail-under", percent, "--json"]
+
+    done = run("evaluate", "country -> capital", *words)
+
+    assert done.exit_code == code
+    assert json.loads(done.stdout)["score"] == 75.0
+    assert ("below --fail-under" in done.stderr) == (code is Exit.FAILED)
+
+
+def test_limit_takes_the_first_rows(
+    run: Run, there: tuple[str, ...], capitals: Path
+) -> None:
+    words = ["--data", capitals, *EXACT, *there, "--limit", 2]
+
+    done = run("evaluate", "country -> capital", *words)
+
+    assert done.stdout.startswith("100.0 ± 0.0 (2 examples)")
+
+
+@pytest.mark.parametrize("name", ["my_code:program", "my_code:Capital"])
+def test_a_program_of_the_users_own(
+    name: str, run: Run, there: tuple[str, ...], capitals: Path, code: Path
+) -> None:
+    words = ["--data", capitals, "--inputs", "country", *EXACT, *there]
+
+    done = run("evaluate", name, *words)
+
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("75.0 ± 25.0 (4 examples)")
+
+
+def test_a_plain_function_whose_errors_are_kept_with_their_examples(
+    run: Run, there: tuple[str, ...], capitals: Path, code: Path
+) -> None:
+    words = ["--data", capitals, "--inputs", "country", *EXACT, *there]
+
+    done = run("evaluate", "my_code:plain", *words)
+
+    assert done.stdout.startswith("25.0 ± 25.0 (4 examples)")
+    assert "3 failed by program (KeyError), first example 1" in done.stdout
+
+
+def test_a_metric_of_the_users_own(
+    run: Run, there: tuple[str, ...], capitals: Path, code: Path
+) -> None:
+    words = ["--data", capitals, *there, "--metric", "my_code:lenient"]
+
+    done = run("evaluate", "country -> capital", *words)
+
+    assert done.stdout.startswith("50.0 ± 0.0 (4 examples)")
+
+
+@pytest.mark.parametrize(
+    ("program", "metric", "said"),
+    [
+        ("no_such_module:program", "exact_match:capital", "no module"),
+        ("my_code:progam", "exact_match:capital", "Did you mean 'program'?"),
+        ("my_code:number", "exact_match:capital", "expected something to call"),
+        ("my_code:program", "my_code:number", "expected a function"),
+        ("my_code:program", "exactmatch", "names no metric"),
+        ("my_code:program", "exact_match", "names no metric"),
+        ("my_code:program", "exact_match:capitol", "the columns are"),
+    ],
+)
+def test_what_is_not_there_is_usage(
+    program: str,
+    metric: str,
+    said: str,
+    run: Run,
+    there: tuple[str, ...],
+    capitals: Path,
+    code: Path,
+) -> None:
+    words = ["--data", capitals, "--inputs", "country", "--metric", metric, *there]
+
+    done = run("evaluate", program, *words)
+
+    assert done.exit_code == Exit.USAGE
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_program_of_the_users_own_does_not_say_its_inputs(
+    run: Run, there: tuple[str, ...], capitals: Path, code: Path
+) -> None:
+    done = run("evaluate", "my_code:program", "--data", capitals, *EXACT, *there)
+
+    assert done.exit_code == Exit.USAGE
+    assert "--inputs" in done.stderr
+
+
+def test_a_module_that_cannot_be_imported_is_told_with_its_error(
+    run: Run, there: tuple[str, ...], capitals: Path, code: Path
+) -> None:
+    done = run("evaluate", "my_broken_code:x", "--data", capitals, *EXACT, *there)
+
+    assert done.exit_code == Exit.FAILED
+    assert "ZeroDivisionError" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("none.csv", None, "there is no file"),
+        ("rows.jsonl", '{"country": "Peru"}\n{oops\n', "line 2"),
+        ("rows.csv", "land,capital\nPeru,Lima\n", "there is no field 'country'"),
+        ("rows.xls", "x", "suffix"),
+    ],
+)
+def test_data_that_cannot_be_read_is_bad_data(
+    name: str,
+    content: str | None,
+    said: str,
+    run: Run,
+    there: tuple[str, ...],
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_text(content)
+
+    done = run("evaluate", "country -> capital", "--data", path, *EXACT, *there)
+
+    assert done.exit_code == Exit.BAD_DATA
+    assert said in done.stderr
+
+
+def test_a_wrong_key_stops_the_run_with_one_message(
+    run: Run, provider: FakeProvider, there: tuple[str, ...], capitals: Path
+) -> None:
+    provider.misbehave(WRONG_KEY)
+    words = ["--data", capitals, *EXACT, *there, "--concurrency", 1]
+
+    done = run("evaluate", "country -> capital", *words)
+
+    assert done.exit_code == Exit.CONFIGURATION
+    assert len(provider.bill) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_too_many_errors_fail_and_show_what_was_measured(
+    run: Run, there: tuple[str, ...], capitals: Path, code: Path
+) -> None:
+    words = ["--data", capitals, "--inputs", "country", *EXACT, *there]
+    limits = ["--max-errors", 2, "--concurrency", 1, "--json"]
+
+    done = run("evaluate", "my_code:plain", *words, *limits)
+
+    assert done.exit_code == Exit.FAILED
+    assert json.loads(done.stdout)["failures"]["program"] == 2
+    assert "max_errors" in done.stderr
