@@ -18,7 +18,6 @@ __all__ = ["AsyncioStream", "connect"]
 
 _HELD_MAX = 64 * 1024
 _UNREAD_MAX = 256 * 1024
-_NEXT_ADDRESS_SECONDS = 0.25  # RFC 8305's time to wait for one address of several
 
 
 async def connect(
@@ -46,7 +45,6 @@ async def connect(
                 ssl=context,
                 # A cancelled handshake may live on unseen; this is its end.
                 ssl_handshake_timeout=timeout if context else None,
-                happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
             )
     except TimeoutError as error:
         raise httpcore.ConnectTimeout from error

@@ -33,6 +33,8 @@ class Row:
     """One for each example, failures as zero."""
     unreadable: tuple[bool, ...]
     """For each example, whether the answer could not be read."""
+    foreign: tuple[bool, ...]
+    """For each example, whether the answer is none that any example of the task has."""
     failures: int
     """Examples without a score, whatever the reason."""
     of: int
@@ -202,13 +204,13 @@ def lift(before: Row, after: Row, *, free_text: bool = False) -> str:
     """Say what a program gained over zero-shot, and how much of it is format.
 
     The gain that is format is the gain on examples whose answer could not be read
-    before.
+    before: there, knowing the form was half of it.
 
     Args:
         before: Zero-shot.
         after: The program to compare.
-        free_text: Whether any text is an answer, so that the format is never wrong and
-            the counting tells nothing.
+        free_text: Whether any text is an answer, so that none is unreadable; then it
+            counts the answers that no example of the task has.
     """
     pair = _paired(before, after)
     if pair is None:
@@ -218,13 +220,16 @@ def lift(before: Row, after: Row, *, free_text: bool = False) -> str:
     if pair.interval is not None:
         opening += f" (95 % interval {_span(pair.interval)})"
     if free_text:
+        points = points_on(before.foreign, before, after)
         return (
-            f"{opening}. How much of that is format cannot be told: the output is free "
-            "text, and any text can be read."
+            f"{opening}. Free text can always be read, so no answer counts as "
+            f"unreadable; but {sum(before.foreign)} answers were none that any of the "
+            f"task's examples has, and {sum(after.foreign)} are now. {points:+.1f} "
+            "points stand on those: more a matter of format than of knowledge."
         )
     if not any(before.unreadable):
         return f"{opening}. None of that is format: every answer could be read before."
-    from_format = format_points(before, after)
+    from_format = points_on(before.unreadable, before, after)
     return (
         f"{opening}. {from_format:+.1f} of them are format: {sum(before.unreadable)} "
         f"answers could not be read before, {sum(after.unreadable)} now. "
@@ -232,25 +237,24 @@ def lift(before: Row, after: Row, *, free_text: bool = False) -> str:
     )
 
 
-def format_points(before: Row, after: Row) -> float:
-    """Return the part of the gain, in points, on answers not readable before.
+def points_on(marked: Sequence[bool], before: Row, after: Row) -> float:
+    """Return the part of the gain, in points, that stands on some of the examples.
 
     Example:
         >>> usage = Usage()
         >>> rest = dict(failures=0, of=4, calls=4, usage=usage, seconds=1.0)
         >>> none = (False,) * 4
+        >>> rest["foreign"] = none
         >>> bad = (True, True, False, False)
         >>> first = Row(title="a", scores=(0, 0, 0, 1), unreadable=bad, **rest)
         >>> second = Row(title="b", scores=(1, 0, 1, 1), unreadable=none, **rest)
-        >>> format_points(first, second)
+        >>> points_on(first.unreadable, first, second)
         25.0
     """
     gained = sum(
         new - old
-        for old, new, unread in zip(
-            before.scores, after.scores, before.unreadable, strict=True
-        )
-        if unread
+        for old, new, counts in zip(before.scores, after.scores, marked, strict=True)
+        if counts
     )
     return 100 * gained / before.n
 

@@ -7,7 +7,7 @@ with a report.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from dspex.core.errors import (
     EvaluationInterrupted,
 )
 from dspex.core.lm import LanguageModel
-from dspex.core.metrics import exact_match
+from dspex.core.metrics import exact_match, normalize_answer
 from dspex.core.signature import make_signature
 from dspex.demo.report import Making, Report, Row, Shown
 from dspex.demo.tasks import DemoTask
@@ -71,6 +71,9 @@ class Demo:
         self._tell = tell
         self._progress = display_progress
         self._metric = exact_match(task.field)
+        self._answers = frozenset(
+            normalize_answer(row[task.field]) for row in (*task.train, *task.dev)
+        )
         self._restarts: list[Event] = []
         self._began = time.monotonic()
         self._report = Report(
@@ -148,10 +151,17 @@ class Demo:
             result = evaluate(program)
         except (EvaluationInterrupted, EvaluationError) as stopped:
             if stopped.result is not None:
-                self._put(step, row_of(title, stopped.result, cut_short=True))
+                self._put(step, self._row(title, stopped.result, cut_short=True))
             raise
-        self._put(step, row_of(title, result))
+        self._put(step, self._row(title, result))
         return result
+
+    def _row(
+        self, title: str, result: EvaluationResult, *, cut_short: bool = False
+    ) -> Row:
+        return row_of(
+            title, result, self._task.field, self._answers, cut_short=cut_short
+        )
 
     def _put(self, step: str, row: Row) -> None:
         changes: dict[str, Any] = {step: row}
@@ -183,12 +193,21 @@ def _is_free_text(signature: str) -> bool:
     return all(field.annotation is str for field in outputs)
 
 
-def row_of(title: str, result: EvaluationResult, *, cut_short: bool = False) -> Row:
+def row_of(
+    title: str,
+    result: EvaluationResult,
+    field: str,
+    answers: Collection[str],
+    *,
+    cut_short: bool = False,
+) -> Row:
     """Return the row of an evaluation.
 
     Args:
         title: What was done to the program.
         result: The evaluation.
+        field: The field with the answer.
+        answers: The answers that examples of the task have, normalised.
         cut_short: Whether to leave out what was not measured, because it was given up.
     """
     kept = [
@@ -200,6 +219,7 @@ def row_of(title: str, result: EvaluationResult, *, cut_short: bool = False) -> 
         title=title,
         scores=tuple(score for score, _ in kept),
         unreadable=tuple(_is_unreadable(outcome) for _, outcome in kept),
+        foreign=tuple(_is_foreign(outcome, field, answers) for _, outcome in kept),
         failures=sum(outcome is None or outcome.score is None for _, outcome in kept),
         of=result.n,
         calls=result.calls,
@@ -211,6 +231,13 @@ def row_of(title: str, result: EvaluationResult, *, cut_short: bool = False) -> 
 def _is_unreadable(outcome: Outcome | None) -> bool:
     error = None if outcome is None or outcome.error is None else outcome.error.error
     return isinstance(error, AdapterParseError)
+
+
+def _is_foreign(outcome: Outcome | None, field: str, answers: Collection[str]) -> bool:
+    prediction = None if outcome is None else outcome.prediction
+    if prediction is None or field not in prediction:
+        return False
+    return normalize_answer(str(prediction[field])) not in answers
 
 
 def _making(result: EvaluationResult, better: Program) -> Making:

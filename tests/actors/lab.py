@@ -61,10 +61,10 @@ class Callers:
     def done(self) -> int:
         return len(self._outcomes)
 
-    def outcomes(self) -> list[Any]:
+    def outcomes(self, patience: float = PATIENT) -> list[Any]:
         """Wait for all of them; a value or an exception each."""
         for thread in self.threads:
-            thread.join(PATIENT)
+            thread.join(patience)
         hanging = [thread.name for thread in self.threads if thread.is_alive()]
         assert not hanging, f"{len(hanging)} callers were never answered"
         return [self._outcomes[number] for number in range(len(self.threads))]

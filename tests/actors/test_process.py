@@ -116,12 +116,15 @@ class Child(ProcessActor):
 def is_gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)
+        # One that nobody has reaped yet runs no code any more. In a container without
+        # an init process that is how orphans end.
+        status = Path(f"/proc/{pid}/stat").read_text()
     except ProcessLookupError:
         return True
-    # One that nobody has reaped yet runs no code any more. In a container without an
-    # init process that is how orphans end.
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        # It went between the two looks, or this system has no /proc.
+        return Path("/proc/self").exists()
+    return status.rpartition(")")[2].split()[0] == "Z"
 
 
 def started(program: str, probe: Probe, **more: Any) -> tuple[Ref[Any], int]:

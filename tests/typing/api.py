@@ -9,7 +9,6 @@ import dspex
 import supervisors
 from dspex.evaluate import Evaluate, EvaluationResult
 from dspex.metrics import exact_match
-from dspex.programs.program import Program
 from dspex.teleprompt import BootstrapFewShot, LabeledFewShot
 from dspex.testing import FakeProvider
 
@@ -24,7 +23,7 @@ def the_ten_lines() -> None:
     better = BootstrapFewShot(metric=exact_match("capital")).compile(
         program, trainset=train
     )
-    assert_type(better, Program)
+    assert_type(better, dspex.Predict)
     assert_type(evaluate(better), EvaluationResult)
     better.save("capital.json")
 
@@ -58,7 +57,7 @@ def programs(lm: dspex.LM) -> None:
     assert_type(program.predictors(), list[dspex.Predict])
     assert_type(program.load("asks.json"), Asks)
     program.set_lm(lm)
-    assert_type(LabeledFewShot(k=3).compile(program, trainset=[]), Program)
+    assert_type(LabeledFewShot(k=3).compile(program, trainset=[]), Asks)
 
 
 def signatures() -> None:

@@ -15,8 +15,8 @@ from dspex.demo.report import (
     Shown,
     as_plain,
     as_text,
-    format_points,
     lift,
+    points_on,
     table,
     verdict,
 )
@@ -26,6 +26,7 @@ def row(
     scores: Sequence[float],
     unreadable: Sequence[int] = (),
     *,
+    foreign: Sequence[int] = (),
     title: str = "zero-shot",
     of: int | None = None,
 ) -> Row:
@@ -33,6 +34,7 @@ def row(
         title=title,
         scores=tuple(scores),
         unreadable=tuple(at in unreadable for at in range(len(scores))),
+        foreign=tuple(at in foreign for at in range(len(scores))),
         failures=len(unreadable),
         of=len(scores) if of is None else of,
         calls=len(scores),
@@ -68,8 +70,12 @@ def test_no_format_is_claimed_where_every_answer_could_be_read() -> None:
     assert "None of that is format" in lift(row([0, 0, 1]), row([1, 1, 1]))
 
 
-def test_of_free_text_it_says_that_it_cannot_tell() -> None:
-    assert "cannot be told" in lift(row([0, 0]), row([1, 1]), free_text=True)
+def test_of_free_text_it_counts_answers_that_no_example_has() -> None:
+    text = lift(row([0, 0, 0, 1], foreign=[0, 1]), row([1, 0, 1, 1]), free_text=True)
+
+    assert "+50.0 points" in text
+    assert "2 answers were none that any" in text
+    assert "+25.0 points stand on those" in text
 
 
 @given(
@@ -88,7 +94,9 @@ def test_the_two_parts_add_up_to_the_gain(
     rest = 100 * sum(after.scores[at] - before.scores[at] for at in readable)
 
     gain = after.score - before.score
-    assert format_points(before, after) + rest / before.n == pytest.approx(gain)
+    assert points_on(
+        before.unreadable, before, after
+    ) + rest / before.n == pytest.approx(gain)
 
 
 @pytest.mark.parametrize(
