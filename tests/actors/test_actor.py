@@ -170,11 +170,15 @@ def test_a_crash_under_call_ends_the_actor_and_tells_the_caller_why() -> None:
 
 
 def test_whoever_is_told_of_a_death_finds_the_actor_dead() -> None:
-    for _ in range(200):
-        ref = Scripted.start()
-        with pytest.raises(ActorDownError):
-            ref.call(boom)
-        assert not ref.is_alive()
+    ref = Scripted.start()
+    alive: list[bool] = []
+    # Runs before anybody is told.
+    ref.life.before_end(lambda reason: alive.append(ref.is_alive()))
+
+    with pytest.raises(ActorDownError):
+        ref.call(boom)
+
+    assert alive == [False]
 
 
 def test_a_crash_under_cast_ends_the_actor_and_is_reported(
@@ -262,6 +266,17 @@ def test_shutdown_is_ahead_of_the_messages_that_wait() -> None:
     with pytest.raises(ActorDownError) as caught:
         second.get(timeout=WAIT)
     assert caught.value.reason == Shutdown("now")
+
+
+def test_a_message_taken_when_the_stop_was_asked_for_is_not_handled() -> None:
+    ref = Scripted.start()
+    # The moment between the two steps of asking: the wish is there, the poke is not.
+    ref.life._stop_wanted = Shutdown("now")
+    future = ref.submit(lambda actor: "handled")
+
+    with pytest.raises(ActorDownError):
+        future.get(timeout=WAIT)
+    assert ref.wait(WAIT) == Shutdown("now")
 
 
 # Late replies.

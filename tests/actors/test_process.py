@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +190,27 @@ def test_a_crash_is_the_actors_end_with_the_last_output(probe: Probe) -> None:
         assert ended.returncode == 3
         assert set(ended.output) == {"ready 1", "about to fail", "the cause"}
         assert "its process ended with exit code 3, last saying: " in str(reason)
+
+
+def test_the_last_output_is_waited_for(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = process._lines
+    read_on = threading.Event()
+
+    def late(stream: Any) -> Iterator[str]:
+        assert read_on.wait(WAIT)
+        yield from lines(stream)
+
+    monkeypatch.setattr(process, "_lines", late)
+    monkeypatch.setattr(process, "TAIL_PATIENCE", WAIT)
+    ref: Ref[Any] = Child.start(spec("print('the cause'); raise SystemExit(3)"), probe)
+    assert wait_until_gone(ref.call("pid"))
+    assert ref.wait(0.05) is None
+
+    read_on.set()
+
+    assert ref.wait(WAIT) == Failed(ProcessEnded(3, ("the cause",)))
 
 
 def test_a_signal_is_named(probe: Probe) -> None:

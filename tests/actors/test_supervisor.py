@@ -39,6 +39,7 @@ from supervisors import (
 )
 from supervisors import events as names
 from supervisors.exits import RestartLimitReached
+from supervisors.supervisor import AddChild
 from supervisors.testing import ManualClock, Probe
 from tests.actors.parts import (
     WAIT,
@@ -64,6 +65,11 @@ def told(probe: Probe, *ids: str, **more: Any) -> list[ChildSpec]:
 def taken(probe: Probe, count: int) -> list[tuple[str, str]]:
     """The next events, whose number is known; no more have come so far."""
     return [probe.expect() for _ in range(count)]
+
+
+def rest(probe: Probe) -> list[tuple[str, str]]:
+    """The events that have come by now."""
+    return taken(probe, probe._queue.qsize())
 
 
 def nested(child_id: str, children: Sequence[ChildSpec], **more: Any) -> ChildSpec:
@@ -389,6 +395,29 @@ def test_a_branch_that_gives_up_is_started_again_and_its_callers_only_wait() -> 
         assert top.handle("z").is_alive()
 
 
+def test_while_a_branch_is_to_be_started_again_its_names_have_no_grave() -> None:
+    probe = Probe()
+    branch = nested("branch", [worker("a")], intensity=Intensity(max_restarts=0))
+    with (
+        letting_go(Block()) as block,
+        Supervisor.start([branch], intensity=PLENTY) as top,
+    ):
+        ref = refs(top)["branch"]
+        slow = worker("slow", Told, args=(probe,), kwargs={"fails": Fails(block)})
+        busy = top.submit(AddChild(spec=slow))
+        block.inside()
+        top.handle("a").cast(boom)
+        assert ref.wait(WAIT) == Shutdown()
+
+        with pytest.raises(ActorDownError) as caught:
+            top.handle("a").call(nothing, 0.01, idempotent=True)
+
+        assert caught.value.reason == NoProcess()
+        block.release.set()
+        busy.get(timeout=WAIT)
+        assert top.handle("a").call(nothing, WAIT, idempotent=True) is None
+
+
 def test_a_branch_that_does_not_come_back_says_so_to_its_callers() -> None:
     branch = nested(
         "branch",
@@ -534,36 +563,36 @@ def test_a_branch_killed_while_its_child_is_stuck_is_started_again() -> None:
         assert old.wait(0) == Killed()
 
 
-def test_a_supervisor_killed_while_it_starts_children_leaves_none() -> None:
+@pytest.mark.parametrize("behind", ["", "z"])
+def test_a_supervisor_killed_while_it_starts_children_leaves_none(behind: str) -> None:
     probe = Probe()
-    with letting_go(Block()) as block:
+    failed = Probe()
+    with letting_go(Block()) as block, Supervisor.start() as top:
         slow = worker("slow", Told, args=(probe,), kwargs={"fails": Fails(block)})
-        actor = nested("branch", [*told(probe, "a"), slow, *told(probe, "z")])
-        starter = Probe()
+        spec = nested("branch", [*told(probe, "a"), slow, *told(probe, *behind)])
 
         def start() -> None:
             try:
-                top.start_child(actor)
+                top.start_child(spec)
             except StartError as error:
-                starter(error)
+                failed(error)
 
-        top = Supervisor.start()
         thread = threading.Thread(target=start)
         thread.start()
         block.inside()
-        branch = [life for life in _census.alive() if life.label == "branch"]
+        (branch,) = (life for life in _census.alive() if life.label == "branch")
         first = top.registry.lookup("a")
-        assert len(branch) == 1
-        branch[0].end(Killed())
+
+        branch.end(Killed())
+
         assert first.wait(WAIT) == Killed()
         block.release.set()
-
-        assert isinstance(starter.expect(), StartError)
+        assert isinstance(failed.expect(), StartError)
         thread.join(WAIT)
-        assert top.stop(WAIT) == Shutdown()
-    assert branch[0].thread_left.wait(WAIT)
-    assert top.registry.whereis("slow") is None
-    assert top.registry.whereis("z") is None
+        assert branch.thread_left.wait(WAIT)
+        assert top.registry.names() == ("root",)
+        assert taken(probe, 2) == [("start", "a"), ("start", "slow")]
+        assert ("start", "z") not in rest(probe)
 
 
 class Fails:

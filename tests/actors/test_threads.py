@@ -127,6 +127,7 @@ import os, sys, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
 from supervisors import Actor, Supervisor, ChildSpec
 from supervisors import _census
+from supervisors._threads import THREADS
 
 class Echo(Actor):
     def on_receive(self, message):
@@ -135,6 +136,10 @@ class Echo(Actor):
 old = Echo.start()
 old.call("warm")
 tree = Supervisor.start([ChildSpec(id="e", actor=Echo, name="e")])
+# A thread that waits for its next job, which the child must not count on.
+Echo.start().shutdown()
+while not THREADS._idle:
+    pass
 child = os.fork()
 if child == 0:
     code = 1

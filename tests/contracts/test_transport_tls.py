@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dspex.client import asyncio_stream
 from dspex.client.http_messages import HttpRequest, HttpResponse
 from dspex.client.transport import HttpcoreTransport, Transport
 from dspex.core import errors
@@ -17,7 +18,6 @@ from dspex.core import errors
 HERE = Path(__file__).parent / "tls"
 CERTIFICATE = HERE / "certificate.pem"
 PATIENT = 10.0
-LARGE = 3_000_000
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -38,6 +38,7 @@ class Server:
     def __init__(self) -> None:
         self.connections = 0
         self.writers: list[asyncio.StreamWriter] = []
+        self.protocols: set[str | None] = set()
         self.gone = asyncio.Event()
 
     async def echo(
@@ -45,6 +46,8 @@ class Server:
     ) -> None:
         self.connections += 1
         self.writers.append(writer)
+        agreed = writer.get_extra_info("ssl_object").selected_alpn_protocol()
+        self.protocols.add(agreed)
         try:
             while True:
                 body = await read_request(reader)
@@ -84,6 +87,7 @@ async def listening(
     serve: Serve, *, tls: bool = True, host: str = "127.0.0.1"
 ) -> AsyncIterator[str]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["h2", "http/1.1"])
     context.load_cert_chain(CERTIFICATE, HERE / "key.pem")
     server = await asyncio.start_server(serve, host, 0, ssl=context if tls else None)
     try:
@@ -131,21 +135,37 @@ def test_requests_share_a_tls_connection(make: Callable[[], Transport]) -> None:
             await transport.aclose()
         assert bodies == [b"a", b"b", b""]
         assert server.connections == 1
+        assert server.protocols == {"http/1.1"}
 
     run(make, thrice)
 
 
+@pytest.mark.parametrize("size", [100_000, 3_000_000])
 def test_large_bodies_come_whole_both_ways_over_tls(
-    make: Callable[[], Transport],
+    make: Callable[[], Transport], size: int
 ) -> None:
     async def large(transport: Transport, server: Server) -> None:
-        body = bytes(range(256)) * (LARGE // 256)
+        body = b"x" * size
         async with listening(server.echo) as url:
             response = await ask(transport, url, body=body)
             await transport.aclose()
         assert response.body == body
 
     run(make, large)
+
+
+def test_waiting_for_bytes_to_leave_over_tls_ends_when_none_are_left(
+    make: Callable[[], Transport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asyncio_stream, "_HELD_MAX", 0)  # so that each write waits
+
+    async def thrice(transport: Transport, server: Server) -> None:
+        async with listening(server.echo) as url:
+            statuses = [(await ask(transport, url)).status for _ in range(3)]
+            await transport.aclose()
+        assert statuses == [200, 200, 200]
+
+    run(make, thrice)
 
 
 def test_certificate_nobody_trusts_is_a_connection_error(
