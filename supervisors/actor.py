@@ -113,9 +113,7 @@ class Actor(pykka.ThreadingActor):
         super().__init__()
         self.life = Life(type(self).__name__, self.actor_inbox)
         self._actor_ref = Ref(self)
-        self.surroundings = Surroundings(
-            registry=Registry(), events=Events(), clock=SYSTEM_CLOCK
-        )
+        self._surroundings: Surroundings | None = None
         self._exit_reason: ExitReason | None = None
         self._timers: list[tuple[float, int, Any]] = []
         self._timer_numbers = itertools.count()
@@ -124,6 +122,20 @@ class Actor(pykka.ThreadingActor):
     def actor_ref(self) -> Ref[Self]:
         """This incarnation, as others see it."""
         return cast("Ref[Self]", self._actor_ref)
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What the tree gave it; outside any tree, names and events of its own."""
+        # Made when needed: nearly every actor is given the tree's.
+        if self._surroundings is None:
+            self._surroundings = Surroundings(
+                registry=Registry(), events=Events(), clock=SYSTEM_CLOCK
+            )
+        return self._surroundings
+
+    @surroundings.setter
+    def surroundings(self, given: Surroundings) -> None:
+        self._surroundings = given
 
     @classmethod
     def start(cls, *args: Any, **kwargs: Any) -> Ref[Self]:

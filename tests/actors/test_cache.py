@@ -359,9 +359,11 @@ def test_truncated_answers_are_asked_for_again(runtime: dspex.Runtime) -> None:
 
 def test_answers_expire_with_the_runtimes_clock(provider: FakeProvider) -> None:
     clock = ManualClock()
-    with dspex.Runtime(dspex.Config(cache_ttl=60.0), clock=clock):
+    with dspex.Runtime(dspex.Config(cache_ttl=60.0), clock=clock) as runtime:
         lm = dspex.LM("openai/m", api_base=provider.base_url)
         lm("hi")
+        # An answer to a later question, so the answer is kept by now.
+        assert runtime.cache.statistics().size == 1
         clock.advance(59.0)
         lm("hi")
         before = len(provider.bill)

@@ -228,7 +228,9 @@ def test_after_the_root_gave_up_every_call_says_so_with_the_cause(
         assert isinstance(caught.value.__cause__, RestartLimitError)
         causes = "".join(str(cause) for cause in _causes(caught.value))
         assert "'cache'" in causes
-        assert "'memory' ended (killed)" in causes
+        # The last kill may have struck while it was starting again.
+        assert "'memory'" in causes
+        assert "(killed)" in causes
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
