@@ -66,7 +66,9 @@ def test_limit_of_the_place_wins_over_the_runtimes() -> None:
 
 
 @pytest.fixture
-def gguf(tmp_path: Path) -> Path:
+def gguf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # No server is started here, so the extra need not be installed.
+    monkeypatch.setattr("dspex.client.local.models.require_server", lambda: None)
     file = tmp_path / "model.gguf"
     file.write_bytes(b"GGUF" + bytes(100))
     return file
