@@ -40,7 +40,8 @@ from supervisors.process import ProcessActor, ProcessSpec
 from supervisors.ref import Ref, ReplyToken
 from supervisors.registry import Registry
 from supervisors.scope import Scope, current_scope, within
-from supervisors.supervisor import Supervisor, SupervisorActor
+from supervisors.supervisor import Supervisor
+from supervisors.supervisor_actor import SupervisorActor
 from supervisors.tasks import Task, TaskActor, TaskSupervisor
 from supervisors.tree import TreeNode, draw, snapshot
 

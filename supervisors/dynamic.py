@@ -9,7 +9,7 @@ from supervisors.child_spec import ChildSpec, Intensity, Strategy
 from supervisors.errors import ChildStateError
 from supervisors.exits import ExitReason
 from supervisors.ref import now
-from supervisors.supervisor import SupervisorActor, stop
+from supervisors.supervisor_actor import SupervisorActor, stop
 
 
 class DynamicSupervisorActor(SupervisorActor):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from supervisors._future import ReplyFuture
+from supervisors._messages import AddChild
 from supervisors.actor import Actor
 from supervisors.child_spec import ChildSpec, Restart
 from supervisors.errors import CallTimeoutError
@@ -16,7 +17,7 @@ from supervisors.exits import KILLED, ExitReason
 from supervisors.ref import Ref, await_reply
 from supervisors.registry import Registry
 from supervisors.scope import Scope, within
-from supervisors.supervisor import AddChild, Supervisor
+from supervisors.supervisor import Supervisor
 
 T = TypeVar("T")
 

@@ -146,13 +146,14 @@ class LM:
         self, messages: Sequence[Message], settings: Mapping[str, Any] | None = None
     ) -> Reply:
         """Answer a chat; see `LanguageModel.complete`."""
+        wanted = _merged(self._place.settings, self.settings, settings or {})
+        # As in DSPy, one call may say for itself whether it is cached.
+        cached = bool(wanted.pop("cache", self.cache))
         request = Request(
-            model=self._place.model,
-            messages=tuple(messages),
-            settings=_merged(self._place.settings, self.settings, settings or {}),
+            model=self._place.model, messages=tuple(messages), settings=wanted
         )
         try:
-            return self._fetch(current_runtime(), request)
+            return self._fetch(current_runtime(), request, cached=cached)
         except LMError as error:
             error.model = self.model
             raise
@@ -194,8 +195,8 @@ class LM:
 
     # The way of a request.
 
-    def _fetch(self, runtime: Runtime, request: Request) -> Reply:
-        call = self._call(runtime, request)
+    def _fetch(self, runtime: Runtime, request: Request, *, cached: bool) -> Reply:
+        call = self._call(runtime, request, cached=cached)
         if not call.cacheable:
             return self._client(runtime).complete(call)
         cache, caller = runtime.cache, new_caller()
@@ -209,13 +210,13 @@ class LM:
             cache.leave(call.id, caller)
             raise
 
-    def _call(self, runtime: Runtime, request: Request) -> Call:
+    def _call(self, runtime: Runtime, request: Request, *, cached: bool) -> Call:
         scope = current_scope()
         now = runtime.clock.monotonic()
         return Call(
-            id=self._key(request) if self.cache else uuid.uuid4().hex,
+            id=self._key(request) if cached else uuid.uuid4().hex,
             request=request,
-            cacheable=self.cache,
+            cacheable=cached,
             attempt_timeout=self._attempt_timeout(request),
             deadline=None if self._deadline is None else now + self._deadline,
             retries=self._retries,

@@ -16,9 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dspex.cache.memory import MemoryActor
-from dspex.client.client import ClientActor, ClientOptions, Listener
+from dspex.client.client_actor import ClientActor
 from dspex.client.ledger import Ledger
 from dspex.client.local.server import ServerActor
+from dspex.client.messages import ClientOptions, Listener
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.transport import Transport
 from dspex.client.wire import WireActor

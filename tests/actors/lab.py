@@ -11,8 +11,9 @@ from typing import Any
 
 import dspex
 from dspex.client.call import ATTEMPT, AttemptRecord, Call, Fate
-from dspex.client.client import Client, Listener
+from dspex.client.client import Client
 from dspex.client.ledger import Ledger
+from dspex.client.messages import Listener
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.transport import HttpcoreTransport
 from dspex.core.lm import Message, Request

@@ -373,6 +373,18 @@ def test_answers_expire_with_the_runtimes_clock(provider: FakeProvider) -> None:
     assert (before, len(provider.bill)) == (1, 2)
 
 
+def test_one_call_may_say_for_itself_whether_it_is_cached(
+    provider: FakeProvider, runtime: dspex.Runtime
+) -> None:
+    lm = dspex.LM("openai/m", api_base=provider.base_url)
+
+    for cached in (True, False, True):
+        assert lm("same", cache=cached) == ["re: same"]
+
+    assert len(provider.bill) == 2
+    assert not any("cache" in billed.body for billed in provider.bill)
+
+
 def test_calls_without_cache_are_never_shared(
     provider: FakeProvider, runtime: dspex.Runtime
 ) -> None:

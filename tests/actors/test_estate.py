@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from supervisors import Actor, ChildSpec, Estate, Intensity, StartError, Supervisor
-from supervisors.supervisor import GetChildren
+from supervisors._messages import GetChildren
 from supervisors.testing import Probe
 from tests.actors.parts import WAIT, Block, Scripted, letting_go, refs
 

@@ -38,8 +38,8 @@ from supervisors import (
     _census,
 )
 from supervisors import events as names
+from supervisors._messages import AddChild
 from supervisors.exits import RestartLimitReached
-from supervisors.supervisor import AddChild
 from supervisors.testing import ManualClock, Probe
 from tests.actors.parts import (
     WAIT,

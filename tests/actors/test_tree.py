@@ -11,7 +11,7 @@ from supervisors import (
     draw,
     snapshot,
 )
-from supervisors.supervisor import AddChild, TerminateChild
+from supervisors._messages import AddChild, TerminateChild
 from supervisors.testing import Probe
 from tests.actors.parts import (
     WAIT,

@@ -121,7 +121,11 @@ def test_a_command_line_that_makes_no_sense_is_usage(
     [
         (["--model", "nobody/x"], "the known prefixes are"),
         (["--model", "openai/gpt-4o-mini"], "OPENAI_API_KEY"),
-        (["--model", "local/no.gguf"], "there is no local model"),
+        pytest.param(
+            ["--model", "local/no.gguf"],
+            "there is no local model",
+            marks=pytest.mark.model,  # needs the extra that serves models
+        ),
     ],
 )
 def test_a_model_that_cannot_be_had_is_configuration(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dspex.client.client import ServerDown, ServerUp, SleepServer, WakeServer
+from dspex.client.messages import ServerDown, ServerUp, SleepServer, WakeServer
 from supervisors import Handle, ProcessActor, ProcessSpec
 
 

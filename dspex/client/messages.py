@@ -1,0 +1,114 @@
+"""What is said to and by the client of a provider branch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dspex.client.call import Call
+from dspex.client.wire import Sent, Standing, WireUp
+from dspex.core.errors import LMError
+from dspex.core.lm import Reply
+
+Outcome = Reply | LMError
+"""How a call ends."""
+
+Listener = Callable[[str, Outcome], None]
+"""Told of each cacheable call's id and outcome, also when nobody waits for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientOptions:
+    """What a client needs to know beside its endpoint."""
+
+    max_in_flight: int
+    """Requests that may be out at a time."""
+    max_outage: float
+    """Seconds a provider may be down before waiting calls fail."""
+    idle_after: float
+    """Seconds without a call until a local model server is put to sleep."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    """Make a call, or join it when its id is open. Asked; the reply is a `Reply`."""
+
+    call: Call
+    waiter: str
+    """Names the caller, so that it can withdraw."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw:
+    """A caller does not want its answer any more. Cast."""
+
+    call_id: str
+    waiter: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerUp:
+    """The local model server is ready. Cast by it."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerDown:
+    """The local model server has ended or is starting. Cast by it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WakeServer:
+    """Calls are waiting: start, if asleep. Cast to the server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SleepServer:
+    """Nobody has called for a while: stop until woken. Cast to the server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryAgain:
+    """A call's pause is over. Sent by a timer."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expire:
+    """A caller's deadline has come. Sent by a timer."""
+
+    call_id: str
+    waiter: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookAgain:
+    """See whether queued calls may go now. Sent by a timer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendWhatMayBeSent:
+    """Every deadline that has come is dealt with. Cast to oneself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckIdle:
+    """See whether the server may sleep. Sent by a timer."""
+
+
+Message = (
+    Submit
+    | Withdraw
+    | Sent
+    | Standing
+    | WireUp
+    | ServerUp
+    | ServerDown
+    | TryAgain
+    | Expire
+    | LookAgain
+    | SendWhatMayBeSent
+    | CheckIdle
+)
