@@ -6,6 +6,7 @@ language models: the package is useful to any Pykka program.
 
 from supervisors._effects import ChildCounts, ChildState, ChildStatus
 from supervisors._future import ReplyFuture
+from supervisors._life import ReplyToken
 from supervisors.actor import NO_REPLY, Actor, Ignore, Refuse, Stop, Surroundings
 from supervisors.child_spec import ChildSpec, Intensity, Restart, Strategy
 from supervisors.clock import SYSTEM_CLOCK, Clock, SystemClock
@@ -37,7 +38,7 @@ from supervisors.exits import (
 from supervisors.handle import Handle
 from supervisors.loop_actor import LoopActor
 from supervisors.process import ProcessActor, ProcessSpec
-from supervisors.ref import Ref, ReplyToken
+from supervisors.ref import Ref
 from supervisors.registry import Registry
 from supervisors.scope import Scope, current_scope, within
 from supervisors.supervisor import Supervisor

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from supervisors.ref import Life
+    from supervisors._life import Life
 
 # Sets of plain objects: add and discard are atomic, copies are taken for reading.
 _alive: set[Life] = set()

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from supervisors.ref import Life
+    from supervisors._life import Life
 
 
 class _Current(threading.local):

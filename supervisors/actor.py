@@ -26,6 +26,7 @@ from pykka.messages import _ActorStop
 from supervisors import _census
 from supervisors._current import enter
 from supervisors._future import ReplyFuture
+from supervisors._life import Life, ReplyToken, now, settle
 from supervisors._mailbox import Mailbox
 from supervisors._threads import THREADS
 from supervisors.clock import SYSTEM_CLOCK, Clock
@@ -33,7 +34,7 @@ from supervisors.errors import StartError
 from supervisors.events import Events
 from supervisors.exits import NORMAL, Crashed, ExitReason, Failed, cause_of
 from supervisors.log import logger
-from supervisors.ref import Life, Ref, ReplyToken, _settle, now
+from supervisors.ref import Ref
 from supervisors.registry import Registry
 from supervisors.scope import leave_scope
 
@@ -273,9 +274,9 @@ class Actor(pykka.ThreadingActor):
             return self._exit_reason
         if envelope.reply_to is not None and result is not NO_REPLY:
             if isinstance(result, Refuse):
-                _settle(envelope.reply_to, None, result.error)
+                settle(envelope.reply_to, None, result.error)
             else:
-                _settle(envelope.reply_to, result, None)
+                settle(envelope.reply_to, result, None)
         life.in_hand = None
         return self._exit_reason
 
@@ -331,7 +332,7 @@ def _forwarding(future: Any) -> ReplyFuture[Any]:
     """A future of ours that passes its value on to Pykka's, or to nobody."""
     ours: ReplyFuture[Any] = ReplyFuture()
     if future is not None:
-        ours.on_done(lambda done: _settle(future, done._value, done._error))  # noqa: SLF001 - our own class
+        ours.on_done(lambda done: settle(future, done._value, done._error))  # noqa: SLF001 - our own class
     return ours
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from supervisors._effects import StopChild
+from supervisors._life import now
 from supervisors.child_spec import ChildSpec, Intensity, Strategy
 from supervisors.errors import ChildStateError
 from supervisors.exits import ExitReason
-from supervisors.ref import now
 from supervisors.supervisor_actor import SupervisorActor, stop
 
 

@@ -8,9 +8,9 @@ callback, has left its code.
 
 from __future__ import annotations
 
+from supervisors._life import Life
 from supervisors.actor import Actor, Stop
 from supervisors.exits import Failed
-from supervisors.ref import Life
 
 PATIENCE = 10.0
 """Seconds a new owner waits for the thread of the last one."""

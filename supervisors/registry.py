@@ -12,11 +12,12 @@ import threading
 from typing import Any
 
 from supervisors._current import current_life
+from supervisors._life import given_up
 from supervisors._mailbox import remaining
 from supervisors.clock import SYSTEM_CLOCK
 from supervisors.errors import ActorDownError
 from supervisors.exits import NO_PROCESS
-from supervisors.ref import Ref, given_up
+from supervisors.ref import Ref
 from supervisors.scope import current_scope
 
 

@@ -12,6 +12,7 @@ from supervisors._effects import (
     ChildCounts,
     ChildStatus,
 )
+from supervisors._life import Life
 from supervisors._messages import (
     AddChild,
     DeleteChild,
@@ -32,7 +33,7 @@ from supervisors.exits import (
     ExitReason,
 )
 from supervisors.handle import Handle
-from supervisors.ref import Life, Ref
+from supervisors.ref import Ref
 from supervisors.registry import Registry
 from supervisors.supervisor_actor import SupervisorActor, limit_error, root_cause
 

@@ -31,6 +31,7 @@ from supervisors._effects import (
     Steps,
     StopChild,
 )
+from supervisors._life import Life
 from supervisors._messages import (
     AddChild,
     ChildEnded,
@@ -58,7 +59,7 @@ from supervisors.exits import (
     Shutdown,
     cause_of,
 )
-from supervisors.ref import Life, Ref
+from supervisors.ref import Ref
 
 T = TypeVar("T")
 

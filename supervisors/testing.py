@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from supervisors import _census
+from supervisors._life import Life
 from supervisors._mailbox import remaining
 from supervisors.actor import Actor
-from supervisors.ref import Life
 
 
 class ManualClock:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from supervisors._life import Life, now
 from supervisors._shown import Children, RestartRecord
 from supervisors.exits import ExitReason
-from supervisors.ref import Life, Ref, now
+from supervisors.ref import Ref
 from supervisors.supervisor import Supervisor
 
 
