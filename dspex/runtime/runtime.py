@@ -49,6 +49,10 @@ _PROVIDERS_WITHIN = 10.0
 class Runtime:
     """One tree: cache, providers, evaluations.
 
+    `with Runtime()` is the runtime of the context it is opened in. The workers of an
+    evaluation see it; a plain thread sees it only when it runs in a copy of that
+    context (`contextvars.copy_context().run`), and else uses the default runtime.
+
     Example:
         >>> with Runtime() as runtime:
         ...     print(runtime)
