@@ -6,12 +6,13 @@ their restarts. The accepting is here, in one step per outcome.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dspex.client.call import AttemptRecord
+from dspex.client.call import AttemptRecord, Fate
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
 from supervisors import Estate, Event, Ref, Scope
 
@@ -96,20 +97,35 @@ class Roster(Estate):
 class RequestLog:
     """Every request made for a run, by the id its provider saw, with its fate.
 
-    An event handler: each client of the tree calls it in its own thread. Setting one
-    key of a dictionary is one step, and an id belongs to one client.
+    An event handler: each client of the tree calls it in its own thread.
     """
 
     def __init__(self, run: str) -> None:
         self._run = run
+        # Protects the two fields below; also wakes whoever waits for the last fate.
+        self._changed = threading.Condition()
         self._records: dict[str, AttemptRecord] = {}
+        self._open: set[str] = set()
 
     def __call__(self, event: Event) -> None:
         """Note the beginning or the end of a request of this run."""
         record: AttemptRecord = event.metadata["record"]
-        if record.tags.get("run") == self._run:
+        if record.tags.get("run") != self._run:
+            return
+        with self._changed:
             self._records[record.request_id] = record
+            if record.fate is Fate.OPEN:
+                self._open.add(record.request_id)
+            else:
+                self._open.discard(record.request_id)
+                self._changed.notify_all()
+
+    def wait_settled(self, timeout: float) -> bool:
+        """Wait until every request noted has its fate; whether that is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._open, timeout)
 
     def records(self) -> Mapping[str, AttemptRecord]:
         """A copy of what was noted."""
-        return dict(self._records)
+        with self._changed:
+            return dict(self._records)

@@ -32,6 +32,9 @@ from supervisors import (
     SupervisorActor,
 )
 
+SETTLE_WITHIN = 2.0
+"""Seconds to wait at a run's end for the fate of requests that were given up."""
+
 
 def new_run_id() -> str:
     """A name for a run that has none."""
@@ -103,6 +106,8 @@ class Run:
             self.cancel()
         self._branch.shutdown()
         self._branch.wait(10.0)
+        # What was given up is being broken off; its fate comes a moment later.
+        self._requests.wait_settled(SETTLE_WITHIN)
         self._runtime.events.detach(self._handler)
 
     # What the caller does.

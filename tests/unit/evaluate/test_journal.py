@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.evaluate.journal import Journal
+from dspex.client.call import AttemptRecord, Fate
+from dspex.evaluate.journal import Journal, RequestLog
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
+from supervisors import Event
 
 PROPOSALS = st.lists(
     st.builds(
@@ -38,3 +42,22 @@ def test_the_first_outcome_of_an_example_counts_and_no_other(
     assert journal.tally.accepted == len(accepted)
     assert journal.tally.refused == len(proposals) - len(accepted)
     assert journal.tally.scored == sum(o.kind is OutcomeKind.SCORED for o in accepted)
+
+
+def test_a_request_log_waits_for_the_last_fate_of_its_own_run() -> None:
+    log = RequestLog("mine")
+
+    def note(run: str, request_id: str, fate: Fate) -> None:
+        record = AttemptRecord(
+            request_id=request_id, call_id="c", number=1, fate=fate, tags={"run": run}
+        )
+        log(Event(name=("attempt",), metadata={"record": record}))
+
+    note("mine", "a", Fate.OPEN)
+    note("other", "b", Fate.OPEN)
+    assert not log.wait_settled(0)
+
+    threading.Timer(0.01, note, ("mine", "a", Fate.CANCELLED)).start()
+
+    assert log.wait_settled(10)
+    assert {key: r.fate for key, r in log.records().items()} == {"a": Fate.CANCELLED}
