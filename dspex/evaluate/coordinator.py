@@ -209,9 +209,9 @@ class CoordinatorActor(Actor):
             self._roster.again.appendleft(replace(stamp, attempt=stamp.attempt + 1))
             self.send_after(PAUSE, HandOut())
             return False
-        self._watch(entry)
         if plan.timeout is not None:
-            self.send_after(plan.timeout, OutOfTime(stamp=stamp))
+            entry.deadline = self.surroundings.clock.monotonic() + plan.timeout
+        self._watch(entry)
         return True
 
     def _watch(self, entry: OpenAttempt) -> None:
@@ -223,6 +223,10 @@ class CoordinatorActor(Actor):
         entry.ref.monitor(
             lambda reason: me.cast(WorkerEnded(stamp=stamp, reason=reason))
         )
+        # Also for a worker of before our restart: its timer died with our last life.
+        if entry.deadline is not None:
+            left = entry.deadline - self.surroundings.clock.monotonic()
+            self.send_after(max(0.0, left), OutOfTime(stamp=stamp))
 
     # What comes back.
 

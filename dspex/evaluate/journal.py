@@ -72,6 +72,8 @@ class OpenAttempt:
     stamp: Stamp
     scope: Scope
     ref: Ref[Any] | None = None
+    deadline: float | None = None
+    """When its time is over, on the tree's clock; `None` for no limit."""
     out_of_time: bool = False
     """Whether it was given up because its deadline passed."""
 

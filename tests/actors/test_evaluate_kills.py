@@ -178,3 +178,38 @@ def test_workers_killed_from_outside_are_not_charged(provider: FakeProvider) -> 
     (result,) = finished
     assert result.score == 100.0
     assert sorted(o.stamp.attempt for o in result.outcomes if o) == [1] * 16 + [2] * 4
+
+
+def test_a_deadline_outlives_the_coordinator_that_set_it() -> None:
+    released, working = threading.Event(), threading.Event()
+
+    def program(question: str) -> dspex.Prediction:
+        if question == "q0":
+            working.set()
+            released.wait(30)
+        return dspex.Prediction(answer=question.replace("q", "a"))
+
+    with dspex.Runtime() as runtime:
+
+        def kill_coordinator() -> None:
+            assert working.wait(30)
+            names = runtime.start().registry.names()
+            (name,) = [name for name in names if name.endswith("/coordinator")]
+            runtime.start().registry.lookup(name).kill()
+
+        thread = threading.Thread(target=kill_coordinator)
+        thread.start()
+        evaluate = dspex.Evaluate(
+            devset=rows(3),
+            metric=right,
+            concurrency=1,
+            timeout=1.0,
+            display_progress=False,
+        )
+        result = evaluate(program)
+        released.set()
+        thread.join(30)
+
+    assert [o.stamp.example for o in result.failures] == [0]
+    assert "1 timeout" in str(result)
+    assert result.restarts == 1
