@@ -9,7 +9,7 @@ import pytest
 from supervisors import Actor, ChildSpec, Estate, Intensity, StartError, Supervisor
 from supervisors._messages import GetChildren
 from supervisors.testing import Probe
-from tests.actors.parts import WAIT, Block, Scripted, letting_go, refs
+from tests.supervisors.actors.parts import WAIT, Block, Scripted, letting_go, refs
 
 
 class Book(Estate):

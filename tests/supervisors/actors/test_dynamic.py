@@ -18,7 +18,7 @@ from supervisors import (
     Supervisor,
 )
 from supervisors.testing import Probe
-from tests.actors.parts import (
+from tests.supervisors.actors.parts import (
     WAIT,
     Block,
     Counter,

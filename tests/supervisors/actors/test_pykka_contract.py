@@ -18,7 +18,7 @@ from pykka.messages import ProxyCall, _ActorStop
 from supervisors import NO_REPLY, Actor, ActorDownError, Ref, Supervisor
 from supervisors._future import ReplyFuture
 from supervisors._mailbox import Mailbox
-from tests.actors.parts import (
+from tests.supervisors.actors.parts import (
     WAIT,
     Block,
     BoomError,

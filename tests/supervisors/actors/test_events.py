@@ -10,7 +10,7 @@ import pytest
 from supervisors import Event, Events, Supervisor
 from supervisors import events as names
 from supervisors.testing import Probe
-from tests.actors.parts import Scripted, boom, worker
+from tests.supervisors.actors.parts import Scripted, boom, worker
 
 
 def test_a_handler_gets_the_events_of_its_prefix() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from supervisors import ReplyFuture
 from supervisors.testing import Probe
-from tests.actors.parts import WAIT, BoomError
+from tests.supervisors.actors.parts import WAIT, BoomError
 
 
 def test_the_first_to_settle_wins() -> None:

@@ -32,7 +32,7 @@ from supervisors import (
 )
 from supervisors.actor import launch
 from supervisors.testing import ManualClock, Probe, ProbeActor
-from tests.actors.parts import (
+from tests.supervisors.actors.parts import (
     WAIT,
     Block,
     BoomError,

@@ -41,7 +41,7 @@ from supervisors import events as names
 from supervisors._messages import AddChild
 from supervisors.exits import RestartLimitReached
 from supervisors.testing import ManualClock, Probe
-from tests.actors.parts import (
+from tests.supervisors.actors.parts import (
     WAIT,
     Block,
     BoomError,

@@ -21,7 +21,7 @@ from supervisors import (
     within,
 )
 from supervisors.testing import Probe
-from tests.actors.parts import (
+from tests.supervisors.actors.parts import (
     WAIT,
     Block,
     BoomError,

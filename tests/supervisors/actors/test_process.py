@@ -32,7 +32,7 @@ from supervisors import (
 from supervisors.actor import launch
 from supervisors.process import ProcessEnded
 from supervisors.testing import ManualClock, Probe
-from tests.actors.parts import WAIT, running
+from tests.supervisors.actors.parts import WAIT, running
 
 OBEYS = """
 import sys

@@ -8,7 +8,14 @@ import pytest
 
 from supervisors import Scope, ScopeCancelledError, current_scope, within
 from supervisors.testing import Probe
-from tests.actors.parts import WAIT, Block, Scripted, letting_go, nothing, running
+from tests.supervisors.actors.parts import (
+    WAIT,
+    Block,
+    Scripted,
+    letting_go,
+    nothing,
+    running,
+)
 
 
 def test_a_call_that_is_open_ends_when_its_scope_is_cancelled() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from supervisors import _threads
 from supervisors._threads import ThreadCache
-from tests.actors.parts import WAIT
+from tests.supervisors.actors.parts import WAIT
 
 word: contextvars.ContextVar[str] = contextvars.ContextVar("word", default="none")
 

@@ -12,7 +12,7 @@ from pykka._envelope import Envelope
 
 from supervisors import NO_REPLY, Actor, ActorDownError, Ref, ReplyFuture
 from supervisors._mailbox import Mailbox
-from tests.actors.parts import WAIT, BoomError
+from tests.supervisors.actors.parts import WAIT, BoomError
 
 
 class Mortal(Actor):

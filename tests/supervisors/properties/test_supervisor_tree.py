@@ -20,7 +20,7 @@ from supervisors import (
     SupervisorActor,
 )
 from supervisors.testing import Probe, assert_no_actor_left
-from tests.actors.parts import Told, boom, worker
+from tests.supervisors.actors.parts import Told, boom, worker
 
 PLENTY = Intensity(max_restarts=1_000, within=60)
 BRANCHES = ("left", "right")

@@ -22,7 +22,7 @@ from supervisors import (
 )
 from supervisors.exits import SHUTDOWN
 from supervisors.testing import Probe
-from tests.actors.parts import WAIT, BoomError, Scripted
+from tests.supervisors.actors.parts import WAIT, BoomError, Scripted
 
 
 @pytest.fixture

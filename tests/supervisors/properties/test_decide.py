@@ -41,7 +41,7 @@ from supervisors.exits import (
     Shutdown,
     is_abnormal,
 )
-from tests.unit.supervisors.driving import Driver, child
+from tests.supervisors.unit.driving import Driver, child
 
 IDS = "abcdef"
 BAD = Failed("bad")

@@ -13,7 +13,7 @@ from supervisors import (
 )
 from supervisors._messages import AddChild, TerminateChild
 from supervisors.testing import Probe
-from tests.actors.parts import (
+from tests.supervisors.actors.parts import (
     WAIT,
     Block,
     Counter,

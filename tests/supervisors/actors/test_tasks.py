@@ -24,7 +24,7 @@ from supervisors import (
     current_scope,
 )
 from supervisors.testing import Probe
-from tests.actors.parts import WAIT, Block, BoomError, letting_go, worker
+from tests.supervisors.actors.parts import WAIT, Block, BoomError, letting_go, worker
 
 word: contextvars.ContextVar[str] = contextvars.ContextVar("word", default="none")
 

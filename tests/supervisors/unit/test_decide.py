@@ -38,7 +38,7 @@ from supervisors.exits import (
     RestartLimitReached,
     Shutdown,
 )
-from tests.unit.supervisors.driving import Driver, child
+from tests.supervisors.unit.driving import Driver, child
 
 BOOM = Failed("boom")
 BAD = Failed("bad")
