@@ -4,19 +4,22 @@ Start at `Supervisor` and `ChildSpec`; write your parts as `Actor`. Nothing here
 language models: the package is useful to any Pykka program.
 """
 
+from supervisors._callbacks import NO_REPLY, Ignore, Refuse, Stop
 from supervisors._effects import ChildCounts, ChildState, ChildStatus
 from supervisors._future import ReplyFuture
 from supervisors._life import ReplyToken
-from supervisors.actor import NO_REPLY, Actor, Ignore, Refuse, Stop, Surroundings
+from supervisors.actor import Actor
 from supervisors.child_spec import ChildSpec, Intensity, Restart, Strategy
 from supervisors.clock import SYSTEM_CLOCK, Clock, SystemClock
 from supervisors.dynamic import DynamicSupervisorActor
 from supervisors.errors import (
     ActorDownError,
+    BlockingCallError,
     CallTimeoutError,
     ChildNotFoundError,
     ChildStateError,
     ConfigError,
+    MailboxFullError,
     RestartLimitError,
     ScopeCancelledError,
     SelfCallError,
@@ -24,6 +27,7 @@ from supervisors.errors import (
     SupervisorError,
 )
 from supervisors.estate import Estate
+from supervisors.event_loop import EventLoopActor, LoopActor
 from supervisors.events import Event, Events
 from supervisors.exits import (
     Crashed,
@@ -36,13 +40,14 @@ from supervisors.exits import (
     Shutdown,
 )
 from supervisors.handle import Handle
-from supervisors.loop_actor import LoopActor
+from supervisors.monitor import Down, ExitSignal, Monitor
 from supervisors.process import ProcessActor, ProcessSpec
 from supervisors.ref import Ref
 from supervisors.registry import Registry
-from supervisors.scope import Scope, current_scope, within
+from supervisors.scope import Scope, current_scope, deadline, last_words, within
 from supervisors.supervisor import Supervisor
 from supervisors.supervisor_actor import SupervisorActor
+from supervisors.surroundings import Surroundings
 from supervisors.tasks import Task, TaskActor, TaskSupervisor
 from supervisors.tree import TreeNode, draw, snapshot
 
@@ -51,6 +56,7 @@ __all__ = [
     "SYSTEM_CLOCK",
     "Actor",
     "ActorDownError",
+    "BlockingCallError",
     "CallTimeoutError",
     "ChildCounts",
     "ChildNotFoundError",
@@ -61,11 +67,14 @@ __all__ = [
     "Clock",
     "ConfigError",
     "Crashed",
+    "Down",
     "DynamicSupervisorActor",
     "Estate",
     "Event",
+    "EventLoopActor",
     "Events",
     "ExitReason",
+    "ExitSignal",
     "Failed",
     "Handle",
     "Hung",
@@ -73,6 +82,8 @@ __all__ = [
     "Intensity",
     "Killed",
     "LoopActor",
+    "MailboxFullError",
+    "Monitor",
     "NoProcess",
     "Normal",
     "ProcessActor",
@@ -101,7 +112,9 @@ __all__ = [
     "TaskSupervisor",
     "TreeNode",
     "current_scope",
+    "deadline",
     "draw",
+    "last_words",
     "snapshot",
     "within",
 ]

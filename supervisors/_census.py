@@ -45,10 +45,12 @@ def zombies() -> tuple[Life, ...]:
     return tuple(_zombies.copy())
 
 
-def _forget() -> None:
+def _lose_in_fork() -> None:
+    for life in _alive.copy():
+        life.lose_in_fork()
     _alive.clear()
     _zombies.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_lose_in_fork)

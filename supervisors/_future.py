@@ -1,7 +1,7 @@
 """A promise of one reply that is kept exactly once.
 
-Lighter than Pykka's own (one lock used as a latch, no condition), with callbacks, and
-safe to settle from several threads: the first wins and the others are told so.
+Lighter than Pykka's own (a lock as a latch, made only for who waits), with callbacks,
+and safe to settle from several threads: the first wins and the others are told so.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import queue
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -26,13 +25,14 @@ class ReplyFuture(pykka.Future[T]):
     already), so they must be short and must not raise.
     """
 
+    # Pykka's own field; on the class it costs nothing per future. `set_get_hook` makes
+    # the fields of an instance when somebody wants them.
+    _get_hook: Any = None
+
     def __init__(self) -> None:
-        super().__init__()
-        self._latch = threading.Lock()
-        self._latch.acquire()
-        # Whoever pops the token may settle: deque.pop is atomic, so nobody else can.
-        self._token: deque[None] = deque((None,))
-        self._callbacks: deque[Callable[[ReplyFuture[T]], None]] = deque()
+        # Whoever pops the token may settle: list.pop is atomic, so nobody else can.
+        self._token = [True]
+        self._callbacks: list[Callable[[ReplyFuture[T]], object]] = []
         self._value: Any = None
         self._error: BaseException | None = None
         self._done = False
@@ -40,6 +40,10 @@ class ReplyFuture(pykka.Future[T]):
     def done(self) -> bool:
         """Whether the reply is there."""
         return self._done
+
+    def failed(self) -> bool:
+        """Whether the reply is there and is an error."""
+        return self._error is not None
 
     def resolve(self, value: Any) -> bool:
         """Settle with a value; `False` when somebody settled it before."""
@@ -49,11 +53,18 @@ class ReplyFuture(pykka.Future[T]):
         """Settle with an error; `False` when somebody settled it before."""
         return self._settle(None, error)
 
-    def on_done(self, callback: Callable[[ReplyFuture[T]], None]) -> None:
+    def on_done(self, callback: Callable[[ReplyFuture[T]], object]) -> None:
         """Call `callback` with this future once, when it is settled."""
         self._callbacks.append(callback)
         if self._done:
             self._run_callbacks()
+
+    def forget(self, callback: Callable[[ReplyFuture[T]], object]) -> None:
+        """Do not call `callback` any more, if it has not been called yet."""
+        try:
+            self._callbacks.remove(callback)
+        except ValueError:
+            return
 
     def get(self, *, timeout: float | None = None) -> Any:
         """Wait for the reply and return it, or raise the error it was settled with.
@@ -74,10 +85,27 @@ class ReplyFuture(pykka.Future[T]):
         """Wait until settled, at most `timeout` seconds; say whether it is."""
         if self._done:
             return True
-        if not self._latch.acquire(timeout=-1 if timeout is None else max(timeout, 0)):
-            return self._done
-        self._latch.release()
-        return True
+        latch = threading.Lock()
+        latch.acquire()
+
+        def open_latch(_future: ReplyFuture[T]) -> None:
+            latch.release()
+
+        self.on_done(open_latch)
+        try:
+            if latch.acquire(timeout=-1 if timeout is None else max(timeout, 0)):
+                return True
+        except BaseException:
+            # A Ctrl-C, say: nobody waits here any more.
+            self.forget(open_latch)
+            raise
+        self.forget(open_latch)
+        return self._done
+
+    def set_get_hook(self, func: Any) -> None:
+        """Compute the value when it is asked for, as Pykka does."""
+        super().__init__()
+        super().set_get_hook(func)
 
     def set(self, value: Any = None) -> None:
         """Settle with a value, as Pykka does.
@@ -101,6 +129,13 @@ class ReplyFuture(pykka.Future[T]):
         if not self.reject(error):
             raise queue.Full
 
+    def settle_without_callbacks(self, value: Any) -> None:
+        """Settle in a forked child, where the callbacks' owners never were."""
+        self._token = []
+        self._callbacks = []
+        self._value = value
+        self._done = True
+
     def _settle(self, value: Any, error: BaseException | None) -> bool:
         try:
             self._token.pop()
@@ -108,15 +143,16 @@ class ReplyFuture(pykka.Future[T]):
             return False
         self._value, self._error = value, error
         self._done = True
-        self._latch.release()
-        self._run_callbacks()
+        if self._callbacks:
+            self._run_callbacks()
         return True
 
     def _run_callbacks(self) -> None:
         # Both the settler and a late adder may be here; each callback is popped once.
-        while True:
+        callbacks = self._callbacks
+        while callbacks:
             try:
-                callback = self._callbacks.popleft()
+                callback = callbacks.pop(0)
             except IndexError:
                 return
             callback(self)

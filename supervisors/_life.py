@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
@@ -14,9 +14,27 @@ from pykka.messages import _ActorStop
 from supervisors import _census
 from supervisors._future import ReplyFuture
 from supervisors._mailbox import Mailbox
-from supervisors.errors import ActorDownError, ScopeCancelledError
-from supervisors.exits import ExitReason, cause_of
+from supervisors.clock import SYSTEM_CLOCK, Clock
+from supervisors.errors import ActorDownError
+from supervisors.exits import NO_PROCESS, ExitReason, Normal, cause_of
 from supervisors.log import logger
+from supervisors.scope import Scope
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from supervisors.ref import Ref
+
+
+@dataclass(frozen=True, slots=True)
+class StopFor:
+    """End with a reason, behind the messages that wait. Pykka's stop has none."""
+
+    reason: ExitReason
+
+
+STOPS = (_ActorStop, StopFor)
+"""The messages whose sender wants the actor's end, and is answered by it."""
 
 
 class ReplyToken:
@@ -43,29 +61,98 @@ class Life:
     """The life of one incarnation, from start to exit reason.
 
     Shared by the actor, its refs and its supervisor. The exit reason is claimed exactly
-    once; whoever claims it (the actor itself, or a killer) also closes the mailbox and
-    answers every caller.
+    once; whoever claims it (the actor itself, or somebody outside) also closes the
+    mailbox and answers every caller.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_before_end",
+        "_claim",
+        "_label",
+        "_stop_wanted",
+        "at_rest",
+        "attention",
+        "children",
+        "clock",
+        "comes_back",
+        "ended",
+        "ends_at_once",
+        "entered",
+        "gave_up",
+        "gave_up_over",
+        "in_hand",
+        "in_hand_since",
+        "inbox",
+        "links",
+        "loop",
+        "next_due",
+        "on_abandon",
+        "on_signal",
+        "open_tokens",
+        "parked",
+        "path",
+        "ping",
+        "ref",
+        "resumed",
+        "scope",
+        "started",
+        "started_at",
+        "thread",
+        "thread_left",
+        "traps",
+    )
+
+    ref: Ref[Any]
+    """The incarnation as others see it; set by the actor."""
+
     def __init__(self, label: str, inbox: Mailbox) -> None:
-        self.label = label
+        self._label = label
         self.inbox = inbox
+        self.path: tuple[str, ...] = ()
+        self.scope = Scope(label, voids=True)
         self.started: ReplyFuture[None] = ReplyFuture()
         self.ended: ReplyFuture[ExitReason] = ReplyFuture()
-        self._stop_wanted: ExitReason | None = None
+        self.thread_left: ReplyFuture[None] = ReplyFuture()
+        self.thread: threading.Thread | None = None
+        self.entered = False
+        self.started_at: float | None = None
+        self.clock: Clock = SYSTEM_CLOCK
+        self.next_due: float | None = None
         self.in_hand: Envelope[Any] | None = None
         self.in_hand_since = 0.0
-        self.started_at = 0.0
         self.open_tokens: set[ReplyToken] = set()
-        self.entered = False
-        self.thread_left: ReplyFuture[None] = ReplyFuture()
+        # What the loop must look at before its next message: a stop, a suspension, the
+        # end. One flag, so that a message costs one look.
+        self.attention = False
+        self.at_rest = False
+        self.ends_at_once = False
+        self._stop_wanted: ExitReason | None = None
+        self.parked: ReplyFuture[None] | None = None
+        self.resumed: ReplyFuture[None] | None = None
+        self.traps = False
+        self.links: dict[Life, None] = {}
+        self.on_signal: Callable[[ExitReason, Life | None], object] | None = None
+        # For actors on an event loop: the loop, how to cancel the task that is this
+        # life, and how to hear whether the loop still turns.
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.on_abandon: Callable[[], object] | None = None
+        self.ping: Callable[[Callable[[], object]], object] | None = None
         self.children: Any = None
         self.gave_up: Any = None
         self.gave_up_over: Life | None = None
         self.comes_back = False
-        self._claim: deque[None] = deque((None,))
+        self._claim = [True]
         self._before_end: list[Callable[[ExitReason], object]] = []
-        self._wakers: dict[object, Callable[[], object]] = {}
+
+    @property
+    def label(self) -> str:
+        """What errors and pictures call it."""
+        return self._label
+
+    @label.setter
+    def label(self, label: str) -> None:
+        self._label = self.scope.label = label
 
     def before_end(self, step: Callable[[ExitReason], object]) -> None:
         """Call `step` with the reason when the actor ends, before anybody is told."""
@@ -79,34 +166,121 @@ class Life:
         """
         return not self._claim
 
-    @contextlib.contextmanager
-    def waiting(self, wake: Callable[[], object]) -> Iterator[None]:
-        """While this actor waits in the block, `wake` is called at its end.
-
-        Without it an actor killed inside a call would keep waiting, perhaps for an
-        actor that cannot come back before its own successor has started.
-        """
-        key = object()
-        self._wakers[key] = wake
-        if self.over():
-            wake()
-        try:
-            yield
-        finally:
-            del self._wakers[key]
-
     def ask_to_stop(self, reason: ExitReason) -> None:
         """Ask the actor to end, ahead of the messages that wait."""
         self._stop_wanted = reason
-        self.inbox.poke()
+        self._call_attention()
 
     def stop_wanted(self) -> ExitReason | None:
         """The reason it was asked to end with, if it was."""
         return self._stop_wanted
 
+    def suspend(self) -> ReplyFuture[None]:
+        """Let the actor handle nothing until `resume`; kept once it stands still."""
+        if self.parked is None:
+            self.parked = parked = ReplyFuture[None]()
+            self.resumed = ReplyFuture()
+            self.ended.on_done(lambda _ended: parked.resolve(None))
+            self._call_attention()
+        return self.parked
+
+    def resume(self) -> None:
+        """Let the actor handle messages again."""
+        resumed, self.resumed, self.parked = self.resumed, None, None
+        if resumed is not None:
+            resumed.resolve(None)
+
+    def park(self) -> None:
+        """The actor stands still now."""
+        parked = self.parked
+        if parked is not None:
+            parked.resolve(None)
+
+    def shut_down(self, reason: ExitReason) -> None:
+        """Take the request of whoever this life belongs to: end, with `reason`."""
+        if self.ends_at_once and not self.traps:
+            if not isinstance(reason, Normal):
+                self.end_from_outside(reason)
+        else:
+            self.ask_to_stop(reason)
+
+    def quiet(self) -> bool:
+        """Whether there is nothing to do until a message or a later timer comes."""
+        if self.over():
+            return self.ended.done()
+        due = self.next_due
+        return (
+            self.at_rest
+            and not self.attention
+            and self.inbox.idle()
+            and (due is None or due > self.clock.monotonic())
+        )
+
+    def _call_attention(self) -> None:
+        self.attention = True
+        resumed = self.resumed
+        if resumed is not None and (self._stop_wanted is not None or self.over()):
+            resumed.resolve(None)
+        self.inbox.poke()
+
     def in_thread(self) -> bool:
         """Whether a thread is in the actor's code."""
         return self.entered and not self.thread_left.done()
+
+    def link(self, other: Life) -> bool:
+        """Tie two lives; `False` when the other is over already.
+
+        Whoever takes a tie off tells the end, so it is told exactly once.
+        """
+        self.links[other] = None
+        other.links[self] = None
+        if other.over() and self.links.pop(other, _NO_LINK) is None:
+            other.links.pop(self, None)
+            return False
+        if self.ended.done():
+            # Ended from outside meanwhile, and has broken its other links already.
+            self._break_links(self.ended.get())
+        return True
+
+    def unlink(self, other: Life) -> None:
+        """Untie two lives."""
+        self.links.pop(other, None)
+        other.links.pop(self, None)
+
+    def signal(self, reason: ExitReason, source: Life | None) -> None:
+        """Take an exit signal, as a linked or a strange process sends it in OTP."""
+        if self.over():
+            return
+        if self.traps:
+            if self.on_signal is not None:
+                self.on_signal(reason, source)
+        elif not isinstance(reason, Normal):
+            self.end_from_outside(reason)
+
+    def parent_ended(self, reason: ExitReason) -> None:
+        """The supervisor above was killed: end as its exit signal makes one end."""
+        if self.traps:
+            self.ask_to_stop(reason)
+        else:
+            self.end_from_outside(reason)
+
+    def end_from_outside(self, reason: ExitReason) -> bool:
+        """End this life although its thread may be in a callback.
+
+        That thread cannot be ended. Its calls are refused from now on, and until it
+        leaves it counts as a zombie.
+        """
+        if not self.end(reason):
+            return False
+        self.scope.cancel(f"its actor was ended from outside ({reason})")
+        if self.on_abandon is not None:
+            self.on_abandon()
+        if self.in_thread():
+            _census.zombie(self)
+            if not self.in_thread():
+                _census.ended(self)
+        self.ref.actor_stopped.set()
+        return True
 
     def end(self, reason: ExitReason) -> bool:
         """End this life for everybody; `False` when it had ended before."""
@@ -116,20 +290,44 @@ class Life:
             return False
         for step in self._before_end:
             self._take(step, reason)
-        self.inbox.close(lambda envelope: _answer_dead(envelope, self.error(reason)))
+        self.inbox.close(lambda envelope: answer_dead(envelope, self.error(reason)))
         # First what is in hand, then the tokens: a handler that is done at this moment
         # has made its token before it put the message down.
         in_hand = self.in_hand
         if in_hand is not None:
-            _answer_dead(in_hand, self.error(reason))
+            answer_dead(in_hand, self.error(reason))
         for token in tuple(self.open_tokens):
             token.fail(self.error(reason))
         _census.left(self)
         self.started.reject(self.error(reason))
         self.ended.resolve(reason)
-        for wake in tuple(self._wakers.values()):
-            wake()
+        self._call_attention()
+        self._break_links(reason)
         return True
+
+    def lose_in_fork(self) -> None:
+        """End this life in a forked child, where its thread never was.
+
+        Touches nothing that another thread of the parent may have held.
+        """
+        self._claim = []
+        self.inbox.lose(lambda envelope: answer_dead(envelope, self.error(NO_PROCESS)))
+        for future in (self.started, self.thread_left):
+            future.settle_without_callbacks(None)
+        self.ended.settle_without_callbacks(NO_PROCESS)
+        # A fresh one: a thread of the parent may have held the old one's lock.
+        stopped = threading.Event()
+        stopped.set()
+        self.ref.actor_stopped = stopped
+
+    def _break_links(self, reason: ExitReason) -> None:
+        while self.links:
+            try:
+                peer, _ = self.links.popitem()
+            except KeyError:
+                return
+            if peer.links.pop(self, _NO_LINK) is None:
+                peer.signal(reason, self)
 
     def _take(self, step: Callable[[ExitReason], object], reason: ExitReason) -> None:
         try:
@@ -147,11 +345,16 @@ class Life:
         return error
 
 
-def _answer_dead(envelope: Envelope[Any], error: ActorDownError) -> None:
+_NO_LINK = object()
+
+
+def answer_dead(envelope: Envelope[Any], error: ActorDownError) -> None:
+    """Answer a message that nobody will handle any more."""
     future = envelope.reply_to
     if future is None:
         return
-    if isinstance(envelope.message, _ActorStop):
+    if isinstance(envelope.message, STOPS):
+        # Whoever asked it to stop has what they wanted.
         settle(future, None, None)
     else:
         settle(future, None, error)
@@ -172,11 +375,6 @@ def settle(future: Any, value: Any, error: BaseException | None) -> None:
             future.set_exception((type(error), error, None))
     except Exception:  # noqa: BLE001 - queue.Full: it was answered; first wins
         return
-
-
-def given_up(life: Life) -> ScopeCancelledError:
-    """What ends a call that a killed actor was making."""
-    return ScopeCancelledError(f"{life.label!r} was given up while it made a call")
 
 
 def now() -> float:

@@ -14,80 +14,45 @@ What differs from `pykka.ThreadingActor`, and why, in one place:
 
 from __future__ import annotations
 
-import heapq
-import itertools
-from dataclasses import dataclass
-from typing import Any, Self, cast
+import threading
+from typing import Any, ClassVar, Self, cast
 
 import pykka
 from pykka._envelope import Envelope
-from pykka.messages import _ActorStop
+from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
 
 from supervisors import _census
+from supervisors._callbacks import NO_REPLY, Refuse, reason_of
 from supervisors._current import enter
 from supervisors._future import ReplyFuture
-from supervisors._life import Life, ReplyToken, now, settle
-from supervisors._mailbox import Mailbox
+from supervisors._launch import launch
+from supervisors._life import STOPS, Life, ReplyToken, settle
+from supervisors._mailbox import BoundedMailbox, Mailbox
 from supervisors._threads import THREADS
-from supervisors.clock import SYSTEM_CLOCK, Clock
-from supervisors.errors import StartError
+from supervisors._timers import Timers
+from supervisors.clock import SYSTEM_CLOCK
+from supervisors.errors import SelfCallError
 from supervisors.events import Events
-from supervisors.exits import NORMAL, Crashed, ExitReason, Failed, cause_of
+from supervisors.exits import (
+    NO_PROCESS,
+    NORMAL,
+    Crashed,
+    ExitReason,
+    cause_of,
+)
 from supervisors.log import logger
+from supervisors.monitor import Down, ExitSignal, Monitor, watch
 from supervisors.ref import Ref
 from supervisors.registry import Registry
-from supervisors.scope import leave_scope
+from supervisors.scope import work_only_in
+from supervisors.surroundings import Surroundings
 
-
-class Ignore(Exception):  # noqa: N818 - not an error: OTP's `ignore`
-    """Raise in `on_start` to say: do not start me, and that is no failure."""
-
-
-class Stop(Exception):  # noqa: N818 - not an error: OTP's `{stop, Reason}`
-    """Raise in a callback to end the actor with a reason of your choice."""
-
-    def __init__(self, reason: ExitReason) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
-
-
-class _NoReply:
-    """The type of `NO_REPLY`."""
-
-    def __repr__(self) -> str:
-        return "NO_REPLY"
-
-
-NO_REPLY = _NoReply()
-"""Return it from a handler that answers later, through `Actor.reply_token()`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """Return it from a handler to give the caller an error and live on."""
-
-    error: BaseException
-    """What the caller's `call` raises."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What an actor gets from the tree it is started in."""
-
-    registry: Registry
-    """The tree's names."""
-    events: Events
-    """Where the tree's events go."""
-    clock: Clock
-    """The tree's time."""
-    path: tuple[str, ...] = ()
-    """Ids from the root down to this actor."""
-    parent: Ref[Any] | None = None
-    """The supervisor, or `None` for a root."""
+_OF_PYKKA = (ProxyCall, ProxyGetAttr, ProxySetAttr)
+"""The messages of Pykka's proxies; all others are for `on_receive`."""
 
 
 class Actor(pykka.ThreadingActor):
-    """An actor with exit reasons, monitors, timers, late replies and a name.
+    """An actor with exit reasons, links, monitors, timers, late replies and a name.
 
     Override `on_receive`, and `on_start`, `on_end` where needed. `__init__` runs in the
     starter's thread and only stores what it was given; `on_start` runs in the actor's.
@@ -110,14 +75,40 @@ class Actor(pykka.ThreadingActor):
     use_daemon_thread = True
     actor_inbox: Mailbox  # type: ignore[assignment] # `get` may return None here
 
+    trap_exit: ClassVar[bool] = False
+    """Whether exit signals of others become `ExitSignal` messages: OTP's flag.
+
+    `set_trap_exit` changes it for one actor.
+    """
+    mailbox_limit: ClassVar[int | None] = None
+    """How many messages may wait; one more is refused with `MailboxFullError`.
+
+    `None` is no bound. News of ends, timers, stops and exit signals are never refused.
+    """
+    ends_at_once: ClassVar[bool] = False
+    """Whether a shutdown ends an actor that does not trap exits without `on_end`.
+
+    That is OTP's rule. Here the default is to let the message in hand finish and to run
+    `on_end` whenever the actor is asked to stop, because Python's clean-up lives there.
+    """
+
     def __init__(self) -> None:
         super().__init__()
-        self.life = Life(type(self).__name__, self.actor_inbox)
-        self._actor_ref = Ref(self)
+        self._begin_life()
+
+    def _begin_life(self) -> None:
+        self.life = life = Life(type(self).__name__, self.actor_inbox)
+        life.traps = self.trap_exit
+        life.ends_at_once = self.ends_at_once
+        life.clock = SYSTEM_CLOCK
+        life.on_signal = self._trap
+        life.ref = self._actor_ref = Ref(self)
         self._surroundings: Surroundings | None = None
+        self._clock = SYSTEM_CLOCK
         self._exit_reason: ExitReason | None = None
-        self._timers: list[tuple[float, int, Any]] = []
-        self._timer_numbers = itertools.count()
+        self._timers: Timers | None = None
+        self._continuations: list[Any] = []
+        self._idle_due: float | None = None
 
     @property
     def actor_ref(self) -> Ref[Self]:
@@ -137,6 +128,8 @@ class Actor(pykka.ThreadingActor):
     @surroundings.setter
     def surroundings(self, given: Surroundings) -> None:
         self._surroundings = given
+        self._clock = self.life.clock = given.clock
+        self.life.path = given.path
 
     @classmethod
     def start(cls, *args: Any, **kwargs: Any) -> Ref[Self]:
@@ -173,20 +166,90 @@ class Actor(pykka.ThreadingActor):
 
     def send_after(self, seconds: float, message: Any) -> None:
         """Send `message` to this actor once `seconds` have passed on its clock."""
-        due = self.surroundings.clock.monotonic() + seconds
-        heapq.heappush(self._timers, (due, next(self._timer_numbers), message))
+        if self._timers is None:
+            self._timers = Timers()
+        self._timers.add(self._clock.monotonic() + seconds, message)
+
+    def continue_with(self, term: Any = None) -> None:
+        """Call `on_continue(term)` next, ahead of every message: OTP's `continue`.
+
+        In `on_start` it is for work that the starter need not wait for; after a message
+        for work its caller need not wait for.
+        """
+        self._continuations.append(term)
+
+    def idle_after(self, seconds: float) -> None:
+        """Call `on_idle` when no message comes for `seconds`: OTP's timeout.
+
+        It holds once, and the next message, whichever, calls it off.
+        """
+        self._idle_due = self._clock.monotonic() + seconds
+
+    def monitor(self, ref: Ref[Any]) -> Monitor:
+        """Watch an actor: its end brings this one exactly one `Down`.
+
+        When it is dead already the `Down` comes at once, with `NoProcess`. Watching
+        twice brings two.
+        """
+        return watch(ref, self.actor_inbox)
+
+    def demonitor(self, monitor: Monitor) -> bool:
+        """Call a watch off; no `Down` of it is handled from now on (OTP's `flush`).
+
+        Returns:
+            `False` when the watched actor had ended before.
+        """
+        return monitor.call_off()
+
+    def link(self, ref: Ref[Any]) -> None:
+        """Tie this actor's life to another's, both ways.
+
+        Raises:
+            SelfCallError: To itself.
+            ActorDownError: The other is dead. An actor that traps exits gets an
+                `ExitSignal` with `NoProcess` instead.
+        """
+        if ref.life is self.life:
+            msg = (
+                f"{self.life.label!r} linked itself, which means nothing. "
+                "Link another actor."
+            )
+            raise SelfCallError(msg)
+        if self.life.link(ref.life):
+            return
+        if not self.life.traps:
+            raise ref.life.error(NO_PROCESS)
+        self._trap(NO_PROCESS, ref.life)
+
+    def unlink(self, ref: Ref[Any]) -> None:
+        """Untie the two lives; nothing when they were not tied."""
+        self.life.unlink(ref.life)
+
+    def set_trap_exit(self, *, traps: bool) -> None:
+        """Say whether exit signals become messages from now on."""
+        self.life.traps = traps
+
+    # What to override, besides Pykka's `on_start` and `on_receive`.
+
+    def on_continue(self, term: Any) -> None:
+        """Do the work that `continue_with` announced."""
+
+    def on_idle(self) -> None:
+        """No message came for as long as `idle_after` said."""
 
     def on_end(self, reason: ExitReason) -> None:
-        """Clean up. Runs in the actor's thread at every end but a kill.
+        """Clean up: OTP's `terminate`. Runs in the actor's thread when it ends itself.
 
-        Pykka's `on_stop` (orderly) or `on_failure` (crash) run after it.
+        That is at every end but one from outside: a kill, or an exit signal that is not
+        trapped. Pykka's `on_stop` (orderly) or `on_failure` (crash) run after it.
         """
 
     # The loop.
 
-    @staticmethod
-    def _create_actor_inbox() -> Any:
-        return Mailbox()
+    @classmethod
+    def _create_actor_inbox(cls) -> Any:
+        limit = cls.mailbox_limit
+        return Mailbox() if limit is None else BoundedMailbox().bound(limit)
 
     @staticmethod
     def _create_future() -> pykka.Future[Any]:
@@ -197,22 +260,24 @@ class Actor(pykka.ThreadingActor):
         THREADS.run(self._actor_loop)
 
     def _actor_loop(self) -> None:
-        self.life.entered = True
-        enter(self.life)
+        life = self.life
+        life.thread = threading.current_thread()
+        life.entered = True
+        enter(life)
         # An actor is no part of the work that happened to start it.
-        leave_scope()
-        unsubscribe = self.surroundings.clock.subscribe(self.actor_inbox.poke)
+        work_only_in(life.scope)
+        unsubscribe = self._clock.subscribe(self.actor_inbox.poke)
         try:
             reason = self._live()
-            if not self.life.over():
+            if not life.over():
                 self._clean_up(reason)
-                self.life.end(self._exit_reason or reason)
+                life.end(self._exit_reason or reason)
         finally:
             unsubscribe()
             enter(None)
-            self.life.thread_left.resolve(None)
+            life.thread_left.resolve(None)
             self.actor_stopped.set()
-            _census.ended(self.life)
+            _census.ended(life)
 
     def _live(self) -> ExitReason:
         """Run from start to end and say why it ended."""
@@ -224,7 +289,7 @@ class Actor(pykka.ThreadingActor):
             self._exit_reason = reason_of(error)
             self.life.started.reject(error)
             return self._exit_reason
-        self.life.started_at = now()
+        self.life.started_at = self._clock.monotonic()
         if not self.life.started.resolve(None):
             return NORMAL
         try:
@@ -234,63 +299,137 @@ class Actor(pykka.ThreadingActor):
 
     def _receive_until_told(self) -> ExitReason:
         life = self.life
+        inbox = self.actor_inbox
         while True:
-            if life.over():
-                return NORMAL
-            told = life.stop_wanted()
-            if told is not None:
-                return told
-            envelope = self._due_timer() or self.actor_inbox.get(
-                self._until_next_timer()
-            )
+            if self._exit_reason is not None:
+                return self._exit_reason
+            if life.attention:
+                told = self._attend()
+                if told is not None:
+                    return told
+            if self._continuations:
+                self._continue()
+                continue
+            if self._timers is not None or self._idle_due is not None:
+                envelope = self._timer_or_message()
+            else:
+                life.at_rest = True
+                envelope = inbox.get()
+                life.at_rest = False
             if envelope is None:
                 continue
-            if life.stop_wanted() is not None:
-                # It will not be handled any more; the end of this life answers it.
-                self.actor_inbox.put(envelope)
-                continue
-            reason = self._handle(envelope)
-            if reason is not None:
-                return reason
+            if life.attention:
+                # A stop or a suspension came while it was being taken.
+                told = self._attend()
+                if told is not None:
+                    inbox.put_back(envelope)
+                    return told
+            self._handle(envelope)
 
-    def _handle(self, envelope: Envelope[Any]) -> ExitReason | None:
-        """Handle one message; the exit reason when it was the last one."""
+    def _attend(self) -> ExitReason | None:
+        """Do what somebody outside wants ahead of all messages; a reason to end."""
         life = self.life
-        life.in_hand_since = now()
-        life.in_hand = envelope
-        if life.over():
-            # Killed between the taking and the noting: whoever killed has not seen
-            # this message. The mailbox is closed, or about to be, and answers it.
-            self.actor_inbox.put(envelope)
-            return NORMAL
-        try:
-            if isinstance(envelope.message, _ActorStop):
-                # Pykka's stop() returns when the actor has ended, so it is answered
-                # by the end of this life.
-                return NORMAL
-            result = self._handle_receive(envelope.message)
-        except BaseException as error:  # noqa: BLE001 - it ends this actor only, with this as reason
-            self._exit_reason = reason_of(error)
-            return self._exit_reason
+        while True:
+            told = self._look_outside()
+            resumed = life.resumed
+            if told is not None or resumed is None:
+                return told
+            life.park()
+            resumed.wait()
+
+    def _look_outside(self) -> ExitReason | None:
+        life = self.life
+        # Cleared first: whoever wants something later sets it again.
+        life.attention = False
+        return NORMAL if life.over() else life.stop_wanted()
+
+    def _handle(self, envelope: Envelope[Any]) -> None:
+        """Handle one message and answer it. What it raises ends the actor."""
+        if not self._take_in_hand(envelope):
+            return
+        message = envelope.message
+        if isinstance(message, STOPS):
+            # Whoever stops it waits for its end, which answers this message.
+            self._exit_reason = getattr(message, "reason", NORMAL)
+            return
+        result = self._received(message)
         if envelope.reply_to is not None and result is not NO_REPLY:
-            if isinstance(result, Refuse):
-                settle(envelope.reply_to, None, result.error)
-            else:
-                settle(envelope.reply_to, result, None)
-        life.in_hand = None
-        return self._exit_reason
+            answer(envelope.reply_to, result)
+        self._put_down(envelope)
 
-    def _until_next_timer(self) -> float | None:
-        if not self._timers:
-            return None
-        return max(0.0, self._timers[0][0] - self.surroundings.clock.monotonic())
+    def _take_in_hand(self, envelope: Envelope[Any]) -> bool:
+        life = self.life
+        life.in_hand_since = self._clock.monotonic()
+        life.in_hand = envelope
+        self._idle_due = None
+        if not life.over():
+            return True
+        # Killed between the taking and the noting: whoever killed has not seen this
+        # message. The mailbox is closed, or about to be, and answers it.
+        self.actor_inbox.put_back(envelope)
+        return False
 
-    def _due_timer(self) -> Envelope[Any] | None:
-        if not self._timers:
+    def _put_down(self, envelope: Envelope[Any]) -> None:
+        if self._exit_reason is not None:
+            # In hand until the end is told, so that nobody takes it for idle.
+            return
+        self.life.in_hand = None
+        if envelope.__class__ is not Own:
+            self.actor_inbox.done()
+
+    def _received(self, message: Any) -> Any:
+        if isinstance(message, _OF_PYKKA):
+            return self._handle_receive(message)
+        if isinstance(message, Down) and message.monitor.called_off:
             return None
-        if self._timers[0][0] > self.surroundings.clock.monotonic():
+        return self.on_receive(message)
+
+    def _continue(self) -> None:
+        own = Own(self._continuations.pop(0))
+        if self._take_in_hand(own):
+            self.on_continue(own.message)
+            self._put_down(own)
+
+    def _timer_or_message(self) -> Envelope[Any] | None:
+        """A timer that is due, or a message, or `None` when one must look again."""
+        own = self._due_own()
+        if own is not None:
+            return own
+        life, idle_due = self.life, self._idle_due
+        life.next_due = self._nearest_own()
+        life.at_rest = True
+        envelope = self.actor_inbox.get(self._until(life.next_due))
+        life.at_rest = False
+        if envelope is None and idle_due is not None and self._is_idle(idle_due):
+            own = Own(None)
+            if self._take_in_hand(own):
+                self.on_idle()
+                self._put_down(own)
+        return envelope
+
+    def _due_own(self) -> Own | None:
+        """The message of a timer that is due."""
+        if self._timers is None:
             return None
-        return Envelope(heapq.heappop(self._timers)[2])
+        due = self._timers.pop_due(self._clock.monotonic())
+        return None if due is None else Own(due[0])
+
+    def _nearest_own(self) -> float | None:
+        """When this actor has something to do even if no message comes."""
+        nearest = None if self._timers is None else self._timers.next_due()
+        if nearest is None:
+            return self._idle_due
+        return nearest if self._idle_due is None else min(nearest, self._idle_due)
+
+    def _until(self, due: float | None) -> float | None:
+        return None if due is None else max(0.0, due - self._clock.monotonic())
+
+    def _is_idle(self, idle_due: float) -> bool:
+        return self._clock.monotonic() >= idle_due and self.actor_inbox.idle()
+
+    def _trap(self, reason: ExitReason, source: Life | None) -> None:
+        ref = None if source is None else source.ref
+        self.actor_inbox.put_system(Envelope(ExitSignal(ref, reason)))
 
     def _clean_up(self, reason: ExitReason) -> None:
         self._exit_reason = reason
@@ -299,20 +438,22 @@ class Actor(pykka.ThreadingActor):
                 step(reason)
             except BaseException as error:  # noqa: BLE001 - becomes the exit reason
                 self._exit_reason = reason = reason_of(error)
-        if not isinstance(reason, Crashed):
-            return
-        logger().error(
-            "actor crashed",
-            path="/".join(self.surroundings.path) or self.life.label,
-            exc_info=reason.exception,
-        )
+        self._report_crash(reason)
+
+    def _report_crash(self, reason: ExitReason) -> None:
+        if isinstance(reason, Crashed):
+            logger().error(
+                "actor crashed",
+                path="/".join(self.surroundings.path) or self.life.label,
+                exc_info=reason.exception,
+            )
 
     def _run_on_end(self, reason: ExitReason) -> None:
-        if self.life.started_at:
+        if self.life.started_at is not None:
             self.on_end(reason)
 
     def _run_pykka_hooks(self, reason: ExitReason) -> None:
-        if not self.life.started_at:
+        if self.life.started_at is None:
             return
         error = cause_of(reason)
         if error is None:
@@ -321,11 +462,20 @@ class Actor(pykka.ThreadingActor):
             self.on_failure(type(error), error, error.__traceback__)
 
 
-def reason_of(error: BaseException) -> ExitReason:
-    """The exit reason of an actor one of whose callbacks raised `error`."""
-    if isinstance(error, Ignore):
-        return NORMAL
-    return error.reason if isinstance(error, Stop) else Crashed(error)
+class Own(Envelope[Any]):
+    """What an actor has from itself, and not from its mailbox."""
+
+    __slots__: tuple[str, ...] = ()
+
+
+def answer(reply_to: Any, result: Any) -> None:
+    """Give a caller what the handler returned."""
+    if isinstance(result, Refuse):
+        settle(reply_to, None, result.error)
+    elif type(reply_to) is ReplyFuture:
+        reply_to.resolve(result)
+    else:
+        settle(reply_to, result, None)
 
 
 def _forwarding(future: Any) -> ReplyFuture[Any]:
@@ -334,27 +484,3 @@ def _forwarding(future: Any) -> ReplyFuture[Any]:
     if future is not None:
         ours.on_done(lambda done: settle(future, done._value, done._error))  # noqa: SLF001 - our own class
     return ours
-
-
-def launch(actor: Actor, timeout: float | None) -> None:
-    """Start the actor's loop and wait for `on_start`.
-
-    Raises:
-        Ignore: `on_start` raised it.
-        StartError: `on_start` raised, or took longer than `timeout` seconds.
-    """
-    life = actor.life
-    actor._start_actor_loop()  # noqa: SLF001 - Pykka's name for it
-    if not life.started.wait(timeout):
-        actor.actor_ref.kill()
-        msg = f"{life.label!r} did not start within {timeout:g} s, and was given up"
-        raise StartError(msg, reason=Failed("start timeout"))
-    try:
-        life.started.get()
-    except Ignore:
-        life.ended.wait()
-        raise
-    except BaseException as error:
-        reason = life.ended.get() if life.ended.wait(timeout) else reason_of(error)
-        msg = f"{life.label!r} did not start: {error}"
-        raise StartError(msg, reason=reason) from error

@@ -9,7 +9,9 @@ SupervisorError
 ├─ ActorDownError (pykka.ActorDeadError)  the actor called is dead; .name .reason
 │   └─ RestartLimitError             and its tree gave up restarting it
 ├─ CallTimeoutError (TimeoutError)   no answer within the call's timeout
+├─ MailboxFullError                  the actor's bounded mailbox refused a message
 ├─ SelfCallError                     an actor asked itself
+├─ BlockingCallError                 an event loop was about to be blocked by a call
 └─ ScopeCancelledError               the work that made the call was given up
 ```
 """
@@ -96,8 +98,27 @@ class CallTimeoutError(SupervisorError, TimeoutError):
     """An actor did not answer in time. It lives, and a late answer is dropped."""
 
 
+class MailboxFullError(SupervisorError):
+    """The actor has a bounded mailbox, and as many messages wait as it allows.
+
+    Attributes:
+        limit: The bound.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit} messages wait for this actor, which is its mailbox_limit; the "
+            "message was not sent. Send fewer at a time, or raise the limit."
+        )
+        self.limit = limit
+
+
 class SelfCallError(SupervisorError):
     """An actor asked itself, and would have waited for ever."""
+
+
+class BlockingCallError(SupervisorError):
+    """An actor on an event loop made a call that would block the loop."""
 
 
 class ScopeCancelledError(SupervisorError):

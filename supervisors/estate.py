@@ -8,8 +8,9 @@ callback, has left its code.
 
 from __future__ import annotations
 
+from supervisors._callbacks import Stop
 from supervisors._life import Life
-from supervisors.actor import Actor, Stop
+from supervisors.actor import Actor
 from supervisors.exits import Failed
 
 PATIENCE = 10.0

@@ -7,8 +7,8 @@ from typing import Any
 from supervisors._future import ReplyFuture
 from supervisors._mailbox import remaining
 from supervisors.clock import SYSTEM_CLOCK
-from supervisors.errors import ActorDownError, CallTimeoutError
-from supervisors.ref import DEFAULT_CALL_TIMEOUT, await_reply
+from supervisors.errors import ActorDownError
+from supervisors.ref import DEFAULT_CALL_TIMEOUT, Ref, check_not_on_event_loop
 from supervisors.registry import Registry
 
 
@@ -64,21 +64,63 @@ class Handle:
 
         Raises:
             ActorDownError: The actor is gone, or its tree gave up.
+            BlockingCallError: From an actor on an event loop; use `acall` there.
             CallTimeoutError: No answer in time.
+            MailboxFullError: The actor has a bounded mailbox, and it is full.
             ScopeCancelledError: The work this call belongs to was given up.
             SelfCallError: The actor itself is calling.
         """
         if not idempotent:
-            return await_reply(self.submit(message), timeout, self.name)
-        deadline = None if timeout is None else SYSTEM_CLOCK.monotonic() + timeout
+            return self._registry.lookup(self.name).call(message, timeout)
+        check_not_on_event_loop(self.name)
+        deadline = _deadline(timeout)
         while True:
             ref = self._registry.await_name(self.name, remaining(deadline))
             try:
-                return await_reply(ref.submit(message), remaining(deadline), self.name)
-            except CallTimeoutError:
-                raise
+                return ref.call(message, remaining(deadline))
             except ActorDownError:
-                # Only the death of the actor called is ours to wait out; a reply that
-                # tells of somebody else's death leaves our actor alive.
-                if ref.is_alive():
-                    raise
+                _raise_unless_gone(ref)
+
+    async def acall(
+        self,
+        message: Any,
+        timeout: float | None = DEFAULT_CALL_TIMEOUT,
+        *,
+        idempotent: bool = False,
+    ) -> Any:
+        """Send and await the reply, on any event loop, without blocking it.
+
+        Cancelling the awaiting task withdraws from the call: its answer is dropped.
+
+        Args:
+            message: What to send.
+            timeout: Seconds for everything; `None` waits as long as the tree stands.
+            idempotent: As in `call`.
+
+        Raises:
+            The same errors as `call`, but for `BlockingCallError`.
+        """
+        if not idempotent:
+            return await self._registry.lookup(self.name).acall(message, timeout)
+        deadline = _deadline(timeout)
+        while True:
+            ref = await self._registry.await_name_on_loop(
+                self.name, remaining(deadline)
+            )
+            try:
+                return await ref.acall(message, remaining(deadline))
+            except ActorDownError:
+                _raise_unless_gone(ref)
+
+
+def _deadline(timeout: float | None) -> float | None:
+    return None if timeout is None else SYSTEM_CLOCK.monotonic() + timeout
+
+
+def _raise_unless_gone(ref: Ref[Any]) -> None:
+    """Let the death of the actor called be waited out, and nothing else.
+
+    A reply that tells of somebody else's death leaves the actor called alive.
+    """
+    if ref.is_alive():
+        raise  # noqa: PLE0704 - called while the error is being handled

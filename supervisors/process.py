@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from supervisors._callbacks import Stop
 from supervisors._threads import THREADS
-from supervisors.actor import Actor, Stop
+from supervisors.actor import Actor
 from supervisors.exits import KILLED, ExitReason, Failed
 
 LONGEST_LINE = 64 * 1024

@@ -7,27 +7,25 @@ for ever afterwards; people hold a `Handle`, which finds the present one by name
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pykka
 from pykka._envelope import Envelope
 
-from supervisors import _census
-from supervisors._current import current_life
+from supervisors._acall import acall
+from supervisors._current import current_life, on_event_loop
 from supervisors._future import ReplyFuture
-from supervisors._life import Life, given_up
-from supervisors.errors import (
-    CallTimeoutError,
-    SelfCallError,
-)
+from supervisors._life import Life, StopFor
+from supervisors._waiting import await_reply
+from supervisors.errors import BlockingCallError, SelfCallError
 from supervisors.exits import (
     KILLED,
+    NORMAL,
     SHUTDOWN,
     ExitReason,
 )
-from supervisors.scope import current_scope
+from supervisors.scope import check_scopes, current_scopes, sends_are_void
 
 if TYPE_CHECKING:
     from supervisors.actor import Actor
@@ -42,7 +40,8 @@ class Ref(pykka.ActorRef[A]):
     """One incarnation of a supervised actor. Pykka's `tell`, `ask`, `stop` still work.
 
     What is new: `call` (an ask with a timeout, refused on oneself, cancelled with its
-    scope), `cast` (a tell that never raises), `monitor`, `shutdown`, `kill`.
+    scope), `acall` (the same for `await`), `cast` (a tell that does not mind a dead
+    actor), `monitor`, `signal`, `shutdown`, `kill`, `suspend`.
     """
 
     def __init__(self, actor: Actor) -> None:
@@ -50,26 +49,31 @@ class Ref(pykka.ActorRef[A]):
         self.life: Life = actor.life
 
     def cast(self, message: Any) -> None:
-        """Send `message` and forget it; to a dead actor it is dropped, as in OTP."""
-        self.life.inbox.put(Envelope(message))
+        """Send `message` and forget it; to a dead actor it is dropped, as in OTP.
+
+        It is void as well when it comes out of a dead actor's code, which may still
+        run: see `supervisors.scope.last_words` for what must be sent all the same.
+
+        Raises:
+            MailboxFullError: The actor has a bounded mailbox, and it is full.
+        """
+        if not sends_are_void():
+            self.life.inbox.put(Envelope(message))
 
     def submit(self, message: Any) -> ReplyFuture[Any]:
         """Send `message` and return the promise of its reply.
 
         Raises:
+            MailboxFullError: The actor has a bounded mailbox, and it is full.
             ScopeCancelledError: The work this call belongs to was given up; nothing
                 is sent.
             SelfCallError: When an actor submits to itself.
         """
-        scope = current_scope()
-        if scope is not None:
-            scope.check()
+        scopes = current_scopes()
+        if scopes:
+            check_scopes(scopes)
         if current_life() is self.life:
-            msg = (
-                f"{self.life.label!r} called itself and would wait for ever. "
-                "Call the method directly, or send the message with cast()."
-            )
-            raise SelfCallError(msg)
+            raise _self_call(self.life.label)
         future: ReplyFuture[Any] = ReplyFuture()
         self.life.inbox.put(Envelope(message, reply_to=future))
         return future
@@ -79,41 +83,117 @@ class Ref(pykka.ActorRef[A]):
 
         Args:
             message: What to send.
-            timeout: Seconds to wait; `None` waits as long as the actor lives.
+            timeout: Seconds to wait; `None` waits as long as the actor lives. The
+                deadline of a scope around the call holds as well.
 
         Raises:
             ActorDownError: The actor is dead, or died before it answered.
+            BlockingCallError: From an actor on an event loop; use `acall` there.
             CallTimeoutError: It did not answer in time; a late answer is dropped.
+            MailboxFullError: The actor has a bounded mailbox, and it is full.
             ScopeCancelledError: The work this call belongs to was given up.
             SelfCallError: An actor called itself.
         """
-        return await_reply(self.submit(message), timeout, self.life.label)
+        check_not_on_event_loop(self.life.label)
+        return await_reply(self.submit(message), timeout, self.life)
 
-    def monitor(self, callback: Callable[[ExitReason], None]) -> None:
+    async def acall(
+        self, message: Any, timeout: float | None = DEFAULT_CALL_TIMEOUT
+    ) -> Any:
+        """Send `message` and await the reply, on any event loop, without blocking it.
+
+        Cancelling the awaiting task withdraws from the call: its answer is dropped.
+
+        Raises:
+            The same errors as `call`.
+        """
+        return await acall(self.submit(message), timeout, self.life)
+
+    def monitor(self, callback: Callable[[ExitReason], None]) -> Callable[[], None]:
         """Call `callback` with the exit reason exactly once, also when already dead.
 
-        It runs in the thread that ends the actor, so it only sends a message.
+        It runs in the thread that ends the actor, so it only sends a message. Actors
+        use `Actor.monitor`, which brings a message.
+
+        Returns:
+            What calls the watch off.
         """
-        self.life.ended.on_done(lambda future: callback(future.get()))
+
+        def tell(ended: ReplyFuture[ExitReason]) -> None:
+            callback(ended.get())
+
+        self.life.ended.on_done(tell)
+        return lambda: self.life.ended.forget(tell)
+
+    def signal(self, reason: ExitReason) -> None:
+        """Send an exit signal as a stranger: OTP's `exit(Pid, Reason)`.
+
+        An actor that traps exits gets an `ExitSignal`; any other ends at once with
+        `reason`, without `on_end`, unless the reason is `normal`. Supervisors ignore
+        it. For OTP's reason `kill`, which cannot be trapped, use `kill`.
+        """
+        self.life.signal(reason, None)
 
     def shutdown(self, reason: ExitReason = SHUTDOWN) -> None:
-        """Ask the actor to stop, ahead of the messages that wait. Does not wait."""
-        self.life.ask_to_stop(reason)
+        """Ask the actor to end, ahead of the messages that wait. Does not wait.
+
+        This is what a supervisor sends to its children, and only whoever started an
+        actor should; it is OTP's exit signal of the parent.
+        """
+        self.life.shut_down(reason)
+
+    def stop(
+        self,
+        *,
+        block: bool = True,
+        timeout: float | None = None,
+        reason: ExitReason = NORMAL,
+    ) -> Any:
+        """Stop the actor behind the messages that wait, as Pykka does.
+
+        Args:
+            block: Whether to wait for its end; else a future is returned.
+            timeout: Seconds to wait.
+            reason: What it ends with: OTP's `GenServer.stop(server, reason)`.
+
+        Returns:
+            `True`, or `False` when it was dead already.
+
+        Raises:
+            pykka.Timeout: It has not ended after `timeout` seconds.
+        """
+        if isinstance(reason, type(NORMAL)):
+            return super().stop(block=block, timeout=timeout)
+        ending: ReplyFuture[bool] = ReplyFuture()
+        alive = self.is_alive()
+        asked: ReplyFuture[Any] = ReplyFuture()
+        asked.on_done(lambda _done: ending.resolve(alive))
+        self.life.inbox.put_system(Envelope(StopFor(reason), reply_to=asked))
+        return ending.get(timeout=timeout) if block else ending
 
     def kill(self, reason: ExitReason = KILLED) -> bool:
         """End the actor for everybody at once; `False` when it was dead already.
 
         Callers are answered, waiting messages are void. A callback it is in goes on
-        until it returns: a thread cannot be killed.
+        until it returns: a thread cannot be killed. Its calls are refused, and what it
+        sends is void.
         """
-        if not self.life.end(reason):
-            return False
-        if self.life.in_thread():
-            _census.zombie(self.life)
-            if not self.life.in_thread():
-                _census.ended(self.life)
-        self.actor_stopped.set()
-        return True
+        return self.life.end_from_outside(reason)
+
+    def suspend(self, timeout: float | None = DEFAULT_CALL_TIMEOUT) -> bool:
+        """Let the actor handle no message until `resume`: OTP's `sys:suspend`.
+
+        Messages wait meanwhile; a shutdown, an exit signal or a kill still end it.
+
+        Returns:
+            Whether it stands still (or is dead) after `timeout` seconds; the message in
+            hand is finished first.
+        """
+        return self.life.suspend().wait(timeout)
+
+    def resume(self) -> None:
+        """Let the actor handle messages again: OTP's `sys:resume`."""
+        self.life.resume()
 
     def wait(self, timeout: float | None = None) -> ExitReason | None:
         """Wait for the actor's end; its reason, or `None` after `timeout` seconds."""
@@ -124,27 +204,22 @@ class Ref(pykka.ActorRef[A]):
         return not self.life.over()
 
 
-def await_reply(future: ReplyFuture[Any], timeout: float | None, label: str) -> Any:
-    """Wait for a submitted call as `Ref.call` does.
+def check_not_on_event_loop(label: str) -> None:
+    """Raise in an actor that lives on an event loop, whose loop would stand still.
 
     Raises:
-        CallTimeoutError: No reply within `timeout` seconds.
-        ScopeCancelledError: The calling scope was given up meanwhile.
+        BlockingCallError: Then.
     """
-    with contextlib.ExitStack() as stack:
-        scope, life = current_scope(), current_life()
-        if scope is not None:
-            scope.check()
-            stack.enter_context(scope.on_cancel(lambda: future.reject(scope.error())))
-        if life is not None:
-            stack.enter_context(life.waiting(lambda: future.reject(given_up(life))))
-        answered = future.wait(timeout)
-    if not answered:
+    if on_event_loop():
         msg = (
-            f"{label!r} did not answer within {timeout:g} s. It lives on, and its late "
-            "answer will be dropped; give a longer timeout if it needs one."
+            f"a call to {label!r} would block the event loop that this actor lives on. "
+            "Write `await handle.acall(...)` instead."
         )
-        error = CallTimeoutError(msg)
-        if future.reject(error):
-            raise error
-    return future.get()
+        raise BlockingCallError(msg)
+
+
+def _self_call(label: str) -> SelfCallError:
+    return SelfCallError(
+        f"{label!r} called itself and would wait for ever. "
+        "Call the method directly, or send the message with cast()."
+    )

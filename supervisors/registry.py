@@ -7,18 +7,17 @@ for anybody (OTP keeps its names in a shared table for the same reason).
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 from typing import Any
 
-from supervisors._current import current_life
-from supervisors._life import given_up
 from supervisors._mailbox import remaining
 from supervisors.clock import SYSTEM_CLOCK
 from supervisors.errors import ActorDownError
 from supervisors.exits import NO_PROCESS
 from supervisors.ref import Ref
-from supervisors.scope import current_scope
+from supervisors.scope import check_scopes, current_scopes
 
 
 class Registry:
@@ -74,10 +73,8 @@ class Registry:
         """
         deadline = None if timeout is None else SYSTEM_CLOCK.monotonic() + timeout
         with contextlib.ExitStack() as stack:
-            life, scope = current_life(), current_scope()
-            if life is not None:
-                stack.enter_context(life.waiting(self._wake))
-            if scope is not None:
+            scopes = current_scopes()
+            for scope in scopes:
                 stack.enter_context(scope.on_cancel(self._wake))
             stack.enter_context(self._changed)
             self._changed.wait_for(
@@ -85,16 +82,18 @@ class Registry:
                     self._closed is not None
                     or self._living(name) is not None
                     or name in self._graves
-                    or (life is not None and life.over())
-                    or (scope is not None and scope.cancelled)
+                    or any(scope.cancelled for scope in scopes)
                 ),
                 remaining(deadline),
             )
-            if scope is not None:
-                scope.check()
-            if life is not None and life.over():
-                raise given_up(life)
+            check_scopes(scopes)
             return self._living(name) or self._absent(name)
+
+    async def await_name_on_loop(
+        self, name: str, timeout: float | None = None
+    ) -> Ref[Any]:
+        """As `await_name`, on any event loop, without blocking it."""
+        return await asyncio.to_thread(self.await_name, name, timeout)
 
     def _wake(self) -> None:
         with self._changed:

@@ -1,22 +1,31 @@
 """What a call belongs to, so that giving up a piece of work gives up its calls.
 
 A Python thread cannot be killed. What can be done is to refuse every call it has open
-or makes later: then it stops spending, and soon stops. A scope travels in a context
-variable, so threads and tasks that copy the context inherit it.
+or makes later: then it stops spending, and soon stops. Each actor works in a scope of
+its own, which is cancelled when the actor is ended from outside; a piece of work may
+have one besides. Scopes travel in a context variable, so threads and tasks that are
+started through this package inherit those of their starter.
 """
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
+from supervisors._current import current_life
+from supervisors._future import ReplyFuture
+from supervisors._mailbox import remaining
+from supervisors.clock import SYSTEM_CLOCK
 from supervisors.errors import ScopeCancelledError
+
+_NO_TAGS: Mapping[str, Any] = MappingProxyType({})
 
 
 class Scope:
-    """One piece of work that can be given up as a whole.
+    """One piece of work that can be given up as a whole, and may have a deadline.
 
     Example:
         >>> scope = Scope("example 7")
@@ -26,10 +35,32 @@ class Scope:
         supervisors.errors.ScopeCancelledError: example 7 was given up: its ...
     """
 
-    def __init__(self, label: str, *, tags: dict[str, Any] | None = None) -> None:
+    __slots__ = ("_callbacks", "_open", "_why", "deadline", "label", "tags", "voids")
+
+    def __init__(
+        self,
+        label: str,
+        *,
+        tags: Mapping[str, Any] | None = None,
+        deadline: float | None = None,
+        voids: bool = False,
+    ) -> None:
+        """Name the work.
+
+        Args:
+            label: What errors call it.
+            tags: Values for whoever handles the work's calls; empty by default.
+            deadline: When calls in it stop waiting, on the machine's monotonic clock;
+                `None` leaves each call its own timeout.
+            voids: Whether cancelling also voids what is cast in it; for actors' own.
+        """
         self.label = label
-        self.tags = dict(tags or {})
+        self.tags = dict(tags) if tags else _NO_TAGS
+        self.deadline = deadline
+        self.voids = voids
         self._why: str | None = None
+        # Additions and removals are single steps; whoever cancels reads a copy.
+        self._open: dict[ReplyFuture[Any], None] = {}
         self._callbacks: dict[object, Callable[[], object]] = {}
 
     @property
@@ -41,6 +72,8 @@ class Scope:
         """Give the work up: calls open in it end now, later ones are refused."""
         if self._why is None:
             self._why = why
+        for future in tuple(self._open):
+            future.reject(self.error())
         for callback in tuple(self._callbacks.values()):
             callback()
 
@@ -60,6 +93,16 @@ class Scope:
         finally:
             del self._callbacks[key]
 
+    def opened(self, call: ReplyFuture[Any]) -> None:
+        """Count a call among the open ones; it fails at once when all was given up."""
+        self._open[call] = None
+        if self._why is not None:
+            call.reject(self.error())
+
+    def closed(self, call: ReplyFuture[Any]) -> None:
+        """The call is over, one way or another."""
+        self._open.pop(call, None)
+
     def error(self) -> ScopeCancelledError:
         """The error calls of this scope end with."""
         return ScopeCancelledError(f"{self.label} was given up: {self._why}")
@@ -70,30 +113,106 @@ class Scope:
         Raises:
             ScopeCancelledError: Then.
         """
-        if self.cancelled:
+        if self._why is not None:
             raise self.error()
 
 
-_current: contextvars.ContextVar[Scope | None] = contextvars.ContextVar(
-    "supervisors_scope", default=None
+# Outermost first: the actor's own, then those of its pieces of work. `None` is outside
+# of all of them, in an actor, too.
+_scopes: contextvars.ContextVar[tuple[Scope, ...] | None] = contextvars.ContextVar(
+    "supervisors_scopes", default=()
 )
 
 
 def current_scope() -> Scope | None:
-    """The scope this thread or task works in, if any."""
-    return _current.get()
+    """The innermost scope this thread or task works in, if any."""
+    scopes = current_scopes()
+    return scopes[-1] if scopes else None
 
 
-def leave_scope() -> None:
-    """Work in no scope from here on, in this thread's context."""
-    _current.set(None)
+def current_scopes() -> tuple[Scope, ...]:
+    """All scopes this thread or task works in, the innermost last."""
+    scopes = _scopes.get()
+    life = current_life()
+    if life is None or scopes is None:
+        return scopes or ()
+    # Missing when the actor runs its work in a context from elsewhere.
+    return scopes if life.scope in scopes else (life.scope, *scopes)
+
+
+def work_only_in(scope: Scope) -> None:
+    """Leave all scopes for one, in this thread's context."""
+    _scopes.set((scope,))
+
+
+def sends_are_void() -> bool:
+    """Whether this code belongs to an actor that was ended from outside.
+
+    A piece of work that was given up may still say so to others.
+    """
+    scopes = current_scopes()
+    return bool(scopes) and any(scope.voids and scope.cancelled for scope in scopes)
+
+
+@contextlib.contextmanager
+def last_words() -> Iterator[None]:
+    """Send what must be sent although the actor or the work it belongs to is over.
+
+    For the message that says so: "do not go on with what I asked for".
+    """
+    token = _scopes.set(None)
+    try:
+        yield
+    finally:
+        _scopes.reset(token)
+
+
+def check_scopes(scopes: tuple[Scope, ...]) -> None:
+    """Raise when one of the scopes was given up.
+
+    Raises:
+        ScopeCancelledError: Then.
+    """
+    for scope in scopes:
+        scope.check()
+
+
+def time_left(timeout: float | None, scopes: tuple[Scope, ...]) -> float | None:
+    """Seconds a call may wait: its timeout, or the nearest deadline around it."""
+    for scope in scopes:
+        left = remaining(scope.deadline)
+        if left is not None and (timeout is None or left < timeout):
+            timeout = left
+    return timeout
 
 
 @contextlib.contextmanager
 def within(scope: Scope) -> Iterator[Scope]:
-    """Work in `scope` until the block ends."""
-    token = _current.set(scope)
+    """Work in `scope`, too, until the block ends."""
+    token = _scopes.set((*current_scopes(), scope))
     try:
         yield scope
     finally:
-        _current.reset(token)
+        _scopes.reset(token)
+
+
+@contextlib.contextmanager
+def deadline(seconds: float, label: str = "work with a deadline") -> Iterator[Scope]:
+    """Let no call in the block wait longer than until `seconds` from now.
+
+    Example:
+        >>> from supervisors import Actor
+        >>> class Silent(Actor):
+        ...     def on_receive(self, message):
+        ...         return NO_REPLY
+        >>> from supervisors import NO_REPLY
+        >>> silent = Silent.start()
+        >>> with deadline(0.01):
+        ...     silent.call("hello", timeout=None)
+        Traceback (most recent call last):
+        supervisors.errors.CallTimeoutError: 'Silent' did not answer within 0.0... s...
+        >>> silent.stop()
+        True
+    """
+    with within(Scope(label, deadline=SYSTEM_CLOCK.monotonic() + seconds)) as scope:
+        yield scope

@@ -12,6 +12,8 @@ from supervisors._effects import (
     ChildCounts,
     ChildStatus,
 )
+from supervisors._launch import launch
+from supervisors._leaving import add_root
 from supervisors._life import Life
 from supervisors._messages import (
     AddChild,
@@ -21,7 +23,6 @@ from supervisors._messages import (
     RestartChild,
     TerminateChild,
 )
-from supervisors.actor import Surroundings, launch
 from supervisors.child_spec import ChildSpec, Intensity, Strategy
 from supervisors.clock import SYSTEM_CLOCK, Clock
 from supervisors.errors import (
@@ -36,6 +37,7 @@ from supervisors.handle import Handle
 from supervisors.ref import Ref
 from supervisors.registry import Registry
 from supervisors.supervisor_actor import SupervisorActor, limit_error, root_cause
+from supervisors.surroundings import Surroundings
 
 
 class Supervisor(Handle):
@@ -97,6 +99,7 @@ class Supervisor(Handle):
             raise ConfigError(msg)
         root.life.before_end(lambda reason: names.close(_over(root.life, reason)))
         launch(actor, timeout=None)
+        add_root(root)
         return cls(names, cls.ROOT, root)
 
     def __init__(

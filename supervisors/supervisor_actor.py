@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar, assert_never, cast
 
 from supervisors import events
+from supervisors._callbacks import Ignore, Refuse, Stop
 from supervisors._decide import (
     AutoShutdown,
     Machine,
@@ -31,6 +32,7 @@ from supervisors._effects import (
     Steps,
     StopChild,
 )
+from supervisors._launch import launch
 from supervisors._life import Life
 from supervisors._messages import (
     AddChild,
@@ -43,7 +45,7 @@ from supervisors._messages import (
     TerminateChild,
 )
 from supervisors._shown import HISTORY, Children, RestartRecord
-from supervisors.actor import Actor, Ignore, Refuse, Stop, launch
+from supervisors.actor import Actor
 from supervisors.child_spec import ChildSpec, Intensity, Restart, Strategy
 from supervisors.errors import (
     RestartLimitError,

@@ -10,11 +10,12 @@ from typing import Any, Generic, TypeVar, cast
 
 from supervisors._future import ReplyFuture
 from supervisors._messages import AddChild
+from supervisors._waiting import await_reply
 from supervisors.actor import Actor
 from supervisors.child_spec import ChildSpec, Restart
 from supervisors.errors import CallTimeoutError
 from supervisors.exits import KILLED, ExitReason
-from supervisors.ref import Ref, await_reply
+from supervisors.ref import Ref
 from supervisors.registry import Registry
 from supervisors.scope import Scope, within
 from supervisors.supervisor import Supervisor
@@ -94,7 +95,7 @@ class Task(Generic[T]):
         if not self._result.wait(timeout):
             msg = f"the task {self.ref.life.label!r} is not done after {timeout:g} s"
             raise CallTimeoutError(msg)
-        return cast("T", await_reply(self._result, 0, self.ref.life.label))
+        return cast("T", await_reply(self._result, 0, self.ref.life))
 
     def cancel(self, why: str = "it was cancelled") -> None:
         """Give the task up: its calls are refused and its result is an error now."""

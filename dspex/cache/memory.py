@@ -18,7 +18,7 @@ import cachetools
 
 from dspex.core.errors import LMError, LMTimeoutError
 from dspex.core.lm import Reply, Usage
-from supervisors import NO_REPLY, Actor, Handle, ReplyToken
+from supervisors import NO_REPLY, Actor, Handle, ReplyToken, last_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,7 +276,8 @@ class Cache:
 
     def leave(self, key: str, caller: str) -> None:
         """Withdraw; the next in line leads."""
-        self._handle.cast(Leave(key=key, caller=caller))
+        with last_words():
+            self._handle.cast(Leave(key=key, caller=caller))
 
     def clear(self) -> int:
         """Forget all answers; how many there were."""

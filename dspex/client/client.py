@@ -9,7 +9,7 @@ from dspex.client.call import Call
 from dspex.client.messages import Submit, Withdraw
 from dspex.core.errors import LMError
 from dspex.core.lm import Reply
-from supervisors import ActorDownError, Handle, RestartLimitError
+from supervisors import ActorDownError, Handle, RestartLimitError, last_words
 
 
 class Client:
@@ -43,7 +43,8 @@ class Client:
             raise
         except BaseException:
             # Whatever ended the waiting (a given-up scope, Ctrl-C), the call goes too.
-            self._handle.cast(Withdraw(call_id=call.id, waiter=waiter))
+            with last_words():
+                self._handle.cast(Withdraw(call_id=call.id, waiter=waiter))
             raise
 
     def _submit(self, message: Submit) -> Reply:

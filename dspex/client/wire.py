@@ -21,7 +21,7 @@ from dspex.core.errors import (
     LMInvalidRequestError,
 )
 from dspex.core.lm import Reply, Request
-from supervisors import Handle, LoopActor
+from supervisors import EventLoopActor, Handle
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for making a connection, TLS included."""
@@ -86,7 +86,7 @@ class WireUp:
     """A new wire is here and has nothing open. Cast to the client."""
 
 
-class WireActor(LoopActor):
+class WireActor(EventLoopActor):
     """Sends and reports. Every request is a task, cancelled when this actor ends."""
 
     def __init__(

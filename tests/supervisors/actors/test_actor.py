@@ -30,7 +30,7 @@ from supervisors import (
     Surroundings,
     _census,
 )
-from supervisors.actor import launch
+from supervisors._launch import launch
 from supervisors.testing import ManualClock, Probe, ProbeActor
 from tests.supervisors.actors.parts import (
     WAIT,
@@ -270,8 +270,9 @@ def test_shutdown_is_ahead_of_the_messages_that_wait() -> None:
 
 def test_a_message_taken_when_the_stop_was_asked_for_is_not_handled() -> None:
     ref = Scripted.start()
-    # The moment between the two steps of asking: the wish is there, the poke is not.
+    # The moment before the last step of asking: the wish is there, the poke is not.
     ref.life._stop_wanted = Shutdown("now")
+    ref.life.attention = True
     future = ref.submit(lambda actor: "handled")
 
     with pytest.raises(ActorDownError):

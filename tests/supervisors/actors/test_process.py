@@ -29,7 +29,7 @@ from supervisors import (
     Surroundings,
     process,
 )
-from supervisors.actor import launch
+from supervisors._launch import launch
 from supervisors.process import ProcessEnded
 from supervisors.testing import ManualClock, Probe
 from tests.supervisors.actors.parts import WAIT, running

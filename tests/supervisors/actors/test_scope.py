@@ -80,7 +80,7 @@ def test_an_actor_is_no_part_of_the_work_that_started_it() -> None:
     scope.cancel("over")
 
     with running(Scripted) as second:
-        assert first.call(lambda actor: current_scope()) is None
+        assert first.call(lambda actor: current_scope() is actor.life.scope)
         assert first.call(lambda actor: second.call(nothing)) is None
     first.shutdown()
 

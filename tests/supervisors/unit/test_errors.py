@@ -18,7 +18,7 @@ from supervisors import (
     Stop,
     SupervisorError,
 )
-from supervisors.actor import reason_of
+from supervisors._callbacks import reason_of
 
 
 def test_a_child_that_is_not_there_lists_those_that_are() -> None:

@@ -13,16 +13,16 @@ from supervisors import (
     NO_REPLY,
     ActorDownError,
     Crashed,
+    EventLoopActor,
     Events,
     Killed,
-    LoopActor,
     Ref,
     Registry,
     Shutdown,
     Surroundings,
     _census,
 )
-from supervisors.actor import launch
+from supervisors._launch import launch
 from supervisors.testing import ManualClock, Probe
 from tests.supervisors.actors.parts import (
     WAIT,
@@ -35,7 +35,7 @@ from tests.supervisors.actors.parts import (
 )
 
 
-class Looper(LoopActor):
+class Looper(EventLoopActor):
     """Does what it is sent, on its loop."""
 
     def __init__(self, probe: Probe | None = None) -> None:
@@ -175,7 +175,7 @@ def test_work_that_ended_is_forgotten() -> None:
         for _ in range(10):
             ref.call(lambda actor: actor.spawn(work()) and None)
         for _ in range(1_000):
-            if ref.call(lambda actor: len(actor._tasks)) == 0:
+            if ref.call(lambda actor: len(actor._spawned)) == 0:
                 return
         pytest.fail("ended work is still kept")
 
@@ -185,7 +185,7 @@ def test_cancelling_a_task_harms_nobody() -> None:
 
     def start(actor: Any) -> None:
         sleeper(probe)(actor)
-        (actor.task,) = actor._tasks
+        (actor.task,) = actor._spawned
 
     with running(Looper, probe) as ref:
         ref.call(start)

@@ -1,0 +1,59 @@
+"""Starting an actor and hearing how that went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from supervisors._callbacks import Ignore, reason_of
+from supervisors._leaving import check_not_leaving
+from supervisors.errors import StartError
+from supervisors.exits import KILLED, Failed
+
+if TYPE_CHECKING:
+    from supervisors._life import Life
+    from supervisors.actor import Actor
+
+
+def launch(actor: Actor, timeout: float | None) -> None:
+    """Start the actor's loop and wait for `on_start`.
+
+    Raises:
+        Ignore: `on_start` raised it.
+        StartError: `on_start` raised, or took longer than `timeout` seconds; or the
+            program is ending, when nothing starts any more.
+    """
+    begin(actor)
+    life = actor.life
+    if not life.started.wait(timeout):
+        life.end_from_outside(KILLED)
+        msg = f"{life.label!r} did not start within {timeout:g} s, and was given up"
+        raise StartError(msg, reason=Failed("start timeout"))
+    conclude(life, timeout)
+
+
+def begin(actor: Actor) -> None:
+    """Start the actor's loop.
+
+    Raises:
+        StartError: The program is ending.
+    """
+    check_not_leaving(actor.life.label)
+    actor._start_actor_loop()  # noqa: SLF001 - Pykka's name for it
+
+
+def conclude(life: Life, timeout: float | None) -> None:
+    """Say how the start went, once that is known.
+
+    Raises:
+        Ignore: `on_start` raised it.
+        StartError: `on_start` raised, or the actor ended meanwhile.
+    """
+    try:
+        life.started.get()
+    except Ignore:
+        life.ended.wait()
+        raise
+    except BaseException as error:
+        reason = life.ended.get() if life.ended.wait(timeout) else reason_of(error)
+        msg = f"{life.label!r} did not start: {error}"
+        raise StartError(msg, reason=reason) from error

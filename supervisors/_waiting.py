@@ -1,0 +1,103 @@
+"""Waiting for the reply to a call, and the list of all who do so at this moment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from supervisors._current import current_life
+from supervisors._future import ReplyFuture
+from supervisors._life import now
+from supervisors.errors import CallTimeoutError
+from supervisors.scope import current_scopes, time_left
+
+if TYPE_CHECKING:
+    from supervisors._life import Life
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """Somebody waits for a reply."""
+
+    waiter: Life | None
+    """The actor that waits; `None` for a thread that is in no actor."""
+    thread: int
+    """The thread it waits in, as `threading.get_ident` gives it."""
+    target: Life | str
+    """The actor that is to reply, or the name that is to come."""
+    since: float
+    """When the waiting began, monotonic seconds."""
+
+
+# Additions and removals are single steps; readers take a copy.
+_open: dict[object, OpenCall] = {}
+
+
+def open_calls() -> tuple[OpenCall, ...]:
+    """Everybody who waits now, in no order."""
+    return tuple(_open.copy().values())
+
+
+def note(call: object, waiter: OpenCall) -> None:
+    """Count somebody among those who wait, until `strike_off`."""
+    _open[call] = waiter
+
+
+def strike_off(call: object) -> None:
+    """The waiting for `call` is over."""
+    _open.pop(call, None)
+
+
+@contextmanager
+def noted(target: Life | str) -> Iterator[None]:
+    """Be among those who wait while the block runs."""
+    key = object()
+    _open[key] = OpenCall(current_life(), threading.get_ident(), target, now())
+    try:
+        yield
+    finally:
+        del _open[key]
+
+
+def await_reply(future: ReplyFuture[Any], timeout: float | None, target: Life) -> Any:
+    """Wait for a submitted call as `Ref.call` does.
+
+    Raises:
+        CallTimeoutError: No reply within `timeout` seconds, or by the nearest deadline.
+        ScopeCancelledError: A scope the caller works in was given up meanwhile.
+    """
+    if not future.done():
+        scopes = current_scopes()
+        if scopes:
+            timeout = time_left(timeout, scopes)
+        for scope in scopes:
+            scope.opened(future)
+        _open[future] = OpenCall(current_life(), threading.get_ident(), target, now())
+        try:
+            answered = future.wait(timeout)
+        finally:
+            del _open[future]
+            for scope in scopes:
+                scope.closed(future)
+        if not answered:
+            give_up(future, timeout, target.label)
+    return future.get()
+
+
+def give_up(future: ReplyFuture[Any], timeout: float | None, label: str) -> None:
+    """Take a call for unanswered; its reply, should it come, is dropped.
+
+    Raises:
+        CallTimeoutError: Unless the reply came at the last moment.
+    """
+    within = "its deadline" if timeout is None else f"{timeout:.3g} s"
+    msg = (
+        f"{label!r} did not answer within {within}. It lives on, and its late answer "
+        "will be dropped; give a longer timeout if it needs one."
+    )
+    error = CallTimeoutError(msg)
+    if future.reject(error):
+        raise error
