@@ -105,7 +105,7 @@ class Supervision(RuleBasedStateMachine):
         before = self._order()
         result = self.driver.run(steps)
         effects, self.driver.seen = self.driver.seen, []
-        self.retries += [e.child_id for e in effects if isinstance(e, RetryLater)]
+        self.retries += [str(e.key) for e in effects if isinstance(e, RetryLater)]
         self._check_order(before, effects)
         if isinstance(result, GaveUp):
             self._end()
