@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
+from supervisors.backoff import Backoff
 from supervisors.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -98,6 +99,13 @@ class ChildSpec:
     """Whether its end may stop its supervisor (OTP's automatic shutdown)."""
     start_timeout: float = 30.0
     """Seconds `on_start` may take before the start counts as failed."""
+    backoff: Backoff | None = None
+    """How long its restarts wait; `None` makes them at once, as in OTP.
+
+    A restart that waits was counted when it was planned. Siblings that it takes along
+    are stopped at once and started with it. `terminate_child` calls it off; siblings
+    stopped for it then stay down until `restart_child`.
+    """
 
     def __post_init__(self) -> None:
         if not self.id:

@@ -35,15 +35,18 @@ class ChildNotFoundError(SupervisorError, LookupError):
     """A supervisor has no child with that id.
 
     Attributes:
-        child_id: The id asked for.
-        known: The ids there are, in start order.
+        child_id: The id asked for, or the text of the ref.
+        known: The ids there are, in start order; empty where ids name nothing.
     """
 
-    def __init__(self, child_id: str, known: tuple[str, ...]) -> None:
+    def __init__(
+        self, child_id: str, known: tuple[str, ...], message: str | None = None
+    ) -> None:
         listed = ", ".join(repr(name) for name in known) or "none"
         super().__init__(
-            f"no child {child_id!r} under this supervisor; its children are: {listed}. "
-            "Pass one of those ids, or add it first with start_child()."
+            message
+            or f"no child {child_id!r} under this supervisor; its children are: "
+            f"{listed}. Pass one of those ids, or add it first with start_child()."
         )
         self.child_id = child_id
         self.known = known
@@ -55,7 +58,8 @@ class ChildStateError(SupervisorError):
     Attributes:
         child_id: The child.
         state: What it is instead, in OTP's words: `running`, `restarting`,
-            `already_present`, `already_started` or `max_children`.
+            `already_present`, `already_started`, `max_children` or
+            `simple_one_for_one`.
     """
 
     def __init__(self, message: str, *, child_id: str, state: str) -> None:

@@ -31,6 +31,7 @@ from supervisors._effects import (
     StartOutcome,
     Steps,
     StopChild,
+    StopChildren,
 )
 from supervisors._launch import launch
 from supervisors._life import Life
@@ -186,14 +187,26 @@ class SupervisorActor(Actor):
                 return self._start(effect.spec)
             case StopChild():
                 return self._stop_child(effect)
+            case StopChildren():
+                for child in effect.children:
+                    self._stop_child(child)
+                return None
             case RetryLater():
-                self.actor_ref.cast(RetryStart(child_id=effect.child_id))
+                self._retry_later(effect)
                 return None
             case Report():
                 self._report(effect)
                 return None
             case _:
                 assert_never(effect)
+
+    def _retry_later(self, effect: RetryLater) -> None:
+        # This actor drives a `Machine`, whose keys are ids.
+        message = RetryStart(child_id=cast("str", effect.key))
+        if effect.after > 0:
+            self.send_after(effect.after, message)
+        else:
+            self.actor_ref.cast(message)
 
     def _stop_child(self, effect: StopChild) -> ExitReason:
         return stop(effect.ref, effect.shutdown)
