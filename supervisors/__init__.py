@@ -9,9 +9,15 @@ from supervisors._effects import ChildCounts, ChildState, ChildStatus
 from supervisors._future import ReplyFuture
 from supervisors._life import ReplyToken
 from supervisors.actor import Actor
+from supervisors.backoff import Backoff
 from supervisors.child_spec import ChildSpec, Intensity, Restart, Strategy
 from supervisors.clock import SYSTEM_CLOCK, Clock, SystemClock
-from supervisors.dynamic import DynamicSupervisorActor
+from supervisors.dynamic import (
+    DynamicSupervisor,
+    DynamicSupervisorActor,
+    SimpleSupervisor,
+    SimpleSupervisorActor,
+)
 from supervisors.errors import (
     ActorDownError,
     BlockingCallError,
@@ -46,7 +52,8 @@ from supervisors.ref import Ref
 from supervisors.registry import Registry
 from supervisors.scope import Scope, current_scope, deadline, last_words, within
 from supervisors.supervisor import Supervisor
-from supervisors.supervisor_actor import SupervisorActor
+from supervisors.stock import supervised
+from supervisors.supervisor_actor import SupervisorActor, SupervisorOptions
 from supervisors.surroundings import Surroundings
 from supervisors.tasks import Task, TaskActor, TaskSupervisor
 from supervisors.tree import TreeNode, draw, snapshot
@@ -55,6 +62,7 @@ __all__ = [
     "NO_REPLY",
     "SYSTEM_CLOCK",
     "Actor",
+    "Backoff",
     "ActorDownError",
     "BlockingCallError",
     "CallTimeoutError",
@@ -68,6 +76,7 @@ __all__ = [
     "ConfigError",
     "Crashed",
     "Down",
+    "DynamicSupervisor",
     "DynamicSupervisorActor",
     "Estate",
     "Event",
@@ -100,11 +109,14 @@ __all__ = [
     "SelfCallError",
     "Shutdown",
     "StartError",
+    "SimpleSupervisor",
+    "SimpleSupervisorActor",
     "Stop",
     "Strategy",
     "Supervisor",
     "SupervisorActor",
     "SupervisorError",
+    "SupervisorOptions",
     "Surroundings",
     "SystemClock",
     "Task",
@@ -116,5 +128,6 @@ __all__ = [
     "draw",
     "last_words",
     "snapshot",
+    "supervised",
     "within",
 ]
