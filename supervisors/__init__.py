@@ -7,12 +7,15 @@ language models: the package is useful to any Pykka program.
 from supervisors._effects import ChildCounts, ChildState, ChildStatus
 from supervisors._future import ReplyFuture
 from supervisors._life import ReplyToken
+from supervisors._name_news import Registered, Unregistered
+from supervisors._name_table import Entry, Updated
 from supervisors.actor import NO_REPLY, Actor, Ignore, Refuse, Stop, Surroundings
 from supervisors.child_spec import ChildSpec, Intensity, Restart, Strategy
 from supervisors.clock import SYSTEM_CLOCK, Clock, SystemClock
 from supervisors.dynamic import DynamicSupervisorActor
 from supervisors.errors import (
     ActorDownError,
+    AlreadyRegisteredError,
     CallTimeoutError,
     ChildNotFoundError,
     ChildStateError,
@@ -51,6 +54,7 @@ __all__ = [
     "SYSTEM_CLOCK",
     "Actor",
     "ActorDownError",
+    "AlreadyRegisteredError",
     "CallTimeoutError",
     "ChildCounts",
     "ChildNotFoundError",
@@ -62,6 +66,7 @@ __all__ = [
     "ConfigError",
     "Crashed",
     "DynamicSupervisorActor",
+    "Entry",
     "Estate",
     "Event",
     "Events",
@@ -79,6 +84,7 @@ __all__ = [
     "ProcessSpec",
     "Ref",
     "Refuse",
+    "Registered",
     "Registry",
     "ReplyFuture",
     "ReplyToken",
@@ -100,6 +106,8 @@ __all__ = [
     "TaskActor",
     "TaskSupervisor",
     "TreeNode",
+    "Unregistered",
+    "Updated",
     "current_scope",
     "draw",
     "snapshot",

@@ -45,7 +45,7 @@ class Handle:
             ActorDownError: Nobody has the name now.
             SelfCallError: The actor itself is calling.
         """
-        return self._registry.lookup(self.name).submit(message)
+        return self._registry.resolve(self.name).submit(message)
 
     def call(
         self,

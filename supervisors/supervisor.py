@@ -26,6 +26,7 @@ from supervisors.child_spec import ChildSpec, Intensity, Strategy
 from supervisors.clock import SYSTEM_CLOCK, Clock
 from supervisors.errors import (
     ActorDownError,
+    AlreadyRegisteredError,
     ConfigError,
 )
 from supervisors.events import Events
@@ -89,13 +90,10 @@ class Supervisor(Handle):
             registry=names, events=events or Events(), clock=clock
         )
         root = actor.actor_ref
-        if not names.register(cls.ROOT, root):
-            msg = (
-                "the registry belongs to another tree, which runs or is over; a tree "
-                "has one of its own. Pass a new Registry, or leave it out."
-            )
-            raise ConfigError(msg)
+        # Ahead of the registry's own step, so that nobody finds the root's name gone
+        # without the reason.
         root.life.before_end(lambda reason: names.close(_over(root.life, reason)))
+        _claim(names, root)
         launch(actor, timeout=None)
         return cls(names, cls.ROOT, root)
 
@@ -118,7 +116,7 @@ class Supervisor(Handle):
 
     def ref(self) -> Ref[Any]:
         """The supervisor's present incarnation."""
-        return self._root or self._registry.lookup(self.name)
+        return self._root or self._registry.resolve(self.name)
 
     def handle(self, name: str) -> Handle:
         """A handle on the actor of that name in this tree."""
@@ -173,6 +171,28 @@ class Supervisor(Handle):
         ref = self.ref()
         ref.shutdown()
         return ref.wait(timeout)
+
+
+def _claim(names: Registry, root: Ref[Any]) -> None:
+    """Make a registry the one of this tree.
+
+    Raises:
+        ConfigError: It cannot be.
+    """
+    if not names.unique:
+        msg = (
+            "the registry has duplicate keys, and a name in a tree has one actor. "
+            "Pass a Registry with unique keys, or leave it out."
+        )
+        raise ConfigError(msg)
+    try:
+        names.register(Supervisor.ROOT, root)
+    except (AlreadyRegisteredError, ActorDownError) as error:
+        msg = (
+            "the registry belongs to another tree, which runs or is over; a tree "
+            "has one of its own. Pass a new Registry, or leave it out."
+        )
+        raise ConfigError(msg) from error
 
 
 def _over(root: Life, reason: ExitReason) -> ActorDownError:

@@ -54,7 +54,6 @@ from supervisors.exits import (
     KILLED,
     Crashed,
     ExitReason,
-    Failed,
     FailedToStartChild,
     Shutdown,
     cause_of,
@@ -227,13 +226,8 @@ class SupervisorActor(Actor):
         actor.surroundings = dataclasses.replace(
             here, path=(*here.path, spec.id), parent=self.actor_ref
         )
-        name = spec.name
-        if name is None:
-            return ref
-        if not here.registry.register(name, ref):
-            msg = f"the name {name!r} is taken by another living actor of this tree"
-            raise StartError(msg, reason=Failed("name taken"))
-        actor.life.before_end(lambda _reason: here.registry.unregister(name, ref))
+        if spec.name is not None:
+            here.registry.register(spec.name, ref)
         return ref
 
     def _report(self, report: Report) -> None:
