@@ -8,6 +8,8 @@ from supervisors._callbacks import NO_REPLY, Ignore, Refuse, Stop
 from supervisors._effects import ChildCounts, ChildState, ChildStatus
 from supervisors._future import ReplyFuture
 from supervisors._life import ReplyToken
+from supervisors._name_news import Registered, Unregistered
+from supervisors._name_table import Entry, Updated
 from supervisors.actor import Actor
 from supervisors.backoff import Backoff
 from supervisors.child_spec import ChildSpec, Intensity, Restart, Strategy
@@ -20,6 +22,7 @@ from supervisors.dynamic import (
 )
 from supervisors.errors import (
     ActorDownError,
+    AlreadyRegisteredError,
     BlockingCallError,
     CallTimeoutError,
     ChildNotFoundError,
@@ -51,8 +54,8 @@ from supervisors.process import ProcessActor, ProcessSpec
 from supervisors.ref import Ref
 from supervisors.registry import Registry
 from supervisors.scope import Scope, current_scope, deadline, last_words, within
-from supervisors.supervisor import Supervisor
 from supervisors.stock import supervised
+from supervisors.supervisor import Supervisor
 from supervisors.supervisor_actor import SupervisorActor, SupervisorOptions
 from supervisors.surroundings import Surroundings
 from supervisors.tasks import Task, TaskActor, TaskSupervisor
@@ -62,8 +65,9 @@ __all__ = [
     "NO_REPLY",
     "SYSTEM_CLOCK",
     "Actor",
-    "Backoff",
     "ActorDownError",
+    "AlreadyRegisteredError",
+    "Backoff",
     "BlockingCallError",
     "CallTimeoutError",
     "ChildCounts",
@@ -78,6 +82,7 @@ __all__ = [
     "Down",
     "DynamicSupervisor",
     "DynamicSupervisorActor",
+    "Entry",
     "Estate",
     "Event",
     "EventLoopActor",
@@ -99,6 +104,7 @@ __all__ = [
     "ProcessSpec",
     "Ref",
     "Refuse",
+    "Registered",
     "Registry",
     "ReplyFuture",
     "ReplyToken",
@@ -108,9 +114,9 @@ __all__ = [
     "ScopeCancelledError",
     "SelfCallError",
     "Shutdown",
-    "StartError",
     "SimpleSupervisor",
     "SimpleSupervisorActor",
+    "StartError",
     "Stop",
     "Strategy",
     "Supervisor",
@@ -123,6 +129,8 @@ __all__ = [
     "TaskActor",
     "TaskSupervisor",
     "TreeNode",
+    "Unregistered",
+    "Updated",
     "current_scope",
     "deadline",
     "draw",

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from supervisors._life import Life
 
 
-async def acall(future: ReplyFuture[Any], timeout: float | None, target: Life) -> Any:
+async def acall(
+    future: ReplyFuture[Any], timeout: float | None, target: Life | str
+) -> Any:
     """Await the reply of a submitted call without blocking the running loop.
 
     When the awaiting task is cancelled the call is withdrawn: a late answer is dropped
@@ -37,7 +39,7 @@ async def acall(future: ReplyFuture[Any], timeout: float | None, target: Life) -
             async with asyncio.timeout(timeout):
                 await settled(future)
         except TimeoutError:
-            give_up(future, timeout, target.label)
+            give_up(future, timeout, target)
         except asyncio.CancelledError as error:
             # Nobody waits any more. Rejecting is what drops a late answer.
             future.reject(error)

@@ -46,7 +46,7 @@ from supervisors._stopping import stop, stop_side_by_side
 from supervisors._zombies import Zombies
 from supervisors.actor import Actor
 from supervisors.child_spec import ChildSpec, Restart
-from supervisors.errors import AlreadyRegisteredError, StartError, SupervisorError
+from supervisors.errors import StartError, SupervisorError
 from supervisors.event_loop import LoopActor
 from supervisors.exits import (
     KILLED,
@@ -63,7 +63,7 @@ from supervisors.stock import supervised
 T = TypeVar("T")
 
 MAX_ZOMBIES = 16
-"""Dead children of one supervisor whose threads may still run, unless told otherwise."""
+"""Dead children of one supervisor whose threads may still run, by default."""
 
 
 class SupervisingActor(Actor):
@@ -187,13 +187,14 @@ class SupervisingActor(Actor):
             case StopChild():
                 return self._stop_child(effect)
             case StopChildren():
-                return self._stop_children(effect)
+                self._stop_children(effect)
             case RetryLater():
-                return self._retry_later(effect)
+                self._retry_later(effect)
             case Report():
-                return self._report(effect)
+                self._report(effect)
             case _:
                 assert_never(effect)
+        return None
 
     def _start(self, effect: StartChild) -> StartOutcome:
         if self.life.over():
@@ -228,15 +229,8 @@ class SupervisingActor(Actor):
         if isinstance(actor, LoopActor):
             actor.owner = self._loop_for(spec)
         if spec.name is not None:
-            self._give_name(spec.name, actor.actor_ref)
+            here.registry.register(spec.name, actor.actor_ref)
         return actor
-
-    def _give_name(self, name: str, ref: Ref[Any]) -> None:
-        try:
-            self.surroundings.registry.register(name, ref)
-        except AlreadyRegisteredError as error:
-            msg = f"the name {name!r} is taken by another living actor of this tree"
-            raise StartError(msg, reason=Failed("name taken")) from error
 
     def _loop_for(self, spec: ChildSpec) -> Any:
         if isinstance(spec.loop, str):

@@ -5,6 +5,7 @@ SupervisorError
 ├─ ConfigError (ValueError)          a child spec or an option makes no sense
 ├─ ChildNotFoundError (LookupError)  no such child; .child_id .known
 ├─ ChildStateError                   the child is not in a state for that; .state
+├─ AlreadyRegisteredError            a unique key has a living owner; .key .ref
 ├─ StartError                        an actor did not start; .reason
 ├─ ActorDownError (pykka.ActorDeadError)  the actor called is dead; .name .reason
 │   └─ RestartLimitError             and its tree gave up restarting it
@@ -18,9 +19,15 @@ SupervisorError
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
 import pykka
 
 from supervisors.exits import ExitReason
+
+if TYPE_CHECKING:
+    from supervisors.ref import Ref
 
 
 class SupervisorError(Exception):
@@ -66,6 +73,24 @@ class ChildStateError(SupervisorError):
         super().__init__(message)
         self.child_id = child_id
         self.state = state
+
+
+class AlreadyRegisteredError(SupervisorError):
+    """A unique key has a living owner already.
+
+    Attributes:
+        key: The key asked for.
+        ref: The actor that has it.
+    """
+
+    def __init__(self, key: Hashable, ref: Ref[Any]) -> None:
+        super().__init__(
+            f"{key!r} is registered already, by {ref.life.label!r}, which lives; a "
+            "unique key has one owner at a time. Use another key, or unregister or "
+            "stop that actor first."
+        )
+        self.key = key
+        self.ref = ref
 
 
 class StartError(SupervisorError):
