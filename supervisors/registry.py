@@ -92,10 +92,7 @@ class Registry:
             if owner is not None:
                 raise AlreadyRegisteredError(key, owner)
             unwatched = not self._table.knows(ref.life)
-            if self._unique:
-                self._table.take_over(entry)
-            else:
-                self._table.add(entry)
+            self._table.add(entry)
             self._graves.pop(key, None)
             waiting = self._waiters.take(key)
             self._news.note(Registered(key, ref, value))

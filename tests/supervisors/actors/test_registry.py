@@ -30,6 +30,7 @@ from supervisors import (
     Updated,
     within,
 )
+from supervisors._name_news import NameNews
 from supervisors.exits import KILLED, SHUTDOWN
 from supervisors.testing import Probe
 from tests.supervisors.actors.parts import (
@@ -145,13 +146,18 @@ def test_the_key_of_an_owner_that_is_over_can_be_taken_at_once(
     registry: Registry, other: Ref[Any]
 ) -> None:
     ref = Scripted.start()
-    seen = at_end_of(ref, lambda: registry.register("a", other, "new"))
+
+    def take() -> Updated | None:
+        registry.register("a", other, "new")
+        return registry.update_value("a", other, str.upper)
+
+    seen = at_end_of(ref, take)
     registry.register("a", ref, "old")
 
     ref.kill()
 
-    assert seen == [None]
-    assert registry.lookup("a") == (Entry("a", other, "new"),)
+    assert seen == [Updated("NEW", "new")]
+    assert registry.lookup("a") == (Entry("a", other, "NEW"),)
     assert registry.count() == 1
 
 
@@ -632,6 +638,7 @@ def test_a_cancelled_callback_is_never_called_and_not_kept(
     registry.register("a", ref)
     cancel()
 
+    registry.when_registered("b", found.append)()
     assert found == [ref]
     assert registry._waiters._by_key == {}
 
@@ -707,14 +714,17 @@ def test_listeners_hear_that_the_tree_is_over(
 def test_a_tree_s_own_end_is_told_with_its_reason() -> None:
     heard: list[Any] = []
     top = Supervisor.start([worker("a")])
-    top.registry.listen(heard.append)
+    names = top.registry
+    names.listen(lambda news: heard.append((news, names.closed is not None)))
+    expected = [
+        (Unregistered("a", names.resolve("a"), SHUTDOWN), False),
+        # Nobody finds the root's name gone before the reason is known.
+        (Unregistered("root", top.ref(), SHUTDOWN), True),
+    ]
 
     top.stop()
 
-    assert [(news.key, news.reason) for news in heard] == [
-        ("a", SHUTDOWN),
-        ("root", SHUTDOWN),
-    ]
+    assert heard == expected
 
 
 def test_who_does_not_listen_any_more_hears_nothing(
@@ -728,6 +738,46 @@ def test_who_does_not_listen_any_more_hears_nothing(
     registry.register("a", ref)
 
     assert heard == []
+
+
+def test_who_stops_listening_does_not_hear_what_is_being_told(
+    registry: Registry, ref: Ref[Any]
+) -> None:
+    heard: list[Any] = []
+    registry.listen(lambda _news: registry.unlisten(second))
+    second = registry.listen(heard.append)
+
+    registry.register("a", ref)
+
+    assert heard == []
+
+
+def test_who_begins_to_listen_does_not_hear_what_was_before(
+    registry: Registry, ref: Ref[Any]
+) -> None:
+    heard: list[Any] = []
+    registry.listen(lambda _news: registry.listen(heard.append))
+
+    registry.register("a", ref)
+
+    assert heard == []
+
+
+def test_an_entry_that_goes_twice_at_once_is_told_once(
+    registry: Registry, ref: Ref[Any]
+) -> None:
+    heard: list[Any] = []
+    registry.register("a", ref)
+    registry.listen(heard.append)
+
+    def meddle(_value: object) -> bool:
+        registry.unregister("a", ref)
+        return True
+
+    registry.unregister_match("a", ref, meddle)
+
+    assert heard == [Unregistered("a", ref, None)]
+    assert registry.count() == 0
 
 
 def test_a_listener_that_raises_is_detached_and_reported_once(
@@ -789,6 +839,35 @@ def test_news_are_told_by_one_thread_at_a_time_and_by_none_forgotten(
     teller.join(WAIT)
 
     assert heard == ["a", "b"]
+
+
+def test_news_that_come_as_the_teller_ends_are_told(ref: Ref[Any]) -> None:
+    heard: list[Any] = []
+    late = Registered("late", ref, None)
+    news = NameNews()
+
+    class Telling:
+        """The teller's lock; news come when it has seen none and still holds it."""
+
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+            self.acquire = self.lock.acquire
+            self.quiet = False
+
+        def release(self) -> None:
+            if not self.quiet:
+                self.quiet = True
+                news.note(late)
+                news.tell()
+            self.lock.release()
+
+    news._telling = Telling()  # type: ignore[assignment] # the race, made sure
+    news.listen(heard.append)
+    news.note(Registered("a", ref, None))
+
+    news.tell()
+
+    assert heard == [Registered("a", ref, None), late]
 
 
 @pytest.mark.parametrize(
