@@ -57,7 +57,8 @@ class NameTable:
 
     def at(self, key: Hashable) -> tuple[Entry, ...]:
         """The entries of a key."""
-        return tuple(self._by_key.get(key, {}).values())
+        bag = self._by_key.get(key)
+        return tuple(bag.values()) if bag else ()
 
     def everything(self) -> tuple[Entry, ...]:
         """The entries of all keys."""

@@ -238,21 +238,13 @@ class Registry:
             ConfigError: The registry has duplicate keys.
             ScopeCancelledError: The work this call belongs to was given up.
         """
-        future: ReplyFuture[Ref[Any]] = ReplyFuture()
-        with contextlib.ExitStack() as stack:
-            life, scope = current_life(), current_scope()
-            # Before the name is looked for: who was given up gets no actor to call.
-            if scope is not None:
-                stack.enter_context(
-                    scope.on_cancel(lambda: future.reject(scope.error()))
-                )
-            if life is not None:
-                stack.enter_context(life.waiting(lambda: future.reject(given_up(life))))
-            settle = functools.partial(_settle, future)
-            stack.callback(self.when_registered(key, settle))
-            if not future.wait(timeout):
-                future.reject(_nobody(key))
-        return cast("Ref[Any]", future.get())
+        life, scope = current_life(), current_scope()
+        # Who was given up gets no actor to call, not even one that is there.
+        if scope is not None:
+            scope.check()
+        if life is not None and life.over():
+            raise given_up(life)
+        return self.whereis(key) or self._wait_for(key, timeout)
 
     def bury(self, key: Hashable, error: ActorDownError) -> None:
         """Answer calls to the name with `error` until somebody has it again."""
@@ -362,6 +354,22 @@ class Registry:
         for entry in entries:
             if self._table.remove(entry):
                 self._news.note(Unregistered(entry.key, entry.ref, None))
+
+    def _wait_for(self, key: Hashable, timeout: float | None) -> Ref[Any]:
+        future: ReplyFuture[Ref[Any]] = ReplyFuture()
+        life, scope = current_life(), current_scope()
+        with contextlib.ExitStack() as stack:
+            if scope is not None:
+                stack.enter_context(
+                    scope.on_cancel(lambda: future.reject(scope.error()))
+                )
+            if life is not None:
+                stack.enter_context(life.waiting(lambda: future.reject(given_up(life))))
+            settle = functools.partial(_settle, future)
+            stack.callback(self.when_registered(key, settle))
+            if not future.wait(timeout):
+                future.reject(_nobody(key))
+        return cast("Ref[Any]", future.get())
 
     def _stop_waiting(self, key: Hashable, ticket: object) -> None:
         with self._lock:

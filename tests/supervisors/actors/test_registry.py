@@ -6,7 +6,7 @@ import gc
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import pytest
@@ -43,9 +43,24 @@ from tests.supervisors.actors.parts import (
 )
 
 
+class Awaited(Registry):
+    """Tells a probe when somebody begins to wait for a name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = Probe()
+
+    def when_registered(
+        self, key: Hashable, callback: Callable[[Any], object]
+    ) -> Callable[[], None]:
+        cancel = super().when_registered(key, callback)
+        self.begun(key)
+        return cancel
+
+
 @pytest.fixture
-def registry() -> Registry:
-    return Registry()
+def registry() -> Awaited:
+    return Awaited()
 
 
 @pytest.fixture
@@ -411,17 +426,16 @@ def test_an_unknown_name_says_no_process(registry: Registry) -> None:
     assert caught.value.reason == NoProcess()
 
 
-def test_an_unknown_key_that_is_no_text_is_named_too(registry: Registry) -> None:
+def test_an_unknown_key_that_is_no_text_is_named_too(registry: Awaited) -> None:
     with pytest.raises(ActorDownError) as caught:
         registry.resolve(("a", 1))
 
     assert caught.value.name == "('a', 1)"
 
 
-def waiting(registry: Registry, scope: Scope | None = None) -> Probe:
+def waiting(registry: Awaited, scope: Scope | None = None) -> Probe:
     """Somebody who waits for the name `a`; what comes of it comes by the probe."""
     probe = Probe()
-    before = len(registry._waiters)
 
     def wait() -> None:
         try:
@@ -434,22 +448,12 @@ def waiting(registry: Registry, scope: Scope | None = None) -> Probe:
             probe(error)
 
     threading.Thread(target=wait, daemon=True).start()
-    poll(lambda: len(registry._waiters) > before)
+    assert registry.begun.expect() == "a"
     return probe
 
 
-def poll(ready: Callable[[], bool]) -> None:
-    """Look until it is so; only for what nothing can tell of."""
-    pause = threading.Event()
-    for _ in range(int(WAIT * 1_000)):
-        if ready():
-            return
-        pause.wait(0.001)
-    raise AssertionError("it did not come to be")
-
-
 def test_who_waits_for_a_name_gets_it_when_it_comes(
-    registry: Registry, ref: Ref[Any]
+    registry: Awaited, ref: Ref[Any]
 ) -> None:
     probe = waiting(registry)
 
@@ -477,7 +481,7 @@ def test_who_waits_passes_over_a_dead_actor(registry: Registry) -> None:
     assert isinstance(seen[0], ActorDownError)
 
 
-def test_who_waits_hears_that_the_tree_is_over(registry: Registry) -> None:
+def test_who_waits_hears_that_the_tree_is_over(registry: Awaited) -> None:
     probe = waiting(registry)
 
     registry.close(ActorDownError("root", Killed()))
@@ -485,7 +489,7 @@ def test_who_waits_hears_that_the_tree_is_over(registry: Registry) -> None:
     assert probe.expect().reason == Killed()
 
 
-def test_who_waits_hears_that_the_actor_will_not_come_back(registry: Registry) -> None:
+def test_who_waits_hears_that_the_actor_will_not_come_back(registry: Awaited) -> None:
     probe = waiting(registry)
 
     registry.bury("a", RestartLimitError("a", SHUTDOWN))
@@ -494,7 +498,7 @@ def test_who_waits_hears_that_the_actor_will_not_come_back(registry: Registry) -
 
 
 def test_who_waits_in_a_scope_that_is_cancelled_stops_waiting(
-    registry: Registry,
+    registry: Awaited,
 ) -> None:
     scope = Scope("example 1")
     probe = waiting(registry, scope)
@@ -502,7 +506,7 @@ def test_who_waits_in_a_scope_that_is_cancelled_stops_waiting(
     scope.cancel("deadline")
 
     assert isinstance(probe.expect(), ScopeCancelledError)
-    poll(lambda: len(registry._waiters) == 0)
+    assert len(registry._waiters) == 0
 
 
 def test_in_a_cancelled_scope_nobody_gets_a_name(
@@ -516,8 +520,26 @@ def test_in_a_cancelled_scope_nobody_gets_a_name(
         registry.await_name("a")
 
 
+def test_an_actor_that_is_over_gets_no_name(
+    registry: Registry, ref: Ref[Any], other: Ref[Any]
+) -> None:
+    probe = Probe()
+    registry.register("a", other)
+
+    def ask(_actor: Any) -> None:
+        ref.kill()
+        try:
+            probe(registry.await_name("a", WAIT))
+        except ScopeCancelledError as error:
+            probe(error)
+
+    ref.cast(ask)
+
+    assert isinstance(probe.expect(), ScopeCancelledError)
+
+
 def test_an_actor_that_is_killed_while_it_waits_stops_waiting(
-    registry: Registry, ref: Ref[Any]
+    registry: Awaited, ref: Ref[Any]
 ) -> None:
     probe = Probe()
 
@@ -528,7 +550,7 @@ def test_an_actor_that_is_killed_while_it_waits_stops_waiting(
             probe(error)
 
     ref.cast(wait)
-    poll(lambda: len(registry._waiters) == 1)
+    assert registry.begun.expect() == "a"
 
     ref.kill()
 
