@@ -42,8 +42,8 @@ _Bag = dict[int, Entry]
 class NameTable:
     """Two indexes over the same entries. Taking one out costs the same in any size.
 
-    Invariant: each entry under a key is also among its owner's. The reverse fails only
-    for a dead owner whose key was taken over; its entry waits there for its end.
+    Invariant: both hold the same entries. Under a unique key there may be several for a
+    moment: one of a living owner, behind those of dead ones that are about to go.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,8 @@ class NameTable:
 
     def at(self, key: Hashable) -> tuple[Entry, ...]:
         """The entries of a key."""
-        return tuple(self._by_key.get(key, {}).values())
+        bag = self._by_key.get(key)
+        return tuple(bag.values()) if bag else ()
 
     def everything(self) -> tuple[Entry, ...]:
         """The entries of all keys."""
@@ -84,38 +85,37 @@ class NameTable:
             index.setdefault(entry.key, {})[id(entry)] = entry
         self._count += 1
 
-    def take_over(self, entry: Entry) -> None:
-        """Put an entry in the place of all its key has, whose owners are dead."""
-        self._count -= len(self._by_key.pop(entry.key, {}))
-        self.add(entry)
-
     def replace(self, old: Entry, new: Entry) -> bool:
-        """Put `new` in the place of the only entry of its key, if that is `old`."""
-        if id(old) not in self._by_key.get(old.key, {}):
+        """Put `new` in for `old`, of the same key and owner; `False` if that is out."""
+        bag = self._by_key.get(old.key, {})
+        if id(old) not in bag:
             return False
-        for index in (self._by_key, self._by_owner[old.ref.life]):
-            index[old.key] = {id(new): new}
+        for held in (bag, self._by_owner[old.ref.life][old.key]):
+            del held[id(old)]
+            held[id(new)] = new
         return True
 
     def remove(self, entry: Entry) -> bool:
         """Take an entry out; `False` when it was out already."""
-        if not _take(self._by_owner.get(entry.ref.life, {}), entry):
+        if id(entry) not in self._by_key.get(entry.key, {}):
             return False
-        self._count -= _take(self._by_key, entry)
+        _take(self._by_key, entry)
+        _take(self._by_owner[entry.ref.life], entry)
+        self._count -= 1
         return True
 
     def forget(self, owner: Life) -> tuple[Entry, ...]:
         """Take everything of an actor out, and return it."""
         own = self._by_owner.pop(owner, {})
         gone = tuple(entry for bag in own.values() for entry in bag.values())
-        self._count -= sum(_take(self._by_key, entry) for entry in gone)
+        for entry in gone:
+            _take(self._by_key, entry)
+        self._count -= len(gone)
         return gone
 
 
-def _take(index: dict[Hashable, _Bag], entry: Entry) -> bool:
-    bag = index.get(entry.key, {})
-    if bag.pop(id(entry), None) is None:
-        return False
+def _take(index: dict[Hashable, _Bag], entry: Entry) -> None:
+    bag = index[entry.key]
+    del bag[id(entry)]
     if not bag:
         del index[entry.key]
-    return True

@@ -97,10 +97,7 @@ class Registry:
             if owner is not None:
                 raise AlreadyRegisteredError(key, owner)
             unwatched = not self._table.knows(ref.life)
-            if self._unique:
-                self._table.take_over(entry)
-            else:
-                self._table.add(entry)
+            self._table.add(entry)
             self._graves.pop(key, None)
             waiting = self._waiters.take(key)
             self._news.note(Registered(key, ref, value))
@@ -246,6 +243,11 @@ class Registry:
             ConfigError: The registry has duplicate keys.
             ScopeCancelledError: The work this call belongs to was given up.
         """
+        # Who was given up gets no actor to call, not even one that is there.
+        check_scopes(current_scopes())
+        present = self.whereis(key)
+        if present is not None:
+            return present
         future, stop = self._expect(key)
         try:
             return cast("Ref[Any]", await_reply(future, timeout, str(key)))
@@ -258,6 +260,7 @@ class Registry:
         self, key: Hashable, timeout: float | None = None
     ) -> Ref[Any]:
         """As `await_name`, on any event loop, without blocking it."""
+        check_scopes(current_scopes())
         future, stop = self._expect(key)
         try:
             return cast("Ref[Any]", await acall(future, timeout, str(key)))
@@ -375,15 +378,14 @@ class Registry:
             if self._table.remove(entry):
                 self._news.note(Unregistered(entry.key, entry.ref, None))
 
+<<<<<<< HEAD
     def _expect(
         self, key: Hashable
     ) -> tuple[ReplyFuture[Ref[Any]], Callable[[], None]]:
-        # Who was given up gets no actor to call.
-        check_scopes(current_scopes())
         future: ReplyFuture[Ref[Any]] = ReplyFuture()
         settle = functools.partial(_settle, future)
         return future, self.when_registered(key, settle)
-
+=======
     def _stop_waiting(self, key: Hashable, ticket: object) -> None:
         with self._lock:
             self._waiters.drop(key, ticket)

@@ -6,7 +6,7 @@ import gc
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import pytest
@@ -30,6 +30,7 @@ from supervisors import (
     Updated,
     within,
 )
+from supervisors._name_news import NameNews
 from supervisors.exits import KILLED, SHUTDOWN
 from supervisors.testing import Probe
 from tests.supervisors.actors.parts import (
@@ -42,9 +43,24 @@ from tests.supervisors.actors.parts import (
 )
 
 
+class Awaited(Registry):
+    """Tells a probe when somebody begins to wait for a name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = Probe()
+
+    def when_registered(
+        self, key: Hashable, callback: Callable[[Any], object]
+    ) -> Callable[[], None]:
+        cancel = super().when_registered(key, callback)
+        self.begun(key)
+        return cancel
+
+
 @pytest.fixture
-def registry() -> Registry:
-    return Registry()
+def registry() -> Awaited:
+    return Awaited()
 
 
 @pytest.fixture
@@ -145,13 +161,18 @@ def test_the_key_of_an_owner_that_is_over_can_be_taken_at_once(
     registry: Registry, other: Ref[Any]
 ) -> None:
     ref = Scripted.start()
-    seen = at_end_of(ref, lambda: registry.register("a", other, "new"))
+
+    def take() -> Updated | None:
+        registry.register("a", other, "new")
+        return registry.update_value("a", other, str.upper)
+
+    seen = at_end_of(ref, take)
     registry.register("a", ref, "old")
 
     ref.kill()
 
-    assert seen == [None]
-    assert registry.lookup("a") == (Entry("a", other, "new"),)
+    assert seen == [Updated("NEW", "new")]
+    assert registry.lookup("a") == (Entry("a", other, "NEW"),)
     assert registry.count() == 1
 
 
@@ -405,17 +426,16 @@ def test_an_unknown_name_says_no_process(registry: Registry) -> None:
     assert caught.value.reason == NoProcess()
 
 
-def test_an_unknown_key_that_is_no_text_is_named_too(registry: Registry) -> None:
+def test_an_unknown_key_that_is_no_text_is_named_too(registry: Awaited) -> None:
     with pytest.raises(ActorDownError) as caught:
         registry.resolve(("a", 1))
 
     assert caught.value.name == "('a', 1)"
 
 
-def waiting(registry: Registry, scope: Scope | None = None) -> Probe:
+def waiting(registry: Awaited, scope: Scope | None = None) -> Probe:
     """Somebody who waits for the name `a`; what comes of it comes by the probe."""
     probe = Probe()
-    before = len(registry._waiters)
 
     def wait() -> None:
         try:
@@ -428,22 +448,12 @@ def waiting(registry: Registry, scope: Scope | None = None) -> Probe:
             probe(error)
 
     threading.Thread(target=wait, daemon=True).start()
-    poll(lambda: len(registry._waiters) > before)
+    assert registry.begun.expect() == "a"
     return probe
 
 
-def poll(ready: Callable[[], bool]) -> None:
-    """Look until it is so; only for what nothing can tell of."""
-    pause = threading.Event()
-    for _ in range(int(WAIT * 1_000)):
-        if ready():
-            return
-        pause.wait(0.001)
-    raise AssertionError("it did not come to be")
-
-
 def test_who_waits_for_a_name_gets_it_when_it_comes(
-    registry: Registry, ref: Ref[Any]
+    registry: Awaited, ref: Ref[Any]
 ) -> None:
     probe = waiting(registry)
 
@@ -471,7 +481,7 @@ def test_who_waits_passes_over_a_dead_actor(registry: Registry) -> None:
     assert isinstance(seen[0], ActorDownError)
 
 
-def test_who_waits_hears_that_the_tree_is_over(registry: Registry) -> None:
+def test_who_waits_hears_that_the_tree_is_over(registry: Awaited) -> None:
     probe = waiting(registry)
 
     registry.close(ActorDownError("root", Killed()))
@@ -479,7 +489,7 @@ def test_who_waits_hears_that_the_tree_is_over(registry: Registry) -> None:
     assert probe.expect().reason == Killed()
 
 
-def test_who_waits_hears_that_the_actor_will_not_come_back(registry: Registry) -> None:
+def test_who_waits_hears_that_the_actor_will_not_come_back(registry: Awaited) -> None:
     probe = waiting(registry)
 
     registry.bury("a", RestartLimitError("a", SHUTDOWN))
@@ -488,7 +498,7 @@ def test_who_waits_hears_that_the_actor_will_not_come_back(registry: Registry) -
 
 
 def test_who_waits_in_a_scope_that_is_cancelled_stops_waiting(
-    registry: Registry,
+    registry: Awaited,
 ) -> None:
     scope = Scope("example 1")
     probe = waiting(registry, scope)
@@ -496,7 +506,7 @@ def test_who_waits_in_a_scope_that_is_cancelled_stops_waiting(
     scope.cancel("deadline")
 
     assert isinstance(probe.expect(), ScopeCancelledError)
-    poll(lambda: len(registry._waiters) == 0)
+    assert len(registry._waiters) == 0
 
 
 def test_in_a_cancelled_scope_nobody_gets_a_name(
@@ -510,8 +520,26 @@ def test_in_a_cancelled_scope_nobody_gets_a_name(
         registry.await_name("a")
 
 
+def test_an_actor_that_is_over_gets_no_name(
+    registry: Registry, ref: Ref[Any], other: Ref[Any]
+) -> None:
+    probe = Probe()
+    registry.register("a", other)
+
+    def ask(_actor: Any) -> None:
+        ref.kill()
+        try:
+            probe(registry.await_name("a", WAIT))
+        except ScopeCancelledError as error:
+            probe(error)
+
+    ref.cast(ask)
+
+    assert isinstance(probe.expect(), ScopeCancelledError)
+
+
 def test_an_actor_that_is_killed_while_it_waits_stops_waiting(
-    registry: Registry, ref: Ref[Any]
+    registry: Awaited, ref: Ref[Any]
 ) -> None:
     probe = Probe()
 
@@ -522,7 +550,7 @@ def test_an_actor_that_is_killed_while_it_waits_stops_waiting(
             probe(error)
 
     ref.cast(wait)
-    poll(lambda: len(registry._waiters) == 1)
+    assert registry.begun.expect() == "a"
 
     ref.kill()
 
@@ -632,6 +660,7 @@ def test_a_cancelled_callback_is_never_called_and_not_kept(
     registry.register("a", ref)
     cancel()
 
+    registry.when_registered("b", found.append)()
     assert found == [ref]
     assert registry._waiters._by_key == {}
 
@@ -707,14 +736,17 @@ def test_listeners_hear_that_the_tree_is_over(
 def test_a_tree_s_own_end_is_told_with_its_reason() -> None:
     heard: list[Any] = []
     top = Supervisor.start([worker("a")])
-    top.registry.listen(heard.append)
+    names = top.registry
+    names.listen(lambda news: heard.append((news, names.closed is not None)))
+    expected = [
+        (Unregistered("a", names.resolve("a"), SHUTDOWN), False),
+        # Nobody finds the root's name gone before the reason is known.
+        (Unregistered("root", top.ref(), SHUTDOWN), True),
+    ]
 
     top.stop()
 
-    assert [(news.key, news.reason) for news in heard] == [
-        ("a", SHUTDOWN),
-        ("root", SHUTDOWN),
-    ]
+    assert heard == expected
 
 
 def test_who_does_not_listen_any_more_hears_nothing(
@@ -728,6 +760,46 @@ def test_who_does_not_listen_any_more_hears_nothing(
     registry.register("a", ref)
 
     assert heard == []
+
+
+def test_who_stops_listening_does_not_hear_what_is_being_told(
+    registry: Registry, ref: Ref[Any]
+) -> None:
+    heard: list[Any] = []
+    registry.listen(lambda _news: registry.unlisten(second))
+    second = registry.listen(heard.append)
+
+    registry.register("a", ref)
+
+    assert heard == []
+
+
+def test_who_begins_to_listen_does_not_hear_what_was_before(
+    registry: Registry, ref: Ref[Any]
+) -> None:
+    heard: list[Any] = []
+    registry.listen(lambda _news: registry.listen(heard.append))
+
+    registry.register("a", ref)
+
+    assert heard == []
+
+
+def test_an_entry_that_goes_twice_at_once_is_told_once(
+    registry: Registry, ref: Ref[Any]
+) -> None:
+    heard: list[Any] = []
+    registry.register("a", ref)
+    registry.listen(heard.append)
+
+    def meddle(_value: object) -> bool:
+        registry.unregister("a", ref)
+        return True
+
+    registry.unregister_match("a", ref, meddle)
+
+    assert heard == [Unregistered("a", ref, None)]
+    assert registry.count() == 0
 
 
 def test_a_listener_that_raises_is_detached_and_reported_once(
@@ -789,6 +861,35 @@ def test_news_are_told_by_one_thread_at_a_time_and_by_none_forgotten(
     teller.join(WAIT)
 
     assert heard == ["a", "b"]
+
+
+def test_news_that_come_as_the_teller_ends_are_told(ref: Ref[Any]) -> None:
+    heard: list[Any] = []
+    late = Registered("late", ref, None)
+    news = NameNews()
+
+    class Telling:
+        """The teller's lock; news come when it has seen none and still holds it."""
+
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+            self.acquire = self.lock.acquire
+            self.quiet = False
+
+        def release(self) -> None:
+            if not self.quiet:
+                self.quiet = True
+                news.note(late)
+                news.tell()
+            self.lock.release()
+
+    news._telling = Telling()  # type: ignore[assignment] # the race, made sure
+    news.listen(heard.append)
+    news.note(Registered("a", ref, None))
+
+    news.tell()
+
+    assert heard == [Registered("a", ref, None), late]
 
 
 @pytest.mark.parametrize(
