@@ -37,7 +37,9 @@ from supervisors.exits import (
 )
 from supervisors.handle import Handle
 from supervisors.loop_actor import LoopActor
-from supervisors.process import ProcessActor, ProcessSpec
+from supervisors.process import ProcessActor, output_of
+from supervisors.process_spec import CannotRun, NotReady, ProcessEnded, ProcessSpec
+from supervisors.readiness import ReadyProbe, file_exists, http_answers, port_accepts
 from supervisors.ref import Ref
 from supervisors.registry import Registry
 from supervisors.scope import Scope, current_scope, within
@@ -52,6 +54,7 @@ __all__ = [
     "Actor",
     "ActorDownError",
     "CallTimeoutError",
+    "CannotRun",
     "ChildCounts",
     "ChildNotFoundError",
     "ChildSpec",
@@ -75,8 +78,11 @@ __all__ = [
     "LoopActor",
     "NoProcess",
     "Normal",
+    "NotReady",
     "ProcessActor",
+    "ProcessEnded",
     "ProcessSpec",
+    "ReadyProbe",
     "Ref",
     "Refuse",
     "Registry",
@@ -102,6 +108,10 @@ __all__ = [
     "TreeNode",
     "current_scope",
     "draw",
+    "file_exists",
+    "http_answers",
+    "output_of",
+    "port_accepts",
     "snapshot",
     "within",
 ]

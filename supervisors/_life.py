@@ -60,6 +60,7 @@ class Life:
         self.entered = False
         self.thread_left: ReplyFuture[None] = ReplyFuture()
         self.children: Any = None
+        self.output: Any = None
         self.gave_up: Any = None
         self.gave_up_over: Life | None = None
         self.comes_back = False
