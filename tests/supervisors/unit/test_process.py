@@ -35,8 +35,8 @@ from supervisors import (
             CannotRun("serve", "Permission denied"),
             (
                 "the program 'serve' cannot be run (Permission denied); expected an "
-                "executable file. Give its path, or its name on PATH, as the first word "
-                "of argv"
+                "executable file. Give its path, or its name on PATH, as the first "
+                "word of argv"
             ),
         ),
     ],
