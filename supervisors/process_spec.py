@@ -66,8 +66,12 @@ class ProcessSpec:
     """Bytes of output kept, of both streams together."""
 
     def __post_init__(self) -> None:
-        if not self.argv or not self.argv[0]:
-            msg = "a process spec has no program; pass argv=('program', 'argument')."
+        argv: object = self.argv
+        if not isinstance(argv, tuple) or not argv or not argv[0]:
+            msg = (
+                f"a process spec has argv={argv!r}; expected a program and its "
+                "arguments, each a word of its own, as a tuple. Pass argv=('program', 'argument')."
+            )
             raise ConfigError(msg)
         for name in ("ready_timeout", "stdin_grace", "term_grace"):
             seconds = getattr(self, name)

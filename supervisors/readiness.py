@@ -8,7 +8,6 @@ remove the file of an earlier life before the start.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import queue
 import socket
 from collections.abc import Callable, Iterator
@@ -78,6 +77,9 @@ def http_answers(url: str, *, interval: float = INTERVAL) -> ReadyProbe:
     Raises:
         ConfigError: The URL is not one of http or https.
     """
+    # Loads TLS and more, which a program without such a probe does not need.
+    import http.client
+
     parts = urlsplit(url)
     kinds = {
         "http": http.client.HTTPConnection,

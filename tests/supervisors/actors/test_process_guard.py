@@ -92,6 +92,25 @@ def test_our_own_death_by_sigkill_leaves_neither_program_nor_grandchild() -> Non
     assert wait_until_gone(guard)
 
 
+LEAVES_A_CHILD = """
+import os, sys, threading
+child = os.fork()
+if child:
+    print("ready", child, flush=True)
+    sys.stdin.read()
+else:
+    threading.Event().wait()
+"""
+
+
+def test_a_grandchild_whose_parent_ended_with_its_input_goes_too() -> None:
+    program, guard, grandchild = run_and_die(ONE_FAMILY, LEAVES_A_CHILD)
+
+    assert wait_until_gone(program)
+    assert wait_until_gone(grandchild)
+    assert wait_until_gone(guard)
+
+
 MANY_AT_ONCE = """
 watches_stdin = sys.argv[2] == "alone"
 together = threading.Barrier(6)

@@ -55,8 +55,9 @@ def test_the_environment_is_not_in_the_repr() -> None:
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [
-        ({"argv": ()}, "no program"),
-        ({"argv": ("", "x")}, "no program"),
+        ({"argv": ()}, r"argv=\(\); expected a program"),
+        ({"argv": ("", "x")}, r"argv=\('', 'x'\); expected a program"),
+        ({"argv": "sleep 60"}, "argv='sleep 60'; expected a program"),
         ({"ready_timeout": -1.0}, "ready_timeout is -1.0"),
         ({"stdin_grace": float("nan")}, "stdin_grace is nan"),
         ({"term_grace": -0.5}, "term_grace is -0.5"),
