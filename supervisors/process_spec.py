@@ -70,7 +70,8 @@ class ProcessSpec:
         if not isinstance(argv, tuple) or not argv or not argv[0]:
             msg = (
                 f"a process spec has argv={argv!r}; expected a program and its "
-                "arguments, each a word of its own, as a tuple. Pass argv=('program', 'argument')."
+                "arguments, each a word of its own, in a tuple. "
+                "Pass argv=('program', 'argument')."
             )
             raise ConfigError(msg)
         for name in ("ready_timeout", "stdin_grace", "term_grace"):
