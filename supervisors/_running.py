@@ -70,6 +70,7 @@ class RunningProcess:
         """The program's process id, or the `OSError` that kept it from running."""
         self.gone = threading.Event()
         """Set when the process has been reaped."""
+        self._read = threading.Event()
         # Protects the process's number: no signal is sent once it may be another's.
         self._lock = threading.Lock()
         self._reported: int | None = None
@@ -96,13 +97,16 @@ class RunningProcess:
         self.signal(signal.SIGKILL)
 
     def stop(self) -> None:
-        """Close its input, then `SIGTERM`, then `SIGKILL`; wait until it is gone."""
+        """Close its input, then `SIGTERM`, then `SIGKILL`.
+
+        Returns when it is gone and its last output is kept.
+        """
         self.stdin.close()
         if not self.gone.wait(self._spec.stdin_grace):
             self.signal(signal.SIGTERM)
             if not self.gone.wait(self._spec.term_grace):
                 self.kill()
-        self.gone.wait()
+        self._read.wait()
 
     def leave_to_parent(self) -> None:
         """In a forked child: close what would keep the process from seeing us die."""
@@ -188,6 +192,7 @@ class RunningProcess:
             ):
                 selector.register(pipe, selectors.EVENT_READ, _Lines(take))
             self._read_all(selector, end)
+        self._read.set()
         reported = self._reported
         self._on_end(process.returncode if reported is None else reported)
 

@@ -99,6 +99,9 @@ class ProcessActor(Actor):
         spec = self._spec
         self._run = run = _Run()
         run.ready.on_done(lambda _: self.actor_ref.cast(_Settled(run)))
+        if spec.ready is None:
+            # Before it runs: it may end before this thread gets to say so.
+            run.ready.resolve(None)
         try:
             run.process = self._open(run)
             if self.life.over():
@@ -109,7 +112,9 @@ class ProcessActor(Actor):
             self._run = None
             term = CannotRun(spec.argv[0], error.strerror or str(error))
             raise Stop(Failed(term)) from error
-        self._watch_for_ready(run)
+        if isinstance(spec.ready, ReadyProbe):
+            probe, clock = spec.ready, self.surroundings.clock
+            THREADS.run(lambda: keep_asking(probe, run.ready, clock))
         self.send_after(spec.ready_timeout, _ReadyTimeout(run))
 
     def stop_process(self) -> None:
@@ -153,13 +158,6 @@ class ProcessActor(Actor):
             self.actor_ref.cast(_Ended(run, returncode))
 
         return RunningProcess(self._spec, self._output, on_line, on_end)
-
-    def _watch_for_ready(self, run: _Run) -> None:
-        ready, clock = self._spec.ready, self.surroundings.clock
-        if isinstance(ready, ReadyProbe):
-            THREADS.run(lambda: keep_asking(ready, run.ready, clock))
-        elif ready is None:
-            run.ready.resolve(None)
 
     def _wait_until_ready(self, run: _Run) -> None:
         try:

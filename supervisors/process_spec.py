@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -76,10 +77,10 @@ class ProcessSpec:
             raise ConfigError(msg)
         for name in ("ready_timeout", "stdin_grace", "term_grace"):
             seconds = getattr(self, name)
-            if not seconds >= 0:
+            if not 0 <= seconds < math.inf:
                 msg = (
                     f"{name} is {seconds}; it is a number of seconds. Pass 0 for no "
-                    "time at all, or a positive number."
+                    "time at all, or a positive, finite number."
                 )
                 raise ConfigError(msg)
         for name in ("kept_lines", "kept_bytes"):

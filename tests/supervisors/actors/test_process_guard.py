@@ -75,7 +75,7 @@ def probe() -> Probe:
 
 
 ONE_FAMILY = """
-family = spec(sys.argv[1], stdin_grace=0.05, term_grace=0.05)
+family = spec(sys.argv[1], stdin_grace=float(sys.argv[2]), term_grace=0.05)
 top = Supervisor.start([ChildSpec(id="p", actor=Child, args=(family,))])
 expect()
 die()
@@ -83,7 +83,7 @@ die()
 
 
 def test_our_own_death_by_sigkill_leaves_neither_program_nor_grandchild() -> None:
-    pids = run_and_die(ONE_FAMILY, FAMILY)
+    pids = run_and_die(ONE_FAMILY, FAMILY, "0.05")
 
     program, guard, grandchild = pids
     assert program != guard
@@ -104,7 +104,7 @@ else:
 
 
 def test_a_grandchild_whose_parent_ended_with_its_input_goes_too() -> None:
-    program, guard, grandchild = run_and_die(ONE_FAMILY, LEAVES_A_CHILD)
+    program, guard, grandchild = run_and_die(ONE_FAMILY, LEAVES_A_CHILD, "60")
 
     assert wait_until_gone(program)
     assert wait_until_gone(grandchild)

@@ -69,7 +69,6 @@ def probe() -> Probe:
 @pytest.fixture
 def runaway(probe: Probe) -> Iterator[tuple[Any, int, int]]:
     """An actor, its process, and the one that has run away from it."""
-    ref, pid = None, None
     ref = Child.start(spec(LEAVES_ONE), probe)
     away, pid = probe.expect()
     yield ref, pid, int(away)
@@ -126,6 +125,16 @@ def test_output_can_be_read_while_the_actor_is_stuck_and_after_its_end(
     ref.cast("poke")
     assert ref.wait(WAIT) == Normal()
     assert output_of(ref) == ("ready 1",)
+
+
+def test_what_it_says_while_it_is_stopped_is_kept(probe: Probe) -> None:
+    farewell = "import sys; print('ready 1', flush=True); sys.stdin.read();"
+    ref, _pid = started(farewell + "print('bye')", probe, stdin_grace=WAIT)
+
+    ref.shutdown()
+
+    assert ref.wait(WAIT) == Shutdown()
+    assert output_of(ref) == ("ready 1", "bye")
 
 
 def test_an_actor_without_a_process_has_no_output() -> None:

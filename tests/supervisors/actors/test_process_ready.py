@@ -25,6 +25,7 @@ from supervisors import (
     StartError,
     Supervisor,
     file_exists,
+    output_of,
 )
 from supervisors.actor import launch
 from supervisors.readiness import keep_asking
@@ -47,6 +48,12 @@ import sys
 print("cannot bind", file=sys.stderr, flush=True)
 sys.exit(int(sys.argv[1]))
 """
+SAYS_GOODBYE = (
+    SILENT
+    + """
+print("bye", flush=True)
+"""
+)
 MAKES_A_FILE = """
 import pathlib, sys
 sys.stdin.readline()
@@ -164,10 +171,9 @@ def test_one_that_is_not_ready_in_time_is_a_failed_start_with_its_output(
             pids.append(self.pid)
 
     def saying(line: str) -> None:
-        assert line == "not yet"
         probe(line)
 
-    actor = Silent(spec(SILENT, ready=saying, ready_timeout=30))
+    actor = Silent(spec(SAYS_GOODBYE, ready=saying, ready_timeout=30, stdin_grace=WAIT))
     give_clock(actor, clock)
     failed: list[StartError] = []
 
@@ -189,6 +195,22 @@ def test_one_that_is_not_ready_in_time_is_a_failed_start_with_its_output(
     assert "not ready within 30 s, last saying: not yet" in str(failed[0])
     assert pids[0] is not None
     assert wait_until_gone(pids[0])
+    assert output_of(actor.actor_ref) == ("not yet", "bye")
+
+
+def test_one_that_runs_has_started_even_if_it_ends_at_once() -> None:
+    class Dawdling(ProcessActor):
+        """Its thread gets to know that the program runs when that has ended."""
+
+        def _open(self, run: Any) -> Any:
+            process = super()._open(run)
+            assert process._read.wait(WAIT)
+            assert run.ready.wait(WAIT)
+            return process
+
+    ref = Dawdling.start(spec(ENDS_EARLY, "3", ready=None))
+
+    assert ref.wait(WAIT) == Failed(ProcessEnded(3, ("cannot bind",)))
 
 
 def test_an_actor_given_up_while_it_waits_for_readiness_leaves_nothing() -> None:

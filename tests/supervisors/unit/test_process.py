@@ -60,6 +60,7 @@ def test_the_environment_is_not_in_the_repr() -> None:
         ({"argv": "sleep 60"}, "argv='sleep 60'; expected a program"),
         ({"ready_timeout": -1.0}, "ready_timeout is -1.0"),
         ({"stdin_grace": float("nan")}, "stdin_grace is nan"),
+        ({"ready_timeout": float("inf")}, "ready_timeout is inf"),
         ({"term_grace": -0.5}, "term_grace is -0.5"),
         ({"kept_lines": 0}, "kept_lines is 0"),
         ({"kept_bytes": -3}, "kept_bytes is -3"),
