@@ -50,7 +50,9 @@ from supervisors.exits import (
 )
 from supervisors.handle import Handle
 from supervisors.monitor import Down, ExitSignal, Monitor
-from supervisors.process import ProcessActor, ProcessSpec
+from supervisors.process import ProcessActor, output_of
+from supervisors.process_spec import CannotRun, NotReady, ProcessEnded, ProcessSpec
+from supervisors.readiness import ReadyProbe, file_exists, http_answers, port_accepts
 from supervisors.ref import Ref
 from supervisors.registry import Registry
 from supervisors.scope import Scope, current_scope, deadline, last_words, within
@@ -70,6 +72,7 @@ __all__ = [
     "Backoff",
     "BlockingCallError",
     "CallTimeoutError",
+    "CannotRun",
     "ChildCounts",
     "ChildNotFoundError",
     "ChildSpec",
@@ -100,8 +103,11 @@ __all__ = [
     "Monitor",
     "NoProcess",
     "Normal",
+    "NotReady",
     "ProcessActor",
+    "ProcessEnded",
     "ProcessSpec",
+    "ReadyProbe",
     "Ref",
     "Refuse",
     "Registered",
@@ -134,7 +140,10 @@ __all__ = [
     "current_scope",
     "deadline",
     "draw",
-    "last_words",
+    "file_exists",
+    "http_answers",
+    "output_of",
+    "port_accepts",
     "snapshot",
     "supervised",
     "within",

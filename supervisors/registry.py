@@ -378,14 +378,13 @@ class Registry:
             if self._table.remove(entry):
                 self._news.note(Unregistered(entry.key, entry.ref, None))
 
-<<<<<<< HEAD
     def _expect(
         self, key: Hashable
     ) -> tuple[ReplyFuture[Ref[Any]], Callable[[], None]]:
         future: ReplyFuture[Ref[Any]] = ReplyFuture()
         settle = functools.partial(_settle, future)
         return future, self.when_registered(key, settle)
-=======
+
     def _stop_waiting(self, key: Hashable, ticket: object) -> None:
         with self._lock:
             self._waiters.drop(key, ticket)
