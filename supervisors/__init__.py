@@ -142,6 +142,7 @@ __all__ = [
     "draw",
     "file_exists",
     "http_answers",
+    "last_words",
     "output_of",
     "port_accepts",
     "snapshot",

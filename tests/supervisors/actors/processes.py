@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from supervisors import Events, ProcessActor, ProcessSpec, Ref, Registry, Surroundings
-from supervisors.actor import launch
+from supervisors._launch import launch
 from supervisors.testing import ManualClock, Probe
 from tests.supervisors.actors.parts import WAIT
 

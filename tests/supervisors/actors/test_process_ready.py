@@ -27,7 +27,7 @@ from supervisors import (
     file_exists,
     output_of,
 )
-from supervisors.actor import launch
+from supervisors._launch import launch
 from supervisors.readiness import keep_asking
 from supervisors.testing import ManualClock, Probe
 from tests.supervisors.actors.parts import WAIT, BoomError, Told

@@ -30,6 +30,7 @@ from supervisors import (
     Updated,
     within,
 )
+from supervisors._life import Life
 from supervisors._name_news import NameNews
 from supervisors.exits import KILLED, SHUTDOWN
 from supervisors.testing import Probe
@@ -202,17 +203,19 @@ def test_death_unregisters_before_anybody_is_told(registry: Registry, how: str) 
     assert seen.expect() == (0, ())
 
 
-def test_who_dies_while_it_registers_leaves_nothing(registry: Registry) -> None:
+def test_who_dies_while_it_registers_leaves_nothing(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ref = Scripted.start()
     # Told when the key is in the table and the registry does not watch `ref` yet.
     registry.when_registered("a", lambda _found: None)
-    before_end = ref.life.before_end
+    before_end = Life.before_end
 
-    def too_late(step: Any) -> None:
+    def too_late(life: Life, step: Any) -> None:
         ref.kill()
-        before_end(step)
+        before_end(life, step)
 
-    ref.life.before_end = too_late  # type: ignore[method-assign] # the race, made sure
+    monkeypatch.setattr(Life, "before_end", too_late)
     heard = Probe()
     registry.listen(heard)
 
