@@ -1,7 +1,7 @@
 """What `tests.benchmarks.supervisors` measures: each contestant is one function.
 
 A contestant gets a size, does its work that often and returns its figures. Run as
-`python -m tests.benchmarks.contestants SIZE CASE/CONTESTANT ...` it prints them as JSON
+`python -m tests.benchmarks.contestants CASE/CONTESTANT=SIZE ...` it prints them as JSON
 and leaves, so that each may have a process of its own. To add one (a `LoopActor`, say),
 write its line into `MEASURES` and its name into the case of the benchmark.
 """
@@ -343,8 +343,10 @@ MEASURES: dict[str, Callable[[int], Figures]] = {
 
 def main() -> None:
     """Measure those named on the command line, one after the other."""
-    size, *names = sys.argv[1:]
-    figures = {name: MEASURES[name](int(size)) for name in names}
+    figures = []
+    for word in sys.argv[1:]:
+        name, _, size = word.partition("=")
+        figures.append(MEASURES[name](int(size)))
     print(json.dumps(figures), flush=True)
     # Thousands of idle threads are left to the system: taking them down is no figure.
     os._exit(0)

@@ -17,6 +17,7 @@ import platform
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -138,34 +139,39 @@ Turns = dict[str, list[dict[str, float]]]
 """The figures of each contestant, one entry a turn."""
 
 
-def measure(case: Case, size: int, contestants: tuple[str, ...]) -> dict[str, Any]:
-    """Let contestants of a case do their work in one fresh process."""
+def measure(*works: tuple[Case, str, int]) -> Iterator[dict[str, float]]:
+    """Let contestants do their work, each in its size, in one fresh process."""
+    words = [f"{case.name}/{contestant}={size}" for case, contestant, size in works]
     done = subprocess.run(
-        [
-            sys.executable,
-            *("-m", "tests.benchmarks.contestants", str(size)),
-            *(f"{case.name}/{contestant}" for contestant in contestants),
-        ],
+        [sys.executable, "-m", "tests.benchmarks.contestants", *words],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
         check=True,
         timeout=PATIENCE,
     )
-    figures: dict[str, Any] = json.loads(done.stdout)
-    return {name.partition("/")[2]: value for name, value in figures.items()}
+    yield from json.loads(done.stdout)
 
 
-def take_turns(case: Case, options: argparse.Namespace) -> Turns:
-    """Measure all contestants of a case, in turns."""
-    if options.small:
-        # Nobody reads these figures, so one process is enough.
-        once = measure(case, case.small, case.contestants)
-        return {contestant: [once[contestant]] for contestant in case.contestants}
+def small_turns(cases: list[Case]) -> dict[str, Turns]:
+    """One small turn of every case. Nobody reads the figures: one process is enough."""
+    works = [
+        (case, contestant, case.small)
+        for case in cases
+        for contestant in case.contestants
+    ]
+    turns: dict[str, Turns] = {case.name: {} for case in cases}
+    for (case, contestant, _), figures in zip(works, measure(*works), strict=True):
+        turns[case.name][contestant] = [figures]
+    return turns
+
+
+def take_turns(case: Case, repeat: int) -> Turns:
+    """Measure the contestants of a case, in turns."""
     turns: Turns = {contestant: [] for contestant in case.contestants}
-    for _ in range(options.repeat):
+    for _ in range(repeat):
         for contestant in case.contestants:
-            turns[contestant] += measure(case, case.size, (contestant,)).values()
+            turns[contestant] += measure((case, contestant, case.size))
     return turns
 
 
@@ -251,6 +257,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--small", action="store_true", help="only show that it runs")
     options = parser.parse_args()
+    cases = [case for case in CASES if not options.only or case.name in options.only]
     report: dict[str, Any] = {
         **machine(),
         "load_average": [os.getloadavg()[0]],
@@ -259,14 +266,15 @@ def main() -> None:
         "cases": {},
         "aims": [],
     }
-    for case in CASES:
-        if options.only and case.name not in options.only:
-            continue
-        told = summary(take_turns(case, options))
-        size = case.small if options.small else case.size
+    if options.small:
+        turns = small_turns(cases)
+    else:
+        turns = {case.name: take_turns(case, options.repeat) for case in cases}
+    for case in cases:
+        told = summary(turns[case.name])
         report["cases"][case.name] = {
             "about": case.about,
-            "size": size,
+            "size": case.small if options.small else case.size,
             "contestants": told,
         }
         report["aims"] += judge(case, told)
