@@ -169,8 +169,9 @@ class Life:
         return not self._claim
 
     def ask_to_stop(self, reason: ExitReason) -> None:
-        """Ask the actor to end, ahead of the messages that wait."""
-        self._stop_wanted = reason
+        """Ask the actor to end, ahead of the messages that wait; the first is heard."""
+        if self._stop_wanted is None:
+            self._stop_wanted = reason
         self._call_attention()
 
     def stop_wanted(self) -> ExitReason | None:

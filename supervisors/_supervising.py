@@ -86,7 +86,7 @@ class SupervisingActor(Actor):
         # incarnation must find their names free.
         self._orphans: dict[Hashable, tuple[Ref[Any], ...]] = {}
         self.life.children = self._picture
-        self.life.before_end(self._leave_no_orphans)
+        self.life.ended.on_done(lambda ended: self._leave_no_orphans(ended.get()))
 
     def on_start(self) -> None:
         """Start the children, or fail with the first that fails."""
