@@ -8,6 +8,7 @@ from supervisors._effects import ChildCounts, ChildState, ChildStatus
 from supervisors._future import ReplyFuture
 from supervisors._life import ReplyToken
 from supervisors.actor import NO_REPLY, Actor, Ignore, Refuse, Stop, Surroundings
+from supervisors.backoff import Backoff
 from supervisors.child_spec import ChildSpec, Intensity, Restart, Strategy
 from supervisors.clock import SYSTEM_CLOCK, Clock, SystemClock
 from supervisors.dynamic import DynamicSupervisorActor
@@ -51,6 +52,7 @@ __all__ = [
     "SYSTEM_CLOCK",
     "Actor",
     "ActorDownError",
+    "Backoff",
     "CallTimeoutError",
     "ChildCounts",
     "ChildNotFoundError",
