@@ -10,6 +10,7 @@ from tests.otp.trace import GOLDEN
 FAMILIES = {
     "auto_shutdown": 35,
     "batch": 32,
+    "batch_crowd": 46,
     "child_calls": 28,
     "dynamic": 45,
     "intensity": 25,
