@@ -316,6 +316,7 @@ class Actor(pykka.ThreadingActor):
             if self._timers is not None or self._idle_due is not None:
                 envelope = self._timer_or_message()
             else:
+                life.next_due = None
                 life.at_rest = True
                 envelope = inbox.get()
                 life.at_rest = False
