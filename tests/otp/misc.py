@@ -1,10 +1,8 @@
-"""What the replays of the `misc_*` recordings share: words, reasons, standing still."""
+"""What the replays of the `misc_*` recordings share: words and reasons."""
 
 from __future__ import annotations
 
 import json
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,15 +15,11 @@ from supervisors import (
     Killed,
     NoProcess,
     Normal,
-    Ref,
     SelfCallError,
     Shutdown,
 )
 from supervisors.exits import KILLED, NORMAL, SHUTDOWN
 from tests.otp.trace import GOLDEN, Json
-
-WAIT = 10.0
-"""Seconds after which something that should have happened counts as missing."""
 
 _REASONS: dict[str, ExitReason] = {
     "normal": NORMAL,
@@ -80,14 +74,3 @@ def outcome(call: Callable[[], Any]) -> Json:
         return {"exit": "timeout"}
     except ActorDownError as error:
         return {"exit": word(error.reason)}
-
-
-def settle(ref: Ref[Any]) -> None:
-    """Wait until the actor is dead or has nothing to do.
-
-    It has no event for that, so this looks again and again.
-    """
-    deadline = time.monotonic() + WAIT
-    while not ref.life.quiet():
-        assert time.monotonic() < deadline, f"{ref.life.label} never came to rest"
-        threading.Event().wait(0.0005)

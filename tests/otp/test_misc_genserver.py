@@ -29,8 +29,9 @@ from supervisors import (
 from supervisors._launch import launch
 from supervisors._waiting import await_reply
 from supervisors.testing import ManualClock
-from tests.otp.misc import WAIT, outcome, reason, recorded, settle, word
+from tests.otp.misc import outcome, reason, recorded, word
 from tests.otp.trace import Json
+from tests.supervisors.actors.parts import WAIT, settle
 
 CASES = recorded("genserver")
 

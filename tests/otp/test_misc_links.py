@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from supervisors import Actor, ActorDownError, Down, ExitSignal, Ref, Stop
-from tests.otp.misc import WAIT, reason, recorded, settle, word
+from tests.otp.misc import reason, recorded, word
 from tests.otp.trace import Json
+from tests.supervisors.actors.parts import WAIT, settle
 
 CASES = recorded("links")
 
