@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import TYPE_CHECKING, Any
 
-from supervisors._current import current_life
 from supervisors._future import ReplyFuture
-from supervisors._life import now
-from supervisors._waiting import OpenCall, give_up, note, strike_off
+from supervisors._waiting import give_up, note, strike_off
 from supervisors.scope import current_scopes, time_left
 
 if TYPE_CHECKING:
@@ -29,12 +26,8 @@ async def acall(
         ScopeCancelledError: A scope the caller works in was given up meanwhile.
     """
     if not future.done():
-        scopes = current_scopes()
-        timeout = time_left(timeout, scopes)
-        for scope in scopes:
-            scope.opened(future)
-        waiter = OpenCall(current_life(), threading.get_ident(), target, now())
-        note(future, waiter)
+        timeout = time_left(timeout, current_scopes())
+        note(future, target)
         try:
             async with asyncio.timeout(timeout):
                 await settled(future)
@@ -46,8 +39,6 @@ async def acall(
             raise
         finally:
             strike_off(future)
-            for scope in scopes:
-                scope.closed(future)
     return future.get()
 
 
