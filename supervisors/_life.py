@@ -67,6 +67,23 @@ class Pause:
         self.over: ReplyFuture[None] = ReplyFuture()
 
 
+class Stopped:
+    """Pykka's `actor_stopped`: a `threading.Event` that is set by the end of a life."""
+
+    __slots__ = ("_life",)
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+
+    def is_set(self) -> bool:
+        """Whether the actor has ended."""
+        return self._life.over()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end, at most `timeout` seconds; say whether it came."""
+        return self._life.ended.wait(timeout)
+
+
 class Life:
     """The life of one incarnation, from start to exit reason.
 
@@ -311,7 +328,6 @@ class Life:
             _census.zombie(self)
             if not self.in_thread():
                 _census.ended(self)
-        self.ref.actor_stopped.set()
 
     def end(self, reason: ExitReason) -> bool:
         """End this life for everybody; `False` when it had ended before."""
@@ -363,10 +379,6 @@ class Life:
         for future in (self.started, self.thread_left):
             future.settle_without_callbacks(None)
         self.ended.settle_without_callbacks(NO_PROCESS)
-        # A fresh one: a thread of the parent may have held the old one's lock.
-        stopped = threading.Event()
-        stopped.set()
-        self.ref.actor_stopped = stopped
 
     def _take(self, step: Callable[[ExitReason], object], reason: ExitReason) -> None:
         try:

@@ -14,6 +14,7 @@ What differs from `pykka.ThreadingActor`, and why, in one place:
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import Any, ClassVar, Self, cast
 
@@ -26,7 +27,7 @@ from supervisors._callbacks import NO_REPLY, Refuse, reason_of
 from supervisors._current import enter
 from supervisors._future import ReplyFuture
 from supervisors._launch import launch
-from supervisors._life import STOPS, Life, ReplyToken, settle
+from supervisors._life import STOPS, Life, ReplyToken, Stopped, settle
 from supervisors._mailbox import BoundedMailbox, Mailbox
 from supervisors._threads import THREADS
 from supervisors._timers import Timers
@@ -50,6 +51,10 @@ from supervisors.surroundings import Surroundings
 
 _OF_PYKKA = (ProxyCall, ProxyGetAttr, ProxySetAttr)
 """The messages of Pykka's proxies; all others are for `on_receive`."""
+
+
+_numbers = itertools.count(1)
+"""Of all actors of this process, for their URNs."""
 
 
 class Actor(pykka.ThreadingActor):
@@ -94,7 +99,10 @@ class Actor(pykka.ThreadingActor):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        # Pykka's constructor is not called: most of its time goes into a random number
+        # and a lock that nothing here needs. These are the fields it would set.
+        self.actor_urn = f"urn:supervisors:{next(_numbers)}"
+        self.actor_inbox = self._create_actor_inbox()
         self._begin_life()
 
     def _begin_life(self) -> None:
@@ -103,6 +111,7 @@ class Actor(pykka.ThreadingActor):
         life.ends_at_once = self.ends_at_once
         life.clock = SYSTEM_CLOCK
         life.on_signal = self._trap
+        self.actor_stopped = cast("threading.Event", Stopped(life))
         life.ref = self._actor_ref = Ref(self)
         self._surroundings: Surroundings | None = None
         self._clock = SYSTEM_CLOCK
@@ -279,7 +288,6 @@ class Actor(pykka.ThreadingActor):
             unsubscribe()
             enter(None)
             life.thread_left.resolve(None)
-            self.actor_stopped.set()
             _census.ended(life)
 
     def _live(self) -> ExitReason:

@@ -51,7 +51,8 @@ class StockHost(Actor):
         """Be one with the guest for all who have a ref, those made before included."""
         ref: Any = self.actor_ref
         self.actor_urn = ref.actor_urn = guest.actor_urn
-        self.actor_stopped = ref.actor_stopped = guest.actor_stopped
+        stopped = self.actor_stopped = ref.actor_stopped = guest.actor_stopped
+        self.life.before_end(lambda _reason: stopped.set())
         ref.actor_class = self.stock_class
         # Proxies look at the guest's attributes, and not at ours.
         ref._actor_weakref = weakref.ref(guest)  # noqa: SLF001 - Pykka's own field

@@ -20,7 +20,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from supervisors import Actor, ChildSpec, Supervisor, TaskSupervisor, snapshot
+from supervisors import (
+    Actor,
+    ChildSpec,
+    DynamicSupervisor,
+    Supervisor,
+    TaskSupervisor,
+    snapshot,
+)
 from tests.benchmarks.first import memory_mb
 from tests.benchmarks.parts import (
     Echo,
@@ -71,11 +78,9 @@ def run_task(tasks: TaskSupervisor) -> None:
     assert tasks.start_task(nothing).wait(WAIT) is not None
 
 
-def run_child(top: Supervisor, numbers: Iterator[int]) -> None:
+def run_child(top: DynamicSupervisor, numbers: Iterator[int]) -> None:
     """Start a child and stop it."""
-    spec = echo(next(numbers))
-    top.start_child(spec)
-    top.terminate_child(spec.id)
+    top.terminate_child(top.start_child(echo(next(numbers))))
 
 
 def run_actor() -> None:
@@ -170,7 +175,7 @@ def supervised_echo() -> Supervisor:
 
 def by_ref() -> tuple[Said, Said]:
     """How an echo is asked and told through its `Ref`."""
-    ref = supervised_echo().registry.lookup("echo")
+    ref = supervised_echo().registry.resolve("echo")
     return ref.call, ref.cast
 
 
@@ -182,7 +187,7 @@ def by_handle() -> tuple[Said, Said]:
 
 def by_pykkas_methods() -> tuple[Said, Said]:
     """The same actor, asked and told as Pykka's are."""
-    ref = supervised_echo().registry.lookup("echo")
+    ref = supervised_echo().registry.resolve("echo")
     return ref.ask, ref.tell
 
 
@@ -303,7 +308,7 @@ def looking(branches: int, size: int) -> Figures:
     specs = [many(f"branch {number}") for number in range(branches)]
     top = tree(*specs)
     for spec in specs:
-        branch = Supervisor(top.registry, spec.id)
+        branch = DynamicSupervisor(top.registry, spec.id)
         for number in range(size // branches - 1):
             branch.start_child(echo(number))
     assert str(snapshot(top)).count("kind='Echo'") == size - branches

@@ -14,6 +14,7 @@ import pykka
 from supervisors import (
     Actor,
     ChildSpec,
+    DynamicSupervisor,
     DynamicSupervisorActor,
     Intensity,
     Restart,
@@ -101,9 +102,9 @@ def many(name: str) -> ChildSpec:
     )
 
 
-def dynamic() -> Supervisor:
+def dynamic() -> DynamicSupervisor:
     """A dynamic supervisor, at first without children."""
-    return Supervisor(tree(many("many")).registry, "many")
+    return DynamicSupervisor(tree(many("many")).registry, "many")
 
 
 def task_supervisor() -> TaskSupervisor:
