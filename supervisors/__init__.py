@@ -10,6 +10,7 @@ from supervisors._future import ReplyFuture
 from supervisors._life import ReplyToken
 from supervisors._name_news import Registered, Unregistered
 from supervisors._name_table import Entry, Updated
+from supervisors._zombies import TooManyZombies
 from supervisors.actor import Actor
 from supervisors.backoff import Backoff
 from supervisors.child_spec import ChildSpec, Intensity, Restart, Strategy
@@ -134,6 +135,7 @@ __all__ = [
     "Task",
     "TaskActor",
     "TaskSupervisor",
+    "TooManyZombies",
     "TreeNode",
     "Unregistered",
     "Updated",
