@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -248,6 +249,30 @@ def test_after_unlink_nothing_comes_any_more() -> None:
 
             assert alive == [second.is_alive()]
             second.kill()
+
+
+def test_unlink_waits_for_a_signal_that_is_being_delivered() -> None:
+    untied = threading.Event()
+    with letting_go(Block()) as delivery, running(Trapping, print) as ref:
+        other = Scripted.start()
+        link(ref, other)
+        ref.life.on_signal = lambda reason, source: delivery(None)
+
+        def untie() -> None:
+            ref.life.unlink(other.life)
+            untied.set()
+
+        killer = threading.Thread(target=other.kill)
+        killer.start()
+        delivery.inside()
+        unlinker = threading.Thread(target=untie)
+        unlinker.start()
+
+        assert not untied.wait(0.05)
+        delivery.release.set()
+        assert untied.wait(WAIT)
+        killer.join(WAIT)
+        unlinker.join(WAIT)
 
 
 def kill_all(refs: Iterable[Ref[Any]]) -> None:
