@@ -252,10 +252,6 @@ class Actor(pykka.ThreadingActor):
         limit = cls.mailbox_limit
         return Mailbox() if limit is None else BoundedMailbox().bound(limit)
 
-    @staticmethod
-    def _create_future() -> pykka.Future[Any]:
-        return ReplyFuture()
-
     def _start_actor_loop(self) -> None:
         _census.joined(self.life)
         THREADS.run(self._actor_loop)
