@@ -23,6 +23,7 @@ from supervisors import (
     Ref,
     SelfCallError,
     Shutdown,
+    _links,
 )
 from supervisors.testing import Probe
 from tests.supervisors.actors.parts import (
@@ -315,3 +316,25 @@ def test_a_crash_under_a_link_carries_what_was_raised() -> None:
         other.cast(crash)
 
         assert probe.expect() == ExitSignal(other, Crashed(error))
+
+
+def test_a_forked_child_does_not_wait_for_a_thread_of_its_parent() -> None:
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with _links._ties:
+            held.set()
+            let_go.wait(WAIT)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(WAIT)
+    with running(Scripted) as ref, running(Scripted) as other:
+        # What the child does after the fork.
+        _links._forget_holder()
+        link(ref, other)
+
+        assert other.life in ref.life.links
+        ref.call(lambda actor: actor.unlink(other))
+    let_go.set()
+    holder.join(WAIT)
