@@ -161,7 +161,7 @@ def test_an_actor_that_gets_no_thread_does_not_start_and_leaves_nothing(
     def no_thread(job: Any) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr("supervisors.actor.THREADS.run", no_thread)
+    monkeypatch.setattr("supervisors._actor_loop.THREADS.run", no_thread)
 
     with pytest.raises(StartError, match="can't start new thread") as caught:
         Scripted.start()
