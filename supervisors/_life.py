@@ -14,6 +14,7 @@ from pykka.messages import _ActorStop
 from supervisors import _census, _links
 from supervisors._future import ReplyFuture
 from supervisors._mailbox import Mailbox
+from supervisors._suspension import Suspension
 from supervisors.clock import SYSTEM_CLOCK, Clock
 from supervisors.errors import ActorDownError
 from supervisors.exits import NO_PROCESS, ExitReason, Normal, cause_of
@@ -57,16 +58,6 @@ class ReplyToken:
         return self._future.reject(error)
 
 
-class Pause:
-    """A time in which an actor handles nothing, from `suspend` to `resume`."""
-
-    __slots__ = ("over", "stands_still")
-
-    def __init__(self) -> None:
-        self.stands_still: ReplyFuture[None] = ReplyFuture()
-        self.over: ReplyFuture[None] = ReplyFuture()
-
-
 class Stopped:
     """Pykka's `actor_stopped`: a `threading.Event` that is set by the end of a life."""
 
@@ -97,8 +88,8 @@ class Life:
         "_before_end",
         "_claim",
         "_label",
-        "_pauses",
         "_stop_wanted",
+        "_suspension",
         "at_rest",
         "attention",
         "children",
@@ -156,9 +147,7 @@ class Life:
         self.at_rest = False
         self.ends_at_once = False
         self._stop_wanted: ExitReason | None = None
-        # Holds one pause, or none. Made and taken away in single steps of the dict, so
-        # that of many who suspend and resume at once none is left waiting.
-        self._pauses: dict[str, Pause] = {}
+        self._suspension = Suspension()
         self.traps = False
         self.links: dict[Life, None] = {}
         # What this one watches, and how to call it off: it ends with the watcher.
@@ -210,27 +199,22 @@ class Life:
 
     def suspend(self) -> ReplyFuture[None]:
         """Let the actor handle nothing until `resume`; kept once it stands still."""
-        pause = self._pauses.setdefault("now", Pause())
+        reached = self._suspension.begin()
         self._call_attention()
-        return pause.stands_still
+        return reached
 
     def resume(self) -> None:
         """Let the actor handle messages again."""
-        pause = self._pauses.pop("now", None)
-        if pause is not None:
-            pause.over.resolve(None)
+        self._suspension.end()
 
     @property
     def resumed(self) -> ReplyFuture[None] | None:
         """What a suspended actor waits for; `None` for any other."""
-        pause = self._pauses.get("now")
-        return None if pause is None else pause.over
+        return self._suspension.over()
 
     def park(self) -> None:
         """The actor stands still now, if it is suspended."""
-        pause = self._pauses.get("now")
-        if pause is not None:
-            pause.stands_still.resolve(None)
+        self._suspension.reached()
 
     def shut_down(self, reason: ExitReason) -> None:
         """Take the request of whoever this life belongs to: end, with `reason`."""
@@ -254,18 +238,13 @@ class Life:
 
     def _call_attention(self) -> None:
         self.attention = True
-        if self._stop_wanted is not None or self.over():
-            self._wake_from_pause()
+        resumed = self.resumed
+        if resumed is not None and (self._stop_wanted is not None or self.over()):
+            # A suspended actor sees that it is to end. The dead stand still.
+            resumed.resolve(None)
+            if self.ended.done():
+                self.park()
         self.inbox.poke()
-
-    def _wake_from_pause(self) -> None:
-        """Let a suspended actor see that it is to end; once dead, it stands still."""
-        pause = self._pauses.get("now")
-        if pause is None:
-            return
-        pause.over.resolve(None)
-        if self.ended.done():
-            pause.stands_still.resolve(None)
 
     def in_thread(self) -> bool:
         """Whether a thread is in the actor's code."""

@@ -171,6 +171,12 @@ class BoundedMailbox(Mailbox):
         """Take the oldest message if there is one."""
         return self._taken(super().get_nowait())
 
+    def lose(self, answer: Answer) -> None:
+        """Close in a forked child: what waited is the parent's to answer."""
+        super().lose(answer)
+        # A fresh one: a thread of the parent may have held the old one.
+        self.bound(self.limit)
+
     def _taken(self, envelope: Envelope[Any] | None) -> Envelope[Any] | None:
         if envelope is not None:
             with self._counting:

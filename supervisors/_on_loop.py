@@ -16,11 +16,12 @@ from pykka._envelope import Envelope
 
 from supervisors import _census
 from supervisors._acall import settled
+from supervisors._actor_loop import Own, answer
 from supervisors._callbacks import NO_REPLY, reason_of
 from supervisors._current import enter_task
 from supervisors._life import STOPS
 from supervisors._mailbox import BoundedMailbox, Mailbox
-from supervisors.actor import Actor, Own, answer
+from supervisors.actor import Actor
 from supervisors.exits import KILLED, NORMAL, ExitReason
 from supervisors.scope import work_only_in
 
@@ -92,7 +93,7 @@ class BoundedLoopMailbox(LoopMailbox, BoundedMailbox):
 class OnLoop(Actor):
     """An actor whose life is a coroutine; see the module's docstring."""
 
-    actor_inbox: LoopMailbox
+    actor_inbox: LoopMailbox  # type: ignore[assignment] # as in `ActorLoop`
 
     @classmethod
     def _create_actor_inbox(cls) -> Any:

@@ -7,6 +7,7 @@ import queue
 import threading
 from typing import Any
 
+import pykka
 import pytest
 
 from supervisors import (
@@ -152,6 +153,32 @@ def test_an_actor_killed_before_its_thread_runs_never_starts() -> None:
 
     assert actor.life.thread_left.wait(WAIT)
     assert started == []
+
+
+def test_an_actor_that_gets_no_thread_does_not_start_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_thread(job: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("supervisors._actor_loop.THREADS.run", no_thread)
+
+    with pytest.raises(StartError, match="can't start new thread") as caught:
+        Scripted.start()
+
+    assert isinstance(caught.value.reason, Crashed)
+    assert pykka.ActorRegistry.get_all() == []
+
+
+def test_on_end_may_give_another_reason() -> None:
+    class Particular(Scripted):
+        def on_end(self, reason: Any) -> None:
+            self.exit(Failed("on second thoughts"))
+
+    ref = Particular.start()
+    ref.shutdown()
+
+    assert ref.wait(WAIT) == Failed("on second thoughts")
 
 
 # Crashes and refusals.
