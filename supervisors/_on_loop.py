@@ -111,6 +111,8 @@ class OnLoop(Actor):
 
     _task: asyncio.Task[Any] | None = None
     """The task that is its life."""
+    _continuation: Own | None = None
+    """The term of a `continue_with` that was taken last."""
     _closing: bool = False
     """Whether it has been ended from outside and must not be cancelled any more."""
     _spawned: set[asyncio.Task[None]] | None = None
@@ -216,23 +218,14 @@ class OnLoop(Actor):
     async def _receive_on_loop(self) -> ExitReason:
         life, inbox = self.life, self.actor_inbox
         turns = 0
-        while True:
-            turns += 1
-            if turns % BURST == 0:
-                # The others on this loop have their turn, too.
-                await asyncio.sleep(0)
+        while self._exit_reason is None:
             # Before the looks: what comes after them wakes the next sleep.
             inbox.rearm()
-            if self._exit_reason is not None:
-                return self._exit_reason
             if life.attention:
                 told = await self._attend_on_loop()
                 if told is not None:
                     return told
-            if self._continuations:
-                await self._continue_on_loop()
-                continue
-            envelope = self._due_own() or inbox.get_nowait()
+            envelope = self._take_next()
             if envelope is None:
                 if inbox.empty():
                     await self._rest_on_loop()
@@ -243,6 +236,17 @@ class OnLoop(Actor):
                 if told is not None:
                     return told
             await self._handle_on_loop(envelope)
+            turns += 1
+            if turns % BURST == 0:
+                # The others on this loop have their turn, too.
+                await asyncio.sleep(0)
+        return self._exit_reason
+
+    def _take_next(self) -> Envelope[Any] | None:
+        if self._continuations:
+            self._continuation = own = Own(self._continuations.pop(0))
+            return own
+        return self._due_own() or self.actor_inbox.get_nowait()
 
     async def _attend_on_loop(self) -> ExitReason | None:
         life = self.life
@@ -274,8 +278,10 @@ class OnLoop(Actor):
             life.at_rest = False
         if self._idle_due is None or life.attention:
             return
-        if self._is_idle(self._idle_due):
-            await self._do_own(Own(None), self.on_idle)
+        own = Own(None)
+        if self._is_idle(self._idle_due) and self._take_in_hand(own):
+            await _done(_call(self.on_idle))
+            self._put_down(own)
 
     async def _handle_on_loop(self, envelope: Envelope[Any]) -> None:
         if not self._take_in_hand(envelope):
@@ -284,21 +290,15 @@ class OnLoop(Actor):
         if isinstance(message, STOPS):
             self._exit_reason = getattr(message, "reason", NORMAL)
             return
-        result = self._received(message)
+        if envelope is self._continuation:
+            result = _call(lambda: self.on_continue(message))
+        else:
+            result = self._received(message)
         if inspect.isawaitable(result):
             result = await result
         if envelope.reply_to is not None and result is not NO_REPLY:
             answer(envelope.reply_to, result)
         self._put_down(envelope)
-
-    async def _continue_on_loop(self) -> None:
-        own = Own(self._continuations.pop(0))
-        await self._do_own(own, lambda: self.on_continue(own.message))
-
-    async def _do_own(self, own: Own, work: Callable[[], Any]) -> None:
-        if self._take_in_hand(own):
-            await _done(work())
-            self._put_down(own)
 
     # The end.
 
