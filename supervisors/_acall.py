@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from supervisors._life import Life
 
 
-async def acall(future: ReplyFuture[Any], timeout: float | None, target: Life) -> Any:
+async def acall(
+    future: ReplyFuture[Any], timeout: float | None, target: Life | str
+) -> Any:
     """Await the reply of a submitted call without blocking the running loop.
 
     When the awaiting task is cancelled the call is withdrawn: a late answer is dropped
@@ -46,7 +48,7 @@ async def acall(future: ReplyFuture[Any], timeout: float | None, target: Life) -
             for scope in scopes:
                 scope.closed(future)
         if not answered:
-            give_up(future, timeout, target.label)
+            give_up(future, timeout, target)
     return future.get()
 
 

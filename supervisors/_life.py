@@ -90,6 +90,7 @@ class Life:
         "on_abandon",
         "on_signal",
         "open_tokens",
+        "output",
         "parked",
         "path",
         "ping",
@@ -139,6 +140,7 @@ class Life:
         self.on_abandon: Callable[[], object] | None = None
         self.ping: Callable[[Callable[[], object]], object] | None = None
         self.children: Any = None
+        self.output: Any = None
         self.gave_up: Any = None
         self.gave_up_over: Life | None = None
         self.comes_back = False

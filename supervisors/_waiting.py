@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,18 +49,9 @@ def strike_off(call: object) -> None:
     _open.pop(call, None)
 
 
-@contextmanager
-def noted(target: Life | str) -> Iterator[None]:
-    """Be among those who wait while the block runs."""
-    key = object()
-    _open[key] = OpenCall(current_life(), threading.get_ident(), target, now())
-    try:
-        yield
-    finally:
-        del _open[key]
-
-
-def await_reply(future: ReplyFuture[Any], timeout: float | None, target: Life) -> Any:
+def await_reply(
+    future: ReplyFuture[Any], timeout: float | None, target: Life | str
+) -> Any:
     """Wait for a submitted call as `Ref.call` does.
 
     Raises:
@@ -83,16 +72,19 @@ def await_reply(future: ReplyFuture[Any], timeout: float | None, target: Life) -
             for scope in scopes:
                 scope.closed(future)
         if not answered:
-            give_up(future, timeout, target.label)
+            give_up(future, timeout, target)
     return future.get()
 
 
-def give_up(future: ReplyFuture[Any], timeout: float | None, label: str) -> None:
+def give_up(
+    future: ReplyFuture[Any], timeout: float | None, target: Life | str
+) -> None:
     """Take a call for unanswered; its reply, should it come, is dropped.
 
     Raises:
         CallTimeoutError: Unless the reply came at the last moment.
     """
+    label = target if isinstance(target, str) else target.label
     within = "its deadline" if timeout is None else f"{timeout:.3g} s"
     msg = (
         f"{label!r} did not answer within {within}. It lives on, and its late answer "

@@ -45,7 +45,7 @@ class Handle:
             ActorDownError: Nobody has the name now.
             SelfCallError: The actor itself is calling.
         """
-        return self._registry.lookup(self.name).submit(message)
+        return self._registry.resolve(self.name).submit(message)
 
     def call(
         self,
@@ -71,7 +71,7 @@ class Handle:
             SelfCallError: The actor itself is calling.
         """
         if not idempotent:
-            return self._registry.lookup(self.name).call(message, timeout)
+            return self._registry.resolve(self.name).call(message, timeout)
         check_not_on_event_loop(self.name)
         deadline = _deadline(timeout)
         while True:
@@ -101,7 +101,7 @@ class Handle:
             The same errors as `call`, but for `BlockingCallError`.
         """
         if not idempotent:
-            return await self._registry.lookup(self.name).acall(message, timeout)
+            return await self._registry.resolve(self.name).acall(message, timeout)
         deadline = _deadline(timeout)
         while True:
             ref = await self._registry.await_name_on_loop(

@@ -60,6 +60,10 @@ class Ref(pykka.ActorRef[A]):
         if not sends_are_void():
             self.life.inbox.put(Envelope(message))
 
+    def hear(self, message: Any) -> None:
+        """Bring news that no bound refuses and no end of its bringer voids."""
+        self.life.inbox.put_system(Envelope(message))
+
     def submit(self, message: Any) -> ReplyFuture[Any]:
         """Send `message` and return the promise of its reply.
 

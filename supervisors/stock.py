@@ -39,7 +39,6 @@ class StockRules(Actor):
             self._put_down(envelope)
 
 
-@functools.cache
 def supervised(actor_class: type[Any]) -> type[Actor]:
     """The class a supervisor starts: itself, or a subclass that can be supervised.
 
@@ -48,6 +47,11 @@ def supervised(actor_class: type[Any]) -> type[Actor]:
     """
     if issubclass(actor_class, Actor):
         return actor_class
+    return _made(cast("Any", actor_class))
+
+
+@functools.cache
+def _made(actor_class: Any) -> type[Actor]:
     if not issubclass(actor_class, pykka.ThreadingActor):
         msg = (
             f"{actor_class!r} cannot be supervised; expected a class derived from "

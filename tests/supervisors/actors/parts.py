@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from supervisors import Actor, ChildSpec, Ref, Supervisor
+from supervisors import Actor, ChildSpec, Ref
+from supervisors.supervisor import AnySupervisor
 from supervisors.testing import Probe
 
 WAIT = 10.0
@@ -123,7 +124,7 @@ def crash(ref: Ref[Any]) -> None:
     assert ref.wait(WAIT) is not None
 
 
-def refs(top: Supervisor) -> dict[str, Ref[Any]]:
+def refs(top: AnySupervisor) -> dict[str, Ref[Any]]:
     """The children that are up, by id, in start order."""
     statuses = reversed(top.which_children())
     return {status.spec.id: status.ref for status in statuses if status.ref}
