@@ -1,8 +1,8 @@
 """What actors on an asyncio loop have in common, whoever owns the loop.
 
 The life of such an actor is a coroutine. Its callbacks may be plain methods or
-coroutine functions; while one of them awaits, others on the loop go on, and this
-actor's next message waits.
+coroutine functions (no other awaitable is awaited). While one of them awaits, others on
+the loop go on, and this actor's next message waits.
 """
 
 from __future__ import annotations
@@ -294,7 +294,7 @@ class OnLoop(Actor):
             result = _call(lambda: self.on_continue(message))
         else:
             result = self._received(message)
-        if inspect.isawaitable(result):
+        if inspect.iscoroutine(result):
             result = await result
         if envelope.reply_to is not None and result is not NO_REPLY:
             answer(envelope.reply_to, result)
@@ -376,4 +376,4 @@ def _call(callback: Callable[[], Any]) -> Any:
 
 async def _done(result: Any) -> Any:
     """The value of a callback, be it a plain method or a coroutine function."""
-    return await result if inspect.isawaitable(result) else result
+    return await result if inspect.iscoroutine(result) else result

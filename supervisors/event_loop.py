@@ -218,6 +218,10 @@ class LoopActor(OnLoop):
             return
         self.actor_inbox.on_loop_closed = self._lose_loop
         context = contextvars.copy_context()
+        if loop is _running_loop():
+            # It is awake.
+            loop.call_soon(self._begin_task, loop, context, context=context)
+            return
         try:
             loop.call_soon_threadsafe(self._begin_task, loop, context, context=context)
         except RuntimeError:
