@@ -22,7 +22,7 @@ from supervisors._current import enter_task, leave_task
 from supervisors._life import STOPS
 from supervisors._mailbox import BoundedMailbox, Mailbox
 from supervisors.actor import Actor, Own, answer
-from supervisors.exits import KILLED, NORMAL, ExitReason, Failed
+from supervisors.exits import KILLED, NORMAL, ExitReason, Failed, cause_of
 from supervisors.scope import work_only_in
 
 LOOP_CLOSED = Failed("its event loop was closed")
@@ -291,7 +291,7 @@ class OnLoop(Actor):
             self._exit_reason = getattr(message, "reason", NORMAL)
             return
         if envelope is self._continuation:
-            result = _call(lambda: self.on_continue(message))
+            result = _call(self.on_continue, message)
         else:
             result = self._received(message)
         if inspect.iscoroutine(result):
@@ -315,14 +315,22 @@ class OnLoop(Actor):
 
     async def _clean_up_on_loop(self, reason: ExitReason) -> None:
         self._exit_reason = reason
-        for step in (self._run_on_end, self._run_pykka_hooks):
+        if self.life.started_at is None:
+            return
+        for step in (self.on_end, self._pykka_hook):
             if self.life.over():
                 # Killed in the step before.
                 return
             try:
-                await _done(step(reason))
+                await _done(_call(step, reason))
             except BaseException as error:  # noqa: BLE001 - becomes the exit reason
                 self._exit_reason = reason = _reason_on_loop(error)
+
+    def _pykka_hook(self, reason: ExitReason) -> Any:
+        error = cause_of(reason)
+        if error is None:
+            return _call(self.on_stop)
+        return _call(self.on_failure, type(error), error, error.__traceback__)
 
     async def _close_on_loop(self) -> None:
         if self.life.over():
@@ -369,9 +377,9 @@ def _forgive(task: asyncio.Task[Any] | None) -> bool:
     return cancelled
 
 
-def _call(callback: Callable[[], Any]) -> Any:
+def _call(callback: Callable[..., Any], *args: Any) -> Any:
     """What a callback returns: a coroutine, perhaps, though its base returns `None`."""
-    return callback()
+    return callback(*args)
 
 
 async def _done(result: Any) -> Any:

@@ -6,9 +6,9 @@ import contextlib
 import functools
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
-from supervisors import Actor, EventLoopActor, LoopActor, Ref, ReplyFuture, _census
+from supervisors import EventLoopActor, LoopActor, Ref, ReplyFuture, _census
 from supervisors._launch import launch
 from supervisors._life import Life
 from tests.supervisors.actors.parts import WAIT, Block
@@ -68,7 +68,7 @@ class Loops(Threads):
         self.owner = EventLoopActor.start()
 
     def make(self, actor_class: type[Any], *args: Any) -> Any:
-        actor = on_a_loop(actor_class)(*args)
+        actor = on_a_loop(cast("Any", actor_class))(*args)
         actor.owner = self.owner
         return actor
 
@@ -89,7 +89,7 @@ class Loops(Threads):
 
 
 @functools.cache
-def on_a_loop(actor_class: type[Actor]) -> type[Any]:
+def on_a_loop(actor_class: Any) -> type[Any]:
     """The same actor as a task."""
     return type(actor_class.__name__, (actor_class, LoopActor), {})
 
@@ -99,11 +99,11 @@ class LoopBlock(Block):
 
     def __init__(self, value: Any = "late") -> None:
         super().__init__(value)
-        self.release = _Release()
+        self.release = self._release = _Release()
 
     async def __call__(self, actor: Any) -> Any:
         self.entered.set()
-        await self.release.came
+        await self._release.came
         return self.value
 
 

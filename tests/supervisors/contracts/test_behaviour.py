@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from supervisors import (
     Handle,
     Killed,
     MailboxFullError,
+    Ref,
     Registry,
     ScopeCancelledError,
     Shutdown,
@@ -148,19 +150,25 @@ def test_a_suspended_actor_handles_nothing_until_it_is_resumed(home: Threads) ->
         assert future.get(timeout=WAIT) == "handled"
 
 
-@pytest.mark.parametrize("way", ["shutdown", "kill", "signal"])
-def test_a_suspended_actor_can_be_ended(home: Threads, way: str) -> None:
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (lambda ref: ref.shutdown(), Shutdown()),
+        (lambda ref: ref.kill(), Killed()),
+        (lambda ref: ref.signal(Failed("enough")), Failed("enough")),
+    ],
+    ids=["shutdown", "kill", "signal"],
+)
+def test_a_suspended_actor_can_be_ended(
+    home: Threads, end: Callable[[Ref[Any]], object], reason: Any
+) -> None:
     ref = home.start(Scripted)
     assert ref.suspend(WAIT)
     future = ref.submit(nothing)
 
-    {
-        "shutdown": ref.shutdown,
-        "kill": ref.kill,
-        "signal": lambda: ref.signal(Failed("enough")),
-    }[way]()
+    end(ref)
 
-    assert ref.wait(WAIT) in (Shutdown(), Killed(), Failed("enough"))
+    assert ref.wait(WAIT) == reason
     assert future.wait(WAIT)
     assert future.failed()
     assert ref.life.thread_left.wait(WAIT)
