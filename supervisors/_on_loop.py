@@ -71,33 +71,28 @@ class LoopMailbox(Mailbox):
         """Before looking for work: what comes from now on wakes again."""
         self._woken = False
 
-    async def sleep(self, seconds: float | None) -> None:
-        """Return when something came since `rearm`, or after `seconds`."""
-        loop = asyncio.get_running_loop()
+    def sleep(self) -> asyncio.Future[None]:
+        """What to await: done as soon as something has come since `rearm`."""
         # First the sleeper, then the look: whoever wakes does the two the other way
         # round, so one of both sees the other.
-        self._sleeper = sleeper = loop.create_future()
-        timer = None if seconds is None else loop.call_later(seconds, self._rouse)
-        try:
-            if not self._woken:
-                await sleeper
-        finally:
-            self._sleeper = None
-            if timer is not None:
-                timer.cancel()
+        self._sleeper = sleeper = asyncio.get_running_loop().create_future()
+        if self._woken:
+            self.rouse()
+        return sleeper
+
+    def rouse(self) -> None:
+        """End the sleep, if there is one; in the loop's thread."""
+        sleeper = self._sleeper
+        if sleeper is not None and not sleeper.done():
+            sleeper.set_result(None)
 
     def _wake(self) -> None:
         loop = self.loop
         if loop is None or self._woken:
             return
         self._woken = True
-        if not run_on(loop, self._thread, self._rouse) and self.on_loop_closed:
+        if not run_on(loop, self._thread, self.rouse) and self.on_loop_closed:
             self.on_loop_closed()
-
-    def _rouse(self) -> None:
-        sleeper = self._sleeper
-        if sleeper is not None and not sleeper.done():
-            sleeper.set_result(None)
 
 
 class BoundedLoopMailbox(LoopMailbox, BoundedMailbox):
@@ -178,6 +173,10 @@ class OnLoop(Actor):
             self._task = life.loop = inbox.loop = life.on_abandon = None
             leave_task(task)
             unsubscribe()
+            self._after_life()
+
+    def _after_life(self) -> None:
+        """The last step of the task that was this life."""
 
     def _leave(self) -> None:
         """Nothing of this life runs any more. Twice is as good as once."""
@@ -269,13 +268,19 @@ class OnLoop(Actor):
         return told
 
     async def _rest_on_loop(self) -> None:
-        life = self.life
+        life, inbox = self.life, self.actor_inbox
         life.next_due = self._nearest_own()
+        seconds, timer = self._until(life.next_due), None
+        if seconds is not None:
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(seconds, inbox.rouse)
         life.at_rest = True
         try:
-            await self.actor_inbox.sleep(self._until(life.next_due))
+            await inbox.sleep()
         finally:
             life.at_rest = False
+            if timer is not None:
+                timer.cancel()
         if self._idle_due is None or life.attention:
             return
         own = Own(None)

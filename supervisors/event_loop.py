@@ -253,17 +253,12 @@ class LoopActor(OnLoop):
             self._leave()
             return
         life.thread = threading.current_thread()
-        task = loop.create_task(
-            self._live_and_leave(), name=life.label, context=context
-        )
+        task = loop.create_task(self._live_on_loop(), name=life.label, context=context)
         # Cancelled before its first step, it would not even leave.
         task.add_done_callback(self._leave_if_never_begun)
 
-    async def _live_and_leave(self) -> None:
-        try:
-            await self._live_on_loop()
-        finally:
-            self._leave()
+    def _after_life(self) -> None:
+        self._leave()
 
     def _leave_if_never_begun(self, _task: asyncio.Task[None]) -> None:
         if not self.life.entered:

@@ -20,15 +20,24 @@ PATIENCE = 30.0
 def on_a_loop(
     test: Callable[P, Coroutine[Any, Any, None]],
 ) -> Callable[P, None]:
-    """Run an asyncio test on a loop of its own."""
+    """Run an asyncio test on a loop of its own, which must have nothing to complain of.
+
+    What a callback of the loop raises is told to nobody else.
+    """
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        complaints: list[Any] = []
+
         async def bounded() -> None:
+            asyncio.get_running_loop().set_exception_handler(
+                lambda _loop, complaint: complaints.append(complaint)
+            )
             async with asyncio.timeout(PATIENCE):
                 await test(*args, **kwargs)
 
         asyncio.run(bounded())
+        assert complaints == []
 
     return run
 
