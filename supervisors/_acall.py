@@ -7,10 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from supervisors._current import current_life
 from supervisors._future import ReplyFuture
-from supervisors._life import now
-from supervisors._waiting import OpenCall, give_up, note, strike_off
+from supervisors._waiting import give_up, note, strike_off
 from supervisors.scope import current_scopes, time_left
 
 if TYPE_CHECKING:
@@ -30,11 +28,8 @@ async def acall(
         ScopeCancelledError: A scope the caller works in was given up meanwhile.
     """
     if not future.done():
-        scopes = current_scopes()
-        timeout = time_left(timeout, scopes)
-        for scope in scopes:
-            scope.opened(future)
-        note(future, OpenCall(current_life(), threading.get_ident(), target, now()))
+        timeout = time_left(timeout, current_scopes())
+        note(future, target)
         try:
             answered = await settled(future, timeout)
         except BaseException:
@@ -45,8 +40,6 @@ async def acall(
             raise
         finally:
             strike_off(future)
-            for scope in scopes:
-                scope.closed(future)
         if not answered:
             give_up(future, timeout, target)
     return future.get()

@@ -254,7 +254,7 @@ class Machine(RestartingMachine):
         child.state = ChildState.DOWN
         child.ref = None
         if child.spec.restart is Restart.TEMPORARY:
-            self._children.pop(child.key, None)
+            del self._children[child.key]
 
     def _stop_for(self, child: Child) -> Steps[None]:
         yield from self._stop_group(self._group_of(child))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from supervisors import _refusals
 from supervisors._effects import (
@@ -24,7 +24,7 @@ from supervisors._effects import (
     StopChild,
 )
 from supervisors._intensity import RestartLog
-from supervisors.child_spec import ChildSpec, Intensity, Restart
+from supervisors.child_spec import ChildSpec, Intensity, Restart, ShutdownPolicy
 from supervisors.exits import (
     NORMAL,
     SHUTDOWN,
@@ -215,13 +215,11 @@ class RestartingMachine(ABC):
         return GaveUp(SHUTDOWN, cause)
 
     def _completes_shutdown(self, ended: ChildSpec) -> bool:
-        match self._auto_shutdown:
-            case "never":
-                return False
-            case "any_significant":
-                return ended.significant
-            case "all_significant":
-                return ended.significant and self._all_significant_ended()
+        if not ended.significant or self._auto_shutdown == "never":
+            return False
+        if self._auto_shutdown == "any_significant":
+            return True
+        return self._all_significant_ended()
 
 
 def start_of(child: Child) -> Steps[StartOutcome]:
@@ -238,9 +236,9 @@ def start_of(child: Child) -> Steps[StartOutcome]:
 
 def stop_of(child: Child) -> StopChild:
     """The effect that stops a child which is up."""
-    policy = child.spec.shutdown
     # A checked spec has a policy; `None` stands only in the constructor's signature.
-    return StopChild(child.spec.id, child.ref, 5.0 if policy is None else policy)
+    policy = cast("ShutdownPolicy", child.spec.shutdown)
+    return StopChild(child.spec.id, child.ref, policy)
 
 
 def _restarts(restart: Restart, reason: ExitReason) -> bool:

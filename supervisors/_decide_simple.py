@@ -35,7 +35,8 @@ class SimpleMachine(CrowdMachine):
 
     A wart of OTP's is kept, because its traces show it: when a child ignores its
     restart, an entry without a ref stays, is counted as active, and never ends. There
-    is at most one, and terminating any dead ref takes it away.
+    is at most one, and terminating any dead ref takes it away. Not kept is what follows
+    there: a supervisor that stops with such an entry crashes and leaves its children.
     """
 
     def __init__(

@@ -184,7 +184,6 @@ class OnLoop(Actor):
         # Unless it has a reason, which all but what never began have.
         life.end(KILLED)
         life.thread_left.resolve(None)
-        self.actor_stopped.set()
         _census.ended(life)
 
     def _abandon(self) -> None:

@@ -15,6 +15,7 @@ from supervisors import events
 from supervisors._callbacks import Ignore, Refuse, Stop
 from supervisors._decide_common import RestartingMachine
 from supervisors._effects import (
+    ChildCounts,
     ChildStatus,
     Effect,
     GaveUp,
@@ -86,7 +87,7 @@ class SupervisingActor(Actor):
         # incarnation must find their names free.
         self._orphans: dict[Hashable, tuple[Ref[Any], ...]] = {}
         self.life.children = self._picture
-        self.life.before_end(self._leave_no_orphans)
+        self.life.ended.on_done(lambda ended: self._leave_no_orphans(ended.get()))
 
     def on_start(self) -> None:
         """Start the children, or fail with the first that fails."""
@@ -112,7 +113,7 @@ class SupervisingActor(Actor):
             case GetChildren():
                 return self._machine.which_children()
             case GetCounts():
-                return self._machine.count_children(lambda ref: ref.is_alive())
+                return self._counts()
             case ExitSignal():
                 return None
             case _:
@@ -129,6 +130,11 @@ class SupervisingActor(Actor):
         steps = machine.child_ended(news.key, news.ref, news.reason, now)
         self._obey(self._drive(steps), life)
         self._orphans.pop(news.key, None)
+
+    def _counts(self) -> ChildCounts:
+        # As in OTP, a dead child counts as active until the news of it was handled.
+        counts: ChildCounts = self._machine.count_children()
+        return counts
 
     @staticmethod
     def _answer(result: Any) -> Any:

@@ -30,18 +30,21 @@ class OpenCall:
     """When the waiting began, monotonic seconds."""
 
 
+_Waiting = tuple["Life | None", int, "Life | str", float]
+"""The fields of an `OpenCall`, which is made when somebody looks."""
+
 # Additions and removals are single steps; readers take a copy.
-_open: dict[object, OpenCall] = {}
+_open: dict[object, _Waiting] = {}
 
 
 def open_calls() -> tuple[OpenCall, ...]:
     """Everybody who waits now, in no order."""
-    return tuple(_open.copy().values())
+    return tuple(OpenCall(*waiting) for waiting in _open.copy().values())
 
 
-def note(call: object, waiter: OpenCall) -> None:
-    """Count somebody among those who wait, until `strike_off`."""
-    _open[call] = waiter
+def note(call: object, target: Life | str) -> None:
+    """Count this thread or task among those who wait, until `strike_off`."""
+    _open[call] = (current_life(), threading.get_ident(), target, now())
 
 
 def strike_off(call: object) -> None:
@@ -54,6 +57,8 @@ def await_reply(
 ) -> Any:
     """Wait for a submitted call as `Ref.call` does.
 
+    Its scopes know it since it was submitted.
+
     Raises:
         CallTimeoutError: No reply within `timeout` seconds, or by the nearest deadline.
         ScopeCancelledError: A scope the caller works in was given up meanwhile.
@@ -62,15 +67,11 @@ def await_reply(
         scopes = current_scopes()
         if scopes:
             timeout = time_left(timeout, scopes)
-        for scope in scopes:
-            scope.opened(future)
-        _open[future] = OpenCall(current_life(), threading.get_ident(), target, now())
+        note(future, target)
         try:
             answered = future.wait(timeout)
         finally:
-            del _open[future]
-            for scope in scopes:
-                scope.closed(future)
+            strike_off(future)
         if not answered:
             give_up(future, timeout, target)
     return future.get()

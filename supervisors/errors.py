@@ -9,7 +9,7 @@ SupervisorError
 ├─ StartError                        an actor did not start; .reason
 ├─ ActorDownError (pykka.ActorDeadError)  the actor called is dead; .name .reason
 │   └─ RestartLimitError             and its tree gave up restarting it
-├─ CallTimeoutError (TimeoutError)   no answer within the call's timeout
+├─ CallTimeoutError (TimeoutError, pykka.Timeout)  no answer in time
 ├─ MailboxFullError                  the actor's bounded mailbox refused a message
 ├─ SelfCallError                     an actor asked itself
 ├─ BlockingCallError                 an event loop was about to be blocked by a call
@@ -123,7 +123,7 @@ class RestartLimitError(ActorDownError):
     """The tree an actor lived in gave up restarting; it will not come back."""
 
 
-class CallTimeoutError(SupervisorError, TimeoutError):
+class CallTimeoutError(SupervisorError, TimeoutError, pykka.Timeout):
     """An actor did not answer in time. It lives, and a late answer is dropped."""
 
 

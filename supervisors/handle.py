@@ -10,6 +10,7 @@ from supervisors.clock import SYSTEM_CLOCK
 from supervisors.errors import ActorDownError
 from supervisors.ref import DEFAULT_CALL_TIMEOUT, Ref, check_not_on_event_loop
 from supervisors.registry import Registry
+from supervisors.scope import current_scopes, time_left
 
 
 class Handle:
@@ -114,6 +115,8 @@ class Handle:
 
 
 def _deadline(timeout: float | None) -> float | None:
+    """When the call is over: by its own timeout, or by a deadline around it."""
+    timeout = time_left(timeout, current_scopes())
     return None if timeout is None else SYSTEM_CLOCK.monotonic() + timeout
 
 

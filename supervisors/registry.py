@@ -382,6 +382,8 @@ class Registry:
         self, key: Hashable
     ) -> tuple[ReplyFuture[Ref[Any]], Callable[[], None]]:
         future: ReplyFuture[Ref[Any]] = ReplyFuture()
+        for scope in current_scopes():
+            scope.opened(future)
         settle = functools.partial(_settle, future)
         return future, self.when_registered(key, settle)
 

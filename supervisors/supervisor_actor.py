@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from supervisors._decide import AutoShutdown, Machine
-from supervisors._effects import ChildStatus
+from supervisors._effects import ChildCounts, ChildStatus
 from supervisors._messages import (
     AddChild,
     DeleteChild,
@@ -109,6 +109,11 @@ class SupervisorActor(SupervisingActor):
                 return self._spec_or_refusal(self._machine.spec_of(message.child_id))
             case _:
                 return super().on_receive(message)
+
+    def _counts(self) -> ChildCounts:
+        # A static list is asked child by child, as in OTP.
+        counts: ChildCounts = self._machine.count_children(lambda ref: ref.is_alive())
+        return counts
 
     def _in_start_order(self) -> tuple[ChildStatus, ...]:
         return super()._in_start_order()[::-1]

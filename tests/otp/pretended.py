@@ -51,9 +51,6 @@ class World(Protocol):
     def start(self, node: Json, parent: Supervisor | None) -> StartOutcome:
         """Start a process below `parent`."""
 
-    def latest(self, process_id: str) -> Process | None:
-        """The latest process of that id, dead or alive."""
-
 
 class Process:
     """Something that lives under a supervisor, or is the root."""
@@ -170,6 +167,8 @@ class Call:
     """A question to a supervisor, and in the end its answer."""
 
     action: Json
+    named: Process
+    """The process of the action's id when the call was made."""
     answer: Json = None
 
 
@@ -282,8 +281,8 @@ class Supervisor(Process):
                 self._go_on(self.machine.child_ended(child.key, child, reason, now))
             case Retry(key=key):
                 self._go_on(self.machine.retry(key, self.world.now))
-            case Call(action=action):
-                message.answer = self._answer(action)
+            case Call():
+                message.answer = self._answer(message)
             case _:
                 assert_never(message)
 
@@ -292,7 +291,8 @@ class Supervisor(Process):
         if gave_up is not None:
             self.die(gave_up.reason)
 
-    def _answer(self, action: Json) -> Json:
+    def _answer(self, call: Call) -> Json:
+        action = call.action
         match action["do"]:
             case "stop":
                 self.end(trace.reason_from(action["reason"]))
@@ -305,12 +305,12 @@ class Supervisor(Process):
             case "start_child":
                 return self._start_child(action)
             case "terminate_child":
-                return self._result(self._terminate(action), action)
+                return self._result(self._terminate(call), action)
             case "get_childspec":
                 assert not isinstance(self.machine, DynamicMachine)
                 return self._result(self.machine.spec_of(action["id"]), action)
-            case call:
-                steps = getattr(self.machine, call)(action["id"])
+            case by_id:
+                steps = getattr(self.machine, by_id)(action["id"])
                 return self._result(self.drive(steps), action)
 
     def shown(self) -> Json:
@@ -329,15 +329,14 @@ class Supervisor(Process):
             return self.machine.count_children(_is_alive)
         return self.machine.count_children()
 
-    def _terminate(self, action: Json) -> Any:
-        child_id = action["id"]
-        if isinstance(self.machine, Machine) or action.get("by") == "id":
-            return self.drive(self.machine.terminate_child(child_id))
-        ref = self.world.latest(child_id) or Process(self.world, {"id": child_id}, None)
-        if isinstance(self.machine, DynamicMachine):
-            return self.drive(self.machine.terminate_child(ref))
-        is_alive = self.world.latest(child_id) is ref and ref.alive
-        return self.drive(self.machine.terminate_child(ref, lambda _: is_alive))
+    def _terminate(self, call: Call) -> Any:
+        machine, child_id = self.machine, call.action["id"]
+        if isinstance(machine, Machine):
+            return self.drive(machine.terminate_child(child_id))
+        if isinstance(machine, DynamicMachine):
+            return self.drive(machine.terminate_child(call.named))
+        named = child_id if call.action.get("by") == "id" else call.named
+        return self.drive(machine.terminate_child(named, _is_alive))
 
     def _start_child(self, action: Json) -> Json:
         child = action["child"]

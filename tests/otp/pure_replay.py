@@ -59,10 +59,6 @@ class World:
         else:
             self._events.append((process, noted))
 
-    def latest(self, process_id: str) -> Process | None:
-        """The latest process of that id, dead or alive."""
-        return self._latest.get(process_id)
-
     def start(self, node: Json, parent: Supervisor | None) -> StartOutcome:
         """Start a process; the node is a child's, or the root's own."""
         self._attempts[node["id"]] += 1
@@ -143,13 +139,22 @@ class World:
         return _NO_ANSWER
 
     def _call(self, action: Json) -> Call:
-        call = Call(action)
+        call = Call(action, self._named_by(action))
         target = self._latest.get(action["sup"])
         if isinstance(target, Supervisor):
             target.post(call)
         else:
             call.answer = {"exit": trace.reason_to(NO_PROCESS)}
         return call
+
+    def _named_by(self, action: Json) -> Process:
+        process_id = action.get("id", "nobody")
+        process = self._latest.get(process_id)
+        if process is None:
+            # An id that was never seen stands for some dead process.
+            process = Process(self, {"id": process_id}, None)
+            process.ended = NO_PROCESS
+        return process
 
     def _batch(self, action: Json) -> Json:
         target = self._latest.get(action["sup"])

@@ -28,6 +28,7 @@ from supervisors.exits import (
     NO_PROCESS,
     NORMAL,
     SHUTDOWN,
+    Crashed,
     ExitReason,
     Failed,
     FailedToStartChild,
@@ -75,6 +76,8 @@ def reason_to(reason: ExitReason) -> Json:
             return {"shutdown": term}
         case Failed(term=term):
             return term
+        case Crashed(exception=exception):
+            return {"raise": str(exception)}
         case _:
             return _NAMES[reason]
 

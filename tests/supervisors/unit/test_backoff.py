@@ -82,7 +82,9 @@ def test_an_option_that_makes_no_sense_is_refused(
 
 
 def test_the_limits_themselves_make_sense() -> None:
-    backoff = Backoff(initial=1.0, maximum=1.0, factor=1.0, jitter=1.0)
+    backoff = Backoff(
+        initial=1.0, maximum=1.0, factor=1.0, jitter=1.0, reset_after=0.001
+    )
 
     assert _delays(backoff, 3, chance=0.5) == [0.5]
 

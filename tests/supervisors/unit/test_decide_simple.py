@@ -24,6 +24,7 @@ from supervisors._effects import (
     StopChildren,
 )
 from supervisors.actor import Actor
+from supervisors.backoff import Backoff
 from supervisors.child_spec import ChildSpec, Intensity, Restart
 from supervisors.errors import (
     ChildNotFoundError,
@@ -154,9 +155,23 @@ def test_a_failed_restart_is_planned_again_and_counted() -> None:
     assert driver.seen == [Report("gave_up", "t", BAD), stop]
 
 
+def test_a_restart_waits_for_the_backoff_of_the_template() -> None:
+    template = child("t", backoff=Backoff(initial=2.0, jitter=0.5))
+    machine, driver = _running(1, template, jitter=lambda: 0.5)
+
+    _end(machine, driver, driver.ref_of("t"))
+
+    assert driver.seen[1:] == [RetryLater(1, 1.5)]
+    driver.run(machine.retry(1, 1.5))
+    assert _states(machine) == ["up"]
+
+
 def test_one_restart_in_five_seconds_is_the_default_and_precise_an_option() -> None:
-    for precise, survives in ((False, False), (True, True)):
-        machine, driver = SimpleMachine(child("t"), precise=precise), Driver()
+    for machine, survives in (
+        (SimpleMachine(child("t")), False),
+        (SimpleMachine(child("t"), precise=True), True),
+    ):
+        driver = Driver()
         driver.run(machine.start_child())
         assert _end(machine, driver, driver.ref_of("t"), now=1.0) is None
 
