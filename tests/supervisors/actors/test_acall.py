@@ -275,6 +275,8 @@ async def test_ten_thousand_cancelled_calls_leave_nothing_behind() -> None:
         assert open_calls() == ()
         assert not scope._open
         assert not scope._callbacks
+        loop: Any = asyncio.get_running_loop()
+        assert sum(not timer.cancelled() for timer in loop._scheduled) <= 1
         del task, tasks
         gc.collect()
         assert not [kept for kept in locals_left if kept() is not None]

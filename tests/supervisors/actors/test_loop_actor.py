@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Any, cast
@@ -353,6 +354,25 @@ async def test_a_mailbox_that_woke_before_the_sleep_began_lets_nobody_sleep() ->
     assert not sleeper.done()
     box.poke()
     assert sleeper.done()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX has timers")
+@on_a_loop
+async def test_a_message_from_a_signals_handler_wakes_the_sleeping_loop() -> None:
+    came = asyncio.Event()
+    ref = await Task.astart()
+    before = signal.signal(
+        signal.SIGALRM, lambda *_: ref.cast(lambda actor: came.set())
+    )
+    try:
+        # Comes in the loop's own thread, while it sleeps.
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        async with asyncio.timeout(WAIT):
+            await came.wait()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    await ref.acall(lambda actor: actor.exit())
+    await ref.life.thread_left
 
 
 # Where it lives.
