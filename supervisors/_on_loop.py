@@ -165,10 +165,7 @@ class OnLoop(Actor):
         life.on_abandon = self._abandon
         unsubscribe = self._clock.subscribe(inbox.poke)
         try:
-            reason = await self._whole_life()
-            # When the loop was closed under it nothing can be awaited any more.
-            if not loop.is_closed():
-                await self._wind_up(reason)
+            await self._wind_up(await self._whole_life())
         finally:
             self._task = life.loop = inbox.loop = life.on_abandon = None
             leave_task(task)

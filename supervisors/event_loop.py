@@ -248,10 +248,6 @@ class LoopActor(OnLoop):
         self, loop: asyncio.AbstractEventLoop, context: contextvars.Context
     ) -> None:
         life = self.life
-        if life.over():
-            # Ended from outside before it began.
-            self._leave()
-            return
         life.thread = threading.current_thread()
         task = loop.create_task(self._live_on_loop(), name=life.label, context=context)
         # Cancelled before its first step, it would not even leave.

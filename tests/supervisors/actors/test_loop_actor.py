@@ -496,7 +496,7 @@ def test_whoever_sends_to_an_actor_whose_loop_was_closed_is_told(
     # What Python does when it finds the task that was forgotten.
     cast("Any", task.get_coro()).close()
     with caplog.at_level(logging.CRITICAL, "asyncio"):
-        del task
+        del task, ref, caught
         gc.collect()
 
 
@@ -724,6 +724,17 @@ def test_a_hung_loop_is_replaced_with_those_who_live_on_it() -> None:
         assert answer == "again"
         block.release.set()
         assert old.life.thread_left.wait(WAIT)
+
+
+@on_a_loop
+async def test_who_only_lives_on_a_loop_is_no_owner_of_it() -> None:
+    lodger = await Task.astart()
+
+    with pytest.raises(StartError, match="does not run"):
+        await asyncio.to_thread(Task.start_on, lodger)
+
+    lodger.shutdown()
+    await lodger.life.thread_left
 
 
 def test_a_plain_actor_of_the_name_is_no_loop() -> None:
