@@ -6,10 +6,11 @@ and safe to settle from several threads: the first wins and the others are told 
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 import pykka
@@ -103,6 +104,24 @@ class ReplyFuture(pykka.Future[T]):
             raise
         self.forget(open_latch)
         return self._done
+
+    def __await__(self) -> Generator[None, None, Any]:
+        """Await the reply on any event loop, without blocking it.
+
+        Any number may await it. Cancelling one of them leaves the others, and the
+        reply, alone.
+        """
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Any:
+        if self._get_hook is not None:
+            # Pykka's `map` and its like compute the value when somebody waits for it.
+            return await asyncio.to_thread(self.get)
+        # The bridge knows calls and scopes, which are made of futures.
+        from supervisors._acall import settled
+
+        await settled(self)
+        return self.get()
 
     def set_get_hook(self, func: Any) -> None:
         """Compute the value when it is asked for, as Pykka does."""

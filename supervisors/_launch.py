@@ -64,6 +64,8 @@ def conclude(life: Life, timeout: float | None) -> None:
     except Ignore:
         life.ended.wait()
         raise
+    except StartError:
+        raise
     except BaseException as error:
         reason = life.ended.get() if life.ended.wait(timeout) else reason_of(error)
         msg = f"{life.label!r} did not start: {error}"

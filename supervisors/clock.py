@@ -27,7 +27,11 @@ class SystemClock:
     def subscribe(self, poke: Callable[[], None]) -> Callable[[], None]:
         """Do nothing: whoever waits for this clock waits for real."""
         del poke
-        return lambda: None
+        return _nothing
+
+
+def _nothing() -> None:
+    """What ends a subscription that never was."""
 
 
 SYSTEM_CLOCK: Clock = SystemClock()
