@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from supervisors._current import current_life
 from supervisors._future import ReplyFuture
 from supervisors._waiting import give_up, note, strike_off
 from supervisors.scope import current_scopes, time_left
@@ -29,7 +30,7 @@ async def acall(
     """
     if not future.done():
         timeout = time_left(timeout, current_scopes())
-        note(future, target)
+        note(future, current_life(), target)
         try:
             answered = await settled(future, timeout)
         except BaseException:

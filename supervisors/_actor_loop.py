@@ -23,7 +23,7 @@ from supervisors.log import logger
 from supervisors.monitor import Down
 from supervisors.scope import work_only_in
 
-_OF_PYKKA = (ProxyCall, ProxyGetAttr, ProxySetAttr)
+_OF_PYKKA = frozenset((ProxyCall, ProxyGetAttr, ProxySetAttr))
 """The messages of Pykka's proxies; all others are for `on_receive`."""
 
 
@@ -178,7 +178,7 @@ class ActorLoop(pykka.ThreadingActor):
             self.actor_inbox.done()
 
     def _received(self, message: Any) -> Any:
-        if isinstance(message, _OF_PYKKA):
+        if message.__class__ in _OF_PYKKA:
             return self._handle_receive(message)
         return self.on_receive(message)
 

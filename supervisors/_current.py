@@ -14,7 +14,7 @@ class _Current(threading.local):
     life: Life | None = None
     """The actor whose thread this is."""
     hosts: bool = False
-    """Whether actors have lived on an event loop of this thread."""
+    """Whether actors have lived on an event loop of this thread, or it is one's own."""
     owns_loop: bool = False
     """Whether this is the thread of an `EventLoopActor`."""
 
@@ -56,7 +56,7 @@ def tasks_of_actors(loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
 
 def own_loop_here() -> None:
     """Note that this thread belongs to an event loop of ours."""
-    _current.owns_loop = True
+    _current.owns_loop = _current.hosts = True
 
 
 def leave_loop() -> None:
@@ -67,7 +67,7 @@ def leave_loop() -> None:
 
 def on_event_loop() -> bool:
     """Whether a blocking call here would hold up the actors of an event loop."""
-    return _current.owns_loop or (_current.hosts and _life_of_task() is not None)
+    return _current.hosts and (_current.owns_loop or _life_of_task() is not None)
 
 
 def _life_of_task() -> Life | None:

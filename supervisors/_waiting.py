@@ -42,9 +42,9 @@ def open_calls() -> tuple[OpenCall, ...]:
     return tuple(OpenCall(*waiting) for waiting in _open.copy().values())
 
 
-def note(call: object, target: Life | str) -> None:
+def note(call: object, waiter: Life | None, target: Life | str) -> None:
     """Count this thread or task among those who wait, until `strike_off`."""
-    _open[call] = (current_life(), threading.get_ident(), target, now())
+    _open[call] = (waiter, threading.get_ident(), target, now())
 
 
 def strike_off(call: object) -> None:
@@ -67,7 +67,7 @@ def await_reply(
         scopes = current_scopes()
         if scopes:
             timeout = time_left(timeout, scopes)
-        note(future, target)
+        note(future, current_life(), target)
         try:
             answered = future.wait(timeout)
         finally:
