@@ -14,6 +14,7 @@ from supervisors.actor import Actor
 from supervisors.backoff import Backoff
 from supervisors.child_spec import ChildSpec, Intensity, Restart, Strategy
 from supervisors.clock import SYSTEM_CLOCK, Clock, SystemClock
+from supervisors.drawing import draw
 from supervisors.dynamic import (
     DynamicSupervisor,
     DynamicSupervisorActor,
@@ -37,7 +38,7 @@ from supervisors.errors import (
 )
 from supervisors.estate import Estate
 from supervisors.event_loop import EventLoopActor, LoopActor
-from supervisors.events import Event, Events
+from supervisors.events import Attached, Event, Events
 from supervisors.exits import (
     Crashed,
     ExitReason,
@@ -52,6 +53,7 @@ from supervisors.handle import Handle
 from supervisors.monitor import Down, ExitSignal, Monitor
 from supervisors.process import ProcessActor, output_of
 from supervisors.process_spec import CannotRun, NotReady, ProcessEnded, ProcessSpec
+from supervisors.queued_handler import QueuedHandler
 from supervisors.readiness import ReadyProbe, file_exists, http_answers, port_accepts
 from supervisors.ref import Ref
 from supervisors.registry import Registry
@@ -61,7 +63,8 @@ from supervisors.supervisor import Supervisor
 from supervisors.supervisor_actor import SupervisorActor, SupervisorOptions
 from supervisors.surroundings import Surroundings
 from supervisors.tasks import Task, TaskActor, TaskSupervisor
-from supervisors.tree import TreeNode, draw, snapshot
+from supervisors.tree import TreeNode, Zombie, snapshot
+from supervisors.waits import Wait, Waits, waits
 
 __all__ = [
     "NO_REPLY",
@@ -69,6 +72,7 @@ __all__ = [
     "Actor",
     "ActorDownError",
     "AlreadyRegisteredError",
+    "Attached",
     "Backoff",
     "BlockingCallError",
     "CallTimeoutError",
@@ -107,6 +111,7 @@ __all__ = [
     "ProcessActor",
     "ProcessEnded",
     "ProcessSpec",
+    "QueuedHandler",
     "ReadyProbe",
     "Ref",
     "Refuse",
@@ -137,6 +142,9 @@ __all__ = [
     "TreeNode",
     "Unregistered",
     "Updated",
+    "Wait",
+    "Waits",
+    "Zombie",
     "current_scope",
     "deadline",
     "draw",
@@ -147,5 +155,6 @@ __all__ = [
     "port_accepts",
     "snapshot",
     "supervised",
+    "waits",
     "within",
 ]

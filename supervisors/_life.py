@@ -71,6 +71,7 @@ class Life:
         "_claim",
         "_label",
         "_stop_wanted",
+        "abandoned_at",
         "at_rest",
         "attention",
         "children",
@@ -94,6 +95,7 @@ class Life:
         "parked",
         "path",
         "ping",
+        "process_id",
         "ref",
         "resumed",
         "scope",
@@ -116,6 +118,8 @@ class Life:
         self.ended: ReplyFuture[ExitReason] = ReplyFuture()
         self.thread_left: ReplyFuture[None] = ReplyFuture()
         self.thread: threading.Thread | None = None
+        # Real seconds: when it was ended from outside, if it was.
+        self.abandoned_at: float | None = None
         self.entered = False
         self.started_at: float | None = None
         self.clock: Clock = SYSTEM_CLOCK
@@ -140,7 +144,9 @@ class Life:
         self.on_abandon: Callable[[], object] | None = None
         self.ping: Callable[[Callable[[], object]], object] | None = None
         self.children: Any = None
-        self.output: Any = None
+        # For actors that run an operating-system process: its last lines, its number.
+        self.output: Callable[[], tuple[str, ...]] | None = None
+        self.process_id: Callable[[], int | None] | None = None
         self.gave_up: Any = None
         self.gave_up_over: Life | None = None
         self.comes_back = False
@@ -274,6 +280,7 @@ class Life:
         """
         if not self.end(reason):
             return False
+        self.abandoned_at = now()
         self.scope.cancel(f"its actor was ended from outside ({reason})")
         if self.on_abandon is not None:
             self.on_abandon()

@@ -131,6 +131,8 @@ class BoundedMailbox(Mailbox):
 
     limit: int
     """How many messages may wait."""
+    on_refused: Callable[[Any], object] | None = None
+    """Called with each message that is refused, in its sender's thread."""
 
     def bound(self, limit: int) -> Self:
         """Set the bound, before the first message."""
@@ -149,9 +151,13 @@ class BoundedMailbox(Mailbox):
             self.put_system(envelope)
             return
         with self._adding:
-            if self._answer is None and self._queue.qsize() >= self.limit:
-                raise MailboxFullError(self.limit)
-            super().put(envelope)
+            full = self._answer is None and self._queue.qsize() >= self.limit
+            if not full:
+                super().put(envelope)
+        if full:
+            if self.on_refused is not None:
+                self.on_refused(envelope.message)
+            raise MailboxFullError(self.limit)
 
 
 def remaining(deadline: float | None) -> float | None:

@@ -32,7 +32,7 @@ from supervisors._threads import THREADS
 from supervisors._timers import Timers
 from supervisors.clock import SYSTEM_CLOCK
 from supervisors.errors import SelfCallError
-from supervisors.events import Events
+from supervisors.events import MAILBOX_FULL, Events
 from supervisors.exits import (
     NO_PROCESS,
     NORMAL,
@@ -130,6 +130,8 @@ class Actor(pykka.ThreadingActor):
         self._surroundings = given
         self._clock = self.life.clock = given.clock
         self.life.path = given.path
+        if isinstance(self.actor_inbox, BoundedMailbox):
+            self.actor_inbox.on_refused = self._tell_refused
 
     @classmethod
     def start(cls, *args: Any, **kwargs: Any) -> Ref[Self]:
@@ -426,6 +428,12 @@ class Actor(pykka.ThreadingActor):
 
     def _is_idle(self, idle_due: float) -> bool:
         return self._clock.monotonic() >= idle_due and self.actor_inbox.idle()
+
+    def _tell_refused(self, message: Any) -> None:
+        """A message was refused; called in its sender's thread."""
+        here, limit = self.surroundings, self.mailbox_limit or 0
+        word = type(message).__name__
+        here.events.emit(MAILBOX_FULL, {"limit": limit}, path=here.path, message=word)
 
     def _trap(self, reason: ExitReason, source: Life | None) -> None:
         ref = None if source is None else source.ref
