@@ -103,6 +103,10 @@ class Mailbox:
         """Whether nothing waits and nothing is in hand."""
         return not self._came
 
+    def undone(self) -> int:
+        """How many messages are not done with, the one in hand included."""
+        return len(self._came)
+
     def oldest(self) -> float | None:
         """When the oldest message came that is not done with, monotonic seconds."""
         try:

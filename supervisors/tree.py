@@ -13,6 +13,7 @@ from typing import Any
 from supervisors._life import Life, now
 from supervisors._shown import Children, RestartRecord
 from supervisors._stacks import StackOf, look_at_stacks, no_stacks
+from supervisors.actor import Own
 from supervisors.ref import Ref
 from supervisors.supervisor import AnySupervisor
 
@@ -193,7 +194,7 @@ def _node(
         thread_id=None if thread is None else thread.ident,
         process_id=None if life.process_id is None else life.process_id(),
         uptime=clock_now - started_at if up and started_at is not None else 0.0,
-        mailbox=len(life.inbox),
+        mailbox=waiting(life),
         oldest_for=0.0 if came is None else now() - came,
         in_hand=None if in_hand is None else type(in_hand.message).__name__,
         in_hand_for=0.0 if in_hand is None else clock_now - life.in_hand_since,
@@ -220,6 +221,13 @@ def _node(
 
 
 _NO_CHILDREN = Children()
+
+
+def waiting(life: Life) -> int:
+    """How many messages wait in an actor's mailbox."""
+    in_hand = life.in_hand
+    taken = in_hand is not None and in_hand.__class__ is not Own
+    return max(0, life.inbox.undone() - taken)
 
 
 def _nobody(child_id: str, name: str | None, state: str) -> TreeNode:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from supervisors import (
+    NO_REPLY,
     Actor,
     ActorDownError,
     ChildSpec,
@@ -47,17 +48,17 @@ def seen(holds: Holds) -> Waits:
 
 
 class Caller(Actor):
-    """Calls whom it is told to."""
+    """Calls whom it is told to, and leaves its own callers without an answer."""
 
-    def on_receive(self, message: Handle) -> Any:
-        return message.call(None, timeout=None)
+    def on_receive(self, message: Handle | None) -> Any:
+        return NO_REPLY if message is None else message.call(None, timeout=None)
 
 
 class LoopCaller(LoopActor):
-    """Calls whom it is told to, and awaits the reply."""
+    """The same on a loop."""
 
-    async def on_receive(self, message: Handle) -> Any:
-        return await message.acall(None, timeout=None)
+    async def on_receive(self, message: Handle | None) -> Any:
+        return NO_REPLY if message is None else await message.acall(None, timeout=None)
 
 
 def test_nobody_waits_in_a_tree_at_rest() -> None:

@@ -1,0 +1,38 @@
+"""What tests of supervised actors need.
+
+A clock wound by hand and a probe; waiting until a tree has settled; assertions that
+nothing is left alive and that nobody waits in a circle; faults on purpose
+(`FaultPlan`); interleavings without threads (`Simulation`); and a conformance suite
+for anyone's own tree (`check_tree`).
+"""
+
+from supervisors.testing.census import (
+    assert_no_actor_left,
+    assert_no_ask_cycle,
+    living,
+)
+from supervisors.testing.clock import ManualClock
+from supervisors.testing.faults import (
+    Fault,
+    FaultKind,
+    FaultPlan,
+    Fired,
+    InjectedCrashError,
+)
+from supervisors.testing.probe import Probe, ProbeActor
+from supervisors.testing.settling import settled
+
+__all__ = [
+    "Fault",
+    "FaultKind",
+    "FaultPlan",
+    "Fired",
+    "InjectedCrashError",
+    "ManualClock",
+    "Probe",
+    "ProbeActor",
+    "assert_no_actor_left",
+    "assert_no_ask_cycle",
+    "living",
+    "settled",
+]
