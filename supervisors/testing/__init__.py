@@ -21,18 +21,46 @@ from supervisors.testing.faults import (
 )
 from supervisors.testing.probe import Probe, ProbeActor
 from supervisors.testing.settling import settled
+from supervisors.testing.simulated_supervisor import (
+    Pretended,
+    SimulatedChild,
+    SimulatedSupervisor,
+)
+from supervisors.testing.simulation import (
+    Explored,
+    Process,
+    Receive,
+    Script,
+    Simulation,
+    Sleep,
+    Until,
+    explore,
+    simulate,
+)
 
 __all__ = [
+    "Explored",
     "Fault",
     "FaultKind",
     "FaultPlan",
     "Fired",
     "InjectedCrashError",
     "ManualClock",
+    "Pretended",
     "Probe",
     "ProbeActor",
+    "Process",
+    "Receive",
+    "Script",
+    "SimulatedChild",
+    "SimulatedSupervisor",
+    "Simulation",
+    "Sleep",
+    "Until",
     "assert_no_actor_left",
     "assert_no_ask_cycle",
+    "explore",
     "living",
     "settled",
+    "simulate",
 ]
