@@ -12,6 +12,14 @@ from supervisors.testing.census import (
     living,
 )
 from supervisors.testing.clock import ManualClock
+from supervisors.testing.conformance import (
+    Checked,
+    ConformanceReport,
+    TreeConformance,
+    check_recovery,
+    check_stop,
+    check_tree,
+)
 from supervisors.testing.faults import (
     Fault,
     FaultKind,
@@ -39,6 +47,8 @@ from supervisors.testing.simulation import (
 )
 
 __all__ = [
+    "Checked",
+    "ConformanceReport",
     "Explored",
     "Fault",
     "FaultKind",
@@ -56,9 +66,13 @@ __all__ = [
     "SimulatedSupervisor",
     "Simulation",
     "Sleep",
+    "TreeConformance",
     "Until",
     "assert_no_actor_left",
     "assert_no_ask_cycle",
+    "check_recovery",
+    "check_stop",
+    "check_tree",
     "explore",
     "living",
     "settled",
