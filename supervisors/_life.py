@@ -90,6 +90,7 @@ class Life:
         "_label",
         "_stop_wanted",
         "_suspension",
+        "abandoned_at",
         "at_rest",
         "attention",
         "children",
@@ -112,6 +113,7 @@ class Life:
         "output",
         "path",
         "ping",
+        "process_id",
         "ref",
         "scope",
         "started",
@@ -134,6 +136,8 @@ class Life:
         self.ended: ReplyFuture[ExitReason] = ReplyFuture()
         self.thread_left: ReplyFuture[None] = ReplyFuture()
         self.thread: threading.Thread | None = None
+        # Real seconds: when it was ended from outside, if it was.
+        self.abandoned_at: float | None = None
         self.entered = False
         self.started_at: float | None = None
         self.clock: Clock = SYSTEM_CLOCK
@@ -159,7 +163,9 @@ class Life:
         self.on_abandon: Callable[[], object] | None = None
         self.ping: Callable[[Callable[[], object]], object] | None = None
         self.children: Any = None
-        self.output: Any = None
+        # For actors that run an operating-system process: its last lines, its number.
+        self.output: Callable[[], tuple[str, ...]] | None = None
+        self.process_id: Callable[[], int | None] | None = None
         self.gave_up: Any = None
         self.gave_up_over: Life | None = None
         self.comes_back = False
@@ -296,6 +302,7 @@ class Life:
 
     def void(self, reason: ExitReason) -> None:
         """Carry out an end from outside that was claimed."""
+        self.abandoned_at = now()
         # Before anybody hears of the end, so that a dead actor sends nothing.
         self.scope.cancel(f"its actor was ended from outside ({reason})")
         # Whoever ends it may be dead as well; the news must go out all the same.

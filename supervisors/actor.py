@@ -29,7 +29,7 @@ from supervisors._mailbox import BoundedMailbox, Mailbox
 from supervisors._timers import Timers
 from supervisors.clock import SYSTEM_CLOCK
 from supervisors.errors import SelfCallError
-from supervisors.events import Events
+from supervisors.events import MAILBOX_FULL, Events
 from supervisors.exits import (
     NO_PROCESS,
     NORMAL,
@@ -124,6 +124,8 @@ class Actor(ActorLoop):
         self._surroundings = given
         self._clock = self.life.clock = given.clock
         self.life.path = given.path
+        if isinstance(self.actor_inbox, BoundedMailbox):
+            self.actor_inbox.on_refused = self._tell_refused
 
     @classmethod
     def start(cls, *args: Any, **kwargs: Any) -> Ref[Self]:
@@ -242,6 +244,12 @@ class Actor(ActorLoop):
     def _create_actor_inbox(cls) -> Any:
         limit = cls.mailbox_limit
         return Mailbox() if limit is None else BoundedMailbox().bound(limit)
+
+    def _tell_refused(self, message: Any) -> None:
+        """A message was refused; called in its sender's thread."""
+        here, limit = self.surroundings, self.mailbox_limit or 0
+        word = type(message).__name__
+        here.events.emit(MAILBOX_FULL, {"limit": limit}, path=here.path, message=word)
 
     def _trap(self, reason: ExitReason, source: Life | None) -> None:
         ref = None if source is None else source.ref
