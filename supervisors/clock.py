@@ -31,3 +31,4 @@ class SystemClock:
 
 
 SYSTEM_CLOCK: Clock = SystemClock()
+"""The time of every tree and actor that is given no other."""
