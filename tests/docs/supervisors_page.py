@@ -244,8 +244,7 @@ def _arguments(function: Any, *, bound: bool = False) -> str:
 
 
 def _argument(parameter: inspect.Parameter) -> str:
-    stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}
-    word = stars.get(parameter.kind, "") + parameter.name
+    word = str(parameter).partition(":")[0].partition("=")[0].strip()
     if parameter.default is parameter.empty:
         return word
     return f"{word}={_value(parameter.default)}"
@@ -263,7 +262,7 @@ def _value(value: Any) -> str:
     if isinstance(value, Mapping):
         return repr(dict(value))
     if callable(value):
-        return getattr(value, "__name__", type(value).__name__)
+        return str(getattr(value, "__name__", type(value).__name__))
     return repr(value)
 
 
