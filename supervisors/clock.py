@@ -33,3 +33,4 @@ def _nothing() -> None:
 
 
 SYSTEM_CLOCK: Clock = SystemClock()
+"""The time of every tree and actor that is given no other."""

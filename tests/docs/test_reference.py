@@ -7,8 +7,9 @@ import re
 import pytest
 
 import dspex
+import supervisors
 from dspex.evaluate.outcome import OutcomeKind
-from tests.docs import cli_page
+from tests.docs import cli_page, supervisors_page
 from tests.docs.pages import ROOT, name_of, pages
 from tests.test_layers import LAYERS, Layer
 
@@ -60,6 +61,33 @@ def test_the_page_of_the_command_line_is_what_the_commands_say() -> None:
         "docs/reference/cli.md is behind the commands; write it again: "
         "python -m tests.docs.cli_page"
     )
+
+
+def test_the_page_of_supervisors_is_what_the_docstrings_say() -> None:
+    page = supervisors_page.PAGE.read_text(encoding="utf-8")
+
+    assert supervisors_page.written(page) == page, (
+        "docs/reference/supervisors.md is behind the code; write it again: "
+        "python -m tests.docs.supervisors_page"
+    )
+
+
+def test_the_page_of_supervisors_names_every_public_name() -> None:
+    named = {word.partition("(")[0] for word in code_words("supervisors.md")}
+    public = {*supervisors.__all__, *supervisors_page.names_of_testing()}
+
+    assert public - named == set()
+
+
+def test_each_name_on_the_page_of_supervisors_is_explained() -> None:
+    rows = [
+        line
+        for line in supervisors_page.PAGE.read_text(encoding="utf-8").splitlines()
+        if line.startswith("| `")
+    ]
+
+    assert [row for row in rows if row.endswith("|  |")] == []
+    assert [row for row in rows if " at 0x" in row] == []
 
 
 def test_the_page_on_dspy_names_only_what_is_there() -> None:
