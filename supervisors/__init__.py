@@ -25,6 +25,7 @@ from supervisors.errors import (
     SelfCallError,
     StartError,
     SupervisorError,
+    TaskOwnerError,
 )
 from supervisors.estate import Estate
 from supervisors.event_loop import EventLoopActor, LoopActor
@@ -48,7 +49,19 @@ from supervisors.scope import Scope, current_scope, deadline, last_words, within
 from supervisors.supervisor import Supervisor
 from supervisors.supervisor_actor import SupervisorActor
 from supervisors.surroundings import Surroundings
-from supervisors.tasks import Task, TaskActor, TaskSupervisor
+from supervisors.tasks import (
+    Exit,
+    Ok,
+    StreamOptions,
+    Task,
+    TaskActor,
+    TaskStream,
+    TaskSupervisor,
+    TaskSupervisorActor,
+    await_many,
+    stream,
+    yield_many,
+)
 from supervisors.tree import TreeNode, draw, snapshot
 
 __all__ = [
@@ -73,6 +86,7 @@ __all__ = [
     "Event",
     "EventLoopActor",
     "Events",
+    "Exit",
     "ExitReason",
     "ExitSignal",
     "Failed",
@@ -86,6 +100,7 @@ __all__ = [
     "Monitor",
     "NoProcess",
     "Normal",
+    "Ok",
     "ProcessActor",
     "ProcessSpec",
     "Ref",
@@ -102,6 +117,7 @@ __all__ = [
     "StartError",
     "Stop",
     "Strategy",
+    "StreamOptions",
     "Supervisor",
     "SupervisorActor",
     "SupervisorError",
@@ -109,12 +125,18 @@ __all__ = [
     "SystemClock",
     "Task",
     "TaskActor",
+    "TaskOwnerError",
+    "TaskStream",
     "TaskSupervisor",
+    "TaskSupervisorActor",
     "TreeNode",
+    "await_many",
     "current_scope",
     "deadline",
     "draw",
     "last_words",
     "snapshot",
+    "stream",
     "within",
+    "yield_many",
 ]

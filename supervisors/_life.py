@@ -95,6 +95,7 @@ class Life:
         "ping",
         "ref",
         "resumed",
+        "roll",
         "scope",
         "started",
         "started_at",
@@ -139,6 +140,8 @@ class Life:
         self.on_abandon: Callable[[], object] | None = None
         self.ping: Callable[[Callable[[], object]], object] | None = None
         self.children: Any = None
+        # The tasks of a task supervisor, which are started without asking it.
+        self.roll: Any = None
         self.gave_up: Any = None
         self.gave_up_over: Life | None = None
         self.comes_back = False

@@ -97,7 +97,7 @@ class Actor(pykka.ThreadingActor):
         self._begin_life()
 
     def _begin_life(self) -> None:
-        self.life = life = Life(type(self).__name__, self.actor_inbox)
+        self.life = life = self._make_life()
         life.traps = self.trap_exit
         life.ends_at_once = self.ends_at_once
         life.clock = SYSTEM_CLOCK
@@ -109,6 +109,9 @@ class Actor(pykka.ThreadingActor):
         self._timers: Timers | None = None
         self._continuations: list[Any] = []
         self._idle_due: float | None = None
+
+    def _make_life(self) -> Life:
+        return Life(type(self).__name__, self.actor_inbox)
 
     @property
     def actor_ref(self) -> Ref[Self]:
@@ -444,7 +447,7 @@ class Actor(pykka.ThreadingActor):
         if isinstance(reason, Crashed):
             logger().error(
                 "actor crashed",
-                path="/".join(self.surroundings.path) or self.life.label,
+                path="/".join(self.life.path) or self.life.label,
                 exc_info=reason.exception,
             )
 

@@ -140,9 +140,9 @@ def current_scopes() -> tuple[Scope, ...]:
     return scopes if life.scope in scopes else (life.scope, *scopes)
 
 
-def work_only_in(scope: Scope) -> None:
-    """Leave all scopes for one, in this thread's context."""
-    _scopes.set((scope,))
+def work_only_in(*scopes: Scope) -> None:
+    """Leave all scopes for these, in this thread's context; the outermost first."""
+    _scopes.set(scopes)
 
 
 def sends_are_void() -> bool:

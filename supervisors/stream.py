@@ -1,0 +1,424 @@
+"""A function over many inputs, a few at a time: Elixir's `Task.async_stream`.
+
+The plan (`_stream_plan`) decides; this module starts tasks, hears of their ends, kills
+those that are overdue, and waits. All of it happens in the thread or on the event loop
+of whoever takes the results: a stream has no thread of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections import deque
+from collections.abc import AsyncIterable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar, cast
+
+from supervisors._acall import acall
+from supervisors._current import current_life
+from supervisors._future import ReplyFuture
+from supervisors._life import Life
+from supervisors._outcome import TIMEOUT, Exit, Ok, Outcome
+from supervisors._stream_plan import Finished, StreamPlan
+from supervisors._task import deadline_passed, error_of, outcome_of
+from supervisors._task_actor import TaskActor, TaskLife, begin_task
+from supervisors._waiting import await_reply
+from supervisors.clock import SYSTEM_CLOCK, Clock
+from supervisors.errors import CallTimeoutError, ConfigError
+from supervisors.exits import KILLED, Normal
+from supervisors.ref import DEFAULT_CALL_TIMEOUT, Ref, check_not_on_event_loop
+
+I = TypeVar("I")  # noqa: E741 - the input
+T = TypeVar("T")
+
+AHEAD_PER_SLOT = 100
+"""How far a stream runs ahead of its slowest task, for each that may run at a time."""
+
+_END = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOptions:
+    """What `TaskSupervisor.stream` takes besides inputs and work."""
+
+    max_concurrency: int | None = None
+    """How many tasks run at a time; `None` is one for each processor."""
+    ordered: bool = True
+    """Whether results come in the order of the inputs, or as they are done."""
+    timeout: float | None = DEFAULT_CALL_TIMEOUT
+    """Seconds each task may run, from its start; `None` is without a limit."""
+    on_timeout: Literal["exit", "kill_task"] = "exit"
+    """Whether a task that takes longer ends the stream with `CallTimeoutError`, or is
+    killed alone, with `Exit(Failed("timeout"))` as its result."""
+    zip_input_on_exit: bool = False
+    """Whether an `Exit` carries the input it was for."""
+    link: bool = True
+    """Whether a task that ends abnormally ends the stream: its error is raised, unless
+    an actor that traps exits takes the results. Otherwise it is an `Exit`."""
+    max_ahead: float | None = None
+    """How many inputs may be taken ahead of the result that comes next.
+
+    It bounds the memory of an ordered stream behind a slow task: those done wait for
+    it, and when so many are running or waiting no other is started. `None` is 100 for
+    each that may run at a time; `math.inf` is Elixir's behaviour.
+    """
+    label: str = "stream"
+    """What errors and pictures call its tasks."""
+
+    def __post_init__(self) -> None:
+        if self.max_concurrency is not None and self.max_concurrency < 1:
+            msg = (
+                f"max_concurrency is {self.max_concurrency}; it counts the tasks that "
+                "run at a time. Pass a number from 1 on."
+            )
+            raise ConfigError(msg)
+        if self.timeout is not None and self.timeout < 0:
+            msg = (
+                f"timeout is {self.timeout}; it is the seconds a task may run. Pass a "
+                "number from 0 on, or None for no limit."
+            )
+            raise ConfigError(msg)
+        if self.on_timeout not in ("exit", "kill_task"):
+            msg = (
+                f"on_timeout is {self.on_timeout!r}; expected 'exit', which ends the "
+                "stream, or 'kill_task', which ends the task alone."
+            )
+            raise ConfigError(msg)
+        if self.max_ahead is not None and self.max_ahead < self.slots:
+            msg = (
+                f"max_ahead is {self.max_ahead} and max_concurrency {self.slots}; what "
+                "runs counts as well. Pass at least as much, or leave it out."
+            )
+            raise ConfigError(msg)
+
+    @property
+    def slots(self) -> int:
+        """How many tasks run at a time."""
+        return self.max_concurrency or os.cpu_count() or 1
+
+    def plan(self) -> StreamPlan[Outcome[Any]]:
+        """A plan that has started nothing."""
+        ahead = self.max_ahead
+        return StreamPlan(
+            max_concurrency=self.slots,
+            ordered=self.ordered,
+            timeout=self.timeout,
+            max_ahead=AHEAD_PER_SLOT * self.slots if ahead is None else ahead,
+        )
+
+
+class StartTask(Protocol):
+    """How a stream starts its tasks."""
+
+    def __call__(
+        self, work: Callable[[], Any], label: str, *, deadline: float | None
+    ) -> Ref[TaskActor]:
+        """Start `work`; its calls stop waiting at `deadline`."""
+
+
+class TaskStream(Generic[I, T]):
+    """The results of a function over many inputs; from `TaskSupervisor.stream`.
+
+    An iterator, and an async iterator as well: take the results with `for` or with
+    `async for`. They are `Ok(value)` and `Exit(reason)`. Nothing is started before the
+    first is asked for, and an input is taken only when a task may start and no result
+    can be handed out: who takes results slowly slows the stream down.
+
+    The tasks end with the stream: when its owner dies (the actor that takes the
+    results), when the loop over it is left and nobody holds it, or by `close`.
+    """
+
+    def __init__(
+        self,
+        inputs: Iterable[I] | AsyncIterable[I],
+        work: Callable[[I], T],
+        start: StartTask,
+        options: StreamOptions,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Hold what is to be done; `TaskSupervisor.stream` makes them."""
+        self._crew = _Crew(clock)
+        self._inputs = inputs
+        self._source: Any = None
+        self._work = work
+        self._start = start
+        self._options = options
+        self._clock = clock
+        self._plan = options.plan()
+        # The inputs of results that did not come yet, where a result carries its own.
+        self._kept: dict[int, I] = {}
+        self._owner: Life | None = None
+        self._unsubscribe: Callable[[], None] | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Ok[T] | Exit:
+        try:
+            return self._next()
+        except BaseException:
+            # The end of the results comes this way, too.
+            self.close()
+            raise
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Ok[T] | Exit:
+        try:
+            return await self._next_on_loop()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # Missing when the constructor raised.
+        if hasattr(self, "_unsubscribe"):
+            self.close()
+
+    def close(self) -> None:
+        """Kill the tasks that run and start no other. Closing twice is harmless."""
+        self._plan.exhausted()
+        self._crew.halt()
+        self._kept.clear()
+        if self._owner is not None:
+            self._owner.ended.forget(self._crew.owner_ended)
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+
+    def _next(self) -> Ok[T] | Exit:
+        if self._source is None:
+            self._begin(iter(cast("Iterable[I]", self._inputs)))
+        while True:
+            result = self._advance()
+            if result is not None:
+                return result
+            if self._plan.over():
+                raise StopIteration
+            if not self._plan.wants_input():
+                self._wait()
+            elif (taken := next(self._source, _END)) is _END:
+                self._plan.exhausted()
+            else:
+                self._begin_task(cast("I", taken))
+
+    async def _next_on_loop(self) -> Ok[T] | Exit:
+        if self._source is None:
+            self._begin(_async_iterator(self._inputs))
+        while True:
+            result = self._advance()
+            if result is not None:
+                return result
+            if self._plan.over():
+                raise StopAsyncIteration
+            if not self._plan.wants_input():
+                await self._wait_on_loop()
+            elif (taken := await anext(self._source, _END)) is _END:
+                self._plan.exhausted()
+            else:
+                self._begin_task(cast("I", taken))
+
+    def _begin(self, source: Any) -> None:
+        self._source = source
+        self._unsubscribe = self._clock.subscribe(self._crew.ring)
+        self._owner = current_life()
+        if self._owner is not None:
+            self._owner.ended.on_done(self._crew.owner_ended)
+
+    def _begin_task(self, taken: I) -> None:
+        now = self._clock.monotonic()
+        timeout = self._options.timeout
+        real = self._clock is SYSTEM_CLOCK and timeout is not None
+        ref = self._start(
+            functools.partial(self._work, taken),
+            self._options.label,
+            # A hung task is killed when somebody waits for the stream; its own calls
+            # stop in time, whatever its taker does meanwhile.
+            deadline=now + timeout if real and timeout is not None else None,
+        )
+        position = self._plan.started(now)
+        if self._options.zip_input_on_exit:
+            self._kept[position] = taken
+        self._crew.add(position, cast("TaskLife", ref.life))
+
+    def _advance(self) -> Ok[T] | Exit | None:
+        """Take in what has happened, and hand out the next result if it is there."""
+        for position, at, life in self._crew.news():
+            outcome = self._checked(life)
+            self._plan.ended(position, self._zipped(position, outcome), at)
+        for position in self._plan.overdue(self._clock.monotonic()):
+            self._time_out(position)
+        finished: Finished[Outcome[T]] | None = self._plan.take()
+        if finished is None:
+            return None
+        self._kept.pop(finished.position, None)
+        return finished.result
+
+    def _checked(self, life: TaskLife) -> Outcome[T]:
+        """How a task ended.
+
+        Raises:
+            The error of a linked one that ended abnormally.
+        """
+        outcome = outcome_of(life)
+        if isinstance(outcome, Ok) or isinstance(outcome.reason, Normal):
+            return outcome
+        trapping = self._owner is not None and self._owner.traps
+        if self._options.link and not trapping:
+            raise error_of(life, outcome.reason)
+        return outcome
+
+    def _time_out(self, position: int) -> None:
+        self._crew.kill(position)
+        if self._options.on_timeout == "exit":
+            msg = (
+                f"a task of the stream {self._options.label!r} was not done within "
+                f"{self._options.timeout:g} s, so the stream was ended. Give a longer "
+                'timeout, or on_timeout="kill_task" to go on without it.'
+            )
+            raise CallTimeoutError(msg)
+        self._plan.settle(position, self._zipped(position, Exit(TIMEOUT)))
+
+    def _zipped(self, position: int, outcome: Outcome[T]) -> Outcome[T]:
+        if isinstance(outcome, Exit) and position in self._kept:
+            return Exit(outcome.reason, self._kept[position])
+        return outcome
+
+    def _wait(self) -> None:
+        check_not_on_event_loop(self._options.label)
+        bell, target = self._crew.bell()
+        try:
+            await_reply(bell, self._until_due(), target)
+        except CallTimeoutError:
+            if deadline_passed():
+                raise
+
+    async def _wait_on_loop(self) -> None:
+        bell, target = self._crew.bell()
+        try:
+            await acall(bell, self._until_due(), target)
+        except CallTimeoutError:
+            if deadline_passed():
+                raise
+
+    def _until_due(self) -> float | None:
+        due = self._plan.next_due()
+        return None if due is None else max(0.0, due - self._clock.monotonic())
+
+
+class _Crew:
+    """The tasks of one stream that run, and the news of their ends.
+
+    Apart from the stream, so that whoever will be told of an end does not keep alive a
+    stream that nobody takes results from.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._running: dict[int, TaskLife] = {}
+        self._news: deque[tuple[int, float]] = deque()
+        self._bell: ReplyFuture[None] | None = None
+        self._halted = False
+
+    def add(self, position: int, life: TaskLife) -> None:
+        """Take a task in, whose end will be news."""
+        self._running[position] = life
+        life.ended.on_done(functools.partial(self._tell, position))
+        if self._halted:
+            # The owner died in the middle of this.
+            life.end_from_outside(KILLED)
+
+    def news(self) -> list[tuple[int, float, TaskLife]]:
+        """Who has ended since the last time, and when."""
+        heard = []
+        while self._news:
+            position, at = self._news.popleft()
+            life = self._running.pop(position, None)
+            if life is not None:
+                heard.append((position, at, life))
+        return heard
+
+    def bell(self) -> tuple[ReplyFuture[None], TaskLife]:
+        """A promise that is kept at the next news, and whom it will be about."""
+        target = next(iter(self._running.values()))
+        self._bell = bell = ReplyFuture[None]()
+        if self._news:
+            # It came before it was known where to ring.
+            bell.resolve(None)
+        return bell, target
+
+    def ring(self) -> None:
+        """Wake whoever waits: something may have changed."""
+        bell = self._bell
+        if bell is not None:
+            bell.resolve(None)
+
+    def kill(self, position: int) -> None:
+        """End a task that is overdue, if it still runs."""
+        life = self._running.pop(position, None)
+        if life is not None:
+            life.end_from_outside(KILLED)
+
+    def halt(self) -> None:
+        """End all tasks, and those that come later."""
+        self._halted = True
+        for life in tuple(self._running.values()):
+            life.end_from_outside(KILLED)
+        self._running.clear()
+
+    def owner_ended(self, _ended: ReplyFuture[Any]) -> None:
+        """Nobody will take the results."""
+        self.halt()
+        self.ring()
+
+    def _tell(self, position: int, _ended: ReplyFuture[Any]) -> None:
+        self._news.append((position, self._clock.monotonic()))
+        self.ring()
+
+
+def _async_iterator(inputs: Any) -> Any:
+    if hasattr(inputs, "__aiter__"):
+        return aiter(inputs)
+    return _as_async(inputs)
+
+
+async def _as_async(inputs: Iterable[I]) -> Any:
+    for taken in inputs:
+        yield taken
+
+
+def begin_unsupervised(
+    work: Callable[[], Any], label: str, *, deadline: float | None
+) -> Ref[TaskActor]:
+    """Start a stream's task under no supervisor."""
+    return begin_task(work, label, deadline=deadline)
+
+
+def stream(
+    inputs: Iterable[I] | AsyncIterable[I],
+    work: Callable[[I], T],
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+    **options: Any,
+) -> TaskStream[I, T]:
+    """Run `work` over `inputs` under no supervisor, a few at a time.
+
+    Prefer `TaskSupervisor.stream`, whose tasks are stopped with their tree.
+
+    Args:
+        inputs: Taken one by one, when a task may start; may be without an end.
+        work: Called with each.
+        clock: What their timeouts are measured with.
+        options: Those of `StreamOptions`.
+
+    Example:
+        >>> [result.value for result in stream([3, -4, 5], abs)]
+        [3, 4, 5]
+    """
+    return TaskStream(inputs, work, begin_unsupervised, StreamOptions(**options), clock)
