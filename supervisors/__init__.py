@@ -8,12 +8,22 @@ from supervisors._callbacks import NO_REPLY, Ignore, Refuse, Stop
 from supervisors._effects import ChildCounts, ChildState, ChildStatus
 from supervisors._future import ReplyFuture
 from supervisors._life import ReplyToken
+from supervisors._name_news import Registered, Unregistered
+from supervisors._name_table import Entry, Updated
+from supervisors._zombies import TooManyZombies
 from supervisors.actor import Actor
+from supervisors.backoff import Backoff
 from supervisors.child_spec import ChildSpec, Intensity, Restart, Strategy
 from supervisors.clock import SYSTEM_CLOCK, Clock, SystemClock
-from supervisors.dynamic import DynamicSupervisorActor
+from supervisors.dynamic import (
+    DynamicSupervisor,
+    DynamicSupervisorActor,
+    SimpleSupervisor,
+    SimpleSupervisorActor,
+)
 from supervisors.errors import (
     ActorDownError,
+    AlreadyRegisteredError,
     BlockingCallError,
     CallTimeoutError,
     ChildNotFoundError,
@@ -42,12 +52,15 @@ from supervisors.exits import (
 )
 from supervisors.handle import Handle
 from supervisors.monitor import Down, ExitSignal, Monitor
-from supervisors.process import ProcessActor, ProcessSpec
+from supervisors.process import ProcessActor, output_of
+from supervisors.process_spec import CannotRun, NotReady, ProcessEnded, ProcessSpec
+from supervisors.readiness import ReadyProbe, file_exists, http_answers, port_accepts
 from supervisors.ref import Ref
 from supervisors.registry import Registry
 from supervisors.scope import Scope, current_scope, deadline, last_words, within
+from supervisors.stock import supervised
 from supervisors.supervisor import Supervisor
-from supervisors.supervisor_actor import SupervisorActor
+from supervisors.supervisor_actor import SupervisorActor, SupervisorOptions
 from supervisors.surroundings import Surroundings
 from supervisors.tasks import (
     Exit,
@@ -69,8 +82,11 @@ __all__ = [
     "SYSTEM_CLOCK",
     "Actor",
     "ActorDownError",
+    "AlreadyRegisteredError",
+    "Backoff",
     "BlockingCallError",
     "CallTimeoutError",
+    "CannotRun",
     "ChildCounts",
     "ChildNotFoundError",
     "ChildSpec",
@@ -81,7 +97,9 @@ __all__ = [
     "ConfigError",
     "Crashed",
     "Down",
+    "DynamicSupervisor",
     "DynamicSupervisorActor",
+    "Entry",
     "Estate",
     "Event",
     "EventLoopActor",
@@ -100,11 +118,15 @@ __all__ = [
     "Monitor",
     "NoProcess",
     "Normal",
+    "NotReady",
     "Ok",
     "ProcessActor",
+    "ProcessEnded",
     "ProcessSpec",
+    "ReadyProbe",
     "Ref",
     "Refuse",
+    "Registered",
     "Registry",
     "ReplyFuture",
     "ReplyToken",
@@ -114,6 +136,8 @@ __all__ = [
     "ScopeCancelledError",
     "SelfCallError",
     "Shutdown",
+    "SimpleSupervisor",
+    "SimpleSupervisorActor",
     "StartError",
     "Stop",
     "Strategy",
@@ -121,6 +145,7 @@ __all__ = [
     "Supervisor",
     "SupervisorActor",
     "SupervisorError",
+    "SupervisorOptions",
     "Surroundings",
     "SystemClock",
     "Task",
@@ -129,14 +154,22 @@ __all__ = [
     "TaskStream",
     "TaskSupervisor",
     "TaskSupervisorActor",
+    "TooManyZombies",
     "TreeNode",
+    "Unregistered",
+    "Updated",
     "await_many",
     "current_scope",
     "deadline",
     "draw",
+    "file_exists",
+    "http_answers",
     "last_words",
+    "output_of",
+    "port_accepts",
     "snapshot",
     "stream",
+    "supervised",
     "within",
     "yield_many",
 ]

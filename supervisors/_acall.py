@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import TYPE_CHECKING, Any
 
-from supervisors._current import current_life
 from supervisors._future import ReplyFuture
-from supervisors._life import now
-from supervisors._waiting import OpenCall, give_up, note, strike_off
+from supervisors._waiting import give_up, note, strike_off
 from supervisors.scope import current_scopes, time_left
 
 if TYPE_CHECKING:
     from supervisors._life import Life
 
 
-async def acall(future: ReplyFuture[Any], timeout: float | None, target: Life) -> Any:
+async def acall(
+    future: ReplyFuture[Any], timeout: float | None, target: Life | str
+) -> Any:
     """Await the reply of a submitted call without blocking the running loop.
 
     When the awaiting task is cancelled the call is withdrawn: a late answer is dropped
@@ -27,25 +26,19 @@ async def acall(future: ReplyFuture[Any], timeout: float | None, target: Life) -
         ScopeCancelledError: A scope the caller works in was given up meanwhile.
     """
     if not future.done():
-        scopes = current_scopes()
-        timeout = time_left(timeout, scopes)
-        for scope in scopes:
-            scope.opened(future)
-        waiter = OpenCall(current_life(), threading.get_ident(), target, now())
-        note(future, waiter)
+        timeout = time_left(timeout, current_scopes())
+        note(future, target)
         try:
             async with asyncio.timeout(timeout):
                 await settled(future)
         except TimeoutError:
-            give_up(future, timeout, target.label)
+            give_up(future, timeout, target)
         except asyncio.CancelledError as error:
             # Nobody waits any more. Rejecting is what drops a late answer.
             future.reject(error)
             raise
         finally:
             strike_off(future)
-            for scope in scopes:
-                scope.closed(future)
     return future.get()
 
 

@@ -1,6 +1,6 @@
 """What a supervisor does next: OTP's rules for a static list of children.
 
-Pure: no actor, no thread and no clock. A `Machine` decides and someone else acts. Each
+Pure: no actor, no thread and no clock. A machine decides and someone else acts. Each
 of its steps is a generator that yields effects (start this, stop that), is sent the
 outcome of each, and returns the result. The supervisor actor carries effects out for
 real; the replay of Erlang's traces in the tests carries them out in a pretended world.
@@ -21,11 +21,18 @@ and what happens meanwhile waits in its mailbox.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 from supervisors import _refusals
+from supervisors._decide_common import (
+    AutoShutdown,
+    Child,
+    RestartingMachine,
+    start_of,
+    stop_of,
+)
 from supervisors._effects import (
     ChildCounts,
     ChildState,
@@ -43,30 +50,16 @@ from supervisors._effects import (
     StartOutcome,
     Steps,
     StopChild,
+    StopChildren,
 )
-from supervisors._intensity import RestartLog
-from supervisors.child_spec import (
-    ChildSpec,
-    Intensity,
-    Restart,
-    ShutdownPolicy,
-    Strategy,
-)
+from supervisors.child_spec import ChildSpec, Intensity, Restart, Strategy
 from supervisors.errors import (
     ChildNotFoundError,
     ChildStateError,
     ConfigError,
     StartError,
 )
-from supervisors.exits import (
-    NORMAL,
-    SHUTDOWN,
-    ExitReason,
-    FailedToStartChild,
-    RestartLimitReached,
-    Shutdown,
-    is_abnormal,
-)
+from supervisors.exits import ExitReason, FailedToStartChild, Shutdown
 
 # A driver needs this module only: the vocabulary comes with it.
 __all__ = (
@@ -88,25 +81,11 @@ __all__ = (
     "Started",
     "Steps",
     "StopChild",
+    "StopChildren",
 )
 
-AutoShutdown = Literal["never", "any_significant", "all_significant"]
-"""Which significant children must have ended for the supervisor to end as well."""
 
-
-@dataclass(slots=True, eq=False)
-class _Child:
-    """One line of the supervisor's list."""
-
-    # Invariant: `ref` is not None exactly in the state UP.
-    spec: ChildSpec
-    state: ChildState = ChildState.DOWN
-    ref: Any = None
-    failure: ExitReason = NORMAL
-    """Why its last restart did not work; means something in RESTARTING only."""
-
-
-class Machine:
+class Machine(RestartingMachine):
     """The children of one supervisor, in start order, and OTP's rules over them.
 
     Example:
@@ -136,6 +115,7 @@ class Machine:
         auto_shutdown: AutoShutdown = "never",
         *,
         precise: bool = False,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         """Check the specs; nothing starts before `start`.
 
@@ -145,19 +125,14 @@ class Machine:
             intensity: How many restarts are allowed; `None` is one in five seconds.
             auto_shutdown: Whether ends of significant children end the supervisor.
             precise: Count restarts in real seconds, not in OTP's whole ones.
+            jitter: Returns a number from 0 up to 1; shortens the delays of a `Backoff`.
 
         Raises:
             ConfigError: Two children share an id, or a child is significant under a
                 supervisor that never shuts down automatically.
         """
-        if auto_shutdown not in get_args(AutoShutdown):
-            raise _refusals.unknown_auto_shutdown(auto_shutdown, get_args(AutoShutdown))
+        super().__init__(intensity, auto_shutdown, precise=precise, jitter=jitter)
         self._strategy = strategy
-        self._intensity = intensity or Intensity()
-        self._auto_shutdown = auto_shutdown
-        self._log = RestartLog(self._intensity, precise=precise)
-        # Start order is the dictionary's order.
-        self._children: dict[str, _Child] = {}
         for spec in specs:
             self._add_checked(spec)
 
@@ -168,60 +143,16 @@ class Machine:
             `None` when all run or were ignored; `GaveUp` when one did not start, and
             those before it were stopped again.
         """
-        failure = yield from self._start_group(list(self._children.values()))
-        if failure is None:
+        failed = yield from self._start_group(list(self._children.values()))
+        if failed is None:
             return None
         yield from self.stop()
+        failure = FailedToStartChild(failed.spec.id, failed.cause)
         return GaveUp(Shutdown(failure), failure)
 
     def stop(self) -> Steps[None]:
         """Stop all children, the youngest first."""
         yield from self._stop_group(list(self._children.values()))
-
-    def child_ended(
-        self, child_id: str, ref: Any, reason: ExitReason, now: float
-    ) -> Steps[GaveUp | None]:
-        """Handle the end of a child that nobody asked to stop.
-
-        News of an incarnation that is not the current one is ignored: a group restart
-        or a `terminate_child` that came first has dealt with that end.
-
-        Args:
-            child_id: The child.
-            ref: The incarnation that ended.
-            reason: Why it ended.
-            now: Seconds from the supervisor's monotonic clock.
-
-        Returns:
-            `None`, or `GaveUp` when the supervisor must end.
-        """
-        child = self._children.get(child_id)
-        if child is None or child.state is not ChildState.UP or child.ref != ref:
-            return None
-        yield Report("child_exit", child_id, reason)
-        if _restarts(child.spec.restart, reason):
-            return (yield from self._restart(child, reason, now))
-        self._settle(child)
-        if not self._completes_shutdown(child.spec):
-            return None
-        return (yield from self._give_up(SignificantChildEnded(child_id, reason)))
-
-    def retry(self, child_id: str, now: float) -> Steps[GaveUp | None]:
-        """Try again a restart that did not work; counted like any other restart.
-
-        Does nothing when the child no longer waits for it.
-
-        Args:
-            child_id: The child that `RetryLater` named.
-            now: Seconds from the supervisor's monotonic clock.
-
-        Returns:
-            `None`, or `GaveUp` when the supervisor must end.
-        """
-        child = self._children.get(child_id)
-        if child is None or child.state is not ChildState.RESTARTING:
-            return None
-        return (yield from self._restart(child, child.failure, now))
 
     def start_child(
         self, spec: ChildSpec
@@ -233,8 +164,8 @@ class Machine:
         error = self._significance_error(spec)
         if error is not None:
             return error
-        child = _Child(spec)
-        outcome = yield from _start(spec)
+        child = Child(spec, spec.id)
+        outcome = yield from start_of(child)
         if isinstance(outcome, StartFailed):
             return _refusals.did_not_start(spec.id, outcome.reason)
         self._children[spec.id] = child
@@ -253,9 +184,11 @@ class Machine:
             return self._not_found(child_id)
         if child.state is not ChildState.DOWN:
             return _refusals.not_down(child_id, child.state, "restart_child")
-        outcome = yield from _start(child.spec)
+        outcome = yield from start_of(child)
         if isinstance(outcome, StartFailed):
             return _refusals.did_not_start(child_id, outcome.reason)
+        # Whoever starts it by hand has mended it: its backoff begins anew.
+        child.failures = 0
         self._take_up(child, outcome)
         return outcome
 
@@ -285,10 +218,7 @@ class Machine:
 
     def which_children(self) -> tuple[ChildStatus, ...]:
         """All children, the youngest first, as in OTP."""
-        return tuple(
-            ChildStatus(child.spec, child.state, child.ref)
-            for child in reversed(self._children.values())
-        )
+        return tuple(child.status() for child in reversed(self._children.values()))
 
     def count_children(
         self, is_alive: Callable[[Any], bool] = lambda _ref: True
@@ -319,60 +249,32 @@ class Machine:
         child = self._children.get(child_id)
         return self._not_found(child_id) if child is None else child.spec
 
-    def _restart(
-        self, child: _Child, reason: ExitReason, now: float
-    ) -> Steps[GaveUp | None]:
-        # It is dead: nobody must ask it to stop when the others are.
-        self._settle(child)
-        if not self._log.allow(now):
-            return (yield from self._give_up(self._limit_reached(child, reason)))
+    def _settle(self, child: Child) -> None:
+        """Note that a child does not run; the list forgets a temporary one."""
+        child.state = ChildState.DOWN
+        child.ref = None
+        if child.spec.restart is Restart.TEMPORARY:
+            del self._children[child.key]
+
+    def _stop_for(self, child: Child) -> Steps[None]:
+        yield from self._stop_group(self._group_of(child))
+
+    def _start_again(self, child: Child) -> Steps[Child | None]:
         group = self._group_of(child)
         yield from self._stop_group(group)
         # A temporary sibling was forgotten when it was stopped.
         kept = [member for member in group if self._knows(member)]
-        failure = yield from self._start_group(kept, cause=reason)
-        if failure is not None:
-            yield from self._plan_retry(failure)
-        return None
+        return (yield from self._start_group(kept, cause=child.cause))
 
-    def _group_of(self, child: _Child) -> list[_Child]:
+    def _group_of(self, child: Child) -> list[Child]:
+        if self._strategy is Strategy.ONE_FOR_ONE:
+            return [child]
         children = list(self._children.values())
-        match self._strategy:
-            case Strategy.ONE_FOR_ONE:
-                return [child]
-            case Strategy.ONE_FOR_ALL:
-                return children
-            case Strategy.REST_FOR_ONE:
-                return children[children.index(child) :]
+        if self._strategy is Strategy.ONE_FOR_ALL:
+            return children
+        return children[children.index(child) :]
 
-    def _plan_retry(self, failure: FailedToStartChild) -> Steps[None]:
-        child = self._children[failure.child_id]
-        child.state = ChildState.RESTARTING
-        child.failure = failure.reason
-        yield Report("child_start_failed", failure.child_id, failure.reason)
-        yield RetryLater(failure.child_id)
-
-    def _limit_reached(self, child: _Child, reason: ExitReason) -> RestartLimitReached:
-        limit = self._intensity
-        return RestartLimitReached(
-            child.spec.id, reason, limit.max_restarts, limit.within
-        )
-
-    def _give_up(
-        self, cause: RestartLimitReached | SignificantChildEnded
-    ) -> Steps[GaveUp]:
-        yield Report("gave_up", cause.child_id, cause.reason)
-        yield from self.stop()
-        # A bare `shutdown`, as in OTP: a transient supervisor that gave up is not
-        # restarted by its own supervisor.
-        return GaveUp(SHUTDOWN, cause)
-
-    def _completes_shutdown(self, ended: ChildSpec) -> bool:
-        if not ended.significant:
-            return False
-        if self._auto_shutdown == "any_significant":
-            return True
-        # "never" is impossible here: such a supervisor refuses significant children.
+    def _all_significant_ended(self) -> bool:
         return all(
             child.state is ChildState.DOWN
             for child in self._children.values()
@@ -380,39 +282,33 @@ class Machine:
         )
 
     def _start_group(
-        self, group: list[_Child], cause: ExitReason | None = None
-    ) -> Steps[FailedToStartChild | None]:
+        self, group: list[Child], cause: ExitReason | None = None
+    ) -> Steps[Child | None]:
         for child in group:
-            outcome = yield from _start(child.spec)
+            outcome = yield from start_of(child)
             if isinstance(outcome, StartFailed):
-                return FailedToStartChild(child.spec.id, outcome.reason)
+                child.cause = outcome.reason
+                return child
             self._take_up(child, outcome)
             if cause is not None and isinstance(outcome, Started):
                 yield Report("child_restart", child.spec.id, cause)
         return None
 
-    def _stop_group(self, group: list[_Child]) -> Steps[None]:
+    def _stop_group(self, group: list[Child]) -> Steps[None]:
         for child in reversed(group):
             if child.state is ChildState.UP:
-                yield StopChild(child.spec.id, child.ref, _policy(child.spec))
+                yield stop_of(child)
             self._settle(child)
 
-    def _take_up(self, child: _Child, outcome: Started | Ignored) -> None:
+    def _take_up(self, child: Child, outcome: Started | Ignored) -> None:
         if isinstance(outcome, Ignored):
             self._settle(child)
             return
         child.state = ChildState.UP
         child.ref = outcome.ref
 
-    def _settle(self, child: _Child) -> None:
-        """Note that a child does not run; the list forgets a temporary one."""
-        child.state = ChildState.DOWN
-        child.ref = None
-        if child.spec.restart is Restart.TEMPORARY:
-            self._children.pop(child.spec.id, None)
-
-    def _knows(self, child: _Child) -> bool:
-        return self._children.get(child.spec.id) is child
+    def _knows(self, child: Child) -> bool:
+        return self._children.get(child.key) is child
 
     def _add_checked(self, spec: ChildSpec) -> None:
         if spec.id in self._children:
@@ -420,7 +316,7 @@ class Machine:
         error = self._significance_error(spec)
         if error is not None:
             raise error
-        self._children[spec.id] = _Child(spec)
+        self._children[spec.id] = Child(spec, spec.id)
 
     def _significance_error(self, spec: ChildSpec) -> ConfigError | None:
         if not spec.significant or self._auto_shutdown != "never":
@@ -428,30 +324,5 @@ class Machine:
         return _refusals.meaningless_significance(spec)
 
     def _not_found(self, child_id: str) -> ChildNotFoundError:
-        return ChildNotFoundError(child_id, tuple(self._children))
-
-
-def _restarts(restart: Restart, reason: ExitReason) -> bool:
-    match restart:
-        case Restart.PERMANENT:
-            return True
-        case Restart.TRANSIENT:
-            return is_abnormal(reason)
-        case Restart.TEMPORARY:
-            return False
-
-
-def _start(spec: ChildSpec) -> Steps[StartOutcome]:
-    outcome = yield StartChild(spec)
-    if not isinstance(outcome, StartOutcome):
-        msg = (
-            f"the start of {spec.id!r} was answered with {outcome!r}; expected "
-            "Started, Ignored or StartFailed. Mend the driver."
-        )
-        raise TypeError(msg)
-    return outcome
-
-
-def _policy(spec: ChildSpec) -> ShutdownPolicy:
-    # A checked spec has a policy; `None` stands only in the constructor's signature.
-    return 5.0 if spec.shutdown is None else spec.shutdown
+        known = tuple(child.spec.id for child in self._children.values())
+        return ChildNotFoundError(child_id, known)

@@ -1,12 +1,12 @@
 """What a supervisor's decisions say and hear: values, and nothing that acts.
 
-`supervisors._decide` yields the effects and returns the results; whoever carries the
-effects out sends the outcomes.
+The machines (`_decide`, `_decide_dynamic`, `_decide_simple`) yield the effects and
+return the results; whoever carries the effects out sends the outcomes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Hashable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -28,7 +28,7 @@ class ChildState(Enum):
     DOWN = "down"
     """Not running and nothing is planned; its spec is kept."""
     RESTARTING = "restarting"
-    """A restart did not work; the next attempt is in the supervisor's mailbox."""
+    """To be restarted, when the mailbox or the clock comes to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,9 @@ class StartChild:
 
     spec: ChildSpec
     """What to start."""
+    key: Hashable
+    """Names the child to its machine, through all its incarnations; comes back in
+    `child_ended` and `retry`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,25 @@ class StopChild:
 
 
 @dataclass(frozen=True, slots=True)
-class RetryLater:
-    """Put a message for `Machine.retry` behind all others that wait; answer `None`."""
+class StopChildren:
+    """Stop children side by side; answer `None` when all have ended.
 
-    child_id: str
-    """The child whose start is to be tried again."""
+    All are asked at the same moment, so their spans run together.
+    """
+
+    children: tuple[StopChild, ...]
+    """How to stop each, in no order that matters."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """See to a later call of the machine's `retry`; answer `None` at once."""
+
+    key: Hashable
+    """What to call it with: the child whose restart waits."""
+    after: float = 0.0
+    """Seconds on the supervisor's clock. 0 puts a message behind all others that wait
+    in its mailbox."""
 
 
 News = Literal[
@@ -87,7 +104,7 @@ class Started:
     """The child runs."""
 
     ref: Any
-    """Names this incarnation: compared with `==`, never used again for another."""
+    """Names this incarnation: hashable, and never used again for another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +123,7 @@ class StartFailed:
 StartOutcome = Started | Ignored | StartFailed
 """How a start went."""
 
-Effect = StartChild | StopChild | RetryLater | Report
+Effect = StartChild | StopChild | StopChildren | RetryLater | Report
 """Everything a machine can ask for."""
 
 Outcome = StartOutcome | ExitReason | None

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import pykka
 
+from supervisors.log import logger
+
 T = TypeVar("T")
 
 
@@ -22,7 +24,7 @@ class ReplyFuture(pykka.Future[T]):
 
     Any thread may settle it, read it, or add a callback. Callbacks run in the thread
     that settles it (or at once, in the thread that adds them, when it is settled
-    already), so they must be short and must not raise.
+    already), so they must be short. What one raises is logged and stops no other.
     """
 
     # Pykka's own field; on the class it costs nothing per future. `set_get_hook` makes
@@ -155,4 +157,7 @@ class ReplyFuture(pykka.Future[T]):
                 callback = callbacks.pop(0)
             except IndexError:
                 return
-            callback(self)
+            try:
+                callback(self)
+            except Exception:  # noqa: BLE001 - the others wait for their news, too
+                logger().exception("a callback of a reply raised")

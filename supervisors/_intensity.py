@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 
 from supervisors.child_spec import Intensity
 
@@ -29,7 +30,7 @@ class RestartLog:
     def __init__(self, intensity: Intensity, *, precise: bool = False) -> None:
         self._intensity = intensity
         self._precise = precise
-        self._times: list[float] = []
+        self._times: deque[float] = deque()
 
     def allow(self, now: float) -> bool:
         """Record a restart and say whether the supervisor may make it.
@@ -37,7 +38,8 @@ class RestartLog:
         A refused restart is recorded too; its supervisor ends anyway.
 
         Args:
-            now: Seconds from the supervisor's own monotonic clock.
+            now: Seconds from the supervisor's own monotonic clock; never less than the
+                time before.
 
         Returns:
             `True` while the window holds at most `max_restarts` restarts, this one
@@ -46,6 +48,7 @@ class RestartLog:
         at = now if self._precise else math.floor(now)
         # Inclusive, as in OTP: a restart exactly `within` seconds ago still counts.
         oldest = at - self._intensity.within
-        self._times = [time for time in self._times if time >= oldest]
+        while self._times and self._times[0] < oldest:
+            self._times.popleft()
         self._times.append(at)
         return len(self._times) <= self._intensity.max_restarts

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from supervisors import _census
 from supervisors._callbacks import Ignore, reason_of
 from supervisors._leaving import check_not_leaving
 from supervisors.errors import StartError
-from supervisors.exits import KILLED, Failed
+from supervisors.exits import KILLED, Crashed, Failed
 
 if TYPE_CHECKING:
     from supervisors._life import Life
@@ -35,10 +36,20 @@ def begin(actor: Actor) -> None:
     """Start the actor's loop.
 
     Raises:
-        StartError: The program is ending.
+        StartError: The program is ending, or has no thread left for it.
     """
-    check_not_leaving(actor.life.label)
-    actor._start_actor_loop()  # noqa: SLF001 - Pykka's name for it
+    life = actor.life
+    check_not_leaving(life.label)
+    try:
+        actor._start_actor_loop()  # noqa: SLF001 - Pykka's name for it
+    except Exception as error:
+        life.end(Crashed(error))
+        # Its thread never was, so nobody else strikes it off.
+        _census.ended(life)
+        if isinstance(error, StartError):
+            raise
+        msg = f"{life.label!r} did not start: {error}"
+        raise StartError(msg, reason=Crashed(error)) from error
 
 
 def conclude(life: Life, timeout: float | None) -> None:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
 
-from supervisors import _census
+from supervisors import _census, _links
 from supervisors._future import ReplyFuture
 from supervisors._mailbox import Mailbox
 from supervisors.clock import SYSTEM_CLOCK, Clock
 from supervisors.errors import ActorDownError
 from supervisors.exits import NO_PROCESS, ExitReason, Normal, cause_of
 from supervisors.log import logger
-from supervisors.scope import Scope
+from supervisors.scope import Scope, last_words
 
 if TYPE_CHECKING:
     import asyncio
@@ -57,6 +57,33 @@ class ReplyToken:
         return self._future.reject(error)
 
 
+class Pause:
+    """A time in which an actor handles nothing, from `suspend` to `resume`."""
+
+    __slots__ = ("over", "stands_still")
+
+    def __init__(self) -> None:
+        self.stands_still: ReplyFuture[None] = ReplyFuture()
+        self.over: ReplyFuture[None] = ReplyFuture()
+
+
+class Stopped:
+    """Pykka's `actor_stopped`: a `threading.Event` that is set by the end of a life."""
+
+    __slots__ = ("_life",)
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+
+    def is_set(self) -> bool:
+        """Whether the actor has ended."""
+        return self._life.over()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end, at most `timeout` seconds; say whether it came."""
+        return self._life.ended.wait(timeout)
+
+
 class Life:
     """The life of one incarnation, from start to exit reason.
 
@@ -70,6 +97,7 @@ class Life:
         "_before_end",
         "_claim",
         "_label",
+        "_pauses",
         "_stop_wanted",
         "at_rest",
         "attention",
@@ -90,11 +118,10 @@ class Life:
         "on_abandon",
         "on_signal",
         "open_tokens",
-        "parked",
+        "output",
         "path",
         "ping",
         "ref",
-        "resumed",
         "roll",
         "scope",
         "started",
@@ -102,6 +129,7 @@ class Life:
         "thread",
         "thread_left",
         "traps",
+        "watches",
     )
 
     ref: Ref[Any]
@@ -129,10 +157,13 @@ class Life:
         self.at_rest = False
         self.ends_at_once = False
         self._stop_wanted: ExitReason | None = None
-        self.parked: ReplyFuture[None] | None = None
-        self.resumed: ReplyFuture[None] | None = None
+        # Holds one pause, or none. Made and taken away in single steps of the dict, so
+        # that of many who suspend and resume at once none is left waiting.
+        self._pauses: dict[str, Pause] = {}
         self.traps = False
         self.links: dict[Life, None] = {}
+        # What this one watches, and how to call it off: it ends with the watcher.
+        self.watches: dict[object, Callable[[], object]] = {}
         self.on_signal: Callable[[ExitReason, Life | None], object] | None = None
         # For actors on an event loop: the loop, how to cancel the task that is this
         # life, and how to hear whether the loop still turns.
@@ -142,6 +173,7 @@ class Life:
         self.children: Any = None
         # The tasks of a task supervisor, which are started without asking it.
         self.roll: Any = None
+        self.output: Any = None
         self.gave_up: Any = None
         self.gave_up_over: Life | None = None
         self.comes_back = False
@@ -170,8 +202,9 @@ class Life:
         return not self._claim
 
     def ask_to_stop(self, reason: ExitReason) -> None:
-        """Ask the actor to end, ahead of the messages that wait."""
-        self._stop_wanted = reason
+        """Ask the actor to end, ahead of the messages that wait; the first is heard."""
+        if self._stop_wanted is None:
+            self._stop_wanted = reason
         self._call_attention()
 
     def stop_wanted(self) -> ExitReason | None:
@@ -180,24 +213,27 @@ class Life:
 
     def suspend(self) -> ReplyFuture[None]:
         """Let the actor handle nothing until `resume`; kept once it stands still."""
-        if self.parked is None:
-            self.parked = parked = ReplyFuture[None]()
-            self.resumed = ReplyFuture()
-            self.ended.on_done(lambda _ended: parked.resolve(None))
-            self._call_attention()
-        return self.parked
+        pause = self._pauses.setdefault("now", Pause())
+        self._call_attention()
+        return pause.stands_still
 
     def resume(self) -> None:
         """Let the actor handle messages again."""
-        resumed, self.resumed, self.parked = self.resumed, None, None
-        if resumed is not None:
-            resumed.resolve(None)
+        pause = self._pauses.pop("now", None)
+        if pause is not None:
+            pause.over.resolve(None)
+
+    @property
+    def resumed(self) -> ReplyFuture[None] | None:
+        """What a suspended actor waits for; `None` for any other."""
+        pause = self._pauses.get("now")
+        return None if pause is None else pause.over
 
     def park(self) -> None:
-        """The actor stands still now."""
-        parked = self.parked
-        if parked is not None:
-            parked.resolve(None)
+        """The actor stands still now, if it is suspended."""
+        pause = self._pauses.get("now")
+        if pause is not None:
+            pause.stands_still.resolve(None)
 
     def shut_down(self, reason: ExitReason) -> None:
         """Take the request of whoever this life belongs to: end, with `reason`."""
@@ -221,44 +257,48 @@ class Life:
 
     def _call_attention(self) -> None:
         self.attention = True
-        resumed = self.resumed
-        if resumed is not None and (self._stop_wanted is not None or self.over()):
-            resumed.resolve(None)
+        if self._stop_wanted is not None or self.over():
+            self._wake_from_pause()
         self.inbox.poke()
+
+    def _wake_from_pause(self) -> None:
+        """Let a suspended actor see that it is to end; once dead, it stands still."""
+        pause = self._pauses.get("now")
+        if pause is None:
+            return
+        pause.over.resolve(None)
+        if self.ended.done():
+            pause.stands_still.resolve(None)
 
     def in_thread(self) -> bool:
         """Whether a thread is in the actor's code."""
         return self.entered and not self.thread_left.done()
 
     def link(self, other: Life) -> bool:
-        """Tie two lives; `False` when the other is over already.
-
-        Whoever takes a tie off tells the end, so it is told exactly once.
-        """
-        self.links[other] = None
-        other.links[self] = None
-        if other.over() and self.links.pop(other, _NO_LINK) is None:
-            other.links.pop(self, None)
-            return False
-        if self.ended.done():
-            # Ended from outside meanwhile, and has broken its other links already.
-            self._break_links(self.ended.get())
-        return True
+        """Tie two lives; `False` when the other is over already."""
+        return _links.tie(self, other)
 
     def unlink(self, other: Life) -> None:
         """Untie two lives."""
-        self.links.pop(other, None)
-        other.links.pop(self, None)
+        _links.untie(self, other)
 
     def signal(self, reason: ExitReason, source: Life | None) -> None:
         """Take an exit signal, as a linked or a strange process sends it in OTP."""
+        if self.struck_by(reason, source):
+            self.void(reason)
+
+    def struck_by(self, reason: ExitReason, source: Life | None) -> bool:
+        """Take an exit signal in one step; `True` when it ends this life.
+
+        Then nobody else can end it, and the caller must do so with `void`.
+        """
         if self.over():
-            return
+            return False
         if self.traps:
             if self.on_signal is not None:
                 self.on_signal(reason, source)
-        elif not isinstance(reason, Normal):
-            self.end_from_outside(reason)
+            return False
+        return not isinstance(reason, Normal) and self._claimed()
 
     def parent_ended(self, reason: ExitReason) -> None:
         """The supervisor above was killed: end as its exit signal makes one end."""
@@ -273,24 +313,40 @@ class Life:
         That thread cannot be ended. Its calls are refused from now on, and until it
         leaves it counts as a zombie.
         """
-        if not self.end(reason):
+        if not self._claimed():
             return False
+        self.void(reason)
+        return True
+
+    def void(self, reason: ExitReason) -> None:
+        """Carry out an end from outside that was claimed."""
+        # Before anybody hears of the end, so that a dead actor sends nothing.
         self.scope.cancel(f"its actor was ended from outside ({reason})")
+        # Whoever ends it may be dead as well; the news must go out all the same.
+        with last_words():
+            self._finish(reason)
         if self.on_abandon is not None:
             self.on_abandon()
         if self.in_thread():
             _census.zombie(self)
             if not self.in_thread():
                 _census.ended(self)
-        self.ref.actor_stopped.set()
-        return True
 
     def end(self, reason: ExitReason) -> bool:
         """End this life for everybody; `False` when it had ended before."""
+        if not self._claimed():
+            return False
+        self._finish(reason)
+        return True
+
+    def _claimed(self) -> bool:
+        """Claim the exit reason; `True` for exactly one caller, who must finish."""
         try:
-            self._claim.pop()
+            return self._claim.pop()
         except IndexError:
             return False
+
+    def _finish(self, reason: ExitReason) -> None:
         for step in self._before_end:
             self._take(step, reason)
         self.inbox.close(lambda envelope: answer_dead(envelope, self.error(reason)))
@@ -299,14 +355,22 @@ class Life:
         in_hand = self.in_hand
         if in_hand is not None:
             answer_dead(in_hand, self.error(reason))
-        for token in tuple(self.open_tokens):
+        # `copy` is one step; the actor's thread may be adding.
+        for token in self.open_tokens.copy():
             token.fail(self.error(reason))
         _census.left(self)
-        self.started.reject(self.error(reason))
+        if not self.started.done():
+            self.started.reject(self.error(reason))
         self.ended.resolve(reason)
         self._call_attention()
-        self._break_links(reason)
-        return True
+        if self.links:
+            _links.tell_tied(self, reason)
+        while self.watches:
+            try:
+                _, call_off = self.watches.popitem()
+            except KeyError:
+                break
+            call_off()
 
     def lose_in_fork(self) -> None:
         """End this life in a forked child, where its thread never was.
@@ -318,19 +382,6 @@ class Life:
         for future in (self.started, self.thread_left):
             future.settle_without_callbacks(None)
         self.ended.settle_without_callbacks(NO_PROCESS)
-        # A fresh one: a thread of the parent may have held the old one's lock.
-        stopped = threading.Event()
-        stopped.set()
-        self.ref.actor_stopped = stopped
-
-    def _break_links(self, reason: ExitReason) -> None:
-        while self.links:
-            try:
-                peer, _ = self.links.popitem()
-            except KeyError:
-                return
-            if peer.links.pop(self, _NO_LINK) is None:
-                peer.signal(reason, self)
 
     def _take(self, step: Callable[[ExitReason], object], reason: ExitReason) -> None:
         try:
@@ -346,9 +397,6 @@ class Life:
         error = ActorDownError(self.label, reason)
         error.__cause__ = cause_of(reason)
         return error
-
-
-_NO_LINK = object()
 
 
 def answer_dead(envelope: Envelope[Any], error: ActorDownError) -> None:

@@ -130,13 +130,15 @@ class BoundedMailbox(Mailbox):
     """A mailbox that refuses what exceeds its bound; nobody is made to wait."""
 
     limit: int
-    """How many messages may wait."""
+    """How many messages may wait, besides those that no bound refuses."""
 
     def bound(self, limit: int) -> Self:
         """Set the bound, before the first message."""
         self.limit = limit
-        # Protects the counting together with the adding: the bound is strict.
-        self._adding = threading.Lock()
+        # Protects the two below; nothing else is done under it.
+        self._counting = threading.Lock()
+        self._waiting = 0
+        self._uncounted: set[Envelope[Any]] = set()
         return self
 
     def put(self, envelope: Envelope[Any], /) -> None:
@@ -148,10 +150,35 @@ class BoundedMailbox(Mailbox):
         if isinstance(envelope.message, _ActorStop):
             self.put_system(envelope)
             return
-        with self._adding:
-            if self._answer is None and self._queue.qsize() >= self.limit:
-                raise MailboxFullError(self.limit)
-            super().put(envelope)
+        with self._counting:
+            full = self._waiting >= self.limit
+            self._waiting += not full
+        if full and self._answer is None:
+            raise MailboxFullError(self.limit)
+        super().put(envelope)
+
+    def put_system(self, envelope: Envelope[Any], /) -> None:
+        """Add a message that no bound refuses, and that fills none."""
+        with self._counting:
+            self._uncounted.add(envelope)
+        super().put_system(envelope)
+
+    def get(self, timeout: float | None = None) -> Envelope[Any] | None:
+        """Take the oldest message; `None` after `timeout` seconds or a poke."""
+        return self._taken(super().get(timeout))
+
+    def get_nowait(self) -> Envelope[Any] | None:
+        """Take the oldest message if there is one."""
+        return self._taken(super().get_nowait())
+
+    def _taken(self, envelope: Envelope[Any] | None) -> Envelope[Any] | None:
+        if envelope is not None:
+            with self._counting:
+                if envelope in self._uncounted:
+                    self._uncounted.discard(envelope)
+                else:
+                    self._waiting -= 1
+        return envelope
 
 
 def remaining(deadline: float | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +19,24 @@ class AddChild:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddInstance:
+    """Start an instance of the template. Asked; the reply is its `Ref` or `None`."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TerminateChild:
-    """Stop a child and keep its spec. Asked; the reply is `None`."""
+    """Stop a child. Asked; the reply is `None`."""
+
+    child: str | Ref[Any]
+    """Its id, or, where children are named by what runs them, its `Ref`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetChildSpec:
+    """Asked; the reply is a `ChildSpec`."""
 
     child_id: str
 
@@ -52,13 +69,18 @@ class GetCounts:
 class ChildEnded:
     """A child has ended. Cast by the monitor on it."""
 
-    child_id: str
+    key: Hashable
     ref: Ref[Any]
     reason: ExitReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryStart:
-    """Try a failed start again. Cast to oneself, behind what waits."""
+    """Make a restart that has waited. Cast to oneself, or sent by a timer."""
 
-    child_id: str
+    key: Hashable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookForHangs:
+    """Look which children are stuck. Sent by a timer."""

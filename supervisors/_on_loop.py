@@ -155,7 +155,6 @@ class OnLoop(Actor):
             life.loop = self.actor_inbox.waker.loop = None
             unsubscribe()
             life.thread_left.resolve(None)
-            self.actor_stopped.set()
             _census.ended(life)
 
     async def _whole_life(self) -> ExitReason:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from supervisors._effects import ChildState
 from supervisors.child_spec import ChildSpec
-from supervisors.errors import ChildStateError, ConfigError, StartError
+from supervisors.errors import (
+    ChildNotFoundError,
+    ChildStateError,
+    ConfigError,
+    StartError,
+)
 from supervisors.exits import ExitReason
 
 
@@ -67,4 +74,42 @@ def not_down(child_id: str, state: ChildState, call: str) -> ChildStateError:
         "Call terminate_child() first.",
         child_id=child_id,
         state=word,
+    )
+
+
+def negative_max_children(given: int) -> ConfigError:
+    """A supervisor cannot have fewer than no children."""
+    return ConfigError(
+        f"max_children is {given}; it is how many children there may be at once. "
+        "Pass 0 or more, or None for any number."
+    )
+
+
+def too_many_children(child_id: str, limit: int) -> ChildStateError:
+    """A supervisor that has all the children it may have is asked for one more."""
+    return ChildStateError(
+        f"this supervisor has {limit} children, its max_children; wait until one has "
+        "ended, or allow more.",
+        child_id=child_id,
+        state="max_children",
+    )
+
+
+def runs_no_child(ref: Any) -> ChildNotFoundError:
+    """A child is asked for by a ref that runs none."""
+    message = (
+        f"{ref!s} runs no child of this supervisor; terminate_child() takes the ref of "
+        "one that does. Pass what start_child() returned, or look at which_children()."
+    )
+    return ChildNotFoundError(str(ref), (), message)
+
+
+def has_one_spec(child_id: str, call: str) -> ChildStateError:
+    """A child is asked for by id where all children have the same one."""
+    return ChildStateError(
+        f"{call}({child_id!r}) names a child by its id, and all children of this "
+        "supervisor have the id of its template. Name one by the ref that "
+        "start_child() returned.",
+        child_id=child_id,
+        state="simple_one_for_one",
     )

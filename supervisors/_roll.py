@@ -8,10 +8,12 @@ none. The registry is a table for the same reason.
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 from supervisors._life import Life
-from supervisors.errors import ChildStateError
+from supervisors._zombies import Zombies
+from supervisors.child_spec import ShutdownPolicy
+from supervisors.errors import ChildStateError, StartError
+from supervisors.exits import Failed
 from supervisors.surroundings import Surroundings
 
 
@@ -22,7 +24,14 @@ class Roll:
     refused, and one that came before is in what `close` returns.
     """
 
-    def __init__(self, *, limit: int | None, shutdown: Any, injects: bool) -> None:
+    def __init__(
+        self,
+        *,
+        limit: int | None,
+        shutdown: ShutdownPolicy,
+        injects: bool,
+        zombies: Zombies,
+    ) -> None:
         self._limit = limit
         self._closed = False
         # Protects all fields, so that the limit is strict and nobody comes after the
@@ -30,6 +39,7 @@ class Roll:
         self._lock = threading.Lock()
         self._running: dict[Life, None] = {}
         self._kept = 0
+        self._zombies = zombies
         self.shutdown = shutdown
         """How long a task may take to stop when its supervisor stops."""
         self.injects = injects
@@ -42,13 +52,21 @@ class Roll:
 
         Raises:
             ChildStateError: So many run already; `.state` is `max_children`.
+            StartError: So many that were given up go on in their threads.
         """
         with self._lock:
             if self._closed:
                 return False
+            self._check_zombies(life.label)
             self._check_room(life.label)
             self._running[life] = None
         return True
+
+    def note_zombie(self, life: Life) -> int:
+        """Count a dead task whose thread goes on; how many, or 0 for no change."""
+        with self._lock:
+            noted = self._zombies.note(life)
+        return len(self._zombies.present()) if noted else 0
 
     def leave(self, life: Life) -> None:
         """Strike a task off that has ended."""
@@ -80,6 +98,12 @@ class Roll:
         """The tasks that have not ended, the oldest first."""
         with self._lock:
             return tuple(self._running)
+
+    def _check_zombies(self, child_id: str) -> None:
+        trouble = self._zombies.too_many()
+        if trouble is not None:
+            msg = f"{child_id!r} was not started: {trouble}."
+            raise StartError(msg, reason=Failed(trouble))
 
     def _check_room(self, child_id: str) -> None:
         limit = self._limit

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from supervisors._effects import ChildStatus
+from supervisors._life import Life
 from supervisors.exits import ExitReason
 
 HISTORY = 100
@@ -33,3 +34,5 @@ class Children:
     """Restarts made since the supervisor started."""
     history: tuple[RestartRecord, ...] = ()
     """The latest restarts, oldest first."""
+    zombies: tuple[Life, ...] = ()
+    """Dead children whose threads have not left their code."""

@@ -17,7 +17,7 @@ from supervisors._waiting import await_reply
 from supervisors.errors import CallTimeoutError, TaskOwnerError
 from supervisors.exits import NORMAL, Crashed, ExitReason, Killed, Normal, Shutdown
 from supervisors.ref import DEFAULT_CALL_TIMEOUT, Ref, check_not_on_event_loop
-from supervisors.scope import Scope, current_scopes, time_left
+from supervisors.scope import Scope, current_scopes, open_in_scopes, time_left
 
 T = TypeVar("T")
 
@@ -281,9 +281,12 @@ def promised(
 
     for task in tasks:
         task.ref.life.ended.on_done(tell)
+    open_in_scopes(promise)
     try:
         yield promise
     finally:
+        # Kept or not, nobody waits for it any more.
+        promise.resolve(None)
         for task in tasks:
             task.ref.life.ended.forget(tell)
 

@@ -12,13 +12,13 @@ from supervisors._callbacks import reason_of
 from supervisors._current import enter
 from supervisors._future import ReplyFuture
 from supervisors._inject import Injection
-from supervisors._leaving import check_not_leaving
+from supervisors._launch import begin
 from supervisors._life import Life
 from supervisors._roll import Roll
 from supervisors.actor import Actor
-from supervisors.errors import ActorDownError, ScopeCancelledError, StartError
-from supervisors.events import CHILD_EXIT, CHILD_START
-from supervisors.exits import NO_PROCESS, NORMAL, Crashed, ExitReason
+from supervisors.errors import ActorDownError, ScopeCancelledError
+from supervisors.events import CHILD_ABANDONED, CHILD_EXIT, CHILD_START
+from supervisors.exits import NO_PROCESS, NORMAL, ExitReason
 from supervisors.ref import Ref
 from supervisors.scope import Scope, check_scopes, current_scopes, work_only_in
 
@@ -63,14 +63,26 @@ class TaskLife(Life):
         super().shut_down(reason)
         self.scope.cancel("its task was asked to stop")
 
-    def end_from_outside(self, reason: ExitReason) -> bool:
+    def void(self, reason: ExitReason) -> None:
         """End the task although its function may go on."""
         self.scope.voids = True
-        if not super().end_from_outside(reason):
-            return False
+        super().void(reason)
         if self.injection is not None:
             self.injection.throw()
-        return True
+        if self.home is not None:
+            self._note_zombie(self.home)
+
+    def _note_zombie(self, home: Roll) -> None:
+        count, here = home.note_zombie(self), home.surroundings
+        if count and here is not None:
+            thread = None if self.thread is None else self.thread.name
+            here.events.emit(
+                CHILD_ABANDONED,
+                {"zombies": count},
+                path=here.path,
+                child_id=self.label,
+                thread=thread,
+            )
 
     def strike_off(self, reason: ExitReason) -> None:
         """Leave the roll: whoever hears of the end finds the place free."""
@@ -132,7 +144,6 @@ class TaskActor(Actor):
         finally:
             enter(None)
             life.thread_left.resolve(None)
-            self.actor_stopped.set()
             _census.ended(life)
 
     def _run(self) -> None:
@@ -192,7 +203,6 @@ def begin_task(
     """
     scopes = current_scopes()
     check_scopes(scopes)
-    check_not_leaving(label)
     actor = TaskActor(work, label=label, scopes=scopes)
     life = actor.life
     life.scope.deadline = deadline
@@ -201,15 +211,7 @@ def begin_task(
     if linked is not None and not life.link(linked):
         life.end(NO_PROCESS)
         raise linked.error(NO_PROCESS)
-    try:
-        actor._start_actor_loop()  # noqa: SLF001 - our own class
-    except RuntimeError as error:
-        life.end(Crashed(error))
-        msg = (
-            f"the task {label!r} was not started: this process can have no more "
-            "threads. Let fewer run at a time."
-        )
-        raise StartError(msg, reason=Crashed(error)) from error
+    begin(actor)
     return actor.actor_ref
 
 
@@ -223,4 +225,4 @@ def _move_in(life: TaskLife, home: Roll) -> None:
     here = home.surroundings
     if here is not None:
         life.path = (*here.path, life.label)
-        here.events.emit(CHILD_START, path=here.path, child_id=life.label)
+        here.events.emit(CHILD_START, path=here.path, child_id=life.label, ref=life.ref)

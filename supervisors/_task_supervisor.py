@@ -6,11 +6,13 @@ import dataclasses
 from typing import Any
 
 from supervisors._callbacks import Refuse
-from supervisors._effects import ChildState, ChildStatus
-from supervisors._life import Life, now
-from supervisors._messages import AddChild
+from supervisors._effects import ChildCounts, ChildState, ChildStatus
+from supervisors._life import Life
+from supervisors._messages import AddChild, GetChildren
 from supervisors._roll import Roll
 from supervisors._shown import Children
+from supervisors._stopping import stop_side_by_side
+from supervisors._supervising import MAX_ZOMBIES
 from supervisors._task_actor import TaskActor
 from supervisors.child_spec import ChildSpec, Intensity, Restart, ShutdownPolicy
 from supervisors.dynamic import DynamicSupervisorActor
@@ -35,9 +37,16 @@ class TaskSupervisorActor(DynamicSupervisorActor):
         max_children: int | None = None,
         task_shutdown: ShutdownPolicy = 5.0,
         inject: bool = False,
+        max_zombies: int = MAX_ZOMBIES,
     ) -> None:
-        super().__init__(intensity=intensity or TASK_INTENSITY)
-        self._roll = Roll(limit=max_children, shutdown=task_shutdown, injects=inject)
+        """Start with no tasks; see `TaskSupervisor.child_spec` for the options."""
+        super().__init__(intensity=intensity or TASK_INTENSITY, max_zombies=max_zombies)
+        self._roll = Roll(
+            limit=max_children,
+            shutdown=task_shutdown,
+            injects=inject,
+            zombies=self._zombies,
+        )
         self.life.roll = self._roll
         self.life.before_end(self._kill_tasks)
 
@@ -54,6 +63,8 @@ class TaskSupervisorActor(DynamicSupervisorActor):
             except ChildStateError as error:
                 return Refuse(error)
         try:
+            if isinstance(message, GetChildren):
+                return self._picture().statuses
             return super().on_receive(message)
         finally:
             self._roll.set_kept(len(self._machine.which_children()))
@@ -64,19 +75,21 @@ class TaskSupervisorActor(DynamicSupervisorActor):
         super().on_end(reason)
 
     def _stop_tasks(self) -> None:
-        tasks, patience = self._roll.close(), self._roll.shutdown
-        if patience == "brutal_kill":
-            return
-        for life in tasks:
-            life.ref.shutdown()
-        deadline = None if patience == "infinity" else now() + float(patience)
-        for life in tasks:
-            left = None if deadline is None else max(0.0, deadline - now())
-            life.ended.wait(left)
+        patience = self._roll.shutdown
+        stop_side_by_side((life.ref, patience) for life in self._roll.close())
 
     def _kill_tasks(self, _reason: ExitReason) -> None:
         for life in self._roll.close():
             life.end_from_outside(KILLED)
+
+    def _counts(self) -> ChildCounts:
+        counts, tasks = super()._counts(), len(self._roll.running())
+        return dataclasses.replace(
+            counts,
+            specs=counts.specs + tasks,
+            active=counts.active + tasks,
+            workers=counts.workers + tasks,
+        )
 
     def _picture(self) -> Children:
         """What a snapshot shows: the tasks are children like all others."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,18 +30,21 @@ class OpenCall:
     """When the waiting began, monotonic seconds."""
 
 
+_Waiting = tuple["Life | None", int, "Life | str", float]
+"""The fields of an `OpenCall`, which is made when somebody looks."""
+
 # Additions and removals are single steps; readers take a copy.
-_open: dict[object, OpenCall] = {}
+_open: dict[object, _Waiting] = {}
 
 
 def open_calls() -> tuple[OpenCall, ...]:
     """Everybody who waits now, in no order."""
-    return tuple(_open.copy().values())
+    return tuple(OpenCall(*waiting) for waiting in _open.copy().values())
 
 
-def note(call: object, waiter: OpenCall) -> None:
-    """Count somebody among those who wait, until `strike_off`."""
-    _open[call] = waiter
+def note(call: object, target: Life | str) -> None:
+    """Count this thread or task among those who wait, until `strike_off`."""
+    _open[call] = (current_life(), threading.get_ident(), target, now())
 
 
 def strike_off(call: object) -> None:
@@ -51,19 +52,12 @@ def strike_off(call: object) -> None:
     _open.pop(call, None)
 
 
-@contextmanager
-def noted(target: Life | str) -> Iterator[None]:
-    """Be among those who wait while the block runs."""
-    key = object()
-    _open[key] = OpenCall(current_life(), threading.get_ident(), target, now())
-    try:
-        yield
-    finally:
-        del _open[key]
-
-
-def await_reply(future: ReplyFuture[Any], timeout: float | None, target: Life) -> Any:
+def await_reply(
+    future: ReplyFuture[Any], timeout: float | None, target: Life | str
+) -> Any:
     """Wait for a submitted call as `Ref.call` does.
+
+    Its scopes know it since it was submitted.
 
     Raises:
         CallTimeoutError: No reply within `timeout` seconds, or by the nearest deadline.
@@ -73,26 +67,25 @@ def await_reply(future: ReplyFuture[Any], timeout: float | None, target: Life) -
         scopes = current_scopes()
         if scopes:
             timeout = time_left(timeout, scopes)
-        for scope in scopes:
-            scope.opened(future)
-        _open[future] = OpenCall(current_life(), threading.get_ident(), target, now())
+        note(future, target)
         try:
             answered = future.wait(timeout)
         finally:
-            del _open[future]
-            for scope in scopes:
-                scope.closed(future)
+            strike_off(future)
         if not answered:
-            give_up(future, timeout, target.label)
+            give_up(future, timeout, target)
     return future.get()
 
 
-def give_up(future: ReplyFuture[Any], timeout: float | None, label: str) -> None:
+def give_up(
+    future: ReplyFuture[Any], timeout: float | None, target: Life | str
+) -> None:
     """Take a call for unanswered; its reply, should it come, is dropped.
 
     Raises:
         CallTimeoutError: Unless the reply came at the last moment.
     """
+    label = target if isinstance(target, str) else target.label
     within = "its deadline" if timeout is None else f"{timeout:.3g} s"
     msg = (
         f"{label!r} did not answer within {within}. It lives on, and its late answer "

@@ -14,6 +14,7 @@ What differs from `pykka.ThreadingActor`, and why, in one place:
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import Any, ClassVar, Self, cast
 
@@ -26,7 +27,7 @@ from supervisors._callbacks import NO_REPLY, Refuse, reason_of
 from supervisors._current import enter
 from supervisors._future import ReplyFuture
 from supervisors._launch import launch
-from supervisors._life import STOPS, Life, ReplyToken, settle
+from supervisors._life import STOPS, Life, ReplyToken, Stopped, settle
 from supervisors._mailbox import BoundedMailbox, Mailbox
 from supervisors._threads import THREADS
 from supervisors._timers import Timers
@@ -34,6 +35,7 @@ from supervisors.clock import SYSTEM_CLOCK
 from supervisors.errors import SelfCallError
 from supervisors.events import Events
 from supervisors.exits import (
+    KILLED,
     NO_PROCESS,
     NORMAL,
     Crashed,
@@ -49,6 +51,10 @@ from supervisors.surroundings import Surroundings
 
 _OF_PYKKA = (ProxyCall, ProxyGetAttr, ProxySetAttr)
 """The messages of Pykka's proxies; all others are for `on_receive`."""
+
+
+_numbers = itertools.count(1)
+"""Of all actors of this process, for their URNs."""
 
 
 class Actor(pykka.ThreadingActor):
@@ -93,7 +99,10 @@ class Actor(pykka.ThreadingActor):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        # Pykka's constructor is not called: most of its time goes into a random number
+        # and a lock that nothing here needs. These are the fields it would set.
+        self.actor_urn = f"urn:supervisors:{next(_numbers)}"
+        self.actor_inbox = self._create_actor_inbox()
         self._begin_life()
 
     def _begin_life(self) -> None:
@@ -102,6 +111,7 @@ class Actor(pykka.ThreadingActor):
         life.ends_at_once = self.ends_at_once
         life.clock = SYSTEM_CLOCK
         life.on_signal = self._trap
+        self.actor_stopped = cast("threading.Event", Stopped(life))
         life.ref = self._actor_ref = Ref(self)
         self._surroundings: Surroundings | None = None
         self._clock = SYSTEM_CLOCK
@@ -194,7 +204,7 @@ class Actor(pykka.ThreadingActor):
         When it is dead already the `Down` comes at once, with `NoProcess`. Watching
         twice brings two.
         """
-        return watch(ref, self.actor_inbox)
+        return watch(ref, self.life)
 
     def demonitor(self, monitor: Monitor) -> bool:
         """Call a watch off; no `Down` of it is handled from now on (OTP's `flush`).
@@ -270,16 +280,17 @@ class Actor(pykka.ThreadingActor):
         # An actor is no part of the work that happened to start it.
         work_only_in(life.scope)
         unsubscribe = self._clock.subscribe(self.actor_inbox.poke)
+        reason: ExitReason = KILLED
         try:
             reason = self._live()
             if not life.over():
-                self._clean_up(reason)
-                life.end(self._exit_reason or reason)
+                reason = self._clean_up(reason)
         finally:
+            # Whatever happened above, nobody waits for this actor for ever.
+            life.end(reason)
             unsubscribe()
             enter(None)
             life.thread_left.resolve(None)
-            self.actor_stopped.set()
             _census.ended(life)
 
     def _live(self) -> ExitReason:
@@ -316,6 +327,7 @@ class Actor(pykka.ThreadingActor):
             if self._timers is not None or self._idle_due is not None:
                 envelope = self._timer_or_message()
             else:
+                life.next_due = None
                 life.at_rest = True
                 envelope = inbox.get()
                 life.at_rest = False
@@ -362,6 +374,11 @@ class Actor(pykka.ThreadingActor):
 
     def _take_in_hand(self, envelope: Envelope[Any]) -> bool:
         life = self.life
+        message = envelope.message
+        if message.__class__ is Down and message.monitor.called_off:
+            # As if it had never come: it does not call an idle timeout off either.
+            self.actor_inbox.done()
+            return False
         life.in_hand_since = self._clock.monotonic()
         life.in_hand = envelope
         self._idle_due = None
@@ -383,8 +400,6 @@ class Actor(pykka.ThreadingActor):
     def _received(self, message: Any) -> Any:
         if isinstance(message, _OF_PYKKA):
             return self._handle_receive(message)
-        if isinstance(message, Down) and message.monitor.called_off:
-            return None
         return self.on_receive(message)
 
     def _continue(self) -> None:
@@ -434,22 +449,30 @@ class Actor(pykka.ThreadingActor):
         ref = None if source is None else source.ref
         self.actor_inbox.put_system(Envelope(ExitSignal(ref, reason)))
 
-    def _clean_up(self, reason: ExitReason) -> None:
-        self._exit_reason = reason
+    def _clean_up(self, reason: ExitReason) -> ExitReason:
+        """Run the hooks of the end, each of which may replace the reason."""
         for step in (self._run_on_end, self._run_pykka_hooks):
+            # Set for each: a hook may call `exit` with another reason.
+            self._exit_reason = reason
             try:
                 step(reason)
             except BaseException as error:  # noqa: BLE001 - becomes the exit reason
-                self._exit_reason = reason = reason_of(error)
+                self._exit_reason = reason_of(error)
+            reason = self._exit_reason
         self._report_crash(reason)
+        return reason
 
     def _report_crash(self, reason: ExitReason) -> None:
-        if isinstance(reason, Crashed):
+        if not isinstance(reason, Crashed):
+            return
+        try:
             logger().error(
                 "actor crashed",
                 path="/".join(self.life.path) or self.life.label,
                 exc_info=reason.exception,
             )
+        except Exception:  # noqa: BLE001 - a log that breaks keeps nobody waiting
+            return
 
     def _run_on_end(self, reason: ExitReason) -> None:
         if self.life.started_at is not None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
+from supervisors.backoff import Backoff
 from supervisors.errors import ConfigError
 
 if TYPE_CHECKING:
-    from supervisors.actor import Actor
+    import asyncio
 
 
 class Restart(Enum):
@@ -76,8 +77,11 @@ class ChildSpec:
 
     id: str
     """The child's name under its supervisor; unique there."""
-    actor: type[Actor]
-    """The class to start. A restart makes a new instance."""
+    actor: type[Any]
+    """The class to start: an `Actor`, or a `pykka.ThreadingActor` as it is.
+
+    A restart makes a new instance.
+    """
     args: tuple[Any, ...] = ()
     """Positional arguments of its constructor, the same at each start."""
     kwargs: Mapping[str, Any] = field(default_factory=dict)
@@ -98,6 +102,22 @@ class ChildSpec:
     """Whether its end may stop its supervisor (OTP's automatic shutdown)."""
     start_timeout: float = 30.0
     """Seconds `on_start` may take before the start counts as failed."""
+    hang_after: float | None = None
+    """Seconds one message may be in hand; then the child ends as `Hung`.
+
+    `None`, as in OTP, lets it take any time. An actor that owns an event loop is hung
+    as well when the loop does not turn for so long.
+    """
+    loop: str | asyncio.AbstractEventLoop | None = None
+    """Where a `LoopActor` lives: the name of an `EventLoopActor` in this tree, or a
+    running loop of yours."""
+    backoff: Backoff | None = None
+    """How long its restarts wait; `None` makes them at once, as in OTP.
+
+    A restart that waits was counted when it was planned. Siblings that it takes along
+    are stopped at once and started with it. `terminate_child` calls it off; siblings
+    stopped for it then stay down until `restart_child`.
+    """
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -107,6 +127,8 @@ class ChildSpec:
             policy: ShutdownPolicy = "infinity" if self.kind == "supervisor" else 5.0
             object.__setattr__(self, "shutdown", policy)
         _check_shutdown(self.id, self.shutdown)
+        _check_positive(self.id, "start_timeout", self.start_timeout)
+        _check_positive(self.id, "hang_after", self.hang_after)
         if self.significant and self.restart is Restart.PERMANENT:
             msg = (
                 f"child {self.id!r} is significant and permanent; a permanent child "
@@ -123,5 +145,15 @@ def _check_shutdown(child_id: str, policy: ShutdownPolicy | None) -> None:
     msg = (
         f"child {child_id!r} has shutdown={policy!r}; expected seconds, "
         "'brutal_kill' or 'infinity'."
+    )
+    raise ConfigError(msg)
+
+
+def _check_positive(child_id: str, option: str, value: float | None) -> None:
+    if value is None or (value > 0 and not math.isinf(value)):
+        return
+    msg = (
+        f"child {child_id!r} has {option}={value!r}; it is a span in seconds. "
+        "Pass a positive, finite number, or leave it out for the default."
     )
     raise ConfigError(msg)

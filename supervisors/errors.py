@@ -5,10 +5,11 @@ SupervisorError
 ├─ ConfigError (ValueError)          a child spec or an option makes no sense
 ├─ ChildNotFoundError (LookupError)  no such child; .child_id .known
 ├─ ChildStateError                   the child is not in a state for that; .state
+├─ AlreadyRegisteredError            a unique key has a living owner; .key .ref
 ├─ StartError                        an actor did not start; .reason
 ├─ ActorDownError (pykka.ActorDeadError)  the actor called is dead; .name .reason
 │   └─ RestartLimitError             and its tree gave up restarting it
-├─ CallTimeoutError (TimeoutError)   no answer within the call's timeout
+├─ CallTimeoutError (TimeoutError, pykka.Timeout)  no answer in time
 ├─ MailboxFullError                  the actor's bounded mailbox refused a message
 ├─ SelfCallError                     an actor asked itself
 ├─ BlockingCallError                 an event loop was about to be blocked by a call
@@ -19,9 +20,15 @@ SupervisorError
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
 import pykka
 
 from supervisors.exits import ExitReason
+
+if TYPE_CHECKING:
+    from supervisors.ref import Ref
 
 
 class SupervisorError(Exception):
@@ -36,15 +43,18 @@ class ChildNotFoundError(SupervisorError, LookupError):
     """A supervisor has no child with that id.
 
     Attributes:
-        child_id: The id asked for.
-        known: The ids there are, in start order.
+        child_id: The id asked for, or the text of the ref.
+        known: The ids there are, in start order; empty where ids name nothing.
     """
 
-    def __init__(self, child_id: str, known: tuple[str, ...]) -> None:
+    def __init__(
+        self, child_id: str, known: tuple[str, ...], message: str | None = None
+    ) -> None:
         listed = ", ".join(repr(name) for name in known) or "none"
         super().__init__(
-            f"no child {child_id!r} under this supervisor; its children are: {listed}. "
-            "Pass one of those ids, or add it first with start_child()."
+            message
+            or f"no child {child_id!r} under this supervisor; its children are: "
+            f"{listed}. Pass one of those ids, or add it first with start_child()."
         )
         self.child_id = child_id
         self.known = known
@@ -56,13 +66,32 @@ class ChildStateError(SupervisorError):
     Attributes:
         child_id: The child.
         state: What it is instead, in OTP's words: `running`, `restarting`,
-            `already_present`, `already_started` or `max_children`.
+            `already_present`, `already_started`, `max_children` or
+            `simple_one_for_one`.
     """
 
     def __init__(self, message: str, *, child_id: str, state: str) -> None:
         super().__init__(message)
         self.child_id = child_id
         self.state = state
+
+
+class AlreadyRegisteredError(SupervisorError):
+    """A unique key has a living owner already.
+
+    Attributes:
+        key: The key asked for.
+        ref: The actor that has it.
+    """
+
+    def __init__(self, key: Hashable, ref: Ref[Any]) -> None:
+        super().__init__(
+            f"{key!r} is registered already, by {ref.life.label!r}, which lives; a "
+            "unique key has one owner at a time. Use another key, or unregister or "
+            "stop that actor first."
+        )
+        self.key = key
+        self.ref = ref
 
 
 class StartError(SupervisorError):
@@ -95,7 +124,7 @@ class RestartLimitError(ActorDownError):
     """The tree an actor lived in gave up restarting; it will not come back."""
 
 
-class CallTimeoutError(SupervisorError, TimeoutError):
+class CallTimeoutError(SupervisorError, TimeoutError, pykka.Timeout):
     """An actor did not answer in time. It lives, and a late answer is dropped."""
 
 

@@ -23,7 +23,7 @@ from supervisors._launch import begin, conclude, launch
 from supervisors._life import Life
 from supervisors._on_loop import OnLoop, call_soon
 from supervisors.errors import ConfigError, StartError
-from supervisors.exits import KILLED, NO_PROCESS, ExitReason, Failed
+from supervisors.exits import KILLED, ExitReason, Failed
 from supervisors.ref import Ref
 
 LoopOwner = Ref[Any] | asyncio.AbstractEventLoop
@@ -131,11 +131,12 @@ class LoopActor(OnLoop):
             return owner
         loop = None if owner is None else owner.life.loop
         if owner is None or loop is None:
-            msg = (
-                f"{self.life.label!r} lives on an event loop, and the one it was given "
-                "does not run. Start an EventLoopActor before it."
+            why = (
+                "it lives on an event loop, and the one it was given does not run. "
+                "Start an EventLoopActor before it"
             )
-            raise StartError(msg, reason=NO_PROCESS)
+            msg = f"{self.life.label!r} did not start: {why}"
+            raise StartError(msg, reason=Failed(why))
         self._end_with(owner.life)
         return loop
 

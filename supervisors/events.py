@@ -17,15 +17,21 @@ from typing import Any
 from supervisors.log import logger
 
 CHILD_START = ("supervisors", "child", "start")
-"""A child runs. Metadata: path, child_id, incarnation."""
+"""A child runs. Metadata: path, child_id, ref. Measurements: seconds."""
 CHILD_START_FAILED = ("supervisors", "child", "start_failed")
 """A child did not start. Metadata: path, child_id, reason."""
 CHILD_EXIT = ("supervisors", "child", "exit")
 """A child ended. Metadata: path, child_id, reason."""
 CHILD_RESTART = ("supervisors", "child", "restart")
-"""A child that had ended runs again. Metadata: path, child_id, reason, incarnation."""
+"""A child that had ended runs again. Metadata: path, child_id, reason."""
+CHILD_HUNG = ("supervisors", "child", "hung")
+"""A child is ended because it is stuck. Metadata: path, child_id. Measurements:
+seconds."""
+CHILD_ABANDONED = ("supervisors", "child", "abandoned")
+"""A child is dead and its thread still runs. Metadata: path, child_id, thread (its
+name). Measurements: zombies, those of this supervisor."""
 SUPERVISOR_GAVE_UP = ("supervisors", "supervisor", "gave_up")
-"""A supervisor reached its restart limit. Metadata: path, cause."""
+"""A supervisor ends because of a child. Metadata: path, cause."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 

@@ -27,7 +27,7 @@ class Shutdown:
     """What came with it: OTP's `{shutdown, Term}`; `None` for plain `shutdown`."""
 
     def __str__(self) -> str:
-        return "shutdown" if self.term is None else f"shutdown: {self.term}"
+        return "shutdown" if self.term is None else f"shutdown: {_text(self.term)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Failed:
     """The reason, any value; OTP's `exit(Term)`."""
 
     def __str__(self) -> str:
-        return f"failed: {self.term}"
+        return f"failed: {_text(self.term)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Crashed:
     """What was raised, with its traceback and its causes."""
 
     def __str__(self) -> str:
-        return f"crashed: {type(self.exception).__name__}: {self.exception}"
+        return f"crashed: {type(self.exception).__name__}: {_text(self.exception)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,17 @@ class NoProcess:
 
     def __str__(self) -> str:
         return "no process"
+
+
+def _text(value: object) -> str:
+    """What a person reads of a value that others made; never raises.
+
+    An exit reason is shown while callers wait to hear of it.
+    """
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - a `__str__` of anybody
+        return f"<{type(value).__name__} that cannot be shown>"
 
 
 ExitReason = Normal | Shutdown | Failed | Crashed | Killed | Hung | NoProcess

@@ -10,6 +10,7 @@ from supervisors.clock import SYSTEM_CLOCK
 from supervisors.errors import ActorDownError
 from supervisors.ref import DEFAULT_CALL_TIMEOUT, Ref, check_not_on_event_loop
 from supervisors.registry import Registry
+from supervisors.scope import current_scopes, time_left
 
 
 class Handle:
@@ -45,7 +46,7 @@ class Handle:
             ActorDownError: Nobody has the name now.
             SelfCallError: The actor itself is calling.
         """
-        return self._registry.lookup(self.name).submit(message)
+        return self._registry.resolve(self.name).submit(message)
 
     def call(
         self,
@@ -71,7 +72,7 @@ class Handle:
             SelfCallError: The actor itself is calling.
         """
         if not idempotent:
-            return self._registry.lookup(self.name).call(message, timeout)
+            return self._registry.resolve(self.name).call(message, timeout)
         check_not_on_event_loop(self.name)
         deadline = _deadline(timeout)
         while True:
@@ -101,7 +102,7 @@ class Handle:
             The same errors as `call`, but for `BlockingCallError`.
         """
         if not idempotent:
-            return await self._registry.lookup(self.name).acall(message, timeout)
+            return await self._registry.resolve(self.name).acall(message, timeout)
         deadline = _deadline(timeout)
         while True:
             ref = await self._registry.await_name_on_loop(
@@ -114,6 +115,8 @@ class Handle:
 
 
 def _deadline(timeout: float | None) -> float | None:
+    """When the call is over: by its own timeout, or by a deadline around it."""
+    timeout = time_left(timeout, current_scopes())
     return None if timeout is None else SYSTEM_CLOCK.monotonic() + timeout
 
 

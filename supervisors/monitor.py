@@ -14,7 +14,7 @@ from typing import Any
 
 from pykka._envelope import Envelope
 
-from supervisors._mailbox import Mailbox
+from supervisors._life import Life
 from supervisors.exits import NO_PROCESS, ExitReason
 from supervisors.ref import Ref
 
@@ -22,10 +22,11 @@ from supervisors.ref import Ref
 class Monitor:
     """One watch over one incarnation, from `Actor.monitor`. Compared by identity."""
 
-    __slots__ = ("_bring", "_open", "called_off", "ref")
+    __slots__ = ("_bring", "_open", "_watcher", "called_off", "ref")
 
-    def __init__(self, ref: Ref[Any]) -> None:
+    def __init__(self, ref: Ref[Any], watcher: Life) -> None:
         self.ref = ref
+        self._watcher = watcher
         self.called_off = False
         # Whoever pops it decides: its `Down` is sent, or it was called off.
         self._open = [True]
@@ -37,6 +38,7 @@ class Monitor:
     def call_off(self) -> bool:
         """Drop its `Down`, come or not; `False` when it had come before."""
         self.called_off = True
+        self._watcher.watches.pop(self, None)
         if self._bring is not None:
             self.ref.life.ended.forget(self._bring)
         return self._take()
@@ -70,17 +72,22 @@ class ExitSignal:
     """Why it ended, or what the stranger gave as the reason."""
 
 
-def watch(ref: Ref[Any], inbox: Mailbox) -> Monitor:
-    """Have the end of `ref` told to `inbox` by exactly one `Down`."""
-    monitor = Monitor(ref)
+def watch(ref: Ref[Any], watcher: Life) -> Monitor:
+    """Have the end of `ref` told to `watcher` by exactly one `Down`."""
+    monitor = Monitor(ref, watcher)
 
     def bring(reason: ExitReason) -> None:
+        watcher.watches.pop(monitor, None)
         if monitor._take():  # noqa: SLF001 - one idea in two parts
-            inbox.put_system(Envelope(Down(monitor, ref, reason)))
+            watcher.inbox.put_system(Envelope(Down(monitor, ref, reason)))
 
     if ref.life.over():
         bring(NO_PROCESS)
         return monitor
     monitor._bring = told = lambda ended: bring(ended.get())  # noqa: SLF001
+    watcher.watches[monitor] = monitor.call_off
     ref.life.ended.on_done(told)
+    if watcher.over():
+        # It may have looked through its watches before this one was among them.
+        monitor.call_off()
     return monitor

@@ -1,96 +1,49 @@
 """An operating-system process as a child of a supervisor.
 
-The process gets three pipes. Its standard input is its lifeline: it must end when that
-closes, so it also ends when this process dies by any means. Its output is read all the
-time and the last lines are kept. It is stopped by closing its input, then `SIGTERM`,
-then `SIGKILL`.
+Its standard input is a lifeline: it closes when this process dies by any means, and a
+small guard, or the program itself, then ends it. Its output is read all the time and
+the last lines are kept. It is stopped by closing its input, then `SIGTERM`, then
+`SIGKILL`, the signals to its whole process group. For POSIX systems.
 """
 
 from __future__ import annotations
 
-import subprocess
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import IO, Any
+from dataclasses import dataclass
+from typing import Any
 
 from supervisors._callbacks import Stop
+from supervisors._future import ReplyFuture
+from supervisors._output import OutputTail
+from supervisors._running import RunningProcess
 from supervisors._threads import THREADS
 from supervisors.actor import Actor
-from supervisors.exits import KILLED, ExitReason, Failed
-
-LONGEST_LINE = 64 * 1024
-"""Bytes of one line of output; a longer one counts as several."""
-
-TAIL_PATIENCE = 1.0
-"""Seconds to wait for the last output of a process that has ended.
-
-It is there at once, unless a child of the process keeps the pipe open.
-"""
+from supervisors.exits import KILLED, NORMAL, ExitReason, Failed
+from supervisors.process_spec import CannotRun, NotReady, ProcessEnded, ProcessSpec
+from supervisors.readiness import ReadyProbe, ask, keep_asking, waiting_for
+from supervisors.ref import Ref
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessSpec:
-    """How to run a process and know that it is ready."""
+class _Run:
+    """One run of the program. `announced` belongs to the actor's thread."""
 
-    argv: tuple[str, ...]
-    """The program and its arguments."""
-    ready: Callable[[str], Any]
-    """Given each line of standard output until it returns something but `None`."""
-    env: Mapping[str, str] | None = field(default=None, repr=False)
-    """The whole environment; `None` inherits ours. Never shown: it may hold a key."""
-    ready_timeout: float = 30.0
-    """Seconds until it must be ready."""
-    stop_grace: float = 5.0
-    """Seconds it may take after its input closed, and again after `SIGTERM`."""
-    kept_lines: int = 100
-    """Lines of output kept for error messages."""
+    def __init__(self) -> None:
+        self.process: RunningProcess | None = None
+        self.ready: ReplyFuture[Any] = ReplyFuture()
+        self.announced = False
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessEnded:
-    """The term of the exit reason when the process ended by itself."""
+class _Settled:
+    """The process is ready, or will never be. Cast by whoever found out."""
 
-    returncode: int
-    """As `subprocess` gives it: negative for a signal."""
-    output: tuple[str, ...]
-    """Its last lines, both streams, as they came."""
-
-    def __str__(self) -> str:
-        how = (
-            f"by signal {-self.returncode}"
-            if self.returncode < 0
-            else f"with exit code {self.returncode}"
-        )
-        last = next((line for line in reversed(self.output) if line.strip()), None)
-        return f"its process ended {how}" + (f", last saying: {last}" if last else "")
-
-
-class _Running:
-    """One process. `ready` belongs to the actor's thread."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.process = process
-        self.gone = threading.Event()
-        self.stdout_read = threading.Event()
-        self.stderr_read = threading.Event()
-        self.ready = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A line of standard output. Cast by its reader until the process is ready."""
-
-    running: _Running
-    text: str
+    run: _Run
 
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """The process has ended. Cast by the one who waits for it."""
+    """The process has ended. Cast by the thread that watches it."""
 
-    running: _Running
+    run: _Run
     returncode: int
 
 
@@ -98,11 +51,15 @@ class _Ended:
 class _ReadyTimeout:
     """It should be ready by now. Sent by a timer."""
 
-    running: _Running
+    run: _Run
 
 
 class ProcessActor(Actor):
     """Runs one process, and ends when that ends by itself.
+
+    Exit code 0 is the reason `normal`, so a transient child that has done its work is
+    not started again; every other end is `Failed(ProcessEnded(...))`. An end before it
+    was ready is a failure with any code.
 
     A subclass may also stop the process for a while (`stop_process`) and start it anew
     (`start_process`).
@@ -111,75 +68,76 @@ class ProcessActor(Actor):
     def __init__(self, spec: ProcessSpec) -> None:
         super().__init__()
         self._spec = spec
-        self._running: _Running | None = None
-        # The readers append, so that a flood of output never fills the mailbox.
-        self._output: deque[str] = deque(maxlen=spec.kept_lines)
+        self._run: _Run | None = None
+        self._output = OutputTail(spec.kept_lines, spec.kept_bytes)
+        self.life.output = self._output.lines
         # A kill runs no clean-up of ours, and must not leave the process behind.
         self.life.before_end(self._kill_process)
 
     def on_ready(self, value: Any) -> None:
-        """The process is ready; `value` is what `ProcessSpec.ready` returned."""
+        """The process is ready; `value` is what `ProcessSpec.ready` said, or `None`."""
 
     @property
     def pid(self) -> int | None:
-        """The process id, while there is a process."""
-        return None if self._running is None else self._running.process.pid
+        """The program's process id, while there is a process."""
+        process = None if self._run is None else self._run.process
+        return None if process is None else process.started.get()
 
     def on_start(self) -> None:
-        """Start the process. That it runs is a start; ready comes later."""
+        """Start the process, and wait until it is ready, as the spec says."""
         self.start_process()
+        if self._run is not None and self._spec.started_when == "ready":
+            self._wait_until_ready(self._run)
 
     def start_process(self) -> None:
-        """Start the process, unless it runs."""
-        if self._running is not None:
+        """Start the process, unless it runs. Does not wait until it is ready.
+
+        Raises:
+            Stop: The program cannot be run.
+        """
+        if self._run is not None:
             return
         spec = self._spec
-        process = subprocess.Popen(  # noqa: S603 - no shell; argv is the caller's
-            spec.argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=None if spec.env is None else dict(spec.env),
-            # A Ctrl-C in the terminal is for us, not for it.
-            process_group=0,
-        )
-        self._running = running = _Running(process)
-        THREADS.run(lambda: self._read_stdout(running))
-        THREADS.run(lambda: self._read_stderr(running))
-        THREADS.run(lambda: self._wait_for(running))
-        self.send_after(spec.ready_timeout, _ReadyTimeout(running))
-        if self.life.over():
-            # Killed while the process was being started: its killer saw none yet.
-            self._kill_process(KILLED)
+        self._run = run = _Run()
+        run.ready.on_done(lambda _: self.actor_ref.cast(_Settled(run)))
+        if spec.ready is None:
+            # Before it runs: it may end before this thread gets to say so.
+            run.ready.resolve(None)
+        try:
+            run.process = self._open(run)
+            if self.life.over():
+                # Killed while it was being started: its killer saw none yet.
+                self._kill_process(KILLED)
+            run.process.started.get()
+        except OSError as error:
+            self._run = None
+            term = CannotRun(spec.argv[0], error.strerror or str(error))
+            raise Stop(Failed(term)) from error
+        if isinstance(spec.ready, ReadyProbe):
+            probe, clock = spec.ready, self.surroundings.clock
+            THREADS.run(lambda: keep_asking(probe, run.ready, clock))
+        self.send_after(spec.ready_timeout, _ReadyTimeout(run))
 
     def stop_process(self) -> None:
         """Stop the process in three steps, if it runs, and wait until it is gone."""
-        running = self._running
-        if running is None:
+        run = self._run
+        if run is None or run.process is None:
             return
-        grace = self._spec.stop_grace
-        _close(running.process.stdin)
-        if not running.gone.wait(grace):
-            running.process.terminate()
-        if not running.gone.wait(grace):
-            running.process.kill()
-        running.gone.wait()
+        run.process.stop()
         # Only now: until here a kill of this actor must find the process.
-        self._running = None
+        self._run = None
 
     def on_receive(self, message: object) -> Any:
         """Take note of what the process does; older ones are of no interest."""
         match message:
-            case _Line():
-                self._take_line(message)
-            case _Ended():
-                if message.running is self._running:
-                    term = ProcessEnded(message.returncode, tuple(self._output))
-                    raise Stop(Failed(term))
-            case _ReadyTimeout():
-                if message.running is self._running and not message.running.ready:
-                    seconds = self._spec.ready_timeout
-                    raise Stop(Failed(f"its process was not ready after {seconds:g} s"))
+            case _Settled(run) if run is self._run:
+                self._announce(run)
+            case _Ended(run, returncode) if run is self._run:
+                raise Stop(self._reason_of(returncode))
+            case _ReadyTimeout(run) if run is self._run and not run.ready.done():
+                raise Stop(self._not_ready())
+            case _Settled() | _Ended() | _ReadyTimeout():
+                return None
             case _:
                 return super().on_receive(message)
         return None
@@ -189,55 +147,56 @@ class ProcessActor(Actor):
         del reason
         self.stop_process()
 
-    def _take_line(self, line: _Line) -> None:
-        running = line.running
-        if running is not self._running or running.ready:
-            return
-        value = self._spec.ready(line.text)
-        if value is not None:
-            running.ready = True
-            self.on_ready(value)
+    def _open(self, run: _Run) -> RunningProcess:
+        ready = self._spec.ready
 
-    def _read_stdout(self, running: _Running) -> None:
-        for text in _lines(running.process.stdout):
-            self._output.append(text)
-            if not running.ready:
-                self.actor_ref.cast(_Line(running, text))
-        running.stdout_read.set()
+        def on_line(line: str) -> None:
+            if callable(ready) and not run.ready.done():
+                ask(run.ready, lambda: ready(line))
 
-    def _read_stderr(self, running: _Running) -> None:
-        self._output.extend(_lines(running.process.stderr))
-        running.stderr_read.set()
+        def on_end(returncode: int) -> None:
+            run.ready.reject(Stop(self._failed(returncode)))
+            self.actor_ref.cast(_Ended(run, returncode))
 
-    def _wait_for(self, running: _Running) -> None:
-        returncode = running.process.wait()
-        running.gone.set()
-        running.stdout_read.wait(TAIL_PATIENCE)
-        running.stderr_read.wait(TAIL_PATIENCE)
-        self.actor_ref.cast(_Ended(running, returncode))
+        return RunningProcess(self._spec, self._output, on_line, on_end)
+
+    def _wait_until_ready(self, run: _Run) -> None:
+        try:
+            with waiting_for(run.ready, self.surroundings.clock) as wait:
+                if not wait(self._spec.ready_timeout):
+                    raise Stop(self._not_ready())
+            self._announce(run)
+        except BaseException:
+            self.stop_process()
+            raise
+
+    def _announce(self, run: _Run) -> None:
+        if not run.announced:
+            run.announced = True
+            # Raises when it will never be ready, or when the question itself did.
+            self.on_ready(run.ready.get())
+
+    def _reason_of(self, returncode: int) -> ExitReason:
+        return NORMAL if returncode == 0 else self._failed(returncode)
+
+    def _failed(self, returncode: int) -> Failed:
+        return Failed(ProcessEnded(returncode, self._output.lines()))
+
+    def _not_ready(self) -> Failed:
+        return Failed(NotReady(self._spec.ready_timeout, self._output.lines()))
 
     def _kill_process(self, reason: ExitReason) -> None:
         del reason
-        running = self._running
-        if running is not None and not running.gone.is_set():
-            _close(running.process.stdin)
-            running.process.kill()
+        run = self._run
+        if run is not None and run.process is not None:
+            run.process.kill()
 
 
-def _lines(stream: IO[bytes] | None) -> Iterator[str]:
-    """The lines of a pipe until its other end closes."""
-    if stream is None:
-        return
-    with stream:
-        while line := stream.readline(LONGEST_LINE):
-            yield line.decode("utf-8", "replace").rstrip("\r\n")
+def output_of(ref: Ref[Any]) -> tuple[str, ...]:
+    """The last lines of a process actor's output, both streams, oldest first.
 
-
-def _close(stream: IO[bytes] | None) -> None:
-    """Close a pipe whose other end may be gone."""
-    if stream is None:
-        return
-    try:
-        stream.close()
-    except OSError:
-        return
+    The actor is not asked, so this works also when it is stuck, and when it has ended.
+    For an actor without a process it is empty.
+    """
+    lines = ref.life.output
+    return () if lines is None else tuple(lines())

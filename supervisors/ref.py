@@ -21,6 +21,7 @@ from supervisors._waiting import await_reply
 from supervisors.errors import BlockingCallError, SelfCallError
 from supervisors.exits import (
     KILLED,
+    NO_PROCESS,
     NORMAL,
     SHUTDOWN,
     ExitReason,
@@ -60,6 +61,10 @@ class Ref(pykka.ActorRef[A]):
         if not sends_are_void():
             self.life.inbox.put(Envelope(message))
 
+    def hear(self, message: Any) -> None:
+        """Bring news that no bound refuses and no end of its bringer voids."""
+        self.life.inbox.put_system(Envelope(message))
+
     def submit(self, message: Any) -> ReplyFuture[Any]:
         """Send `message` and return the promise of its reply.
 
@@ -69,13 +74,18 @@ class Ref(pykka.ActorRef[A]):
                 is sent.
             SelfCallError: When an actor submits to itself.
         """
+        if current_life() is self.life:
+            raise _self_call(self.life.label)
+        return self._send(message)
+
+    def _send(self, message: Any) -> ReplyFuture[Any]:
         scopes = current_scopes()
         if scopes:
             check_scopes(scopes)
-        if current_life() is self.life:
-            raise _self_call(self.life.label)
         future: ReplyFuture[Any] = ReplyFuture()
         self.life.inbox.put(Envelope(message, reply_to=future))
+        for scope in scopes:
+            scope.opened(future)
         return future
 
     def call(self, message: Any, timeout: float | None = DEFAULT_CALL_TIMEOUT) -> Any:
@@ -108,6 +118,34 @@ class Ref(pykka.ActorRef[A]):
             The same errors as `call`.
         """
         return await acall(self.submit(message), timeout, self.life)
+
+    def tell(self, message: Any) -> None:
+        """Send `message` and forget it, as Pykka does; void as a `cast` may be.
+
+        Raises:
+            ActorDownError: The actor is dead.
+            MailboxFullError: The actor has a bounded mailbox, and it is full.
+        """
+        life = self.life
+        if life.over():
+            # Not waited for: a step at the actor's end may be telling.
+            reason = life.ended.get() if life.ended.done() else NO_PROCESS
+            raise life.error(reason)
+        self.cast(message)
+
+    def ask(
+        self, message: Any, *, block: bool = True, timeout: float | None = None
+    ) -> Any:
+        """Send `message` and wait for the reply, as Pykka does: for ever by default.
+
+        With `block=False` the promise is returned; an actor may promise itself.
+
+        Raises:
+            The same errors as `call`; `CallTimeoutError` is a `pykka.Timeout`.
+        """
+        if not block:
+            return self._send(message)
+        return self.call(message, timeout)
 
     def monitor(self, callback: Callable[[ExitReason], None]) -> Callable[[], None]:
         """Call `callback` with the exit reason exactly once, also when already dead.
@@ -161,9 +199,10 @@ class Ref(pykka.ActorRef[A]):
 
         Raises:
             pykka.Timeout: It has not ended after `timeout` seconds.
+            SelfCallError: The actor would wait for its own end.
         """
-        if isinstance(reason, type(NORMAL)):
-            return super().stop(block=block, timeout=timeout)
+        if block and current_life() is self.life:
+            raise _self_call(self.life.label)
         ending: ReplyFuture[bool] = ReplyFuture()
         alive = self.is_alive()
         asked: ReplyFuture[Any] = ReplyFuture()

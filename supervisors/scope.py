@@ -20,6 +20,7 @@ from supervisors._future import ReplyFuture
 from supervisors._mailbox import remaining
 from supervisors.clock import SYSTEM_CLOCK
 from supervisors.errors import ScopeCancelledError
+from supervisors.log import logger
 
 _NO_TAGS: Mapping[str, Any] = MappingProxyType({})
 
@@ -72,10 +73,14 @@ class Scope:
         """Give the work up: calls open in it end now, later ones are refused."""
         if self._why is None:
             self._why = why
-        for future in tuple(self._open):
+        # `copy` is one step; others may be adding.
+        for future in self._open.copy():
             future.reject(self.error())
-        for callback in tuple(self._callbacks.values()):
-            callback()
+        for callback in self._callbacks.copy().values():
+            try:
+                callback()
+            except Exception:  # noqa: BLE001 - giving up must reach all that is open
+                logger().exception("a callback of a scope raised", scope=self.label)
 
     @contextlib.contextmanager
     def on_cancel(self, callback: Callable[[], object]) -> Iterator[None]:
@@ -94,8 +99,9 @@ class Scope:
             del self._callbacks[key]
 
     def opened(self, call: ReplyFuture[Any]) -> None:
-        """Count a call among the open ones; it fails at once when all was given up."""
+        """Count a call among the open ones until it is answered, or fail it now."""
         self._open[call] = None
+        call.on_done(self.closed)
         if self._why is not None:
             call.reject(self.error())
 
@@ -175,6 +181,12 @@ def check_scopes(scopes: tuple[Scope, ...]) -> None:
     """
     for scope in scopes:
         scope.check()
+
+
+def open_in_scopes(call: ReplyFuture[Any]) -> None:
+    """Count a call among those of all scopes this thread or task works in."""
+    for scope in current_scopes():
+        scope.opened(call)
 
 
 def time_left(timeout: float | None, scopes: tuple[Scope, ...]) -> float | None:

@@ -27,6 +27,7 @@ from supervisors.clock import SYSTEM_CLOCK, Clock
 from supervisors.errors import CallTimeoutError, ConfigError
 from supervisors.exits import KILLED, Normal
 from supervisors.ref import DEFAULT_CALL_TIMEOUT, Ref, check_not_on_event_loop
+from supervisors.scope import open_in_scopes
 
 I = TypeVar("I")  # noqa: E741 - the input
 T = TypeVar("T")
@@ -348,6 +349,7 @@ class _Crew:
         """A promise that is kept at the next news, and whom it will be about."""
         target = next(iter(self._running.values()))
         self._bell = bell = ReplyFuture[None]()
+        open_in_scopes(bell)
         if self._news:
             # It came before it was known where to ring.
             bell.resolve(None)
@@ -368,6 +370,7 @@ class _Crew:
     def halt(self) -> None:
         """End all tasks, and those that come later."""
         self._halted = True
+        self.ring()
         for life in tuple(self._running.values()):
             life.end_from_outside(KILLED)
         self._running.clear()
@@ -375,7 +378,6 @@ class _Crew:
     def owner_ended(self, _ended: ReplyFuture[Any]) -> None:
         """Nobody will take the results."""
         self.halt()
-        self.ring()
 
     def _tell(self, position: int, _ended: ReplyFuture[Any]) -> None:
         self._news.append((position, self._clock.monotonic()))

@@ -3,104 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
-from supervisors._decide import (
-    AutoShutdown,
-)
-from supervisors._effects import (
-    ChildCounts,
-    ChildStatus,
-)
-from supervisors._launch import launch
-from supervisors._leaving import add_root
-from supervisors._life import Life
+from supervisors._decide import AutoShutdown
+from supervisors._effects import ChildCounts, ChildStatus
 from supervisors._messages import (
     AddChild,
     DeleteChild,
     GetChildren,
+    GetChildSpec,
     GetCounts,
     RestartChild,
     TerminateChild,
 )
+from supervisors._root import ROOT, start_root
 from supervisors.child_spec import ChildSpec, Intensity, Strategy
 from supervisors.clock import SYSTEM_CLOCK, Clock
-from supervisors.errors import (
-    ActorDownError,
-    ConfigError,
-)
 from supervisors.events import Events
-from supervisors.exits import (
-    ExitReason,
-)
+from supervisors.exits import SHUTDOWN, ExitReason
 from supervisors.handle import Handle
 from supervisors.ref import Ref
 from supervisors.registry import Registry
-from supervisors.supervisor_actor import SupervisorActor, limit_error, root_cause
-from supervisors.surroundings import Surroundings
+from supervisors.supervisor_actor import SupervisorActor
 
 
-class Supervisor(Handle):
-    """A supervisor, as the rest of a program holds it.
+class AnySupervisor(Handle):
+    """What the handles of all kinds of supervisors can do.
 
-    Example:
-        >>> from supervisors import Actor, ChildSpec, Supervisor
-        >>> class Echo(Actor):
-        ...     def on_receive(self, message):
-        ...         return message
-        >>> echo = ChildSpec(id="echo", actor=Echo, name="echo")
-        >>> with Supervisor.start([echo]) as top:
-        ...     top.handle("echo").call("hello")
-        'hello'
+    Use one as a context manager, and the tree is stopped at the end of the block.
     """
 
-    ROOT = "root"
+    ROOT: ClassVar[str] = ROOT
     """The name of a tree's topmost supervisor in its own registry."""
-
-    @classmethod
-    def start(
-        cls,
-        children: Sequence[ChildSpec] = (),
-        *,
-        strategy: Strategy = Strategy.ONE_FOR_ONE,
-        intensity: Intensity | None = None,
-        auto_shutdown: AutoShutdown = "never",
-        registry: Registry | None = None,
-        events: Events | None = None,
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> Supervisor:
-        """Start a tree of its own and wait until all children have started.
-
-        When it gives up, every waiting and later call to a name in it raises
-        `RestartLimitError` with the chain of causes; nothing starts anew in silence.
-
-        Raises:
-            ConfigError: The specs make no sense, or the registry has a tree already;
-                nothing was started.
-            StartError: A child did not start; those before it were stopped again.
-        """
-        actor = SupervisorActor(
-            children,
-            strategy=strategy,
-            intensity=intensity,
-            auto_shutdown=auto_shutdown,
-        )
-        names = registry or Registry()
-        actor.life.label = cls.ROOT
-        actor.surroundings = Surroundings(
-            registry=names, events=events or Events(), clock=clock
-        )
-        root = actor.actor_ref
-        if not names.register(cls.ROOT, root):
-            msg = (
-                "the registry belongs to another tree, which runs or is over; a tree "
-                "has one of its own. Pass a new Registry, or leave it out."
-            )
-            raise ConfigError(msg)
-        root.life.before_end(lambda reason: names.close(_over(root.life, reason)))
-        launch(actor, timeout=None)
-        add_root(root)
-        return cls(names, cls.ROOT, root)
 
     def __init__(
         self, registry: Registry, name: str, root: Ref[Any] | None = None
@@ -120,12 +54,114 @@ class Supervisor(Handle):
         return self._registry
 
     def ref(self) -> Ref[Any]:
-        """The supervisor's present incarnation."""
-        return self._root or self._registry.lookup(self.name)
+        """The supervisor's present incarnation.
+
+        Raises:
+            ActorDownError: There is none now.
+        """
+        return self._root or self._registry.resolve(self.name)
 
     def handle(self, name: str) -> Handle:
         """A handle on the actor of that name in this tree."""
         return Handle(self._registry, name)
+
+    def which_children(self) -> tuple[ChildStatus, ...]:
+        """The children; those of a static list the youngest first, as in OTP."""
+        return cast("tuple[ChildStatus, ...]", self.call(GetChildren()))
+
+    def count_children(self) -> ChildCounts:
+        """How many children there are, by kind and state."""
+        return cast("ChildCounts", self.call(GetCounts()))
+
+    def stop(
+        self, timeout: float | None = None, *, reason: ExitReason = SHUTDOWN
+    ) -> ExitReason | None:
+        """Stop what is below and itself, ahead of the calls that wait.
+
+        Args:
+            timeout: Seconds to wait for that; `None` waits until it is done.
+            reason: What the supervisor ends with; its children see `shutdown`.
+
+        Returns:
+            The reason it ended with, or `None` after `timeout`.
+        """
+        ref = self.ref()
+        ref.shutdown(reason)
+        return ref.wait(timeout)
+
+
+class Supervisor(AnySupervisor):
+    """A supervisor of a list of children: OTP's `supervisor`.
+
+    Example:
+        >>> from supervisors import Actor, ChildSpec, Supervisor
+        >>> class Echo(Actor):
+        ...     def on_receive(self, message):
+        ...         return message
+        >>> echo = ChildSpec(id="echo", actor=Echo, name="echo")
+        >>> with Supervisor.start([echo]) as top:
+        ...     top.handle("echo").call("hello")
+        'hello'
+    """
+
+    @classmethod
+    def start(
+        cls,
+        children: Sequence[ChildSpec] = (),
+        *,
+        strategy: Strategy = Strategy.ONE_FOR_ONE,
+        intensity: Intensity | None = None,
+        auto_shutdown: AutoShutdown = "never",
+        precise: bool = False,
+        registry: Registry | None = None,
+        events: Events | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> Self:
+        """Start a tree of its own and wait until all children have started.
+
+        When it gives up, every waiting and later call to a name in it raises
+        `RestartLimitError` with the chain of causes; nothing starts anew in silence.
+
+        Args:
+            children: In start order.
+            strategy: Which children a restart takes along.
+            intensity: How many restarts are allowed; `None` is one in five seconds.
+            auto_shutdown: Whether ends of significant children end the supervisor.
+            precise: Whether restarts are counted in real seconds, not in whole ones.
+            registry: The tree's names; its own by default.
+            events: Where the tree's events go; its own by default.
+            clock: The tree's time.
+
+        Raises:
+            ConfigError: The specs make no sense, or the registry has a tree already;
+                nothing was started.
+            StartError: A child did not start; those before it were stopped again.
+        """
+        actor = SupervisorActor(
+            children,
+            strategy=strategy,
+            intensity=intensity,
+            auto_shutdown=auto_shutdown,
+            precise=precise,
+        )
+        return cls.start_root(actor, registry=registry, events=events, clock=clock)
+
+    @classmethod
+    def start_root(
+        cls,
+        actor: SupervisorActor,
+        *,
+        registry: Registry | None = None,
+        events: Events | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> Self:
+        """Start a supervisor actor of your own class as the root of a tree.
+
+        Raises:
+            The same errors as `start`.
+        """
+        root = start_root(actor, registry=registry, events=events, clock=clock)
+        return cls(actor.surroundings.registry, ROOT, root)
 
     def start_child(self, spec: ChildSpec, timeout: float | None = None) -> Any:
         """Add a child and start it; its `Ref`, or `None` when it ignored the start.
@@ -137,15 +173,15 @@ class Supervisor(Handle):
         return self.call(AddChild(spec=spec), timeout)
 
     def terminate_child(self, child_id: str, timeout: float | None = None) -> None:
-        """Stop a child and keep its spec.
+        """Stop a child and keep its spec, unless it is temporary.
 
         Raises:
             ChildNotFoundError: There is none with that id.
         """
-        self.call(TerminateChild(child_id=child_id), timeout)
+        self.call(TerminateChild(child=child_id), timeout)
 
     def restart_child(self, child_id: str, timeout: float | None = None) -> Any:
-        """Start a child that is down; its `Ref`.
+        """Start a child that is down; its `Ref`, or `None` when it ignored the start.
 
         Raises:
             ChildNotFoundError: There is none with that id.
@@ -163,25 +199,10 @@ class Supervisor(Handle):
         """
         self.call(DeleteChild(child_id=child_id), timeout)
 
-    def which_children(self) -> tuple[ChildStatus, ...]:
-        """The children, the youngest first, as OTP lists them."""
-        return cast("tuple[ChildStatus, ...]", self.call(GetChildren()))
+    def get_childspec(self, child_id: str) -> ChildSpec:
+        """The spec of a child, running or not.
 
-    def count_children(self) -> ChildCounts:
-        """How many children there are, by kind and state."""
-        return cast("ChildCounts", self.call(GetCounts()))
-
-    def stop(self, timeout: float | None = None) -> ExitReason | None:
-        """Stop what is below and itself; the reason, or `None` after `timeout`."""
-        ref = self.ref()
-        ref.shutdown()
-        return ref.wait(timeout)
-
-
-def _over(root: Life, reason: ExitReason) -> ActorDownError:
-    """What callers in a tree get when it is over."""
-    if root.gave_up is not None:
-        return limit_error(Supervisor.ROOT, root)
-    error = ActorDownError(Supervisor.ROOT, reason)
-    error.__cause__ = root_cause(reason)
-    return error
+        Raises:
+            ChildNotFoundError: There is none with that id.
+        """
+        return cast("ChildSpec", self.call(GetChildSpec(child_id=child_id)))

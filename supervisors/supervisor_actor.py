@@ -1,73 +1,45 @@
-"""The supervisor actor: starts its children in order, restarts them by OTP's rules.
-
-The rules are in `_decide.Machine`; this module carries its effects out on real actors.
-A supervisor does one thing at a time: while it starts or stops a child, what else
-happens waits in its mailbox, in order.
-"""
+"""The supervisor actor of a static list of children: OTP's `supervisor`."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections import deque
 from collections.abc import Iterable
-from typing import Any, TypeVar, assert_never, cast
+from dataclasses import dataclass
+from typing import Any
 
-from supervisors import events
-from supervisors._callbacks import Ignore, Refuse, Stop
-from supervisors._decide import (
-    AutoShutdown,
-    Machine,
-)
-from supervisors._effects import (
-    Effect,
-    GaveUp,
-    Ignored,
-    Outcome,
-    Report,
-    RetryLater,
-    StartChild,
-    Started,
-    StartFailed,
-    StartOutcome,
-    Steps,
-    StopChild,
-)
-from supervisors._launch import launch
-from supervisors._life import Life
+from supervisors._decide import AutoShutdown, Machine
+from supervisors._effects import ChildCounts, ChildStatus
 from supervisors._messages import (
     AddChild,
-    ChildEnded,
     DeleteChild,
-    GetChildren,
-    GetCounts,
+    GetChildSpec,
     RestartChild,
-    RetryStart,
     TerminateChild,
 )
-from supervisors._shown import HISTORY, Children, RestartRecord
-from supervisors.actor import Actor
-from supervisors.child_spec import ChildSpec, Intensity, Restart, Strategy
-from supervisors.errors import (
-    RestartLimitError,
-    StartError,
-    SupervisorError,
-)
-from supervisors.exits import (
-    KILLED,
-    Crashed,
-    ExitReason,
-    Failed,
-    FailedToStartChild,
-    Shutdown,
-    cause_of,
-)
-from supervisors.ref import Ref
-
-T = TypeVar("T")
+from supervisors._supervising import MAX_ZOMBIES, SupervisingActor
+from supervisors.child_spec import ChildSpec, Intensity, Strategy
 
 
-class SupervisorActor(Actor):
-    """Carries out what `Machine` decides."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisorOptions:
+    """What a supervisor is made of: OTP's flags and child specs."""
+
+    children: tuple[ChildSpec, ...] = ()
+    """In start order."""
+    strategy: Strategy = Strategy.ONE_FOR_ONE
+    """Which children a restart takes along."""
+    intensity: Intensity | None = None
+    """How many restarts are allowed; `None` is one in five seconds, as in OTP."""
+    auto_shutdown: AutoShutdown = "never"
+    """Whether the end of significant children ends the supervisor."""
+    precise: bool = False
+    """Whether restarts are counted in real seconds, not in OTP's whole ones."""
+
+
+class SupervisorActor(SupervisingActor):
+    """Starts its children in order and restarts them by OTP's rules.
+
+    A subclass may compute its options anew at each start: see `init`.
+    """
 
     def __init__(
         self,
@@ -77,238 +49,81 @@ class SupervisorActor(Actor):
         intensity: Intensity | None = None,
         auto_shutdown: AutoShutdown = "never",
         precise: bool = False,
+        max_zombies: int = MAX_ZOMBIES,
     ) -> None:
-        super().__init__()
-        self._machine = Machine(
-            children, strategy, intensity, auto_shutdown, precise=precise
+        """Check the specs; nothing starts yet.
+
+        Raises:
+            ConfigError: Two children share an id, or one is significant under a
+                supervisor that never shuts down automatically.
+        """
+        super().__init__(max_zombies=max_zombies)
+        self._options = SupervisorOptions(
+            children=tuple(children),
+            strategy=strategy,
+            intensity=intensity,
+            auto_shutdown=auto_shutdown,
+            precise=precise,
         )
-        self._restarts = 0
-        self._history: deque[RestartRecord] = deque(maxlen=HISTORY)
-        self.life.children = self._picture
-        self.life.before_end(self._leave_no_orphans)
+        self._machine = _machine(self._options)
+
+    def init(self) -> SupervisorOptions:
+        """Say what this supervisor is made of: OTP's `init/1`.
+
+        Called at each start, in the supervisor's thread; the default returns what the
+        constructor was given. It may raise `Ignore` or `Stop`.
+        """
+        return self._options
 
     def on_start(self) -> None:
-        """Start the children in order, or fail with the first that fails."""
-        gave_up = self._drive(self._machine.start())
-        if gave_up is not None:
-            raise Stop(gave_up.reason) from root_cause(gave_up.reason)
+        """Start the children in order, or fail with the first that fails.
 
-    def on_end(self, reason: ExitReason) -> None:
-        """Stop the children, the youngest first."""
-        del reason
-        self._drive(self._machine.stop())
+        Raises:
+            ConfigError: The options that `init` returned make no sense.
+        """
+        options = self.init()
+        if options is not self._options:
+            self._machine = _machine(options)
+        super().on_start()
 
     def on_receive(self, message: object) -> Any:
-        """Hand each message to the machine; an unknown one is logged, as in OTP."""
-        machine = self._machine
+        """Hand calls about children to the machine."""
         match message:
-            case ChildEnded():
-                return self._child_ended(message)
-            case RetryStart():
-                now = self.surroundings.clock.monotonic()
-                return self._obey(self._drive(machine.retry(message.child_id, now)))
             case AddChild():
-                return self._answer(self._add(message.spec))
+                return self._answer(
+                    self._drive(self._machine.start_child(message.spec))
+                )
             case TerminateChild():
                 return self._answer(
-                    self._drive(machine.terminate_child(message.child_id))
+                    self._drive(self._machine.terminate_child(message.child))
                 )
             case RestartChild():
                 return self._answer(
-                    self._drive(machine.restart_child(message.child_id))
+                    self._drive(self._machine.restart_child(message.child_id))
                 )
             case DeleteChild():
-                return self._answer(self._drive(machine.delete_child(message.child_id)))
-            case GetChildren():
-                return machine.which_children()
-            case GetCounts():
-                return machine.count_children(lambda ref: ref.is_alive())
+                return self._answer(
+                    self._drive(self._machine.delete_child(message.child_id))
+                )
+            case GetChildSpec():
+                return self._spec_or_refusal(self._machine.spec_of(message.child_id))
             case _:
                 return super().on_receive(message)
 
-    def _child_ended(self, news: ChildEnded) -> None:
-        now = self.surroundings.clock.monotonic()
-        steps = self._machine.child_ended(news.child_id, news.ref, news.reason, now)
-        self._obey(self._drive(steps), news.ref.life)
+    def _counts(self) -> ChildCounts:
+        # A static list is asked child by child, as in OTP.
+        counts: ChildCounts = self._machine.count_children(lambda ref: ref.is_alive())
+        return counts
 
-    def _add(self, spec: ChildSpec) -> Any:
-        return self._drive(self._machine.start_child(spec))
-
-    @staticmethod
-    def _answer(result: Any) -> Any:
-        if isinstance(result, StartError):
-            result.__cause__ = root_cause(result.reason)
-        if isinstance(result, SupervisorError):
-            return Refuse(result)
-        return result.ref if isinstance(result, Started) else None
-
-    def _obey(self, gave_up: GaveUp | None, ended: Life | None = None) -> None:
-        if gave_up is None:
-            return
-        self.surroundings.events.emit(
-            events.SUPERVISOR_GAVE_UP, path=self.surroundings.path, cause=gave_up.cause
-        )
-        self.life.gave_up = gave_up.cause
-        self.life.gave_up_over = ended
-        self._bury()
-        self.exit(gave_up.reason)
-
-    def _bury(self) -> None:
-        """Leave the reason where callers of the children will look."""
-        if self.life.comes_back:
-            # The supervisor above starts this one anew, and the children with it;
-            # or it gives up as well, and leaves its own reason.
-            return
-        for status in self._machine.which_children():
-            name = status.spec.name
-            if name is not None:
-                error = limit_error(name, self.life)
-                self.surroundings.registry.bury(name, error)
-
-    # Carrying out effects.
-
-    def _drive(self, steps: Steps[T]) -> T:
-        outcome: Outcome = None
-        try:
-            effect = next(steps)
-            while True:
-                outcome = self._carry_out(effect)
-                effect = steps.send(outcome)
-        except StopIteration as done:
-            if self.life.over():
-                # Killed during these steps: end also what they have started since.
-                self._leave_no_orphans(KILLED)
-            return cast("T", done.value)
-
-    def _carry_out(self, effect: Effect) -> Outcome:
-        match effect:
-            case StartChild():
-                return self._start(effect.spec)
-            case StopChild():
-                return self._stop_child(effect)
-            case RetryLater():
-                self.actor_ref.cast(RetryStart(child_id=effect.child_id))
-                return None
-            case Report():
-                self._report(effect)
-                return None
-            case _:
-                assert_never(effect)
-
-    def _stop_child(self, effect: StopChild) -> ExitReason:
-        return stop(effect.ref, effect.shutdown)
-
-    def _start(self, spec: ChildSpec) -> StartOutcome:
-        if self.life.over():
-            return StartFailed(KILLED)
-        try:
-            actor = spec.actor(*spec.args, **dict(spec.kwargs))
-            ref = self._place(actor, spec)
-            launch(actor, spec.start_timeout)
-        except Ignore:
-            return Ignored()
-        except BaseException as error:  # noqa: BLE001 - a child's failure is not ours
-            reason = error.reason if isinstance(error, StartError) else Crashed(error)
-            self._emit(events.CHILD_START_FAILED, spec.id, reason=reason)
-            return StartFailed(reason)
-        mailbox = self.actor_ref
-        ref.monitor(
-            lambda reason: mailbox.cast(
-                ChildEnded(child_id=spec.id, ref=ref, reason=reason)
-            )
-        )
-        self._emit(events.CHILD_START, spec.id)
-        return Started(ref)
-
-    def _place(self, actor: Actor, spec: ChildSpec) -> Ref[Any]:
-        """Give a new child its surroundings and its name."""
-        ref = actor.actor_ref
-        here = self.surroundings
-        actor.life.label = spec.name or spec.id
-        actor.life.comes_back = spec.restart is Restart.PERMANENT
-        actor.surroundings = dataclasses.replace(
-            here, path=(*here.path, spec.id), parent=self.actor_ref
-        )
-        name = spec.name
-        if name is None:
-            return ref
-        if not here.registry.register(name, ref):
-            msg = f"the name {name!r} is taken by another living actor of this tree"
-            raise StartError(msg, reason=Failed("name taken"))
-        actor.life.before_end(lambda _reason: here.registry.unregister(name, ref))
-        return ref
-
-    def _report(self, report: Report) -> None:
-        match report.event:
-            case "child_exit":
-                self._emit(events.CHILD_EXIT, report.child_id, reason=report.reason)
-            case "child_restart":
-                self._note_restart(report)
-            case _:
-                return
-
-    def _note_restart(self, report: Report) -> None:
-        self._restarts += 1
-        self._history.append(
-            RestartRecord(
-                child_id=report.child_id,
-                at=self.surroundings.clock.monotonic(),
-                reason=report.reason or KILLED,
-            )
-        )
-        self._emit(events.CHILD_RESTART, report.child_id, reason=report.reason)
-
-    def _emit(self, name: tuple[str, ...], child_id: str, **metadata: Any) -> None:
-        path = self.surroundings.path
-        self.surroundings.events.emit(name, path=path, child_id=child_id, **metadata)
-
-    def _picture(self) -> Children:
-        """What a snapshot shows; called from any thread, without asking this one."""
-        while True:
-            try:
-                statuses = tuple(reversed(self._machine.which_children()))
-                history = tuple(self._history)
-            except RuntimeError:
-                # This actor changed its list at that moment: look again.
-                continue
-            return Children(statuses, self._restarts, history)
-
-    def _leave_no_orphans(self, reason: ExitReason) -> None:
-        """When this supervisor was killed, its children end too, as by OTP's links.
-
-        Here they end at once, so that a new incarnation of this supervisor finds their
-        names free. After any other end they have been stopped, and this does nothing.
-        """
-        del reason
-        for status in reversed(self._picture().statuses):
-            if status.ref is not None:
-                status.ref.kill()
+    def _in_start_order(self) -> tuple[ChildStatus, ...]:
+        return super()._in_start_order()[::-1]
 
 
-def limit_error(name: str, life: Life) -> RestartLimitError:
-    """The error for callers of `name`, whose supervisor lived `life` and gave up."""
-    error = RestartLimitError(name, Shutdown(life.gave_up))
-    below = life.gave_up_over
-    if below is not None and below.gave_up is not None:
-        error.__cause__ = limit_error(below.label, below)
-    else:
-        error.__cause__ = root_cause(life.gave_up.reason)
-    return error
-
-
-def root_cause(reason: ExitReason) -> BaseException | None:
-    """The exception at the bottom of a failed start, however deep in the tree."""
-    while isinstance(reason, Shutdown) and isinstance(reason.term, FailedToStartChild):
-        reason = reason.term.reason
-    return cause_of(reason)
-
-
-def stop(ref: Ref[Any], policy: Any) -> ExitReason:
-    """Stop an actor as its shutdown policy says, and return why it ended."""
-    if policy == "brutal_kill":
-        ref.kill()
-    else:
-        ref.shutdown()
-        if ref.wait(None if policy == "infinity" else policy) is None:
-            ref.kill()
-    return cast("ExitReason", ref.life.ended.get())
+def _machine(options: SupervisorOptions) -> Machine:
+    return Machine(
+        options.children,
+        options.strategy,
+        options.intensity,
+        options.auto_shutdown,
+        precise=options.precise,
+    )

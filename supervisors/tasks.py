@@ -13,20 +13,22 @@ from typing import Any, Self, TypeVar, cast
 
 from supervisors._current import current_life
 from supervisors._life import Life
-from supervisors._messages import AddChild, GetChildren, TerminateChild
+from supervisors._messages import AddChild, TerminateChild
 from supervisors._outcome import NOT_GIVEN, Exit, Ok, Outcome
 from supervisors._roll import Roll
+from supervisors._root import ROOT, start_root
+from supervisors._stopping import stop
 from supervisors._task import Task, await_many, yield_many
 from supervisors._task_actor import TaskActor, begin_task
 from supervisors._task_supervisor import TaskSupervisorActor
 from supervisors.child_spec import ChildSpec, Intensity, Restart, ShutdownPolicy
-from supervisors.errors import ChildNotFoundError, ConfigError
-from supervisors.exits import ExitReason
-from supervisors.handle import Handle
+from supervisors.clock import SYSTEM_CLOCK, Clock
+from supervisors.errors import ConfigError
+from supervisors.events import Events
 from supervisors.ref import Ref
 from supervisors.registry import Registry
 from supervisors.stream import StreamOptions, TaskStream, stream
-from supervisors.supervisor import Supervisor
+from supervisors.supervisor import AnySupervisor
 
 __all__ = [
     "NOT_GIVEN",
@@ -48,7 +50,7 @@ I = TypeVar("I")  # noqa: E741 - the input
 T = TypeVar("T")
 
 
-class TaskSupervisor(Handle):
+class TaskSupervisor(AnySupervisor):
     """A supervisor of tasks, as the rest of a program holds it.
 
     Each task runs on a thread that is used again, in a copy of its starter's context,
@@ -66,11 +68,10 @@ class TaskSupervisor(Handle):
     """
 
     def __init__(
-        self, registry: Registry, name: str, root: Supervisor | None = None
+        self, registry: Registry, name: str, root: Ref[Any] | None = None
     ) -> None:
         """Hold the task supervisor of that name in a tree."""
-        super().__init__(registry, name)
-        self._root = root
+        super().__init__(registry, name, root)
         self._numbers = itertools.count(1)
 
     @staticmethod
@@ -123,46 +124,23 @@ class TaskSupervisor(Handle):
         intensity: Intensity | None = None,
         task_shutdown: ShutdownPolicy = 5.0,
         inject: bool = False,
+        registry: Registry | None = None,
+        events: Events | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> Self:
-        """Start one in a tree of its own; `stop` it, or use it in a `with` block.
+        """Start one as the root of a tree of its own; see `child_spec` for the options.
 
-        Args:
-            max_children: As in `child_spec`, and so are the others.
-            intensity: The same.
-            task_shutdown: The same.
-            inject: The same.
+        Raises:
+            ConfigError: An option makes no sense; nothing was started.
         """
-        spec = cls.child_spec(
+        actor = TaskSupervisorActor(
             max_children=max_children,
             intensity=intensity,
             task_shutdown=task_shutdown,
             inject=inject,
-            restart=Restart.TEMPORARY,
-            significant=True,
         )
-        root = Supervisor.start([spec], auto_shutdown="any_significant")
-        return cls(root.registry, spec.id, root)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
-
-    def ref(self) -> Ref[Any]:
-        """The task supervisor's present incarnation."""
-        return self._registry.lookup(self.name)
-
-    def stop(self, timeout: float | None = None) -> ExitReason | None:
-        """Stop the tasks and the supervisor; the reason, or `None` after `timeout`.
-
-        One that is part of a larger tree is restarted by it, as its spec says.
-        """
-        if self._root is not None:
-            return self._root.stop(timeout)
-        ref = self.ref()
-        ref.shutdown()
-        return ref.wait(timeout)
+        root = start_root(actor, registry=registry, events=events, clock=clock)
+        return cls(actor.surroundings.registry, ROOT, root)
 
     def async_(self, work: Callable[[], T], *, label: str = "task") -> Task[T]:
         """Run `work`, linked to the calling actor: if one crashes, both end.
@@ -217,11 +195,9 @@ class TaskSupervisor(Handle):
         return cast("Ref[Any]", self.call(AddChild(spec=spec), timeout=None))
 
     def children(self) -> tuple[Ref[Any], ...]:
-        """The tasks that run now, those that are started again last."""
-        running = tuple(life.ref for life in self._roll().running())
-        return running + tuple(
-            status.ref for status in reversed(self._supervised()) if status.ref
-        )
+        """The tasks that run now; nobody is asked."""
+        shown = self.ref().life.children()
+        return tuple(status.ref for status in shown.statuses if status.ref)
 
     def terminate_child(self, child: Ref[Any]) -> None:
         """Stop a task as its supervisor would when it stops.
@@ -231,13 +207,9 @@ class TaskSupervisor(Handle):
         """
         roll = self._roll()
         if child.life in roll.running():
-            _stop(child.life, roll.shutdown)
-            return
-        ids = [status.spec.id for status in self._supervised() if status.ref == child]
-        if not ids:
-            known = tuple(ref.life.label for ref in self.children())
-            raise ChildNotFoundError(child.life.label, known)
-        self.call(TerminateChild(child_id=ids[0]), timeout=None)
+            stop(child, roll.shutdown)
+        else:
+            self.call(TerminateChild(child=child), timeout=None)
 
     def stream(
         self,
@@ -300,13 +272,3 @@ class TaskSupervisor(Handle):
             )
             raise ConfigError(msg)
         return cast("Roll", roll)
-
-    def _supervised(self) -> Any:
-        return self.call(GetChildren())
-
-
-def _stop(life: Life, patience: ShutdownPolicy) -> None:
-    if patience != "brutal_kill":
-        life.ref.shutdown()
-        life.ref.wait(None if patience == "infinity" else patience)
-    life.ref.kill()

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from supervisors.testing import assert_no_actor_left, living
 
@@ -14,6 +14,14 @@ from supervisors.testing import assert_no_actor_left, living
 # from what it prints alone.
 settings.register_profile("dspex", deadline=None, print_blob=True, database=None)
 settings.load_profile("dspex")
+# For runs that only ask whether a test fails: the same examples each time, and no
+# minutes spent on making a failing one small.
+settings.register_profile(
+    "mutation",
+    settings.get_profile("dspex"),
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+)
 
 
 @pytest.fixture(autouse=True, scope="session")

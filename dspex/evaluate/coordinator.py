@@ -21,12 +21,12 @@ from supervisors import (
     Actor,
     ActorDownError,
     ChildSpec,
+    DynamicSupervisor,
     ExitReason,
     Handle,
     ReplyFuture,
     Restart,
     Scope,
-    Supervisor,
 )
 from supervisors.exits import NO_PROCESS
 
@@ -126,7 +126,7 @@ class CoordinatorActor(Actor):
         self._roster.inherit(self)
         names = self.surroundings.registry
         self._aggregator = Handle(names, self._aggregator_name)
-        self._workers = Supervisor(names, self._workers_name)
+        self._workers = DynamicSupervisor(names, self._workers_name)
         self.actor_ref.cast(_Begin())
 
     def on_receive(self, message: Message) -> None:

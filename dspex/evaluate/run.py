@@ -23,12 +23,12 @@ from dspex.runtime import tree
 from dspex.runtime.runtime import Runtime
 from supervisors import (
     ChildSpec,
+    DynamicSupervisor,
     DynamicSupervisorActor,
     ExitReason,
     Handle,
     ReplyFuture,
     Restart,
-    Supervisor,
     SupervisorActor,
 )
 
@@ -87,7 +87,7 @@ class Run:
 
     def __enter__(self) -> Self:
         runtime = self._runtime
-        evaluations = Supervisor(runtime.start().registry, tree.EVALUATIONS)
+        evaluations = DynamicSupervisor(runtime.start().registry, tree.EVALUATIONS)
         self._restarts_before = runtime.restarts
         self._handler = runtime.events.attach(self._requests, ATTEMPT)
         self._began = time.monotonic()

@@ -125,7 +125,12 @@ class LocalPlace:
                 argv=settings.command(),
                 ready=lambda line: read_ready_line(line.encode()),
                 env=settings.environment(key.reveal(), os.environ),
+                # Calls are parked until then, so the tree need not wait for it.
+                started_when="running",
                 ready_timeout=defaults.LOCAL_READY,
+                watches_stdin=True,
+                stdin_grace=5.0,
+                term_grace=5.0,
             ),
             max_in_flight=settings.slots,
         )

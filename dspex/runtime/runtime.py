@@ -230,7 +230,7 @@ class Runtime:
 
     def _gave_up(self, name: str) -> bool:
         try:
-            self._registry().lookup(name)
+            self._registry().resolve(name)
         except RestartLimitError:
             return True
         except ActorDownError:

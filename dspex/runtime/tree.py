@@ -66,15 +66,21 @@ def top_children(config: Config) -> tuple[ChildSpec, ...]:
             kwargs={"strategy": Strategy.REST_FOR_ONE, "intensity": intensity},
             kind="supervisor",
         ),
-        _dynamic("providers", PROVIDERS, intensity),
-        _dynamic("evaluations", EVALUATIONS, intensity),
+        _branches("providers", PROVIDERS, SupervisorActor, intensity),
+        _branches("evaluations", EVALUATIONS, DynamicSupervisorActor, intensity),
     )
 
 
-def _dynamic(child_id: str, name: str, intensity: Intensity) -> ChildSpec:
+def _branches(
+    child_id: str,
+    name: str,
+    actor: type[SupervisorActor | DynamicSupervisorActor],
+    intensity: Intensity,
+) -> ChildSpec:
+    """A supervisor whose children come while the program runs."""
     return ChildSpec(
         id=child_id,
-        actor=DynamicSupervisorActor,
+        actor=actor,
         kwargs={"intensity": intensity},
         name=name,
         kind="supervisor",

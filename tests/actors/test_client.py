@@ -105,8 +105,8 @@ def test_wire_and_client_die_together(
     provider.wait_for_in_flight(50, PATIENT)
     registry = runtime.start().registry
 
-    registry.lookup(wire_name(lm)).kill()
-    registry.lookup(client_name(lm)).kill()
+    registry.resolve(wire_name(lm)).kill()
+    registry.resolve(client_name(lm)).kill()
     provider.resume()
 
     assert callers.outcomes() == ECHOED
@@ -198,7 +198,7 @@ def test_answer_that_came_while_the_client_was_dying_is_not_paid_twice(
     with branch(provider, listener=linger) as (client, top, record):
         caller = call(lambda: client.complete(a_call(cacheable=True)))
         assert inside.wait(PATIENT)
-        top.registry.lookup("b/client").kill()
+        top.registry.resolve("b/client").kill()
         leave.set()
         (reply,) = caller.outcomes()
 
@@ -224,7 +224,7 @@ def test_a_killed_client_that_is_still_busy_has_no_successor_yet(
     with branch(provider, listener=linger) as (client, top, _record):
         first = call(lambda: client.complete(a_call("first", cacheable=True)))
         assert inside.wait(PATIENT)
-        top.registry.lookup("b/client").kill()
+        top.registry.resolve("b/client").kill()
         heir = top.registry.await_name("b/client", PATIENT)
         second = call(lambda: client.complete(a_call("second", cacheable=True)))
 
@@ -254,7 +254,7 @@ def test_answer_that_came_while_there_was_no_client_is_kept_by_the_wire(
         provider.resume()
         assert inside.wait(PATIENT)
         provider.wait_for_idle(PATIENT)
-        top.registry.lookup("b/client").kill()
+        top.registry.resolve("b/client").kill()
         leave.set()
         replies = callers.outcomes()
 
@@ -361,7 +361,7 @@ def test_call_that_others_wait_for_is_not_broken_off(provider: FakeProvider) -> 
         leaver = call(in_scope)
         provider.wait_for_in_flight(1, PATIENT)
         stayer = call(lambda: client.complete(a_call()))
-        actor = top.registry.lookup("b/client")._actor_weakref()
+        actor = top.registry.resolve("b/client")._actor_weakref()
         assert actor is not None
         eventually(lambda: len(actor._waiters.get("hi", ())) == 2, "two waiters")
         scope.cancel("enough")

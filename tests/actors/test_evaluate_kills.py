@@ -43,7 +43,7 @@ class Killer:
         self._provider.wait_for_bill(received, 30)
         names = self._runtime.start().registry.names()
         (name,) = [name for name in names if name.endswith(ending)]
-        ref = self._runtime.start().registry.lookup(name)
+        ref = self._runtime.start().registry.resolve(name)
         assert ref.kill()
         self.kills += 1
         assert self._restarted.acquire(timeout=30), f"{ending} did not come back"
@@ -169,7 +169,7 @@ def test_workers_killed_from_outside_are_not_charged(provider: FakeProvider) -> 
         assert run is not None
         names = runtime.start().registry.names()
         (workers,) = [name for name in names if name.endswith("/workers")]
-        shown = runtime.start().registry.lookup(workers).life.children()
+        shown = runtime.start().registry.resolve(workers).life.children()
         for status in shown.statuses[:4]:
             status.ref.kill()
         provider.resume()
@@ -195,7 +195,7 @@ def test_a_deadline_outlives_the_coordinator_that_set_it() -> None:
             assert working.wait(30)
             names = runtime.start().registry.names()
             (name,) = [name for name in names if name.endswith("/coordinator")]
-            runtime.start().registry.lookup(name).kill()
+            runtime.start().registry.resolve(name).kill()
 
         thread = threading.Thread(target=kill_coordinator)
         thread.start()

@@ -194,7 +194,7 @@ def test_branch_that_gives_up_answers_its_callers_and_starts_again_when_called(
         callers = ask(lm, ["a", "b", "c"])
         provider.wait_for_in_flight(3, PATIENT)
         kill(runtime, client_name(lm))
-        runtime.start().registry.lookup(client_name(lm)).kill()
+        runtime.start().registry.resolve(client_name(lm)).kill()
         errors = callers.outcomes()
         provider.wait_for_idle(PATIENT)
         provider.resume()

@@ -165,7 +165,7 @@ def test_death_ends_the_open_requests_and_the_next_wire_has_none(
     wire.handle.cast(to(provider))
     provider.wait_for_in_flight(1, PATIENT)
 
-    wire.top.registry.lookup("wire").kill()
+    wire.top.registry.resolve("wire").kill()
 
     assert probe.expect() == WireUp()
     provider.wait_for_idle(PATIENT)

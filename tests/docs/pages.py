@@ -62,8 +62,13 @@ def name_of(page: Path) -> str:
 
 def pages() -> list[Path]:
     """Return every page that a user may read."""
-    tops = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples/README.md"]
-    return [*tops, *sorted((ROOT / "docs").rglob("*.md"))]
+    tops = (
+        "README.md",
+        "CONTRIBUTING.md",
+        "examples/README.md",
+        "supervisors/README.md",
+    )
+    return [*map(ROOT.joinpath, tops), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(page: Path) -> Iterator[Block]:

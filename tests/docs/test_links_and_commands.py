@@ -94,8 +94,13 @@ def fault_of(words: list[str]) -> str | None:
         case ["python", script] if script.endswith(".py"):
             found = list((ROOT / "examples").glob(script)) or (ROOT / script).exists()
             return None if found else f"there is no {script}"
-        case [".", ".venv/bin/activate"] | [".ci/run"]:
+        case ["python", "-m", module, *_]:
+            found = (ROOT / module.replace(".", "/") / "__main__.py").exists()
+            return None if found else f"there is no module {module} to run"
+        case [".", ".venv/bin/activate"]:
             return None
+        case [script] if script.startswith(".ci/"):
+            return None if (ROOT / script).exists() else f"there is no {script}"
         case [tool, *_] if tool in TOOLS:
             return None
     return f"unknown command: {shlex.join(words)}"

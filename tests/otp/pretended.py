@@ -1,16 +1,18 @@
 """A pretended world for machines: a process is an object, a mailbox a deque.
 
-What is real here is `supervisors._decide`: each `Supervisor` is a `Machine`, and this
-module only carries its effects out.
+What is real here is the decision code of `supervisors`: each `Supervisor` is a machine
+of it, and this module only carries its effects out.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, assert_never
 
 from supervisors._decide import (
+    ChildCounts,
     Effect,
     GaveUp,
     Ignored,
@@ -23,7 +25,10 @@ from supervisors._decide import (
     StartOutcome,
     Steps,
     StopChild,
+    StopChildren,
 )
+from supervisors._decide_dynamic import DynamicMachine
+from supervisors._decide_simple import SimpleMachine
 from supervisors.child_spec import ChildSpec, Intensity, ShutdownPolicy, Strategy
 from supervisors.errors import ConfigError, SupervisorError
 from supervisors.exits import KILLED, NO_PROCESS, SHUTDOWN, ExitReason
@@ -31,6 +36,8 @@ from tests.otp import trace
 from tests.otp.trace import Json
 
 T = TypeVar("T")
+
+AnyMachine = Machine | DynamicMachine | SimpleMachine
 
 
 class World(Protocol):
@@ -53,6 +60,8 @@ class Process:
         self.node = node
         self.id: str = node["id"]
         self.parent = parent
+        self.key: Hashable = None
+        """What the parent's machine calls it."""
         self.ended: ExitReason | None = None
 
     @property
@@ -150,7 +159,7 @@ class Ended:
 class Retry:
     """A start to be tried again."""
 
-    child_id: str
+    key: Hashable
 
 
 @dataclass(slots=True)
@@ -158,6 +167,8 @@ class Call:
     """A question to a supervisor, and in the end its answer."""
 
     action: Json
+    named: Process
+    """The process of the action's id when the call was made."""
     answer: Json = None
 
 
@@ -165,13 +176,14 @@ Message = Ended | Retry | Call
 
 
 class Supervisor(Process):
-    """A `Machine` with a mailbox, and the hands that carry its effects out."""
+    """A machine with a mailbox, and the hands that carry its effects out."""
 
     def __init__(self, world: World, node: Json, parent: Supervisor | None) -> None:
         super().__init__(world, node, parent)
         self.mailbox: deque[Message] = deque()
         self.suspended = False
-        self.machine = Machine()
+        self.kind: str = node.get("kind", "supervisor")
+        self.machine: AnyMachine = Machine()
 
     @property
     def ready(self) -> bool:
@@ -187,15 +199,7 @@ class Supervisor(Process):
     def run(self) -> GaveUp | ConfigError | None:
         """Start the children; anything but `None` is why it could not."""
         try:
-            self.machine = Machine(
-                [trace.spec_from(child) for child in self.node["children"]],
-                Strategy(self.node["strategy"]),
-                Intensity(
-                    max_restarts=self.node["max_restarts"],
-                    within=self.node["max_seconds"],
-                ),
-                self.node["auto_shutdown"],
-            )
+            self.machine = _machine_of(self.node)
         except ConfigError as error:
             return error
         return self.drive(self.machine.start())
@@ -212,17 +216,31 @@ class Supervisor(Process):
 
     def _carry_out(self, effect: Effect) -> Outcome:
         match effect:
-            case StartChild(spec=spec):
-                return self.world.start(spec.kwargs["node"], self)
+            case StartChild(spec=spec, key=key):
+                return self._start(spec, key)
             case StopChild(ref=child, shutdown=policy):
                 return _stopped(child, policy)
-            case RetryLater(child_id=child_id):
-                self.post(Retry(child_id))
+            case StopChildren(children=children):
+                for child in children:
+                    _stopped(child.ref, child.shutdown)
+                return None
+            case RetryLater(key=key):
+                self.post(Retry(key))
                 return None
             case Report():
                 return None
             case _:
                 assert_never(effect)
+
+    def _start(self, spec: ChildSpec, key: Hashable) -> StartOutcome:
+        node = spec.kwargs["node"]
+        # What start_child() was given of a template's child.
+        for changes in spec.args:
+            node = {**node, **changes}
+        outcome = self.world.start(node, self)
+        if isinstance(outcome, Started):
+            outcome.ref.key = key
+        return outcome
 
     def die(self, reason: ExitReason) -> None:
         super().die(reason)
@@ -260,11 +278,11 @@ class Supervisor(Process):
         match message:
             case Ended(child=child, reason=reason):
                 now = self.world.now
-                self._go_on(self.machine.child_ended(child.id, child, reason, now))
-            case Retry(child_id=child_id):
-                self._go_on(self.machine.retry(child_id, self.world.now))
-            case Call(action=action):
-                message.answer = self._answer(action)
+                self._go_on(self.machine.child_ended(child.key, child, reason, now))
+            case Retry(key=key):
+                self._go_on(self.machine.retry(key, self.world.now))
+            case Call():
+                message.answer = self._answer(message)
             case _:
                 assert_never(message)
 
@@ -273,29 +291,59 @@ class Supervisor(Process):
         if gave_up is not None:
             self.die(gave_up.reason)
 
-    def _answer(self, action: Json) -> Json:
-        machine = self.machine
+    def _answer(self, call: Call) -> Json:
+        action = call.action
         match action["do"]:
             case "stop":
                 self.end(trace.reason_from(action["reason"]))
                 return "ok"
             case "which_children":
-                return [[s.spec.id, s.state.value] for s in machine.which_children()]
+                shown = self.shown()
+                return shown[::-1] if self.kind == "supervisor" else shown
             case "count_children":
-                return trace.counts_to(machine.count_children(_is_alive))
+                return trace.counts_to(self._counts())
             case "start_child":
                 return self._start_child(action)
+            case "terminate_child":
+                return self._result(self._terminate(call), action)
             case "get_childspec":
-                found = machine.spec_of(action["id"])
-                return self._result(found, action)
-            case call:
-                return self._result(
-                    self.drive(getattr(machine, call)(action["id"])), action
-                )
+                assert not isinstance(self.machine, DynamicMachine)
+                return self._result(self.machine.spec_of(action["id"]), action)
+            case by_id:
+                steps = getattr(self.machine, by_id)(action["id"])
+                return self._result(self.drive(steps), action)
+
+    def shown(self) -> Json:
+        """The children and their states: in start order, or sorted if there is none."""
+        statuses = self.machine.which_children()
+        if self.kind == "supervisor":
+            return [[each.spec.id, each.state.value] for each in reversed(statuses)]
+        return sorted(
+            ["?" if each.ref is None else each.ref.id, each.state.value]
+            for each in statuses
+        )
+
+    def _counts(self) -> ChildCounts:
+        # Only static supervisors look whether their children are alive.
+        if isinstance(self.machine, Machine):
+            return self.machine.count_children(_is_alive)
+        return self.machine.count_children()
+
+    def _terminate(self, call: Call) -> Any:
+        machine, child_id = self.machine, call.action["id"]
+        if isinstance(machine, Machine):
+            return self.drive(machine.terminate_child(child_id))
+        if isinstance(machine, DynamicMachine):
+            return self.drive(machine.terminate_child(call.named))
+        named = child_id if call.action.get("by") == "id" else call.named
+        return self.drive(machine.terminate_child(named, _is_alive))
 
     def _start_child(self, action: Json) -> Json:
+        child = action["child"]
+        if isinstance(self.machine, SimpleMachine):
+            return self._result(self.drive(self.machine.start_child([child])), action)
         try:
-            spec = trace.spec_from(action["child"])
+            spec = trace.spec_from(child)
         except ConfigError as error:
             return self._result(error, action)
         return self._result(self.drive(self.machine.start_child(spec)), action)
@@ -305,16 +353,33 @@ class Supervisor(Process):
             case Started(ref=child):
                 return {"ok": child.id}
             case Ignored():
-                return {"ok": None}
+                return "ignore" if self.kind == "dynamic" else {"ok": None}
             case ChildSpec():
                 return {"ok": trace.spec_to(outcome)}
             case SupervisorError():
-                node, auto = action.get("child"), self.node["auto_shutdown"]
-                call = action["do"]
-                error = trace.error_to(outcome, call=call, node=node, auto=auto)
+                error = trace.error_to(outcome, action=action, supervisor=self.node)
                 return {"error": error}
             case _:
                 return "ok"
+
+
+def _machine_of(node: Json) -> AnyMachine:
+    """The machine of a supervisor's node.
+
+    Raises:
+        ConfigError: The node makes no sense.
+    """
+    intensity = Intensity(max_restarts=node["max_restarts"], within=node["max_seconds"])
+    match node.get("kind", "supervisor"):
+        case "dynamic":
+            return DynamicMachine(intensity, node["max_children"])
+        case "simple":
+            template = trace.spec_from(node["template"])
+            return SimpleMachine(template, intensity, node["auto_shutdown"])
+        case _:
+            specs = [trace.spec_from(child) for child in node["children"]]
+            strategy = Strategy(node["strategy"])
+            return Machine(specs, strategy, intensity, node["auto_shutdown"])
 
 
 def _stopped(child: Process, policy: ShutdownPolicy) -> ExitReason:

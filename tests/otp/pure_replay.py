@@ -8,6 +8,7 @@ before an action counts as done.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections import Counter
 
@@ -39,7 +40,7 @@ class World:
         self.now: float = case.get("phase", 0.05)
         self._attempts: Counter[str] = Counter()
         self._latest: dict[str, Process] = {}
-        self._events: list[Json] = []
+        self._events: list[tuple[Process, Json]] = []
         self._orphans: list[Json] = []
 
     def replay(self) -> list[Json]:
@@ -52,8 +53,11 @@ class World:
 
     def saw(self, event: str, process: Process, **facts: Json) -> None:
         ends = event in ("stop", "terminate")
-        kept = self._orphans if ends and process.orphaned else self._events
-        kept.append({"ev": event, "id": process.id, **facts})
+        noted = {"ev": event, "id": process.id, **facts}
+        if ends and process.orphaned:
+            self._orphans.append(noted)
+        else:
+            self._events.append((process, noted))
 
     def start(self, node: Json, parent: Supervisor | None) -> StartOutcome:
         """Start a process; the node is a child's, or the root's own."""
@@ -135,13 +139,22 @@ class World:
         return _NO_ANSWER
 
     def _call(self, action: Json) -> Call:
-        call = Call(action)
+        call = Call(action, self._named_by(action))
         target = self._latest.get(action["sup"])
         if isinstance(target, Supervisor):
             target.post(call)
         else:
             call.answer = {"exit": trace.reason_to(NO_PROCESS)}
         return call
+
+    def _named_by(self, action: Json) -> Process:
+        process_id = action.get("id", "nobody")
+        process = self._latest.get(process_id)
+        if process is None:
+            # An id that was never seen stands for some dead process.
+            process = Process(self, {"id": process_id}, None)
+            process.ended = NO_PROCESS
+        return process
 
     def _batch(self, action: Json) -> Json:
         target = self._latest.get(action["sup"])
@@ -172,29 +185,46 @@ class World:
         return None
 
     def _close(self, do: str, result: Json) -> Json:
-        step = {"do": do, "events": self._events, "state": self._state()}
+        events = _in_canonical_order(self._events)
+        step = {"do": do, "events": events, "state": self._state()}
         if result is not _NO_ANSWER:
             step["result"] = result
         if self._orphans:
-            step["orphans"] = sorted(self._orphans, key=lambda event: event["id"])
+            step["orphans"] = sorted(self._orphans, key=_id_of)
         self._events, self._orphans = [], []
         return step
 
     def _state(self) -> Json:
         return {
-            process.id: [
-                [status.spec.id, status.state.value]
-                for status in reversed(process.machine.which_children())
-            ]
+            process.id: process.shown()
             for process in self._latest.values()
             if isinstance(process, Supervisor) and process.alive
         }
 
 
-def replay(case: Json) -> list[Json] | None:
-    """Replay a case; `None` for one with a supervisor that is not static."""
-    if trace.kinds_in(case) != {"supervisor"}:
+def _id_of(event: Json) -> str:
+    return str(event["id"])
+
+
+def _in_canonical_order(events: list[tuple[Process, Json]]) -> list[Json]:
+    """Sort what ends side by side: a run of ends under one dynamic supervisor."""
+    ordered: list[Json] = []
+    for parent, run in itertools.groupby(events, _ends_beside_others_of):
+        noted = [event for _, event in run]
+        ordered += noted if parent is None else sorted(noted, key=_id_of)
+    return ordered
+
+
+def _ends_beside_others_of(noted: tuple[Process, Json]) -> Supervisor | None:
+    process, event = noted
+    parent = process.parent
+    if event["ev"] not in ("stop", "terminate") or parent is None:
         return None
+    return None if parent.kind == "supervisor" else parent
+
+
+def replay(case: Json) -> list[Json]:
+    """Replay a case; every one can be."""
     return World(case).replay()
 
 

@@ -9,7 +9,7 @@ two, and is the command line of every replay.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -28,6 +28,7 @@ from supervisors.exits import (
     NO_PROCESS,
     NORMAL,
     SHUTDOWN,
+    Crashed,
     ExitReason,
     Failed,
     FailedToStartChild,
@@ -56,22 +57,6 @@ def cases_in(path: Path) -> list[Json]:
     return cast("list[Json]", json.loads(path.read_text("utf-8"))["cases"])
 
 
-def kinds_in(case: Json) -> set[str]:
-    """The kinds of supervisor a case has: supervisor, dynamic, simple."""
-    return {node.get("kind", "supervisor") for node in _supervisors(case)}
-
-
-def _supervisors(node: Json) -> Iterator[Json]:
-    if isinstance(node, list):
-        for part in node:
-            yield from _supervisors(part)
-    elif isinstance(node, dict):
-        if "max_restarts" in node:
-            yield node
-        for key in ("tree", "actions", "children", "child", "sup"):
-            yield from _supervisors(node.get(key))
-
-
 def reason_from(value: Json) -> ExitReason:
     """A trace's exit reason as ours."""
     if isinstance(value, str) and value in _ATOMS:
@@ -91,6 +76,8 @@ def reason_to(reason: ExitReason) -> Json:
             return {"shutdown": term}
         case Failed(term=term):
             return term
+        case Crashed(exception=exception):
+            return {"raise": str(exception)}
         case _:
             return _NAMES[reason]
 
@@ -137,15 +124,15 @@ def counts_to(counts: ChildCounts) -> Json:
     }
 
 
-def error_to(error: SupervisorError, *, call: str, node: Json, auto: str) -> Json:
+def error_to(error: SupervisorError, *, action: Json, supervisor: Json) -> Json:
     """The error of a call as the trace writes it.
 
     Args:
         error: What the call ended with.
-        call: The call's name.
-        node: The child's node, for `start_child`.
-        auto: The supervisor's `auto_shutdown`.
+        action: The call.
+        supervisor: The node of the supervisor that was called.
     """
+    is_static = supervisor.get("kind", "supervisor") == "supervisor"
     match error:
         case ChildNotFoundError():
             return "not_found"
@@ -153,12 +140,12 @@ def error_to(error: SupervisorError, *, call: str, node: Json, auto: str) -> Jso
             return {"already_started": child_id}
         case ChildStateError(state=state):
             return state
-        case StartError(reason=reason) if call == "start_child":
+        case StartError(reason=reason) if is_static and action["do"] == "start_child":
             return {"start_failed": reason_to(reason)}
         case StartError(reason=reason):
             return reason_to(reason)
         case _:
-            return spec_complaint({"auto_shutdown": auto, "children": [node]})
+            return spec_complaint({**supervisor, "children": [action["child"]]})
 
 
 def spec_complaint(supervisor: Json) -> Json:

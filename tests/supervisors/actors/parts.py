@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from supervisors import Actor, ChildSpec, Ref, Supervisor
-from supervisors.testing import Probe
+from supervisors import (
+    Actor,
+    ChildSpec,
+    Events,
+    Ref,
+    Registry,
+    Surroundings,
+)
+from supervisors._launch import launch
+from supervisors.supervisor import AnySupervisor
+from supervisors.testing import ManualClock, Probe
 
 WAIT = 10.0
 """Seconds after which something that should have happened counts as missing."""
@@ -103,6 +113,44 @@ def running(actor_class: type[Actor], *args: Any, **kwargs: Any) -> Iterator[Ref
         assert ref.wait(WAIT) is not None
 
 
+@contextlib.contextmanager
+def on_clock(actor: Actor, clock: ManualClock) -> Iterator[Ref[Any]]:
+    """An actor that lives by `clock`, stopped at the end."""
+    actor.surroundings = Surroundings(registry=Registry(), events=Events(), clock=clock)
+    launch(actor, timeout=WAIT)
+    try:
+        yield actor.actor_ref
+    finally:
+        actor.actor_ref.kill()
+
+
+def settle(ref: Ref[Any]) -> None:
+    """Wait until the actor is dead or has nothing to do.
+
+    It has no event for that, so this looks again and again.
+    """
+    deadline = time.monotonic() + WAIT
+    while not ref.life.quiet():
+        assert time.monotonic() < deadline, f"{ref.life.label} never came to rest"
+        threading.Event().wait(0.0005)
+
+
+def together(*jobs: Callable[[], object]) -> None:
+    """Run each job in a thread of its own, all at once, and wait for all."""
+    barrier = threading.Barrier(len(jobs))
+
+    def run(job: Callable[[], object]) -> None:
+        barrier.wait(WAIT)
+        job()
+
+    threads = [threading.Thread(target=run, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT)
+    assert not any(thread.is_alive() for thread in threads)
+
+
 def boom(actor: Any) -> Any:
     """A message that crashes a `Scripted` or `Told` actor."""
     raise BoomError("boom")
@@ -123,7 +171,7 @@ def crash(ref: Ref[Any]) -> None:
     assert ref.wait(WAIT) is not None
 
 
-def refs(top: Supervisor) -> dict[str, Ref[Any]]:
+def refs(top: AnySupervisor) -> dict[str, Ref[Any]]:
     """The children that are up, by id, in start order."""
     statuses = reversed(top.which_children())
     return {status.spec.id: status.ref for status in statuses if status.ref}

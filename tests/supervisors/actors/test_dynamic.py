@@ -10,6 +10,7 @@ import pytest
 from supervisors import (
     ChildSpec,
     ChildStateError,
+    DynamicSupervisor,
     DynamicSupervisorActor,
     Intensity,
     Killed,
@@ -48,21 +49,21 @@ def top() -> Iterator[Supervisor]:
 
 
 @pytest.fixture
-def many(top: Supervisor) -> Supervisor:
-    return Supervisor(top.registry, "many")
+def many(top: Supervisor) -> DynamicSupervisor:
+    return DynamicSupervisor(top.registry, "many")
 
 
-def test_children_come_and_go(many: Supervisor) -> None:
+def test_children_come_and_go(many: DynamicSupervisor) -> None:
     many.start_child(worker("a", Counter))
     ref = many.start_child(worker("b", Counter, restart=Restart.TEMPORARY))
-    many.terminate_child("b")
+    many.terminate_child(ref)
 
     assert not ref.is_alive()
     assert list(refs(many)) == ["a"]
     assert many.ref() == many.ref()
 
 
-def test_each_is_restarted_on_its_own(top: Supervisor, many: Supervisor) -> None:
+def test_each_is_restarted_on_its_own(top: Supervisor, many: DynamicSupervisor) -> None:
     a = many.start_child(worker("a", Counter))
     b = many.start_child(worker("b", Counter))
 
@@ -73,20 +74,20 @@ def test_each_is_restarted_on_its_own(top: Supervisor, many: Supervisor) -> None
     assert b.is_alive()
 
 
-def test_there_may_be_only_so_many(many: Supervisor) -> None:
-    for name in "abc":
-        many.start_child(worker(name))
+def test_there_may_be_only_so_many(many: DynamicSupervisor) -> None:
+    first, _, _ = [many.start_child(worker(name)) for name in "abc"]
 
     with pytest.raises(ChildStateError, match="max_children") as caught:
         many.start_child(worker("d"))
     assert caught.value.state == "max_children"
 
-    many.terminate_child("a")
-    many.delete_child("a")
+    many.terminate_child(first)
     many.start_child(worker("d"))
 
 
-def test_they_are_stopped_side_by_side(top: Supervisor, many: Supervisor) -> None:
+def test_they_are_stopped_side_by_side(
+    top: Supervisor, many: DynamicSupervisor
+) -> None:
     # Each waits for the other's end, so one after the other would take for ever.
     probe = Probe()
     first, second = Block(), Block()
@@ -110,7 +111,9 @@ def test_they_are_stopped_side_by_side(top: Supervisor, many: Supervisor) -> Non
     assert sorted(seen[2:]) == [("end", "a"), ("end", "b")]
 
 
-def test_stuck_children_share_one_span(top: Supervisor, many: Supervisor) -> None:
+def test_stuck_children_share_one_span(
+    top: Supervisor, many: DynamicSupervisor
+) -> None:
     with letting_go(Block()) as a, letting_go(Block()) as b, letting_go(Block()) as c:
         stuck = []
         for name, block in (("a", a), ("b", b), ("c", c)):

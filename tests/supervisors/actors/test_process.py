@@ -1,44 +1,46 @@
-"""Real processes as supervised children."""
+"""Real processes as supervised children: their start, their end, their restart."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
-import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from supervisors import (
+    CannotRun,
     ChildSpec,
-    Events,
     Failed,
     Intensity,
     Killed,
+    Normal,
     ProcessActor,
+    ProcessEnded,
     ProcessSpec,
-    Ref,
-    Registry,
+    Restart,
     Shutdown,
     StartError,
     Supervisor,
-    Surroundings,
-    process,
+    output_of,
 )
 from supervisors._launch import launch
-from supervisors.process import ProcessEnded
-from supervisors.testing import ManualClock, Probe
-from tests.supervisors.actors.parts import WAIT, running
+from supervisors.testing import Probe
+from tests.supervisors.actors.parts import WAIT, Block, letting_go, running
+from tests.supervisors.actors.processes import (
+    DEAF,
+    FAMILY,
+    OBEYS,
+    STUBBORN,
+    Child,
+    is_gone,
+    spec,
+    started,
+    wait_until_gone,
+)
 
-OBEYS = """
-import sys
-print("ready 1", flush=True)
-sys.stdin.read()
-"""
 CRASHES = """
 import sys
 print("ready 1", flush=True)
@@ -47,92 +49,11 @@ print("about to fail", flush=True)
 print("the cause", file=sys.stderr, flush=True)
 sys.exit(3)
 """
-STUBBORN = """
-import signal, threading
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print("ready 1", flush=True)
-threading.Event().wait()
-"""
-DEAF = """
-import threading
-print("ready 1", flush=True)
-threading.Event().wait()
-"""
-SILENT = """
+FINISHES = """
 import sys
-print("not yet", flush=True)
-sys.stdin.read()
-"""
-LOUD = """
-import sys
-for number in range(20_000):
-    print("line", number)
-print("x" * 200_000)
 print("ready 1", flush=True)
-sys.stdin.read()
+sys.stdin.readline()
 """
-
-
-def ready(line: str) -> str | None:
-    return line.partition(" ")[2] if line.startswith("ready") else None
-
-
-def spec(program: str, *args: str, **more: Any) -> ProcessSpec:
-    return ProcessSpec(
-        argv=(sys.executable, "-S", "-E", "-c", program, *args),
-        **{"ready": ready, **more},
-    )
-
-
-class Child(ProcessActor):
-    """Tells a probe its process's id when that is ready."""
-
-    def __init__(self, spec: ProcessSpec, probe: Probe) -> None:
-        super().__init__(spec)
-        self.probe = probe
-
-    def on_ready(self, value: Any) -> None:
-        self.probe((value, self.pid))
-
-    def on_receive(self, message: object) -> Any:
-        match message:
-            case "stop":
-                self.stop_process()
-            case "start":
-                self.start_process()
-            case "poke":
-                assert self._running is not None
-                stdin = self._running.process.stdin
-                assert stdin is not None
-                stdin.write(b"\n")
-                stdin.flush()
-            case "output":
-                return tuple(self._output)
-            case "pid":
-                return self.pid
-            case _:
-                return super().on_receive(message)
-        return None
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-        # One that nobody has reaped yet runs no code any more. In a container without
-        # an init process that is how orphans end.
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except ProcessLookupError:
-        return True
-    except FileNotFoundError:
-        # It went between the two looks, or this system has no /proc.
-        return Path("/proc/self").exists()
-    return status.rpartition(")")[2].split()[0] == "Z"
-
-
-def started(program: str, probe: Probe, **more: Any) -> tuple[Ref[Any], int]:
-    ref: Ref[Any] = Child.start(spec(program, **more), probe)
-    _, pid = probe.expect()
-    return ref, pid
 
 
 @pytest.fixture
@@ -140,18 +61,16 @@ def probe() -> Probe:
     return Probe()
 
 
-def test_the_ready_line_is_understood_once(probe: Probe) -> None:
-    ref, pid = started(OBEYS, probe)
+both_ways = pytest.mark.parametrize(
+    "watches_stdin", [False, True], ids=["guarded", "alone"]
+)
 
+
+@both_ways
+def test_it_stops_when_its_input_closes(probe: Probe, watches_stdin: bool) -> None:
+    ref, pid = started(OBEYS, probe, stdin_grace=WAIT, watches_stdin=watches_stdin)
     assert not is_gone(pid)
     assert ref.call("pid") == pid
-    ref.shutdown()
-    assert ref.wait(WAIT) == Shutdown()
-    probe.expect_nothing()
-
-
-def test_it_stops_when_its_input_closes(probe: Probe) -> None:
-    ref, pid = started(OBEYS, probe, stop_grace=WAIT)
 
     ref.shutdown()
 
@@ -159,68 +78,106 @@ def test_it_stops_when_its_input_closes(probe: Probe) -> None:
     assert is_gone(pid)
 
 
-def test_one_that_ignores_its_input_is_terminated(probe: Probe) -> None:
-    ref, pid = started(DEAF, probe, stop_grace=0.05)
-
-    ref.shutdown()
-
-    assert ref.wait(WAIT) == Shutdown()
-    assert is_gone(pid)
-
-
-def test_one_that_ignores_sigterm_as_well_is_killed(probe: Probe) -> None:
-    ref, pid = started(STUBBORN, probe, stop_grace=0.05)
-
-    ref.shutdown()
-
-    assert ref.wait(WAIT) == Shutdown()
-    assert is_gone(pid)
-
-
-def test_a_crash_is_the_actors_end_with_the_last_output(probe: Probe) -> None:
-    for _ in range(5):
-        ref, _pid = started(CRASHES, probe)
-
-        ref.cast("poke")
-
-        reason = ref.wait(WAIT)
-        assert isinstance(reason, Failed)
-        ended = reason.term
-        assert isinstance(ended, ProcessEnded)
-        assert ended.returncode == 3
-        assert set(ended.output) == {"ready 1", "about to fail", "the cause"}
-        assert "its process ended with exit code 3, last saying: " in str(reason)
-
-
-def test_the_last_output_is_waited_for(
-    probe: Probe, monkeypatch: pytest.MonkeyPatch
+@both_ways
+def test_one_that_ignores_its_input_is_terminated(
+    probe: Probe, watches_stdin: bool
 ) -> None:
-    lines = process._lines
-    read_on = threading.Event()
+    ref, pid = started(
+        DEAF, probe, stdin_grace=0.05, term_grace=WAIT, watches_stdin=watches_stdin
+    )
 
-    def late(stream: Any) -> Iterator[str]:
-        assert read_on.wait(WAIT)
-        yield from lines(stream)
+    ref.shutdown()
 
-    monkeypatch.setattr(process, "_lines", late)
-    monkeypatch.setattr(process, "TAIL_PATIENCE", WAIT)
-    ref: Ref[Any] = Child.start(spec("print('the cause'); raise SystemExit(3)"), probe)
-    assert wait_until_gone(ref.call("pid"))
-    assert ref.wait(0.05) is None
-
-    read_on.set()
-
-    assert ref.wait(WAIT) == Failed(ProcessEnded(3, ("the cause",)))
+    assert ref.wait(WAIT / 2) == Shutdown()
+    assert is_gone(pid)
 
 
-def test_a_signal_is_named(probe: Probe) -> None:
-    ref, pid = started(OBEYS, probe)
+@both_ways
+def test_one_that_ignores_sigterm_as_well_is_killed_and_its_children_too(
+    probe: Probe, watches_stdin: bool
+) -> None:
+    graces = {"stdin_grace": 0.05, "term_grace": 0.05}
+    more = {**graces, "watches_stdin": watches_stdin}
+    ref = Child.start(spec(FAMILY, **more), probe)
+    grandchild, pid = probe.expect()
+
+    ref.shutdown()
+
+    assert ref.wait(WAIT) == Shutdown()
+    assert is_gone(pid)
+    assert wait_until_gone(int(grandchild))
+
+
+@both_ways
+def test_a_grandchild_does_not_outlive_a_process_that_ends_by_itself(
+    probe: Probe, watches_stdin: bool
+) -> None:
+    ref = Child.start(spec(FAMILY, watches_stdin=watches_stdin), probe)
+    grandchild, pid = probe.expect()
 
     os.kill(pid, signal.SIGKILL)
 
+    assert isinstance(ref.wait(WAIT), Failed)
+    assert wait_until_gone(int(grandchild))
+
+
+@both_ways
+def test_a_crash_is_the_actors_end_with_the_last_output(
+    probe: Probe, watches_stdin: bool
+) -> None:
+    ref, _pid = started(CRASHES, probe, watches_stdin=watches_stdin)
+
+    ref.cast("poke")
+
     reason = ref.wait(WAIT)
-    assert reason == Failed(ProcessEnded(-signal.SIGKILL, ("ready 1",)))
-    assert "by signal 9" in str(reason)
+    assert isinstance(reason, Failed)
+    ended = reason.term
+    assert isinstance(ended, ProcessEnded)
+    assert ended.returncode == 3
+    assert set(ended.output) == {"ready 1", "about to fail", "the cause"}
+    assert "its process ended with exit code 3, last saying: " in str(reason)
+
+
+@both_ways
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGABRT])
+def test_a_signal_is_named(probe: Probe, watches_stdin: bool, number: int) -> None:
+    ref, pid = started(OBEYS, probe, watches_stdin=watches_stdin)
+
+    os.kill(pid, number)
+
+    reason = ref.wait(WAIT)
+    assert reason == Failed(ProcessEnded(-number, ("ready 1",)))
+    assert f"by signal {number:d}" in str(reason)
+
+
+@both_ways
+def test_exit_code_zero_is_an_orderly_end(probe: Probe, watches_stdin: bool) -> None:
+    ref, _pid = started(FINISHES, probe, watches_stdin=watches_stdin)
+
+    ref.cast("poke")
+
+    assert ref.wait(WAIT) == Normal()
+
+
+def test_a_transient_child_that_has_done_its_work_is_not_started_again(
+    probe: Probe,
+) -> None:
+    child = ChildSpec(
+        id="p",
+        name="p",
+        actor=Child,
+        args=(spec(FINISHES), probe),
+        restart=Restart.TRANSIENT,
+    )
+    with Supervisor.start([child]) as top:
+        probe.expect()
+        ref = top.which_children()[0].ref
+
+        ref.cast("poke")
+
+        assert ref.wait(WAIT) == Normal()
+        assert top.which_children()[0].ref is None
+        probe.expect_nothing()
 
 
 def test_it_is_started_again_by_its_supervisor(probe: Probe) -> None:
@@ -231,69 +188,53 @@ def test_it_is_started_again_by_its_supervisor(probe: Probe) -> None:
         _, second = probe.expect()
 
         assert second != first
-        assert top.handle("p").call("pid") == second
-        old = first
+        assert top.registry.await_name("p", WAIT).call("pid") == second
 
-    assert is_gone(old)
+    assert is_gone(first)
     assert is_gone(second)
 
 
-def test_a_process_that_cannot_be_started_is_a_failed_start(tmp_path: Path) -> None:
-    missing = ProcessSpec(argv=(str(tmp_path / "missing"),), ready=ready)
+@both_ways
+def test_a_program_that_is_not_there_is_a_failed_start_that_says_so(
+    tmp_path: Path, watches_stdin: bool
+) -> None:
+    missing = str(tmp_path / "missing")
+    child = ProcessSpec(argv=(missing, "-x"), watches_stdin=watches_stdin)
+
+    with pytest.raises(
+        StartError, match=r"cannot be run .*; expected .*argv"
+    ) as caught:
+        ProcessActor.start(child)
+
+    assert caught.value.reason == Failed(
+        CannotRun(missing, "No such file or directory")
+    )
+    assert missing in str(caught.value)
+    assert caught.value.__cause__ is not None
+    assert isinstance(caught.value.__cause__.__cause__, FileNotFoundError)
+
+
+@both_ways
+def test_a_program_that_may_not_be_run_is_a_failed_start(
+    tmp_path: Path, watches_stdin: bool
+) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\n")
 
     with pytest.raises(StartError) as caught:
-        ProcessActor.start(missing)
+        ProcessActor.start(
+            ProcessSpec(argv=(str(program),), watches_stdin=watches_stdin)
+        )
 
-    assert isinstance(caught.value.__cause__, FileNotFoundError)
-
-
-def on_clock(actor: ProcessActor, clock: ManualClock) -> Ref[Any]:
-    actor.surroundings = Surroundings(registry=Registry(), events=Events(), clock=clock)
-    launch(actor, timeout=WAIT)
-    return actor.actor_ref
+    assert caught.value.reason == Failed(CannotRun(str(program), "Permission denied"))
 
 
-def test_one_that_is_not_ready_in_time_is_given_up(probe: Probe) -> None:
-    clock = ManualClock()
-    ref = on_clock(Child(spec(SILENT, ready_timeout=30), probe), clock)
-    pid = ref.call("pid")
-    clock.advance(29)
-    assert ref.call("pid") == pid
-
-    clock.advance(1)
-
-    assert ref.wait(WAIT) == Failed("its process was not ready after 30 s")
-    assert is_gone(pid)
-    probe.expect_nothing()
-
-
-def test_one_that_is_ready_has_no_deadline_any_more(probe: Probe) -> None:
-    clock = ManualClock()
-    ref = on_clock(Child(spec(OBEYS, ready_timeout=30), probe), clock)
-    _, pid = probe.expect()
-
-    clock.advance(31)
-
-    assert ref.call("pid") == pid
-    ref.shutdown()
-    assert ref.wait(WAIT) == Shutdown()
-
-
-def test_output_is_bounded(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "LONGEST_LINE", 1_000)
-    ref, _pid = started(LOUD, probe, kept_lines=5)
-
-    output = ref.call("output")
-
-    assert len(output) == 5
-    assert max(len(line) for line in output) <= 1_000
-    ref.shutdown()
-    assert ref.wait(WAIT) == Shutdown()
-
-
+@both_ways
 @pytest.mark.parametrize("program", [OBEYS, STUBBORN])
-def test_a_killed_actor_leaves_no_process(program: str, probe: Probe) -> None:
-    ref, pid = started(program, probe)
+def test_a_killed_actor_leaves_no_process(
+    program: str, probe: Probe, watches_stdin: bool
+) -> None:
+    ref, pid = started(program, probe, watches_stdin=watches_stdin)
 
     ref.kill()
 
@@ -301,21 +242,25 @@ def test_a_killed_actor_leaves_no_process(program: str, probe: Probe) -> None:
     assert wait_until_gone(pid)
 
 
-def wait_until_gone(pid: int) -> bool:
-    """Whether a process is gone soon; a killed one is reaped by another thread."""
-    moment = Probe()
-    for _ in range(1_000):
-        if is_gone(pid):
-            return True
-        try:
-            moment.expect(timeout=0.01)
-        except AssertionError:
-            continue
-    return False
+def test_an_actor_killed_inside_a_callback_leaves_no_process_and_no_zombie(
+    probe: Probe,
+) -> None:
+    ref = Child.start(spec(FAMILY), probe)
+    grandchild, pid = probe.expect()
+    process = ref.call(lambda actor: actor._run.process)
+    with letting_go(Block()) as block:
+        ref.cast(block)
+        block.inside()
+
+        ref.kill()
+
+        assert process.gone.wait(WAIT)
+        assert wait_until_gone(pid)
+        assert wait_until_gone(int(grandchild))
 
 
 def test_an_actor_killed_while_it_stops_its_process_leaves_none(probe: Probe) -> None:
-    ref, pid = started(STUBBORN, probe, stop_grace=WAIT)
+    ref, pid = started(STUBBORN, probe, stdin_grace=WAIT)
     ref.shutdown()
     assert ref.wait(0.05) is None
 
@@ -324,8 +269,9 @@ def test_an_actor_killed_while_it_stops_its_process_leaves_none(probe: Probe) ->
     assert wait_until_gone(pid)
 
 
+@both_ways
 def test_an_actor_killed_while_it_starts_its_process_leaves_none(
-    monkeypatch: pytest.MonkeyPatch, probe: Probe
+    monkeypatch: pytest.MonkeyPatch, probe: Probe, watches_stdin: bool
 ) -> None:
     pids: list[int] = []
 
@@ -338,7 +284,7 @@ def test_an_actor_killed_while_it_starts_its_process_leaves_none(
             child.actor_ref.kill()
 
     monkeypatch.setattr(subprocess, "Popen", Killing)
-    child = Child(spec(STUBBORN), probe)
+    child = Child(spec(STUBBORN, watches_stdin=watches_stdin), probe)
 
     with pytest.raises(StartError):
         launch(child, timeout=WAIT)
@@ -371,36 +317,33 @@ def test_a_stranger_message_is_harmless(probe: Probe) -> None:
     assert ref.wait(WAIT) == Shutdown()
 
 
-def test_the_environment_is_handed_over_and_never_shown(probe: Probe) -> None:
-    program = (
-        "import os, sys; print('ready', os.environ['KEY'], flush=True);sys.stdin.read()"
-    )
-    secret = spec(program, env={"KEY": "s3cret"})
+@both_ways
+def test_the_environment_is_the_one_given_and_never_shown(watches_stdin: bool) -> None:
+    # Without a locale: Python, and so the guard, would set one for itself.
+    environment = {"KEY": "s3cret", "PATH": os.environ["PATH"]}
+    secret = ProcessSpec(argv=("env",), env=environment, watches_stdin=watches_stdin)
 
+    ref = ProcessActor.start(secret)
+
+    assert ref.wait(WAIT) == Normal()
+    assert {line for line in output_of(ref) if not line.startswith("_=")} == {
+        f"{name}={value}" for name, value in environment.items()
+    }
     assert "s3cret" not in repr(secret)
-    with running(Child, secret, probe):
-        assert probe.expect()[0] == "s3cret"
 
 
-PARENT = """
-import os, signal, sys
-from supervisors import ProcessActor, ProcessSpec
+@both_ways
+def test_without_one_it_has_our_environment(
+    monkeypatch: pytest.MonkeyPatch, watches_stdin: bool
+) -> None:
+    monkeypatch.setenv("OUR_OWN", "value")
+    monkeypatch.delenv("LC_CTYPE", raising=False)
 
-class Child(ProcessActor):
-    def on_ready(self, value):
-        print(self.pid, flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-program = "import sys; print('ready', flush=True); sys.stdin.read()"
-Child.start(ProcessSpec(argv=(sys.executable, "-S", "-c", program), ready=str))
-signal.pause()
-"""
-
-
-def test_our_own_death_by_sigkill_leaves_no_orphan() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PARENT], capture_output=True, text=True, timeout=60
+    ref = ProcessActor.start(
+        ProcessSpec(argv=("env",), kept_lines=10_000, watches_stdin=watches_stdin)
     )
 
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    assert wait_until_gone(int(done.stdout))
+    assert ref.wait(WAIT) == Normal()
+    names = {line.partition("=")[0] for line in output_of(ref)}
+    assert "OUR_OWN" in names
+    assert "LC_CTYPE" not in names

@@ -15,15 +15,24 @@ from pykka._actor import Actor as PykkaActor
 from pykka._envelope import Envelope
 from pykka.messages import ProxyCall, _ActorStop
 
-from supervisors import NO_REPLY, Actor, ActorDownError, Ref, Supervisor
+from supervisors import (
+    NO_REPLY,
+    Actor,
+    ActorDownError,
+    Normal,
+    Ref,
+    Supervisor,
+    SupervisorActor,
+)
 from supervisors._future import ReplyFuture
 from supervisors._mailbox import Mailbox
+from supervisors.testing import Probe
 from tests.supervisors.actors.parts import (
     WAIT,
     Block,
     BoomError,
-    Counter,
     Scripted,
+    Told,
     boom,
     letting_go,
     nothing,
@@ -241,11 +250,19 @@ def test_stop_all_stops_actors_outside_trees() -> None:
     assert pykka.ActorRegistry.get_all() == []
 
 
-def test_children_of_a_tree_are_their_supervisors_business() -> None:
-    with Supervisor.start([worker("c", Counter)]) as top:
-        pykka.ActorRegistry.stop_all(timeout=WAIT)
+def test_stop_all_stops_trees_in_order_from_their_roots() -> None:
+    probe = Probe()
+    children = [worker("a", Told, args=(probe,)), worker("b", Told, args=(probe,))]
+    top = Supervisor.start(children)
+    assert [ref.actor_class for ref in pykka.ActorRegistry.get_all()] == [
+        SupervisorActor
+    ]
 
-        assert top.handle("c").call("get") == 0
+    pykka.ActorRegistry.stop_all(timeout=WAIT)
+
+    assert top.ref().wait(0) == Normal()
+    assert [probe.expect() for _ in range(4)][2:] == [("end", "b"), ("end", "a")]
+    assert pykka.ActorRegistry.get_all() == []
 
 
 def test_a_dead_actor_leaves_pykkas_registry_however_it_dies() -> None:

@@ -11,6 +11,7 @@ import pytest
 from supervisors import (
     Actor,
     ActorDownError,
+    AlreadyRegisteredError,
     ChildCounts,
     ChildNotFoundError,
     ChildSpec,
@@ -187,7 +188,9 @@ def test_a_name_that_is_taken_is_a_failed_start() -> None:
         with pytest.raises(StartError) as caught:
             top.start_child(ChildSpec(id="b", actor=Scripted, name="a"))
 
-        assert caught.value.reason == Failed("name taken")
+        taken = caught.value.__cause__
+        assert isinstance(taken, AlreadyRegisteredError)
+        assert (taken.key, taken.ref) == ("a", top.registry.whereis("a"))
 
 
 # Restart.
@@ -522,12 +525,13 @@ def test_a_killed_tree_leaves_no_orphans() -> None:
     children = [worker("a"), worker("b")]
     top = Supervisor.start([nested("branch", children), worker("c")])
     branch = refs(top)["branch"]
-    all_refs = [*refs(top).values(), *(top.registry.lookup(name) for name in "abc")]
+    a, b, c = (top.registry.resolve(name) for name in "abc")
 
     assert top.ref().kill()
 
-    assert [ref.wait(WAIT) for ref in all_refs] == [Killed()] * len(all_refs)
-    assert branch.wait(0) == Killed()
+    assert [ref.wait(WAIT) for ref in (c, branch)] == [Killed(), Killed()]
+    # A supervisor below ends by itself and stops its own in order, as in OTP.
+    assert [ref.wait(0) for ref in (a, b)] == [Shutdown(), Shutdown()]
 
 
 def test_a_killed_branch_is_started_again_with_its_names() -> None:
@@ -552,7 +556,7 @@ def test_a_branch_killed_while_its_child_is_stuck_is_started_again() -> None:
         letting_go(Block()) as block,
         Supervisor.start([branch], intensity=PLENTY) as top,
     ):
-        old = top.registry.lookup("a")
+        old = top.registry.resolve("a")
         old.cast(block)
         block.inside()
 
@@ -581,7 +585,7 @@ def test_a_supervisor_killed_while_it_starts_children_leaves_none(behind: str) -
         thread.start()
         block.inside()
         (branch,) = (life for life in _census.alive() if life.label == "branch")
-        first = top.registry.lookup("a")
+        first = top.registry.resolve("a")
 
         branch.end(Killed())
 

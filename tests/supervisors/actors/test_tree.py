@@ -142,7 +142,7 @@ def test_snapshots_while_children_come_and_go() -> None:
         for number in range(100):
             spec = worker(f"w{number}", restart=Restart.TEMPORARY)
             top.start_child(spec)
-            pending = top.ref().submit(TerminateChild(child_id=spec.id))
+            pending = top.ref().submit(TerminateChild(child=spec.id))
             while not pending.done():
                 seen.add(len(snapshot(top).children))
             pending.get()

@@ -23,12 +23,14 @@ from supervisors._decide import (
     GaveUp,
     Ignored,
     Machine,
+    Report,
     RetryLater,
     StartChild,
     StartFailed,
     Steps,
     StopChild,
 )
+from supervisors.backoff import Backoff
 from supervisors.child_spec import ChildSpec, Intensity, Restart, Strategy
 from supervisors.errors import SupervisorError
 from supervisors.exits import (
@@ -54,11 +56,15 @@ reasons: st.SearchStrategy[ExitReason] = st.sampled_from(
 fates = st.dictionaries(ids, st.sampled_from([StartFailed(BAD), Ignored()]), max_size=2)
 
 
+BACKOFF = Backoff(initial=1.0, maximum=4.0, reset_after=6.0)
+
+
 @st.composite
 def specs(draw: st.DrawFn) -> ChildSpec:
     restart = draw(st.sampled_from(Restart))
     significant = restart is not Restart.PERMANENT and draw(st.booleans())
-    return child(draw(ids), restart, significant=significant)
+    backoff = draw(st.sampled_from([None, None, BACKOFF]))
+    return child(draw(ids), restart, significant=significant, backoff=backoff)
 
 
 class Supervision(RuleBasedStateMachine):
@@ -71,6 +77,8 @@ class Supervision(RuleBasedStateMachine):
         self.now = 0.0
         self.attempts: list[int] = []
         self.retries: list[str] = []
+        self.due: dict[str, float] = {}
+        self.failed: list[ChildSpec] = []
         self.dead_refs: list[tuple[str, int]] = []
         self.over = False
 
@@ -93,7 +101,9 @@ class Supervision(RuleBasedStateMachine):
     ) -> None:
         self.intensity = Intensity(max_restarts=most, within=within)
         self.auto = cast("AutoShutdown", auto)
-        self.machine = Machine(children, strategy, self.intensity, self.auto)
+        self.machine = Machine(
+            children, strategy, self.intensity, self.auto, jitter=lambda: 0.5
+        )
         self.driver.starts = starts
         failing = [c.id for c in children if isinstance(starts.get(c.id), StartFailed)]
 
@@ -105,11 +115,29 @@ class Supervision(RuleBasedStateMachine):
         before = self._order()
         result = self.driver.run(steps)
         effects, self.driver.seen = self.driver.seen, []
-        self.retries += [e.child_id for e in effects if isinstance(e, RetryLater)]
+        self._note(effects)
         self._check_order(before, effects)
         if isinstance(result, GaveUp):
             self._end()
         return result
+
+    def _note(self, effects: list[Effect]) -> None:
+        self.failed = []
+        for effect in effects:
+            if isinstance(effect, RetryLater):
+                child_id = str(effect.key)
+                self.retries.append(child_id)
+                self.due[child_id] = self.now + effect.after
+                spec = self._spec(child_id)
+                assert (effect.after > 0) is (spec.backoff is not None)
+                assert effect.after <= BACKOFF.maximum
+            if isinstance(effect, Report) and effect.event == "child_start_failed":
+                self.failed.append(self._spec(effect.child_id))
+
+    def _spec(self, child_id: str) -> ChildSpec:
+        spec = self.machine.spec_of(child_id)
+        assert isinstance(spec, ChildSpec)
+        return spec
 
     def _end(self) -> None:
         self.over = True
@@ -140,6 +168,10 @@ class Supervision(RuleBasedStateMachine):
         return recent <= self.intensity.max_restarts
 
     def _check_limit(self, result: Any, *, allowed: bool) -> None:
+        for spec in self.failed:
+            # The restart that waits after a failed start is counted when it is planned.
+            if spec.backoff is not None:
+                allowed = self._attempt() and allowed
         reached = isinstance(result, GaveUp)
         assert reached is not allowed
         if reached:
@@ -155,8 +187,7 @@ class Supervision(RuleBasedStateMachine):
         child_id = self.driver.alive.pop(ref)
         self.dead_refs.append((child_id, ref))
         self.driver.starts = starts
-        spec = self.machine.spec_of(child_id)
-        assert isinstance(spec, ChildSpec)
+        spec = self._spec(child_id)
         wants_restart = spec.restart is Restart.PERMANENT or (
             spec.restart is Restart.TRANSIENT and is_abnormal(reason)
         )
@@ -177,11 +208,26 @@ class Supervision(RuleBasedStateMachine):
         child_id = self.retries.pop(0)
         waits = self.machine.state_of(child_id) is ChildState.RESTARTING
         self.driver.starts = starts
-        allowed = self._attempt() if waits else True
+        if waits and self.now < self.due[child_id]:
+            self._retry_too_early(child_id)
+            return
+        counted = waits and self._spec(child_id).backoff is None
+        allowed = self._attempt() if counted else True
 
         result = self._run(self.machine.retry(child_id, self.now))
 
         self._check_limit(result, allowed=allowed)
+
+    def _retry_too_early(self, child_id: str) -> None:
+        due = self.due[child_id]
+        states = self.machine.which_children()
+
+        assert self._run(self.machine.retry(child_id, self.now)) is None
+
+        assert self.machine.which_children() == states
+        assert self.retries[-1] == child_id, "it will be tried again"
+        assert math.isclose(self.due[child_id], due)
+        self.due[child_id] = due
 
     @precondition(lambda self: not self.over)
     @rule(spec=specs(), starts=fates)

@@ -126,7 +126,7 @@ class Tree(RuleBasedStateMachine):
 
     def refs(self) -> dict[str, Ref[Any]]:
         names = self.top.registry.names()
-        return {name: self.top.registry.lookup(name) for name in names}
+        return {name: self.top.registry.resolve(name) for name in names}
 
     def pick(self, branch: str, number: int, *, up: bool) -> str | None:
         children = [

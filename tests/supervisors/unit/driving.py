@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -17,8 +17,10 @@ from supervisors._decide import (
     StartOutcome,
     Steps,
     StopChild,
+    StopChildren,
 )
 from supervisors.actor import Actor
+from supervisors.backoff import Backoff
 from supervisors.child_spec import ChildSpec, Restart
 from supervisors.exits import SHUTDOWN
 
@@ -35,6 +37,8 @@ class Driver:
     """Every effect since the last `did`, in order."""
     alive: dict[int, str] = field(default_factory=dict)
     """The incarnations that run, in the order they were started."""
+    keys: dict[int, Hashable] = field(default_factory=dict)
+    """What the machine calls the child of each incarnation there was."""
     _refs: Callable[[], int] = field(
         default_factory=lambda: itertools.count(1).__next__
     )
@@ -67,21 +71,26 @@ class Driver:
 
     def _answer(self, effect: Effect) -> Outcome:
         match effect:
-            case StartChild(spec=spec):
-                return self._start(spec.id)
+            case StartChild(spec=spec, key=key):
+                return self._start(spec.id, key)
             case StopChild(ref=ref):
                 del self.alive[ref]
                 return SHUTDOWN
+            case StopChildren(children=children):
+                for stopped in children:
+                    del self.alive[stopped.ref]
+                return None
             case _:
                 return None
 
-    def _start(self, child_id: str) -> StartOutcome:
-        assert child_id not in self.alive.values(), f"{child_id} runs already"
+    def _start(self, child_id: str, key: Hashable) -> StartOutcome:
+        assert key not in map(self.keys.get, self.alive), f"{child_id} runs already"
         outcome = self.starts.get(child_id)
         if outcome is not None:
             return outcome
         ref = self._refs()
         self.alive[ref] = child_id
+        self.keys[ref] = key
         return Started(ref)
 
 
@@ -91,8 +100,10 @@ def _say(effect: Effect) -> str | None:
             return f"start {spec.id}"
         case StopChild(child_id=child_id):
             return f"stop {child_id}"
-        case RetryLater(child_id=child_id):
-            return f"retry {child_id}"
+        case StopChildren(children=children):
+            return "stop " + " ".join(stopped.child_id for stopped in children)
+        case RetryLater(key=key):
+            return f"retry {key}"
         case Report():
             return None
 
@@ -102,6 +113,13 @@ def child(
     restart: Restart = Restart.PERMANENT,
     *,
     significant: bool = False,
+    backoff: Backoff | None = None,
 ) -> ChildSpec:
     """A spec of a child that is never started for real."""
-    return ChildSpec(id=child_id, actor=Actor, restart=restart, significant=significant)
+    return ChildSpec(
+        id=child_id,
+        actor=Actor,
+        restart=restart,
+        significant=significant,
+        backoff=backoff,
+    )

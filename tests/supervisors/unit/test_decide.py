@@ -250,6 +250,19 @@ def test_giving_up_stops_the_others_and_says_which_child_and_why() -> None:
     assert driver.did() == ["stop c", "stop a"]
 
 
+def test_a_dead_child_is_shown_as_down_while_its_siblings_are_stopped() -> None:
+    machine, driver = _running(
+        child("a"), child("b"), strategy=Strategy.ONE_FOR_ALL, most=1
+    )
+    ref = driver.ref_of("a")
+    steps = machine.child_ended("a", ref, BOOM, 0.0)
+    assert next(steps) == Report("child_exit", "a", BOOM)
+
+    assert isinstance(next(steps), StopChild)
+
+    assert _states(machine) == {"a": "down", "b": "up"}
+
+
 def test_an_automatic_shutdown_names_the_child_that_ended_last() -> None:
     machine, driver = _running(
         child("a", Restart.TEMPORARY, significant=True),

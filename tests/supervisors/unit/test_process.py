@@ -1,14 +1,18 @@
-"""How an ended process is told of, and what its spec shows."""
+"""How an ended process is told of, and what its spec shows and refuses."""
 
 from __future__ import annotations
 
-import io
+from typing import Any
 
 import pytest
 
-from supervisors import ProcessSpec
-from supervisors import process as module
-from supervisors.process import ProcessEnded, _close, _lines
+from supervisors import (
+    CannotRun,
+    ConfigError,
+    NotReady,
+    ProcessEnded,
+    ProcessSpec,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,35 +24,51 @@ from supervisors.process import ProcessEnded, _close, _lines
             ProcessEnded(1, ("first", "last", "  ")),
             "its process ended with exit code 1, last saying: last",
         ),
+        (
+            NotReady(1.5, ("loading",)),
+            (
+                "its process was not ready within 1.5 s, last saying: loading; "
+                "give it a longer ready_timeout if it needs one"
+            ),
+        ),
+        (
+            CannotRun("serve", "Permission denied"),
+            (
+                "the program 'serve' cannot be run (Permission denied); expected an "
+                "executable file. Give its path, or its name on PATH, as the first "
+                "word of argv"
+            ),
+        ),
     ],
 )
-def test_the_end_of_a_process_in_words(ended: ProcessEnded, text: str) -> None:
+def test_the_end_of_a_process_in_words(ended: object, text: str) -> None:
     assert str(ended) == text
 
 
 def test_the_environment_is_not_in_the_repr() -> None:
-    spec = ProcessSpec(argv=("x",), ready=str, env={"API_KEY": "s3cret"})
+    spec = ProcessSpec(argv=("x",), env={"API_KEY": "s3cret"})
 
     assert "s3cret" not in repr(spec)
     assert "API_KEY" not in repr(spec)
 
 
-def test_lines_are_cut_when_too_long_and_never_fail_to_decode(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({"argv": ()}, r"argv=\(\); expected a program"),
+        ({"argv": ("", "x")}, r"argv=\('', 'x'\); expected a program"),
+        ({"argv": "sleep 60"}, "argv='sleep 60'; expected a program"),
+        ({"ready_timeout": -1.0}, "ready_timeout is -1.0"),
+        ({"stdin_grace": float("nan")}, "stdin_grace is nan"),
+        ({"ready_timeout": float("inf")}, "ready_timeout is inf"),
+        ({"term_grace": -0.5}, "term_grace is -0.5"),
+        ({"kept_lines": 0}, "kept_lines is 0"),
+        ({"kept_bytes": -3}, "kept_bytes is -3"),
+    ],
+    ids=str,
+)
+def test_a_spec_that_makes_no_sense_is_refused(
+    wrong: dict[str, Any], text: str
 ) -> None:
-    monkeypatch.setattr(module, "LONGEST_LINE", 4)
-    stream = io.BytesIO(b"abcdef\r\n\xff\nend")
-
-    assert list(_lines(stream)) == ["abcd", "ef", "�", "end"]
-    assert stream.closed
-    assert list(_lines(None)) == []
-
-
-def test_closing_a_pipe_whose_other_end_is_gone_is_no_error() -> None:
-    class Broken(io.BytesIO):
-        def close(self) -> None:
-            super().close()
-            raise BrokenPipeError
-
-    _close(Broken())
-    _close(None)
+    with pytest.raises(ConfigError, match=text):
+        ProcessSpec(**{"argv": ("x",), **wrong})

@@ -101,3 +101,13 @@ def test_local_branch_has_a_server_whose_key_is_not_shown(gguf: Path) -> None:
     assert key not in " ".join(branch.server.argv)
     assert branch.max_in_flight == 4
     assert branch.ledger.needs_server
+
+
+def test_local_branch_does_not_wait_for_its_server_and_needs_no_guard(
+    gguf: Path,
+) -> None:
+    server = LocalPlace(str(gguf)).branch(Runtime()).server
+
+    assert server is not None
+    assert server.started_when == "running"
+    assert server.watches_stdin
