@@ -33,7 +33,8 @@ class Roll:
         zombies: Zombies,
     ) -> None:
         self._limit = limit
-        self._closed = False
+        self.closed = False
+        """Whether the supervisor has ended."""
         # Protects all fields, so that the limit is strict and nobody comes after the
         # closing.
         self._lock = threading.Lock()
@@ -55,10 +56,12 @@ class Roll:
             StartError: So many that were given up go on in their threads.
         """
         with self._lock:
-            if self._closed:
+            if self.closed:
                 return False
-            self._check_zombies(life.label)
-            self._check_room(life.label)
+            if self._zombies.present():
+                self._check_zombies(life.label)
+            if self._limit is not None:
+                self._check_room(life.label)
             self._running[life] = None
         return True
 
@@ -91,7 +94,7 @@ class Roll:
     def close(self) -> tuple[Life, ...]:
         """Take nobody in any more; those who still run, the oldest first."""
         with self._lock:
-            self._closed = True
+            self.closed = True
             return tuple(self._running)
 
     def running(self) -> tuple[Life, ...]:

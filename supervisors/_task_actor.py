@@ -63,6 +63,11 @@ class TaskLife(Life):
         super().shut_down(reason)
         self.scope.cancel("its task was asked to stop")
 
+    def _call_attention(self) -> None:
+        """Wake whoever suspended it; nobody else waits, as nobody reads the mailbox."""
+        if self._pauses:
+            super()._call_attention()
+
     def void(self, reason: ExitReason) -> None:
         """End the task although its function may go on."""
         self.scope.voids = True
@@ -71,6 +76,11 @@ class TaskLife(Life):
             self.injection.throw()
         if self.home is not None:
             self._note_zombie(self.home)
+
+    def let_go(self) -> None:
+        """Hold nothing of the actor: freed now, it need not wait for a collection."""
+        self.on_signal = None
+        self._before_end = []
 
     def _note_zombie(self, home: Roll) -> None:
         count, here = home.note_zombie(self), home.surroundings
@@ -145,6 +155,7 @@ class TaskActor(Actor):
             enter(None)
             life.thread_left.resolve(None)
             _census.ended(life)
+            life.let_go()
 
     def _run(self) -> None:
         life = self.life

@@ -72,6 +72,8 @@ class TaskSupervisor(AnySupervisor):
     ) -> None:
         """Hold the task supervisor of that name in a tree."""
         super().__init__(registry, name, root)
+        # The roll found last: good until its supervisor ends, and looked up anew then.
+        self._home: Roll | None = None
         self._numbers = itertools.count(1)
 
     @staticmethod
@@ -264,11 +266,15 @@ class TaskSupervisor(AnySupervisor):
         return f"{label} {next(self._numbers)}"
 
     def _roll(self) -> Roll:
-        roll = self.ref().life.roll
+        home = self._home
+        if home is not None and not home.closed:
+            return home
+        roll: Roll | None = self.ref().life.roll
         if roll is None:
             msg = (
                 f"{self.name!r} is no task supervisor. Write one into the tree with "
                 "TaskSupervisor.child_spec(), and pass its name."
             )
             raise ConfigError(msg)
-        return cast("Roll", roll)
+        self._home = roll
+        return roll

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import threading
@@ -29,6 +30,7 @@ from supervisors import (
     Scope,
     ScopeCancelledError,
     Shutdown,
+    StartError,
     Supervisor,
     Task,
     TaskOwnerError,
@@ -41,7 +43,7 @@ from supervisors import (
     yield_many,
 )
 from supervisors._current import current_life
-from supervisors.events import Event, Events
+from supervisors.events import CHILD_ABANDONED, Event, Events
 from supervisors.testing import Probe
 from tests.supervisors.actors.parts import (
     WAIT,
@@ -536,3 +538,39 @@ def test_code_in_a_task_is_in_an_actor(tasks: TaskSupervisor) -> None:
     task = tasks.async_(current_life)
 
     assert task.await_(WAIT) is task.ref.life
+
+
+# Zombies.
+
+
+def test_tasks_that_were_given_up_are_counted_and_capped(
+    top: Supervisor, tasks: TaskSupervisor, events: Events
+) -> None:
+    abandoned = Probe()
+    events.attach(abandoned, CHILD_ABANDONED)
+    blocks = [Block() for _ in range(16)]
+    with contextlib.ExitStack() as stack:
+        for block in blocks:
+            stack.enter_context(letting_go(block))
+            task = tasks.async_nolink(blocked(block), label="stuck")
+            block.inside()
+            task.shutdown("brutal_kill")
+
+        assert abandoned.expect().measurements == {"zombies": 1}
+        with pytest.raises(StartError, match="max_zombies of their supervisor: stuck"):
+            tasks.async_nolink(lambda: 1)
+        refused = tasks.ref().life.roll
+    for life in refused._zombies.present():
+        assert life.thread_left.wait(WAIT)
+
+    assert tasks.async_nolink(lambda: "again").await_(WAIT) == "again"
+
+
+def test_a_handle_finds_the_next_incarnation(tasks: TaskSupervisor) -> None:
+    assert tasks.async_(lambda: 1).await_(WAIT) == 1
+    first = tasks.ref()
+    first.kill()
+    tasks.registry.await_name("tasks", WAIT)
+
+    assert tasks.async_(lambda: 2).await_(WAIT) == 2
+    assert tasks.ref() != first
