@@ -100,7 +100,9 @@ class Roll:
     def running(self) -> tuple[Life, ...]:
         """The tasks that have not ended, the oldest first."""
         with self._lock:
-            return tuple(self._running)
+            lives = tuple(self._running)
+        # One whose end is being told at this moment has not been struck off yet.
+        return tuple(life for life in lives if not life.over())
 
     def _check_zombies(self, child_id: str) -> None:
         trouble = self._zombies.too_many()

@@ -8,104 +8,28 @@ of whoever takes the results: a stream has no thread of its own.
 from __future__ import annotations
 
 import functools
-import os
-from collections import deque
 from collections.abc import AsyncIterable, Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol, Self, TypeVar, cast
+from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 from supervisors._acall import acall
+from supervisors._crew import Crew
 from supervisors._current import current_life
-from supervisors._future import ReplyFuture
 from supervisors._life import Life
 from supervisors._outcome import TIMEOUT, Exit, Ok, Outcome
-from supervisors._stream_plan import Finished, StreamPlan
+from supervisors._stream_options import StreamOptions
+from supervisors._stream_plan import Finished
 from supervisors._task import deadline_passed, error_of, outcome_of
 from supervisors._task_actor import TaskActor, TaskLife, begin_task
 from supervisors._waiting import await_reply
 from supervisors.clock import SYSTEM_CLOCK, Clock
-from supervisors.errors import CallTimeoutError, ConfigError
-from supervisors.exits import KILLED, Normal
-from supervisors.ref import DEFAULT_CALL_TIMEOUT, Ref, check_not_on_event_loop
-from supervisors.scope import open_in_scopes
+from supervisors.errors import CallTimeoutError
+from supervisors.exits import Normal
+from supervisors.ref import Ref, check_not_on_event_loop
 
 I = TypeVar("I")  # noqa: E741 - the input
 T = TypeVar("T")
 
-AHEAD_PER_SLOT = 100
-"""How far a stream runs ahead of its slowest task, for each that may run at a time."""
-
 _END = object()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamOptions:
-    """What `TaskSupervisor.stream` takes besides inputs and work."""
-
-    max_concurrency: int | None = None
-    """How many tasks run at a time; `None` is one for each processor."""
-    ordered: bool = True
-    """Whether results come in the order of the inputs, or as they are done."""
-    timeout: float | None = DEFAULT_CALL_TIMEOUT
-    """Seconds each task may run, from its start; `None` is without a limit."""
-    on_timeout: Literal["exit", "kill_task"] = "exit"
-    """Whether a task that takes longer ends the stream with `CallTimeoutError`, or is
-    killed alone, with `Exit(Failed("timeout"))` as its result."""
-    zip_input_on_exit: bool = False
-    """Whether an `Exit` carries the input it was for."""
-    link: bool = True
-    """Whether a task that ends abnormally ends the stream: its error is raised, unless
-    an actor that traps exits takes the results. Otherwise it is an `Exit`."""
-    max_ahead: float | None = None
-    """How many inputs may be taken ahead of the result that comes next.
-
-    It bounds the memory of an ordered stream behind a slow task: those done wait for
-    it, and when so many are running or waiting no other is started. `None` is 100 for
-    each that may run at a time; `math.inf` is Elixir's behaviour.
-    """
-    label: str = "stream"
-    """What errors and pictures call its tasks."""
-
-    def __post_init__(self) -> None:
-        if self.max_concurrency is not None and self.max_concurrency < 1:
-            msg = (
-                f"max_concurrency is {self.max_concurrency}; it counts the tasks that "
-                "run at a time. Pass a number from 1 on."
-            )
-            raise ConfigError(msg)
-        if self.timeout is not None and self.timeout < 0:
-            msg = (
-                f"timeout is {self.timeout}; it is the seconds a task may run. Pass a "
-                "number from 0 on, or None for no limit."
-            )
-            raise ConfigError(msg)
-        if self.on_timeout not in ("exit", "kill_task"):
-            msg = (
-                f"on_timeout is {self.on_timeout!r}; expected 'exit', which ends the "
-                "stream, or 'kill_task', which ends the task alone."
-            )
-            raise ConfigError(msg)
-        if self.max_ahead is not None and self.max_ahead < self.slots:
-            msg = (
-                f"max_ahead is {self.max_ahead} and max_concurrency {self.slots}; what "
-                "runs counts as well. Pass at least as much, or leave it out."
-            )
-            raise ConfigError(msg)
-
-    @property
-    def slots(self) -> int:
-        """How many tasks run at a time."""
-        return self.max_concurrency or os.cpu_count() or 1
-
-    def plan(self) -> StreamPlan[Outcome[Any]]:
-        """A plan that has started nothing."""
-        ahead = self.max_ahead
-        return StreamPlan(
-            max_concurrency=self.slots,
-            ordered=self.ordered,
-            timeout=self.timeout,
-            max_ahead=AHEAD_PER_SLOT * self.slots if ahead is None else ahead,
-        )
 
 
 class StartTask(Protocol):
@@ -138,7 +62,7 @@ class TaskStream(Generic[I, T]):
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Hold what is to be done; `TaskSupervisor.stream` makes them."""
-        self._crew = _Crew(clock)
+        self._crew = Crew(clock)
         self._inputs = inputs
         self._source: Any = None
         self._work = work
@@ -311,77 +235,6 @@ class TaskStream(Generic[I, T]):
     def _until_due(self) -> float | None:
         due = self._plan.next_due()
         return None if due is None else max(0.0, due - self._clock.monotonic())
-
-
-class _Crew:
-    """The tasks of one stream that run, and the news of their ends.
-
-    Apart from the stream, so that whoever will be told of an end does not keep alive a
-    stream that nobody takes results from.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._running: dict[int, TaskLife] = {}
-        self._news: deque[tuple[int, float]] = deque()
-        self._bell: ReplyFuture[None] | None = None
-        self._halted = False
-
-    def add(self, position: int, life: TaskLife) -> None:
-        """Take a task in, whose end will be news."""
-        self._running[position] = life
-        life.ended.on_done(functools.partial(self._tell, position))
-        if self._halted:
-            # The owner died in the middle of this.
-            life.end_from_outside(KILLED)
-
-    def news(self) -> list[tuple[int, float, TaskLife]]:
-        """Who has ended since the last time, and when."""
-        heard = []
-        while self._news:
-            position, at = self._news.popleft()
-            life = self._running.pop(position, None)
-            if life is not None:
-                heard.append((position, at, life))
-        return heard
-
-    def bell(self) -> tuple[ReplyFuture[None], TaskLife]:
-        """A promise that is kept at the next news, and whom it will be about."""
-        target = next(iter(self._running.values()))
-        self._bell = bell = ReplyFuture[None]()
-        open_in_scopes(bell)
-        if self._news:
-            # It came before it was known where to ring.
-            bell.resolve(None)
-        return bell, target
-
-    def ring(self) -> None:
-        """Wake whoever waits: something may have changed."""
-        bell = self._bell
-        if bell is not None:
-            bell.resolve(None)
-
-    def kill(self, position: int) -> None:
-        """End a task that is overdue, if it still runs."""
-        life = self._running.pop(position, None)
-        if life is not None:
-            life.end_from_outside(KILLED)
-
-    def halt(self) -> None:
-        """End all tasks, and those that come later."""
-        self._halted = True
-        self.ring()
-        for life in tuple(self._running.values()):
-            life.end_from_outside(KILLED)
-        self._running.clear()
-
-    def owner_ended(self, _ended: ReplyFuture[Any]) -> None:
-        """Nobody will take the results."""
-        self.halt()
-
-    def _tell(self, position: int, _ended: ReplyFuture[Any]) -> None:
-        self._news.append((position, self._clock.monotonic()))
-        self.ring()
 
 
 def _async_iterator(inputs: Any) -> Any:

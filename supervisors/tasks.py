@@ -18,6 +18,7 @@ from supervisors._outcome import NOT_GIVEN, Exit, Ok, Outcome
 from supervisors._roll import Roll
 from supervisors._root import ROOT, start_root
 from supervisors._stopping import stop
+from supervisors._stream_options import StreamOptions
 from supervisors._task import Task, await_many, yield_many
 from supervisors._task_actor import TaskActor, begin_task
 from supervisors._task_supervisor import TaskSupervisorActor
@@ -27,7 +28,7 @@ from supervisors.errors import ConfigError
 from supervisors.events import Events
 from supervisors.ref import Ref
 from supervisors.registry import Registry
-from supervisors.stream import StreamOptions, TaskStream, stream
+from supervisors.stream import TaskStream, stream
 from supervisors.supervisor import AnySupervisor
 
 __all__ = [
