@@ -252,11 +252,13 @@ class Counted:
     def __init__(self, crashes: int = 0) -> None:
         self.crashes = crashes
         self.runs = 0
+        self.done = threading.Event()
 
     def __call__(self) -> None:
         self.runs += 1
         if self.runs <= self.crashes:
             boom()
+        self.done.set()
 
 
 def until_none_left(tasks: TaskSupervisor) -> None:
@@ -283,6 +285,7 @@ def test_start_child_transient_restarted_until_ok(tasks: TaskSupervisor) -> None
     work = Counted(crashes=2)
 
     tasks.start_child(work, restart=Restart.TRANSIENT)
+    assert work.done.wait(WAIT)
     until_none_left(tasks)
 
     got = [work.runs, len(tasks.children()), tasks.is_alive()]
@@ -385,8 +388,16 @@ def test_async_stream_owner_killed_kills_tasks(tasks: TaskSupervisor, nap: Nap) 
 
 def test_take_early_stops_starting_more(tasks: TaskSupervisor) -> None:
     started = Probe()
+    # The recorded tasks sleep equally long: none is done before the one ahead of it.
+    done = [threading.Event() for _ in range(101)]
+    done[0].set()
 
-    results = tasks.stream(range(1, 101), started, max_concurrency=2)
+    def work(number: int) -> None:
+        started(number)
+        assert done[number - 1].wait(WAIT)
+        done[number].set()
+
+    results = tasks.stream(range(1, 101), work, max_concurrency=2)
     for count, result in enumerate(results, start=1):
         assert isinstance(result, Ok)
         if count == 3:
@@ -401,15 +412,19 @@ def test_take_early_stops_starting_more(tasks: TaskSupervisor) -> None:
     assert (runs < 10) == result_of("take_early_stops_starting_more")
 
 
-def test_lazy_input_backpressure(tasks: TaskSupervisor) -> None:
+def test_lazy_input_backpressure(tasks: TaskSupervisor, nap: Nap) -> None:
     taken = []
+
+    def work(number: int) -> None:
+        if number > 1:
+            nap()
 
     def inputs() -> Iterator[int]:
         for number in range(1, 101):
             taken.append(number)
             yield number
 
-    for _ in tasks.stream(inputs(), abs, max_concurrency=3):
+    for _ in tasks.stream(inputs(), work, max_concurrency=3):
         break
 
     assert (len(taken) <= 4) == result_of("lazy_input_backpressure")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from supervisors import Killed, TaskSupervisor
+from supervisors import Killed, TaskSupervisor, _inject
 from supervisors._inject import Injection, TaskInterrupt
 from supervisors._threads import ThreadCache
 from supervisors.testing import Probe
@@ -83,6 +83,21 @@ def test_it_is_thrown_once_and_only_while_the_function_runs() -> None:
     with pytest.raises(TaskInterrupt):
         injection.run(work)
     assert not injection.throw()
+
+
+def test_whoever_leaves_takes_back_what_was_thrown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[int, type[BaseException] | None]] = []
+    monkeypatch.setattr(
+        _inject, "_set_exception", lambda thread, kind: asked.append((thread, kind))
+    )
+    injection = Injection()
+
+    assert injection.run(injection.throw)
+
+    here = threading.get_ident()
+    assert asked == [(here, TaskInterrupt), (here, None)]
 
 
 def test_what_has_not_come_when_the_function_ends_is_taken_back() -> None:

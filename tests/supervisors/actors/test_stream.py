@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from supervisors import (
+    SYSTEM_CLOCK,
     ActorDownError,
     CallTimeoutError,
     ChildStateError,
@@ -25,11 +26,13 @@ from supervisors import (
     Ok,
     ScopeCancelledError,
     Supervisor,
+    Task,
     TaskSupervisor,
     current_scope,
     deadline,
     stream,
 )
+from supervisors._crew import Crew
 from supervisors.testing import ManualClock, Probe
 from tests.supervisors.actors.parts import WAIT, BoomError, Scripted, running
 
@@ -335,6 +338,16 @@ def test_the_end_of_the_task_supervisor_ends_the_stream(
 
     with pytest.raises(ActorDownError):
         next(results)
+
+
+def test_news_that_came_before_anybody_listened_is_heard() -> None:
+    crew = Crew(SYSTEM_CLOCK)
+
+    crew.add(0, Task.completed(1)._life)
+
+    bell, _ = crew.bell()
+    assert bell.done()
+    assert [position for position, _, _ in crew.news()] == [0]
 
 
 # Nesting and limits.

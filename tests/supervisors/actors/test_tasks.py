@@ -411,6 +411,41 @@ def test_a_dynamic_supervisor_is_no_task_supervisor() -> None:
         TaskSupervisor(top.registry, "d").async_(crash)
 
 
+def sends_after(block: Block, top: Supervisor, told: Probe) -> Callable[[], None]:
+    """Work that sends a message once its block is let go."""
+
+    def work() -> None:
+        block(None)
+        top.handle("w").cast(lambda _actor: told("sent"))
+
+    return work
+
+
+def test_what_a_dead_task_sends_is_void(top: Supervisor, tasks: TaskSupervisor) -> None:
+    told = Probe()
+    with letting_go(Block()) as block:
+        task = tasks.async_(sends_after(block, top, told))
+        block.inside()
+        task.ref.kill()
+    assert task.ref.life.thread_left.wait(WAIT)
+
+    top.handle("w").call(lambda _actor: None, WAIT)
+    told.expect_nothing()
+
+
+def test_a_task_asked_to_stop_may_still_send(
+    top: Supervisor, tasks: TaskSupervisor
+) -> None:
+    told = Probe()
+    with letting_go(Block()) as block:
+        task = tasks.async_(sends_after(block, top, told))
+        block.inside()
+        task.ref.shutdown()
+
+    assert told.expect() == "sent"
+    assert task.await_(WAIT) is None
+
+
 # Links.
 
 
