@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from supervisors._future import ReplyFuture
 from supervisors._task_actor import TaskLife
 from supervisors.clock import Clock
-from supervisors.exits import KILLED
+from supervisors.exits import KILLED, ExitReason
 from supervisors.scope import open_in_scopes
 
 
@@ -27,10 +28,13 @@ class Crew:
         self._bell: ReplyFuture[None] | None = None
         self._halted = False
 
+    def told(self, position: int) -> Callable[[ReplyFuture[ExitReason]], None]:
+        """What to call at the end of a task that is about to start."""
+        return functools.partial(self._tell, position)
+
     def add(self, position: int, life: TaskLife) -> None:
-        """Take a task in, whose end will be news."""
+        """Take a task in that was started; its end is news, or will be."""
         self._running[position] = life
-        life.ended.on_done(functools.partial(self._tell, position))
         if self._halted:
             # The owner died in the middle of this.
             life.end_from_outside(KILLED)

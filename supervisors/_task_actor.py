@@ -193,6 +193,7 @@ def begin_task(
     *,
     linked: Life | None = None,
     deadline: float | None = None,
+    told: Callable[[ReplyFuture[ExitReason]], object] | None = None,
 ) -> Ref[TaskActor]:
     """Start a task from the thread of whoever wants it; nobody is asked.
 
@@ -205,6 +206,7 @@ def begin_task(
         home: The roll of its supervisor; `None` is none.
         linked: Whose life is tied to the task's.
         deadline: When its calls stop waiting, on the machine's monotonic clock.
+        told: Called with its end, in the thread that ends it.
 
     Raises:
         ActorDownError: The supervisor has ended.
@@ -217,6 +219,8 @@ def begin_task(
     actor = TaskActor(work, label=label, scopes=scopes)
     life = actor.life
     life.scope.deadline = deadline
+    if told is not None:
+        life.ended.on_done(told)
     if home is not None:
         _move_in(life, home)
     if linked is not None and not life.link(linked):

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar, cast
 from supervisors._acall import acall
 from supervisors._crew import Crew
 from supervisors._current import current_life
+from supervisors._future import ReplyFuture
 from supervisors._life import Life
 from supervisors._outcome import TIMEOUT, Exit, Ok, Outcome
 from supervisors._stream_options import StreamOptions
@@ -23,7 +24,7 @@ from supervisors._task_actor import TaskActor, TaskLife, begin_task
 from supervisors._waiting import await_reply
 from supervisors.clock import SYSTEM_CLOCK, Clock
 from supervisors.errors import CallTimeoutError
-from supervisors.exits import Normal
+from supervisors.exits import ExitReason, Normal
 from supervisors.ref import Ref, check_not_on_event_loop
 
 I = TypeVar("I")  # noqa: E741 - the input
@@ -36,9 +37,14 @@ class StartTask(Protocol):
     """How a stream starts its tasks."""
 
     def __call__(
-        self, work: Callable[[], Any], label: str, *, deadline: float | None
+        self,
+        work: Callable[[], Any],
+        label: str,
+        *,
+        deadline: float | None,
+        told: Callable[[ReplyFuture[ExitReason]], object],
     ) -> Ref[TaskActor]:
-        """Start `work`; its calls stop waiting at `deadline`."""
+        """Start `work`, whose calls stop waiting at `deadline`; tell its end."""
 
 
 class TaskStream(Generic[I, T]):
@@ -160,24 +166,27 @@ class TaskStream(Generic[I, T]):
         now = self._clock.monotonic()
         timeout = self._options.timeout
         real = self._clock is SYSTEM_CLOCK and timeout is not None
+        position = self._plan.started(now)
         ref = self._start(
             functools.partial(self._work, taken),
             self._options.label,
             # A hung task is killed when somebody waits for the stream; its own calls
             # stop in time, whatever its taker does meanwhile.
             deadline=now + timeout if real and timeout is not None else None,
+            told=self._crew.told(position),
         )
-        position = self._plan.started(now)
         if self._options.zip_input_on_exit:
             self._kept[position] = taken
         self._crew.add(position, cast("TaskLife", ref.life))
 
     def _advance(self) -> Ok[T] | Exit | None:
         """Take in what has happened, and hand out the next result if it is there."""
+        # Read before the news: who has ended by then is never taken for overdue.
+        now = self._clock.monotonic()
         for position, at, life in self._crew.news():
             outcome = self._checked(life)
             self._plan.ended(position, self._zipped(position, outcome), at)
-        for position in self._plan.overdue(self._clock.monotonic()):
+        for position in self._plan.overdue(now):
             self._time_out(position)
         finished: Finished[Outcome[T]] | None = self._plan.take()
         if finished is None:
@@ -249,10 +258,14 @@ async def _as_async(inputs: Iterable[I]) -> Any:
 
 
 def begin_unsupervised(
-    work: Callable[[], Any], label: str, *, deadline: float | None
+    work: Callable[[], Any],
+    label: str,
+    *,
+    deadline: float | None,
+    told: Callable[[ReplyFuture[ExitReason]], object],
 ) -> Ref[TaskActor]:
     """Start a stream's task under no supervisor."""
-    return begin_task(work, label, deadline=deadline)
+    return begin_task(work, label, deadline=deadline, told=told)
 
 
 def stream(

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterable, Callable, Iterable
 from typing import Any, Self, TypeVar, cast
 
 from supervisors._current import current_life
+from supervisors._future import ReplyFuture
 from supervisors._life import Life
 from supervisors._messages import AddChild, TerminateChild
 from supervisors._outcome import NOT_GIVEN, Exit, Ok, Outcome
@@ -26,6 +27,7 @@ from supervisors.child_spec import ChildSpec, Intensity, Restart, ShutdownPolicy
 from supervisors.clock import SYSTEM_CLOCK, Clock
 from supervisors.errors import ConfigError
 from supervisors.events import Events
+from supervisors.exits import ExitReason
 from supervisors.ref import Ref
 from supervisors.registry import Registry
 from supervisors.stream import TaskStream, stream
@@ -247,9 +249,15 @@ class TaskSupervisor(AnySupervisor):
         return TaskStream(inputs, work, self._begin_for_stream, checked, clock)
 
     def _begin_for_stream(
-        self, work: Callable[[], Any], label: str, *, deadline: float | None
+        self,
+        work: Callable[[], Any],
+        label: str,
+        *,
+        deadline: float | None,
+        told: Callable[[ReplyFuture[ExitReason]], object],
     ) -> Ref[TaskActor]:
-        return begin_task(work, self._numbered(label), self._roll(), deadline=deadline)
+        label = self._numbered(label)
+        return begin_task(work, label, self._roll(), deadline=deadline, told=told)
 
     def _task(
         self,

@@ -381,6 +381,9 @@ def test_async_stream_owner_killed_kills_tasks(tasks: TaskSupervisor, nap: Nap) 
         up.expect()
         refs = tasks.children()
         owner.kill()
+        # The second may still be on its way into the stream when its owner dies.
+        for ref in refs:
+            assert ref.wait(WAIT) is not None
 
         got = [ref.is_alive() for ref in refs]
     assert got == result_of("async_stream_owner_killed_kills_tasks")

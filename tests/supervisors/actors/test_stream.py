@@ -23,6 +23,7 @@ from supervisors import (
     Crashed,
     Exit,
     Failed,
+    Killed,
     Ok,
     ScopeCancelledError,
     Supervisor,
@@ -317,9 +318,10 @@ def test_the_death_of_the_taker_ends_the_tasks(tasks: TaskSupervisor) -> None:
         taker.cast(lambda _: list(tasks.stream([0, 1], gates, max_concurrency=2)))
         gates.expect(0, 1)
 
+        refs = tasks.children()
         taker.kill()
 
-        assert tasks.children() == ()
+        assert [ref.wait(WAIT) for ref in refs] == [Killed(), Killed()]
 
 
 def test_a_stream_leaves_nothing_at_its_owner(tasks: TaskSupervisor) -> None:
@@ -347,7 +349,9 @@ def test_the_end_of_the_task_supervisor_ends_the_stream(
 def test_news_that_came_before_anybody_listened_is_heard() -> None:
     crew = Crew(SYSTEM_CLOCK)
 
-    crew.add(0, Task.completed(1)._life)
+    life = Task.completed(1)._life
+    crew.told(0)(life.ended)
+    crew.add(0, life)
 
     bell, _ = crew.bell()
     assert bell.done()
