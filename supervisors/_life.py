@@ -115,6 +115,7 @@ class Life:
         "ping",
         "process_id",
         "ref",
+        "roll",
         "scope",
         "started",
         "started_at",
@@ -166,6 +167,8 @@ class Life:
         # For actors that run an operating-system process: its last lines, its number.
         self.output: Callable[[], tuple[str, ...]] | None = None
         self.process_id: Callable[[], int | None] | None = None
+        # The tasks of a task supervisor, which are started without asking it.
+        self.roll: Any = None
         self.gave_up: Any = None
         self.gave_up_over: Life | None = None
         self.comes_back = False
