@@ -8,12 +8,14 @@ none. The registry is a table for the same reason.
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from supervisors._life import Life
 from supervisors._zombies import Zombies
 from supervisors.child_spec import ShutdownPolicy
 from supervisors.errors import ChildStateError, StartError
 from supervisors.exits import Failed
+from supervisors.ref import Ref
 from supervisors.surroundings import Surroundings
 
 
@@ -38,7 +40,7 @@ class Roll:
         # Protects all fields, so that the limit is strict and nobody comes after the
         # closing.
         self._lock = threading.Lock()
-        self._running: dict[Life, None] = {}
+        self._running: dict[Life, Ref[Any]] = {}
         self._kept = 0
         self._zombies = zombies
         self.shutdown = shutdown
@@ -62,7 +64,7 @@ class Roll:
                 self._check_zombies(life.label)
             if self._limit is not None:
                 self._check_room(life.label)
-            self._running[life] = None
+            self._running[life] = life.ref
         return True
 
     def note_zombie(self, life: Life) -> int:
@@ -91,18 +93,18 @@ class Roll:
         with self._lock:
             self._kept = count
 
-    def close(self) -> tuple[Life, ...]:
+    def close(self) -> tuple[Ref[Any], ...]:
         """Take nobody in any more; those who still run, the oldest first."""
         with self._lock:
             self.closed = True
-            return tuple(self._running)
+            return tuple(self._running.values())
 
-    def running(self) -> tuple[Life, ...]:
+    def running(self) -> tuple[Ref[Any], ...]:
         """The tasks that have not ended, the oldest first."""
         with self._lock:
-            lives = tuple(self._running)
+            refs = tuple(self._running.values())
         # One whose end is being told at this moment has not been struck off yet.
-        return tuple(life for life in lives if not life.over())
+        return tuple(ref for ref in refs if ref.is_alive())
 
     def _check_zombies(self, child_id: str) -> None:
         trouble = self._zombies.too_many()

@@ -78,9 +78,13 @@ class TaskLife(Life):
             self._note_zombie(self.home)
 
     def let_go(self) -> None:
-        """Hold nothing of the actor: freed now, it need not wait for a collection."""
+        """Hold nothing of the actor: freed now, it need not wait for a collection.
+
+        Whoever needs the ref of a task that has ended holds it.
+        """
         self.on_signal = None
         self._before_end = []
+        del self.ref
 
     def _note_zombie(self, home: Roll) -> None:
         count, here = home.note_zombie(self), home.surroundings

@@ -7,7 +7,6 @@ from typing import Any
 
 from supervisors._callbacks import Refuse
 from supervisors._effects import ChildCounts, ChildState, ChildStatus
-from supervisors._life import Life
 from supervisors._messages import AddChild, GetChildren
 from supervisors._roll import Roll
 from supervisors._shown import Children
@@ -17,7 +16,8 @@ from supervisors._task_actor import TaskActor
 from supervisors.child_spec import ChildSpec, Intensity, Restart, ShutdownPolicy
 from supervisors.dynamic import DynamicSupervisorActor
 from supervisors.errors import ChildStateError
-from supervisors.exits import KILLED, ExitReason
+from supervisors.exits import ExitReason
+from supervisors.ref import Ref
 
 TASK_INTENSITY = Intensity(max_restarts=3)
 """Elixir's default: three restarts in five seconds."""
@@ -67,7 +67,7 @@ class TaskSupervisorActor(DynamicSupervisorActor):
                 return self._picture().statuses
             return super().on_receive(message)
         finally:
-            self._roll.set_kept(len(self._machine.which_children()))
+            self._roll.set_kept(len(self._machine))
 
     def on_end(self, reason: ExitReason) -> None:
         """Ask all tasks to stop at once, wait for them side by side; then the rest."""
@@ -76,11 +76,11 @@ class TaskSupervisorActor(DynamicSupervisorActor):
 
     def _stop_tasks(self) -> None:
         patience = self._roll.shutdown
-        stop_side_by_side((life.ref, patience) for life in self._roll.close())
+        stop_side_by_side((ref, patience) for ref in self._roll.close())
 
     def _kill_tasks(self, _reason: ExitReason) -> None:
-        for life in self._roll.close():
-            life.end_from_outside(KILLED)
+        for ref in self._roll.close():
+            ref.kill()
 
     def _counts(self) -> ChildCounts:
         counts, tasks = super()._counts(), len(self._roll.running())
@@ -94,10 +94,10 @@ class TaskSupervisorActor(DynamicSupervisorActor):
     def _picture(self) -> Children:
         """What a snapshot shows: the tasks are children like all others."""
         shown = super()._picture()
-        tasks = tuple(_status(life) for life in self._roll.running())
+        tasks = tuple(_status(ref) for ref in self._roll.running())
         return dataclasses.replace(shown, statuses=shown.statuses + tasks)
 
 
-def _status(life: Life) -> ChildStatus:
-    spec = ChildSpec(id=life.label, actor=TaskActor, restart=Restart.TEMPORARY)
-    return ChildStatus(spec, ChildState.UP, life.ref)
+def _status(ref: Ref[Any]) -> ChildStatus:
+    spec = ChildSpec(id=ref.life.label, actor=TaskActor, restart=Restart.TEMPORARY)
+    return ChildStatus(spec, ChildState.UP, ref)

@@ -211,7 +211,7 @@ class TaskSupervisor(AnySupervisor):
             ChildNotFoundError: It does not run under this supervisor.
         """
         roll = self._roll()
-        if child.life in roll.running():
+        if child in roll.running():
             stop(child, roll.shutdown)
         else:
             self.call(TerminateChild(child=child), timeout=None)
