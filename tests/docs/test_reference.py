@@ -9,7 +9,7 @@ import pytest
 import dspex
 import supervisors
 from dspex.evaluate.outcome import OutcomeKind
-from tests.docs import cli_page, supervisors_page
+from tests.docs import cli_page, events_page, supervisors_page
 from tests.docs.pages import ROOT, name_of, pages
 from tests.test_layers import LAYERS, Layer
 
@@ -142,3 +142,13 @@ def test_a_page_says_what_its_reader_will_have_at_its_end(page: object) -> None:
     opening = text.split("\n## ")[0]
 
     assert "At the end of this page you " in opening
+
+
+def test_the_page_of_events_is_what_the_constants_say() -> None:
+    page = events_page.PAGE.read_text(encoding="utf-8")
+
+    assert events_page.written(page) == page, (
+        "docs/reference/supervisors-events.md is behind supervisors/events.py; write "
+        "it again: python -m tests.docs.events_page"
+    )
+    assert len(list(events_page.rows())) >= 11
