@@ -208,7 +208,7 @@ def test_kill_9_leaves_no_process_and_loses_no_file(start: Start) -> None:
 
 
 def test_with_chaos_every_part_dies_and_every_file_is_packed(start: Start) -> None:
-    daemon = start("--chaos", "0.05", "--hang-after", "0.2", "--seed", "1")
+    daemon = start("--chaos", "0.2", "--hang-after", "0.1", "--seed", "1")
     lost = {"desk", "watcher"}
     reasons: set[str] = set()
     files = {f"file {number}": bytes([number]) * 1000 for number in range(10)}
