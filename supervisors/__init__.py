@@ -10,10 +10,12 @@ from supervisors._future import ReplyFuture
 from supervisors._life import ReplyToken
 from supervisors._name_news import Registered, Unregistered
 from supervisors._name_table import Entry, Updated
+from supervisors._zombies import TooManyZombies
 from supervisors.actor import Actor
 from supervisors.backoff import Backoff
 from supervisors.child_spec import ChildSpec, Intensity, Restart, Strategy
 from supervisors.clock import SYSTEM_CLOCK, Clock, SystemClock
+from supervisors.drawing import draw
 from supervisors.dynamic import (
     DynamicSupervisor,
     DynamicSupervisorActor,
@@ -37,7 +39,7 @@ from supervisors.errors import (
 )
 from supervisors.estate import Estate
 from supervisors.event_loop import EventLoopActor, LoopActor
-from supervisors.events import Event, Events
+from supervisors.events import Attached, Event, Events
 from supervisors.exits import (
     Crashed,
     ExitReason,
@@ -52,6 +54,7 @@ from supervisors.handle import Handle
 from supervisors.monitor import Down, ExitSignal, Monitor
 from supervisors.process import ProcessActor, output_of
 from supervisors.process_spec import CannotRun, NotReady, ProcessEnded, ProcessSpec
+from supervisors.queued_handler import QueuedHandler
 from supervisors.readiness import ReadyProbe, file_exists, http_answers, port_accepts
 from supervisors.ref import Ref
 from supervisors.registry import Registry
@@ -61,14 +64,14 @@ from supervisors.supervisor import Supervisor
 from supervisors.supervisor_actor import SupervisorActor, SupervisorOptions
 from supervisors.surroundings import Surroundings
 from supervisors.tasks import Task, TaskActor, TaskSupervisor
-from supervisors.tree import TreeNode, draw, snapshot
+from supervisors.tree import TreeNode, Zombie, snapshot
+from supervisors.waits import Wait, Waits, waits
 
 __all__ = [
-    "NO_REPLY",
-    "SYSTEM_CLOCK",
     "Actor",
     "ActorDownError",
     "AlreadyRegisteredError",
+    "Attached",
     "Backoff",
     "BlockingCallError",
     "CallTimeoutError",
@@ -101,12 +104,14 @@ __all__ = [
     "LoopActor",
     "MailboxFullError",
     "Monitor",
+    "NO_REPLY",
     "NoProcess",
     "Normal",
     "NotReady",
     "ProcessActor",
     "ProcessEnded",
     "ProcessSpec",
+    "QueuedHandler",
     "ReadyProbe",
     "Ref",
     "Refuse",
@@ -116,6 +121,7 @@ __all__ = [
     "ReplyToken",
     "Restart",
     "RestartLimitError",
+    "SYSTEM_CLOCK",
     "Scope",
     "ScopeCancelledError",
     "SelfCallError",
@@ -134,9 +140,13 @@ __all__ = [
     "Task",
     "TaskActor",
     "TaskSupervisor",
+    "TooManyZombies",
     "TreeNode",
     "Unregistered",
     "Updated",
+    "Wait",
+    "Waits",
+    "Zombie",
     "current_scope",
     "deadline",
     "draw",
@@ -147,5 +157,6 @@ __all__ = [
     "port_accepts",
     "snapshot",
     "supervised",
+    "waits",
     "within",
 ]

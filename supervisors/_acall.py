@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from supervisors._current import current_life
 from supervisors._future import ReplyFuture
 from supervisors._waiting import give_up, note, strike_off
 from supervisors.scope import current_scopes, time_left
@@ -27,24 +30,31 @@ async def acall(
     """
     if not future.done():
         timeout = time_left(timeout, current_scopes())
-        note(future, target)
+        note(future, current_life(), target)
         try:
-            async with asyncio.timeout(timeout):
-                await settled(future)
-        except TimeoutError:
-            give_up(future, timeout, target)
-        except asyncio.CancelledError as error:
-            # Nobody waits any more. Rejecting is what drops a late answer.
-            future.reject(error)
+            answered = await settled(future, timeout)
+        except BaseException:
+            # Cancelled, and nobody waits any more: a late answer is dropped. A fresh
+            # error, because the one in flight holds the caller's frames, and this one
+            # stays with the message until that is handled.
+            future.reject(asyncio.CancelledError())
             raise
         finally:
             strike_off(future)
+        if not answered:
+            give_up(future, timeout, target)
     return future.get()
 
 
-async def settled(future: ReplyFuture[Any]) -> None:
-    """Return when `future` is settled, whichever thread settles it."""
-    loop = asyncio.get_running_loop()
+async def settled(future: ReplyFuture[Any], timeout: float | None = None) -> bool:
+    """Wait until `future` is settled, whichever thread settles it; say whether it is.
+
+    The wait of others for the same future is not touched, also when this one is
+    cancelled.
+    """
+    if future.done():
+        return True
+    loop, thread = asyncio.get_running_loop(), threading.get_ident()
     here: asyncio.Future[None] = loop.create_future()
 
     def wake() -> None:
@@ -52,14 +62,40 @@ async def settled(future: ReplyFuture[Any]) -> None:
             here.set_result(None)
 
     def tell(_done: ReplyFuture[Any]) -> None:
-        try:
-            loop.call_soon_threadsafe(wake)
-        except RuntimeError:
-            # The loop closed meanwhile, and nobody waits on it any more.
-            return
+        # Should the loop have closed meanwhile, nobody waits on it any more.
+        run_on(loop, thread, wake)
 
+    timer = None if timeout is None else loop.call_later(timeout, wake)
     future.on_done(tell)
     try:
         await here
     finally:
-        future.forget(tell)
+        if timer is not None:
+            timer.cancel()
+        if not future.done():
+            future.forget(tell)
+    return future.done()
+
+
+def run_on(
+    loop: asyncio.AbstractEventLoop, thread: int, work: Callable[[], object]
+) -> bool:
+    """Call `work` in `thread`, which is the loop's; `False` when that has closed.
+
+    Inside a task of that loop it is called at once, which saves waking the loop with a
+    system call. Elsewhere in the same thread (a signal's handler, which may have
+    interrupted the loop's sleep) it has to be woken as from any other thread.
+    """
+    if threading.get_ident() == thread and asyncio.current_task(loop) is not None:
+        work()
+        return True
+    return call_soon(loop, work)
+
+
+def call_soon(loop: asyncio.AbstractEventLoop, work: Callable[[], object]) -> bool:
+    """Have the loop call `work`, from any thread; `False` when it has closed."""
+    try:
+        loop.call_soon_threadsafe(work)
+    except RuntimeError:
+        return False
+    return True

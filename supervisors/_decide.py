@@ -218,7 +218,9 @@ class Machine(RestartingMachine):
 
     def which_children(self) -> tuple[ChildStatus, ...]:
         """All children, the youngest first, as in OTP."""
-        return tuple(child.status() for child in reversed(self._children.values()))
+        # Copied in one step: pictures of the tree are taken from other threads.
+        children = tuple(self._children.values())
+        return tuple(child.status() for child in reversed(children))
 
     def count_children(
         self, is_alive: Callable[[Any], bool] = lambda _ref: True

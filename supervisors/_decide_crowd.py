@@ -66,7 +66,9 @@ class CrowdMachine(RestartingMachine):
 
     def which_children(self) -> tuple[ChildStatus, ...]:
         """All children, in no order that matters."""
-        return tuple(child.status() for child in self._children.values())
+        # Copied in one step: pictures of the tree are taken from other threads.
+        children = tuple(self._children.values())
+        return tuple(child.status() for child in children)
 
     def _add(self, spec: ChildSpec) -> Steps[StartOutcome]:
         """Start a new child, and keep it if it runs."""

@@ -6,10 +6,11 @@ and safe to settle from several threads: the first wins and the others are told 
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 import pykka
@@ -35,6 +36,8 @@ class ReplyFuture(pykka.Future[T]):
         # Whoever pops the token may settle: list.pop is atomic, so nobody else can.
         self._token = [True]
         self._callbacks: list[Callable[[ReplyFuture[T]], object]] = []
+        # Locked by who waits, one for each, and opened by who settles.
+        self._latches: list[threading.Lock] = []
         self._value: Any = None
         self._error: BaseException | None = None
         self._done = False
@@ -87,22 +90,48 @@ class ReplyFuture(pykka.Future[T]):
         """Wait until settled, at most `timeout` seconds; say whether it is."""
         if self._done:
             return True
+        latch = self.latch()
+        if self.done():
+            # Settled meanwhile, by somebody who may have seen no latch.
+            return True
+        try:
+            latch.acquire(timeout=-1 if timeout is None else max(timeout, 0))
+        finally:
+            # Nobody waits here any more, be it for a Ctrl-C.
+            self._drop(latch)
+        return self._done
+
+    def latch(self) -> threading.Lock:
+        """A lock that opens when this is settled."""
         latch = threading.Lock()
         latch.acquire()
+        self._latches.append(latch)
+        return latch
 
-        def open_latch(_future: ReplyFuture[T]) -> None:
-            latch.release()
-
-        self.on_done(open_latch)
+    def _drop(self, latch: threading.Lock) -> None:
         try:
-            if latch.acquire(timeout=-1 if timeout is None else max(timeout, 0)):
-                return True
-        except BaseException:
-            # A Ctrl-C, say: nobody waits here any more.
-            self.forget(open_latch)
-            raise
-        self.forget(open_latch)
-        return self._done
+            self._latches.remove(latch)
+        except ValueError:
+            # Whoever settled it has taken the latch to open it.
+            return
+
+    def __await__(self) -> Generator[None, None, Any]:
+        """Await the reply on any event loop, without blocking it.
+
+        Any number may await it. Cancelling one of them leaves the others, and the
+        reply, alone.
+        """
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Any:
+        if self._get_hook is not None:
+            # Pykka's `map` and its like compute the value when somebody waits for it.
+            return await asyncio.to_thread(self.get)
+        # The bridge knows calls and scopes, which are made of futures.
+        from supervisors._acall import settled
+
+        await settled(self)
+        return self.get()
 
     def set_get_hook(self, func: Any) -> None:
         """Compute the value when it is asked for, as Pykka does."""
@@ -145,9 +174,18 @@ class ReplyFuture(pykka.Future[T]):
             return False
         self._value, self._error = value, error
         self._done = True
+        if self._latches:
+            self._open_latches()
         if self._callbacks:
             self._run_callbacks()
         return True
+
+    def _open_latches(self) -> None:
+        while self._latches:
+            try:
+                self._latches.pop().release()
+            except IndexError:
+                return
 
     def _run_callbacks(self) -> None:
         # Both the settler and a late adder may be here; each callback is popped once.

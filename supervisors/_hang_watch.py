@@ -35,22 +35,43 @@ class _Watched:
         self.hang_after = hang_after
         self._asked_at = 0.0
         self._answer: ReplyFuture[None] | None = None
+        self._doubted = False
 
-    def busy_since(self, now: float) -> float:
-        """Since when it has been at what it is at; `now` when it is at nothing."""
+    def stuck_for(self, now: float) -> float:
+        """How many seconds it has been at what it is at; 0 when it is at nothing."""
         life = self.ref.life
-        since = life.in_hand_since if life.in_hand is not None else now
-        return min(since, self._silent_since(life, now))
+        in_hand_for = 0.0 if life.in_hand is None else now - life.in_hand_since
+        return max(in_hand_for, self._silent_for(life, now))
 
-    def _silent_since(self, life: Life, now: float) -> float:
-        if life.ping is None:
-            return now
-        if self._answer is not None and not self._answer.done():
-            return self._asked_at
-        self._asked_at = now
-        self._answer = answer = ReplyFuture[None]()
-        life.ping(lambda: answer.resolve(None))
-        return now
+    def again_in(self, stuck_for: float) -> float:
+        """Seconds until it may be stuck, if nothing changes."""
+        if self._doubted:
+            return self.hang_after * DOUBT
+        return self.hang_after - stuck_for
+
+    def _silent_for(self, life: Life, now: float) -> float:
+        """How long its loop has not answered, once that was seen twice.
+
+        Twice, because time may jump, for one that is wound by hand or after a machine
+        stood still, and then the answer is a moment away.
+        """
+        ping = life.ping
+        if ping is None:
+            return 0.0
+        if self._answer is None or self._answer.done():
+            self._asked_at, self._doubted = now, False
+            self._answer = answer = ReplyFuture[None]()
+            ping(lambda: answer.resolve(None))
+            return 0.0
+        silent_for = now - self._asked_at
+        if silent_for < self.hang_after:
+            return silent_for
+        first_time, self._doubted = not self._doubted, True
+        return 0.0 if first_time else silent_for
+
+
+DOUBT = 0.1
+"""The part of `hang_after` after which a silent loop is looked at a second time."""
 
 
 class HangWatch:
@@ -84,9 +105,9 @@ class HangWatch:
         for watched in self._watched.values():
             if watched.ref.life.over():
                 continue
-            busy_for = now - watched.busy_since(now)
-            if busy_for >= watched.hang_after:
-                stuck.append(Stuck(watched.ref, busy_for))
+            stuck_for = watched.stuck_for(now)
+            if stuck_for >= watched.hang_after:
+                stuck.append(Stuck(watched.ref, stuck_for))
             else:
-                again = min(again, watched.hang_after - busy_for)
+                again = min(again, watched.again_in(stuck_for))
         return tuple(stuck), again

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from supervisors import _census
 from supervisors._callbacks import Ignore, reason_of
 from supervisors._leaving import check_not_leaving
+from supervisors._waiting import waiting_for
 from supervisors.errors import StartError
 from supervisors.exits import KILLED, Crashed, Failed
 
@@ -25,7 +26,9 @@ def launch(actor: Actor, timeout: float | None) -> None:
     """
     begin(actor)
     life = actor.life
-    if not life.started.wait(timeout):
+    with waiting_for(life.started, life, "start"):
+        started = life.started.wait(timeout)
+    if not started:
         life.end_from_outside(KILLED)
         msg = f"{life.label!r} did not start within {timeout:g} s, and was given up"
         raise StartError(msg, reason=Failed("start timeout"))
@@ -63,6 +66,8 @@ def conclude(life: Life, timeout: float | None) -> None:
         life.started.get()
     except Ignore:
         life.ended.wait()
+        raise
+    except StartError:
         raise
     except BaseException as error:
         reason = life.ended.get() if life.ended.wait(timeout) else reason_of(error)

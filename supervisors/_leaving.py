@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from supervisors._mailbox import remaining
@@ -30,6 +31,8 @@ class _Roots:
         self.order: list[weakref.ref[Ref[Any]]] = []
         self.leaving = False
         self.registered = False
+        # What is to be done when all trees have stopped, the latest first.
+        self.afterwards: list[Callable[[], object]] = []
 
 
 _roots = _Roots()
@@ -37,12 +40,27 @@ _roots = _Roots()
 
 def add_root(ref: Ref[Any]) -> None:
     """Stop this tree, too, when the program ends."""
-    if not _roots.registered:
-        _roots.registered = True
-        atexit.register(_leave)
+    _register()
     entry = weakref.ref(ref)
     _roots.order.append(entry)
     ref.life.before_end(lambda _reason: _roots.order.remove(entry))
+
+
+def add_last_step(step: Callable[[], object]) -> Callable[[], object]:
+    """Call `step` when the program ends and all trees have stopped.
+
+    Returns:
+        What calls that off.
+    """
+    _register()
+    _roots.afterwards.append(step)
+    return lambda: _roots.afterwards.remove(step)
+
+
+def _register() -> None:
+    if not _roots.registered:
+        _roots.registered = True
+        atexit.register(_leave)
 
 
 def check_not_leaving(label: str) -> None:
@@ -69,10 +87,13 @@ def _leave() -> None:
         ref.shutdown(SHUTDOWN)
         if ref.wait(remaining(deadline)) is None:
             ref.kill()
+    for step in reversed(tuple(_roots.afterwards)):
+        step()
 
 
 def _forget() -> None:
     _roots.order.clear()
+    _roots.afterwards.clear()
     _roots.leaving = False
 
 

@@ -14,6 +14,7 @@ from pykka.messages import _ActorStop
 from supervisors import _census, _links
 from supervisors._future import ReplyFuture
 from supervisors._mailbox import Mailbox
+from supervisors._suspension import Suspension
 from supervisors.clock import SYSTEM_CLOCK, Clock
 from supervisors.errors import ActorDownError
 from supervisors.exits import NO_PROCESS, ExitReason, Normal, cause_of
@@ -57,16 +58,6 @@ class ReplyToken:
         return self._future.reject(error)
 
 
-class Pause:
-    """A time in which an actor handles nothing, from `suspend` to `resume`."""
-
-    __slots__ = ("over", "stands_still")
-
-    def __init__(self) -> None:
-        self.stands_still: ReplyFuture[None] = ReplyFuture()
-        self.over: ReplyFuture[None] = ReplyFuture()
-
-
 class Stopped:
     """Pykka's `actor_stopped`: a `threading.Event` that is set by the end of a life."""
 
@@ -97,8 +88,9 @@ class Life:
         "_before_end",
         "_claim",
         "_label",
-        "_pauses",
         "_stop_wanted",
+        "_suspension",
+        "abandoned_at",
         "at_rest",
         "attention",
         "children",
@@ -121,6 +113,7 @@ class Life:
         "output",
         "path",
         "ping",
+        "process_id",
         "ref",
         "scope",
         "started",
@@ -143,6 +136,8 @@ class Life:
         self.ended: ReplyFuture[ExitReason] = ReplyFuture()
         self.thread_left: ReplyFuture[None] = ReplyFuture()
         self.thread: threading.Thread | None = None
+        # Real seconds: when it was ended from outside, if it was.
+        self.abandoned_at: float | None = None
         self.entered = False
         self.started_at: float | None = None
         self.clock: Clock = SYSTEM_CLOCK
@@ -156,9 +151,7 @@ class Life:
         self.at_rest = False
         self.ends_at_once = False
         self._stop_wanted: ExitReason | None = None
-        # Holds one pause, or none. Made and taken away in single steps of the dict, so
-        # that of many who suspend and resume at once none is left waiting.
-        self._pauses: dict[str, Pause] = {}
+        self._suspension = Suspension()
         self.traps = False
         self.links: dict[Life, None] = {}
         # What this one watches, and how to call it off: it ends with the watcher.
@@ -170,7 +163,9 @@ class Life:
         self.on_abandon: Callable[[], object] | None = None
         self.ping: Callable[[Callable[[], object]], object] | None = None
         self.children: Any = None
-        self.output: Any = None
+        # For actors that run an operating-system process: its last lines, its number.
+        self.output: Callable[[], tuple[str, ...]] | None = None
+        self.process_id: Callable[[], int | None] | None = None
         self.gave_up: Any = None
         self.gave_up_over: Life | None = None
         self.comes_back = False
@@ -210,27 +205,22 @@ class Life:
 
     def suspend(self) -> ReplyFuture[None]:
         """Let the actor handle nothing until `resume`; kept once it stands still."""
-        pause = self._pauses.setdefault("now", Pause())
+        reached = self._suspension.begin()
         self._call_attention()
-        return pause.stands_still
+        return reached
 
     def resume(self) -> None:
         """Let the actor handle messages again."""
-        pause = self._pauses.pop("now", None)
-        if pause is not None:
-            pause.over.resolve(None)
+        self._suspension.end()
 
     @property
     def resumed(self) -> ReplyFuture[None] | None:
         """What a suspended actor waits for; `None` for any other."""
-        pause = self._pauses.get("now")
-        return None if pause is None else pause.over
+        return self._suspension.over()
 
     def park(self) -> None:
         """The actor stands still now, if it is suspended."""
-        pause = self._pauses.get("now")
-        if pause is not None:
-            pause.stands_still.resolve(None)
+        self._suspension.reached()
 
     def shut_down(self, reason: ExitReason) -> None:
         """Take the request of whoever this life belongs to: end, with `reason`."""
@@ -254,18 +244,13 @@ class Life:
 
     def _call_attention(self) -> None:
         self.attention = True
-        if self._stop_wanted is not None or self.over():
-            self._wake_from_pause()
+        resumed = self.resumed
+        if resumed is not None and (self._stop_wanted is not None or self.over()):
+            # A suspended actor sees that it is to end. The dead stand still.
+            resumed.resolve(None)
+            if self.ended.done():
+                self.park()
         self.inbox.poke()
-
-    def _wake_from_pause(self) -> None:
-        """Let a suspended actor see that it is to end; once dead, it stands still."""
-        pause = self._pauses.get("now")
-        if pause is None:
-            return
-        pause.over.resolve(None)
-        if self.ended.done():
-            pause.stands_still.resolve(None)
 
     def in_thread(self) -> bool:
         """Whether a thread is in the actor's code."""
@@ -317,6 +302,7 @@ class Life:
 
     def void(self, reason: ExitReason) -> None:
         """Carry out an end from outside that was claimed."""
+        self.abandoned_at = now()
         # Before anybody hears of the end, so that a dead actor sends nothing.
         self.scope.cancel(f"its actor was ended from outside ({reason})")
         # Whoever ends it may be dead as well; the news must go out all the same.

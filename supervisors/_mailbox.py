@@ -103,6 +103,10 @@ class Mailbox:
         """Whether nothing waits and nothing is in hand."""
         return not self._came
 
+    def undone(self) -> int:
+        """How many messages are not done with, the one in hand included."""
+        return len(self._came)
+
     def oldest(self) -> float | None:
         """When the oldest message came that is not done with, monotonic seconds."""
         try:
@@ -131,6 +135,8 @@ class BoundedMailbox(Mailbox):
 
     limit: int
     """How many messages may wait, besides those that no bound refuses."""
+    on_refused: Callable[[Any], object] | None = None
+    """Called with each message that is refused, in its sender's thread."""
 
     def bound(self, limit: int) -> Self:
         """Set the bound, before the first message."""
@@ -154,6 +160,8 @@ class BoundedMailbox(Mailbox):
             full = self._waiting >= self.limit
             self._waiting += not full
         if full and self._answer is None:
+            if self.on_refused is not None:
+                self.on_refused(envelope.message)
             raise MailboxFullError(self.limit)
         super().put(envelope)
 
@@ -170,6 +178,12 @@ class BoundedMailbox(Mailbox):
     def get_nowait(self) -> Envelope[Any] | None:
         """Take the oldest message if there is one."""
         return self._taken(super().get_nowait())
+
+    def lose(self, answer: Answer) -> None:
+        """Close in a forked child: what waited is the parent's to answer."""
+        super().lose(answer)
+        # A fresh one: a thread of the parent may have held the old one.
+        self.bound(self.limit)
 
     def _taken(self, envelope: Envelope[Any] | None) -> Envelope[Any] | None:
         if envelope is not None:

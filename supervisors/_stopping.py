@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, cast
 
+from supervisors._waiting import waiting_for
 from supervisors.child_spec import ShutdownPolicy
 from supervisors.exits import ExitReason
 from supervisors.ref import Ref
@@ -51,7 +52,10 @@ def _ask(ref: Ref[Any], policy: ShutdownPolicy) -> None:
 
 
 def _wait(ref: Ref[Any], seconds: float) -> ExitReason:
-    if ref.wait(None if math.isinf(seconds) else max(0.0, seconds)) is None:
+    life = ref.life
+    with waiting_for(life.ended, life, "end"):
+        ended = life.ended.wait(None if math.isinf(seconds) else max(0.0, seconds))
+    if not ended:
         ref.kill()
     # A kill that came second finds the end claimed, and told a moment later.
-    return cast("ExitReason", ref.life.ended.get())
+    return cast("ExitReason", life.ended.get())

@@ -88,12 +88,22 @@ class SupervisingActor(Actor):
         self._orphans: dict[Hashable, tuple[Ref[Any], ...]] = {}
         self.life.children = self._picture
         self.life.ended.on_done(lambda ended: self._leave_no_orphans(ended.get()))
+        self.life.before_end(self._tell_stop)
 
     def on_start(self) -> None:
         """Start the children, or fail with the first that fails."""
+        began = self._clock.monotonic()
         gave_up = self._drive(self._machine.start())
         if gave_up is not None:
             raise Stop(gave_up.reason) from root_cause(gave_up.reason)
+        took = self._clock.monotonic() - began
+        children = len(self._machine.which_children())
+        self.surroundings.events.emit(
+            events.SUPERVISOR_START,
+            {"children": children, "seconds": took},
+            path=self.surroundings.path,
+            ref=self.actor_ref,
+        )
 
     def on_end(self, reason: ExitReason) -> None:
         """Stop the children."""
@@ -280,6 +290,17 @@ class SupervisingActor(Actor):
                 self._note_restart(report)
             case _:
                 return
+
+    def _tell_stop(self, reason: ExitReason) -> None:
+        started_at = self.life.started_at
+        if started_at is not None:
+            self.surroundings.events.emit(
+                events.SUPERVISOR_STOP,
+                {"seconds": self._clock.monotonic() - started_at},
+                path=self.surroundings.path,
+                ref=self.actor_ref,
+                reason=reason,
+            )
 
     def _note_restart(self, report: Report) -> None:
         self._restarts += 1

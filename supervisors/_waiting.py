@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from supervisors._current import current_life
 from supervisors._future import ReplyFuture
@@ -16,38 +18,63 @@ if TYPE_CHECKING:
     from supervisors._life import Life
 
 
+WaitingFor = Literal["reply", "start", "end"]
+"""What somebody waits for: an answer, or a child's start or end."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenCall:
-    """Somebody waits for a reply."""
+    """Somebody waits for somebody else."""
 
     waiter: Life | None
     """The actor that waits; `None` for a thread that is in no actor."""
     thread: int
     """The thread it waits in, as `threading.get_ident` gives it."""
     target: Life | str
-    """The actor that is to reply, or the name that is to come."""
+    """The actor that is to do it, or the name that is to come."""
     since: float
     """When the waiting began, monotonic seconds."""
+    what: WaitingFor = "reply"
+    """What it waits for."""
 
 
-_Waiting = tuple["Life | None", int, "Life | str", float]
+_Waiting = tuple["Life | None", int, "Life | str", float, WaitingFor]
 """The fields of an `OpenCall`, which is made when somebody looks."""
 
 # Additions and removals are single steps; readers take a copy.
-_open: dict[object, _Waiting] = {}
+_open: dict[ReplyFuture[Any], _Waiting] = {}
 
 
 def open_calls() -> tuple[OpenCall, ...]:
     """Everybody who waits now, in no order."""
-    return tuple(OpenCall(*waiting) for waiting in _open.copy().values())
+    # Whoever has been answered and has not woken yet waits for nobody.
+    waiting = tuple(_open.copy().items())
+    return tuple(OpenCall(*facts) for future, facts in waiting if not future.done())
 
 
-def note(call: object, target: Life | str) -> None:
+@contextlib.contextmanager
+def waiting_for(
+    future: ReplyFuture[Any], target: Life, what: WaitingFor
+) -> Iterator[None]:
+    """Be among those who wait while the block runs."""
+    note(future, current_life(), target, what)
+    try:
+        yield
+    finally:
+        strike_off(future)
+
+
+def note(
+    call: ReplyFuture[Any],
+    waiter: Life | None,
+    target: Life | str,
+    what: WaitingFor = "reply",
+) -> None:
     """Count this thread or task among those who wait, until `strike_off`."""
-    _open[call] = (current_life(), threading.get_ident(), target, now())
+    _open[call] = (waiter, threading.get_ident(), target, now(), what)
 
 
-def strike_off(call: object) -> None:
+def strike_off(call: ReplyFuture[Any]) -> None:
     """The waiting for `call` is over."""
     _open.pop(call, None)
 
@@ -67,7 +94,7 @@ def await_reply(
         scopes = current_scopes()
         if scopes:
             timeout = time_left(timeout, scopes)
-        note(future, target)
+        note(future, current_life(), target)
         try:
             answered = future.wait(timeout)
         finally:

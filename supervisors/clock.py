@@ -20,14 +20,16 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's monotonic clock. It never jumps, so it never pokes."""
 
-    def monotonic(self) -> float:
-        """Seconds since some fixed moment."""
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)
 
     def subscribe(self, poke: Callable[[], None]) -> Callable[[], None]:
         """Do nothing: whoever waits for this clock waits for real."""
         del poke
-        return lambda: None
+        return _nothing
+
+
+def _nothing() -> None:
+    """What ends a subscription that never was."""
 
 
 SYSTEM_CLOCK: Clock = SystemClock()

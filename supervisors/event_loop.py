@@ -11,23 +11,72 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from collections.abc import Callable
 from typing import Any, Self
 
 import pykka
 
 from supervisors import _census
-from supervisors._acall import settled
-from supervisors._current import leave_loop, own_loop_here
+from supervisors._acall import call_soon, settled
+from supervisors._callbacks import reason_of
+from supervisors._current import (
+    leave_loop,
+    leave_task,
+    on_event_loop,
+    own_loop_here,
+    tasks_of_actors,
+)
 from supervisors._future import ReplyFuture
 from supervisors._launch import begin, conclude, launch
 from supervisors._life import Life
-from supervisors._on_loop import OnLoop, call_soon
-from supervisors.errors import ConfigError, StartError
-from supervisors.exits import KILLED, NO_PROCESS, ExitReason, Failed
+from supervisors._on_loop import LOOP_CLOSED, OnLoop
+from supervisors.errors import BlockingCallError, ConfigError, StartError
+from supervisors.exits import KILLED, ExitReason, Failed
+from supervisors.log import logger
 from supervisors.ref import Ref
 
 LoopOwner = Ref[Any] | asyncio.AbstractEventLoop
 """Where a `LoopActor` can live: an `EventLoopActor`, or a running loop of yours."""
+
+CLOSING_SECONDS = 5.0
+"""How long a loop that ends waits for the `on_close` of those who live on it."""
+
+
+class _Home:
+    """Who lives on the loop of an `EventLoopActor`, and ends with it."""
+
+    def __init__(self, owner: Life) -> None:
+        self._owner = owner
+        self._watching = False
+        # Additions and removals are single steps: whoever takes one out ends it.
+        self._residents: dict[Life, None] = {}
+
+    def move_in(self, life: Life) -> None:
+        """End that life when the owner of the loop ends, with the same reason."""
+        self._residents[life] = None
+        if not self._watching:
+            # Only now: the owner's supervisor watches it by this time, and hears of
+            # the owner's end before it hears of theirs.
+            self._watching = True
+            self._owner.ended.on_done(self._end_all)
+        elif self._owner.ended.done():
+            self._end_all(self._owner.ended)
+
+    def move_out(self, life: Life) -> None:
+        """That life is over."""
+        self._residents.pop(life, None)
+
+    def _end_all(self, ended: ReplyFuture[ExitReason]) -> None:
+        reason = ended.get()
+        while self._residents:
+            try:
+                life, _ = self._residents.popitem()
+            except KeyError:
+                return
+            life.end_from_outside(reason)
+
+
+_homes: dict[asyncio.AbstractEventLoop, _Home] = {}
 
 
 class EventLoopActor(OnLoop):
@@ -35,19 +84,45 @@ class EventLoopActor(OnLoop):
 
     Override `on_receive` (a plain method that does not block, or a coroutine function)
     and, for what must be closed with `await`, `on_close`. Long work is started with
-    `spawn`. When it ends, the `LoopActor`s that live on its loop end with it.
+    `spawn`. When it ends, the `LoopActor`s that live on its loop end with it, for the
+    same reason.
     """
+
+    def _begin_life(self) -> None:
+        super()._begin_life()
+        self.life.ping = self._ping
 
     def _actor_loop(self) -> None:
         self.life.thread = threading.current_thread()
         own_loop_here()
         try:
-            asyncio.run(self._live_on_loop())
+            asyncio.run(self._own_a_loop())
+        except BaseException as error:  # noqa: BLE001 - this thread is used again
+            # A task that is nobody's on it raised `SystemExit` or its like.
+            self.life.end(reason_of(error))
+            logger().exception("an event loop broke", actor=self.life.label)
         finally:
             leave_loop()
-            # Nothing below raises; should the loop itself break, nobody waits for ever.
-            self.life.end(KILLED)
-            self.life.thread_left.resolve(None)
+            self._leave()
+
+    async def _own_a_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        _homes[loop] = _Home(self.life)
+        try:
+            await self._live_on_loop()
+        finally:
+            del _homes[loop]
+        # Those who lived here have been ended; what they close with `await` gets its
+        # time before the loop cancels whatever is left.
+        others = tasks_of_actors(loop)
+        if others:
+            await asyncio.wait(others, timeout=CLOSING_SECONDS)
+
+    def _ping(self, pong: Callable[[], object]) -> None:
+        """Have the loop call `pong`, or call it here when no loop runs."""
+        loop = self.life.loop
+        if loop is None or not call_soon(loop, pong):
+            pong()
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -63,10 +138,14 @@ class LoopActor(OnLoop):
 
     When to use it: many actors that mostly wait. When not: code that computes or
     blocks, which would hold up all others on the loop.
+
+    Ended from outside, it is cancelled: what it awaits raises `CancelledError`. A
+    callback that swallows that goes on until it returns, like one in a thread.
     """
 
     owner: LoopOwner | None = None
     """Where it lives; set before it starts."""
+    _home: _Home | None = None
 
     @classmethod
     def start(cls, *args: Any, **kwargs: Any) -> Ref[Self]:
@@ -86,12 +165,20 @@ class LoopActor(OnLoop):
     def start_on(cls, owner: LoopOwner, *args: Any, **kwargs: Any) -> Ref[Self]:
         """Start on the loop of `owner`, and wait until `on_start` has succeeded.
 
-        Not for the thread of that loop itself, which would wait for ever: there, use
-        `astart`.
+        For threads without a loop; on the loop itself, use `astart`.
 
         Raises:
+            BlockingCallError: The calling thread runs that loop, or is in an actor on
+                one; it would have waited for itself.
             StartError: `on_start` raised; the cause is chained.
         """
+        here = _running_loop()
+        if on_event_loop() or (here is not None and here is owner):
+            msg = (
+                f"start_on() of {cls.__name__} would block the event loop it was "
+                "called on. Write `await astart(...)` there."
+            )
+            raise BlockingCallError(msg)
         actor = cls._made_outside_a_tree(owner, *args, **kwargs)
         launch(actor, timeout=None)
         return actor.actor_ref
@@ -99,6 +186,8 @@ class LoopActor(OnLoop):
     @classmethod
     async def astart(cls, *args: Any, **kwargs: Any) -> Ref[Self]:
         """Start on the running loop, and return when `on_start` has succeeded.
+
+        Cancelling the awaiting task gives the start up.
 
         Raises:
             StartError: `on_start` raised; the cause is chained.
@@ -118,46 +207,72 @@ class LoopActor(OnLoop):
         return actor
 
     def _start_actor_loop(self) -> None:
-        life, loop = self.life, self._find_loop()
-        _census.joined(life)
-        context = contextvars.copy_context()
-        if not call_soon(loop, lambda: self._begin_task(loop, context)):
-            life.end(Failed("its event loop is closed"))
-            _census.ended(life)
-
-    def _find_loop(self) -> asyncio.AbstractEventLoop:
-        owner = self.owner
-        if isinstance(owner, asyncio.AbstractEventLoop):
-            return owner
-        loop = None if owner is None else owner.life.loop
-        if owner is None or loop is None:
-            msg = (
-                f"{self.life.label!r} lives on an event loop, and the one it was given "
-                "does not run. Start an EventLoopActor before it."
+        _census.joined(self.life)
+        loop = self._find_loop()
+        if loop is None:
+            why = (
+                "it lives on an event loop, and the one it was given does not run. "
+                "Start an EventLoopActor before it"
             )
-            raise StartError(msg, reason=NO_PROCESS)
-        self._end_with(owner.life)
+            msg = f"{self.life.label!r} did not start: {why}"
+            self._fail_to_start(StartError(msg, reason=Failed(why)))
+            return
+        self.actor_inbox.on_loop_closed = self._lose_loop
+        context = contextvars.copy_context()
+        if loop is _running_loop():
+            # It is awake.
+            loop.call_soon(self._begin_task, loop, context, context=context)
+            return
+        try:
+            loop.call_soon_threadsafe(self._begin_task, loop, context, context=context)
+        except RuntimeError:
+            msg = f"{self.life.label!r} was to live on an event loop that is closed."
+            self._fail_to_start(StartError(msg, reason=LOOP_CLOSED))
+
+    def _find_loop(self) -> asyncio.AbstractEventLoop | None:
+        owner = self.owner
+        loop = owner.life.loop if isinstance(owner, Ref) else owner
+        self._home = home = None if loop is None else _homes.get(loop)
+        if home is not None:
+            home.move_in(self.life)
+        elif isinstance(owner, Ref):
+            # Its owner ended at this moment.
+            return None
         return loop
 
-    def _end_with(self, owner: Life) -> None:
-        life = self.life
-
-        def end(ended: ReplyFuture[ExitReason]) -> None:
-            life.end_from_outside(ended.get())
-
-        owner.ended.on_done(end)
-        life.before_end(lambda _reason: owner.ended.forget(end))
+    def _fail_to_start(self, error: StartError) -> None:
+        self.life.started.reject(error)
+        self.life.end(error.reason)
+        self._leave()
 
     def _begin_task(
         self, loop: asyncio.AbstractEventLoop, context: contextvars.Context
     ) -> None:
         life = self.life
         life.thread = threading.current_thread()
-        task = loop.create_task(self._live_on_loop(), context=context)
-        life.on_abandon = lambda: call_soon(loop, task.cancel)
-        if life.over():
-            # Ended from outside before it began, when there was no task to cancel.
-            task.cancel()
+        task = loop.create_task(self._live_on_loop(), name=life.label, context=context)
+        # Cancelled before its first step, it would not even leave.
+        task.add_done_callback(self._leave_if_never_begun)
+
+    def _after_life(self) -> None:
+        self._leave()
+
+    def _leave_if_never_begun(self, _task: asyncio.Task[None]) -> None:
+        if not self.life.entered:
+            self._leave()
+
+    def _leave(self) -> None:
+        super()._leave()
+        if self._home is not None:
+            self._home.move_out(self.life)
+
+    def _lose_loop(self) -> None:
+        """The loop was closed and will never run this actor again: it ends here."""
+        task = self._task
+        if task is not None:
+            leave_task(task)
+        self.life.end(LOOP_CLOSED)
+        self._leave()
 
 
 async def alaunch(actor: LoopActor) -> None:
@@ -169,8 +284,20 @@ async def alaunch(actor: LoopActor) -> None:
     """
     life = actor.life
     begin(actor)
-    await settled(life.started)
-    if life.started.failed():
-        # Its end comes from this same loop, which must not be blocked meanwhile.
-        await settled(life.ended)
+    try:
+        await settled(life.started)
+        if life.started.failed():
+            # Its end comes from this same loop, which must not be blocked meanwhile.
+            await settled(life.ended)
+    except asyncio.CancelledError:
+        # Nobody will ever know this actor.
+        life.end_from_outside(KILLED)
+        raise
     conclude(life, timeout=None)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

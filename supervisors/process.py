@@ -9,7 +9,7 @@ the last lines are kept. It is stopped by closing its input, then `SIGTERM`, the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from supervisors._callbacks import Stop
 from supervisors._future import ReplyFuture
@@ -71,6 +71,7 @@ class ProcessActor(Actor):
         self._run: _Run | None = None
         self._output = OutputTail(spec.kept_lines, spec.kept_bytes)
         self.life.output = self._output.lines
+        self.life.process_id = self._pid_now
         # A kill runs no clean-up of ours, and must not leave the process behind.
         self.life.before_end(self._kill_process)
 
@@ -82,6 +83,14 @@ class ProcessActor(Actor):
         """The program's process id, while there is a process."""
         process = None if self._run is None else self._run.process
         return None if process is None else process.started.get()
+
+    def _pid_now(self) -> int | None:
+        """As `pid`, for other threads: waits for nothing."""
+        run = self._run
+        process = None if run is None else run.process
+        if process is None or not process.started.done() or process.started.failed():
+            return None
+        return cast("int", process.started.get())
 
     def on_start(self) -> None:
         """Start the process, and wait until it is ready, as the spec says."""

@@ -17,7 +17,7 @@ from supervisors._acall import acall
 from supervisors._current import current_life, on_event_loop
 from supervisors._future import ReplyFuture
 from supervisors._life import Life, StopFor
-from supervisors._waiting import await_reply
+from supervisors._waiting import give_up, note, strike_off
 from supervisors.errors import BlockingCallError, SelfCallError
 from supervisors.exits import (
     KILLED,
@@ -26,7 +26,13 @@ from supervisors.exits import (
     SHUTDOWN,
     ExitReason,
 )
-from supervisors.scope import check_scopes, current_scopes, sends_are_void
+from supervisors.scope import (
+    check_scopes,
+    current_scopes,
+    scopes_of,
+    sends_are_void,
+    time_left,
+)
 
 if TYPE_CHECKING:
     from supervisors.actor import Actor
@@ -104,8 +110,29 @@ class Ref(pykka.ActorRef[A]):
             ScopeCancelledError: The work this call belongs to was given up.
             SelfCallError: An actor called itself.
         """
-        check_not_on_event_loop(self.life.label)
-        return await_reply(self.submit(message), timeout, self.life)
+        life, here = self.life, current_life()
+        if here is life:
+            raise _self_call(life.label)
+        check_not_on_event_loop(life.label)
+        scopes = scopes_of(here)
+        if scopes:
+            check_scopes(scopes)
+            timeout = time_left(timeout, scopes)
+        # All that can be done before the message is sent is done before: whatever the
+        # caller still does once the actor is awake, both do it one after the other.
+        future: ReplyFuture[Any] = ReplyFuture()
+        latch = future.latch()
+        note(future, here, life)
+        try:
+            life.inbox.put(Envelope(message, reply_to=future))
+            for scope in scopes:
+                scope.opened(future)
+            latch.acquire(timeout=-1 if timeout is None else max(timeout, 0.0))
+        finally:
+            strike_off(future)
+        if not future.done():
+            give_up(future, timeout, life)
+        return future.get()
 
     async def acall(
         self, message: Any, timeout: float | None = DEFAULT_CALL_TIMEOUT

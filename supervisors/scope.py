@@ -13,7 +13,7 @@ import contextlib
 import contextvars
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from supervisors._current import current_life
 from supervisors._future import ReplyFuture
@@ -21,6 +21,9 @@ from supervisors._mailbox import remaining
 from supervisors.clock import SYSTEM_CLOCK
 from supervisors.errors import ScopeCancelledError
 from supervisors.log import logger
+
+if TYPE_CHECKING:
+    from supervisors._life import Life
 
 _NO_TAGS: Mapping[str, Any] = MappingProxyType({})
 
@@ -138,8 +141,12 @@ def current_scope() -> Scope | None:
 
 def current_scopes() -> tuple[Scope, ...]:
     """All scopes this thread or task works in, the innermost last."""
+    return scopes_of(current_life())
+
+
+def scopes_of(life: Life | None) -> tuple[Scope, ...]:
+    """The same, for code that knows in which actor it is."""
     scopes = _scopes.get()
-    life = current_life()
     if life is None or scopes is None:
         return scopes or ()
     # Missing when the actor runs its work in a context from elsewhere.

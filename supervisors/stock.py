@@ -75,7 +75,11 @@ class StockHost(Actor):
         """Tell the guest of a crash."""
         self._guest.on_failure(exception_type, exception_value, traceback)
 
-    def _received(self, message: Any) -> Any:
+    def on_receive(self, message: Any) -> Any:
+        """Hand a message to the guest, as Pykka does."""
+        return self._handle_receive(message)
+
+    def _handle_receive(self, message: Any) -> Any:
         return self._guest._handle_receive(message)  # noqa: SLF001 - Pykka's hook
 
     def _handle(self, envelope: Envelope[Any]) -> None:

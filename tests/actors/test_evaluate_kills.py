@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -112,8 +111,9 @@ def test_client_killed_five_times_and_cache_three_times(
     check_counted_once(result, provider)
     assert killer.kills == 8
     assert result.restarts == 8
-    # A killed client adopts what the wire has open, so nothing is paid twice.
-    assert Counter(result.fates()) == Counter({Fate.ANSWERED: COUNT})
+    # A killed client adopts what the wire has open, so nothing is paid twice. One that
+    # dies with a request in hand never sends it, and the next one sends it instead.
+    assert set(result.fates()) <= {Fate.ANSWERED, Fate.RESTARTED}
     assert len(provider.bill) == COUNT
 
 

@@ -145,7 +145,7 @@ def test_a_log_that_breaks_keeps_nobody_waiting(
     def broken() -> Any:
         raise OSError("disk full")
 
-    monkeypatch.setattr("supervisors.actor.logger", broken)
+    monkeypatch.setattr("supervisors._actor_loop.logger", broken)
     ref = Fragile.start("asked", ValueError())
 
     with pytest.raises(ActorDownError):

@@ -177,3 +177,14 @@ def test_an_answer_may_send_to_the_mailbox_that_gives_it() -> None:
     together(lambda: mailbox.put(Envelope("first")))
 
     assert [answered.expect(), answered.expect()] == ["first", "second"]
+
+
+def test_a_forked_child_does_not_wait_for_a_thread_of_its_parent() -> None:
+    mailbox, answered = BoundedMailbox().bound(1), Probe()
+    # As a thread of the parent leaves it, when the fork comes while it is sending.
+    mailbox._counting.acquire()
+
+    mailbox.lose(answered)
+    mailbox.put(Envelope("in the child"))
+
+    assert answered.expect().message == "in the child"

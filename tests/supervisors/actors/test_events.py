@@ -7,10 +7,26 @@ import threading
 
 import pytest
 
-from supervisors import Event, Events, Supervisor
+from supervisors import (
+    ChildSpec,
+    ConfigError,
+    Event,
+    Events,
+    MailboxFullError,
+    StartError,
+    Supervisor,
+    SupervisorActor,
+)
 from supervisors import events as names
-from supervisors.testing import Probe
-from tests.supervisors.actors.parts import Scripted, boom, worker
+from supervisors.testing import ManualClock, Probe
+from tests.supervisors.actors.parts import (
+    Block,
+    Scripted,
+    Told,
+    boom,
+    letting_go,
+    worker,
+)
 
 
 def test_a_handler_gets_the_events_of_its_prefix() -> None:
@@ -51,14 +67,17 @@ def test_a_handler_that_raises_is_detached_and_reported_once(
         calls.append(event)
         raise ValueError("bad handler")
 
-    events.attach(bad)
+    events.attach(bad, handler_id="bad")
     events.attach(seen.append)
     with caplog.at_level(logging.ERROR, "supervisors"):
         events.emit(("a",))
         events.emit(("a",))
 
     assert len(calls) == 1
-    assert len(seen) == 2
+    assert [event.name for event in seen] == [names.HANDLER_FAILED, ("a",), ("a",)]
+    assert seen[0].metadata["handler_id"] == "bad"
+    assert seen[0].metadata["event"] == ("a",)
+    assert isinstance(seen[0].metadata["error"], ValueError)
     assert len(caplog.records) == 1
 
 
@@ -88,7 +107,10 @@ def test_handlers_may_come_and_go_while_others_emit() -> None:
 def test_a_tree_tells_what_happens_to_its_children() -> None:
     events = Events()
     probe = Probe()
-    events.attach(lambda event: probe((event.name, event.metadata.get("child_id"))))
+    events.attach(
+        lambda event: probe((event.name, event.metadata.get("child_id"))),
+        ("supervisors", "child"),
+    )
     with Supervisor.start([worker("w")], events=events) as top:
         top.handle("w").cast(boom)
 
@@ -109,3 +131,136 @@ def test_a_handler_that_raises_does_not_harm_the_tree() -> None:
     events.attach(bad)
     with Supervisor.start([worker("w", Scripted)], events=events) as top:
         assert top.handle("w").call(lambda actor: 1) == 1
+
+
+def test_a_handler_with_several_prefixes_is_called_once_for_each_event() -> None:
+    events = Events()
+    seen: list[tuple[str, ...]] = []
+    events.attach_many(
+        lambda event: seen.append(event.name), [("a",), ("a", "b"), ("c",)]
+    )
+
+    for name in (("a", "b"), ("c", "d"), ("d",)):
+        events.emit(name)
+
+    assert seen == [("a", "b"), ("c", "d")]
+
+
+def test_a_handlers_id_is_unique_until_it_is_detached() -> None:
+    events = Events()
+    events.attach(lambda event: None, ("a",), handler_id="log")
+
+    with pytest.raises(ConfigError, match="the id 'log' already"):
+        events.attach(lambda event: None, handler_id="log")
+    assert events.detach("log")
+    assert not events.detach("log")
+    assert events.attach(lambda event: None, handler_id="log") == "log"
+
+
+def test_handlers_are_listed_by_what_they_want() -> None:
+    events = Events()
+    events.attach(print, ("a", "b"), handler_id="narrow")
+    events.attach(print, (), handler_id="all")
+    events.attach(print, ("c",), handler_id="other")
+
+    assert [each.handler_id for each in events.handlers(("a",))] == ["narrow", "all"]
+    assert [each.handler_id for each in events.handlers()] == ["narrow", "all", "other"]
+
+
+def test_a_span_tells_of_start_and_stop_with_its_duration() -> None:
+    clock = ManualClock()
+    events = Events(clock)
+    seen: list[Event] = []
+    events.attach(seen.append)
+
+    with events.span(("work",), who="me") as more:
+        clock.advance(2.5)
+        more["count"] = 3
+
+    start, stop = seen
+    assert (start.name, stop.name) == (("work", "start"), ("work", "stop"))
+    assert stop.measurements == {"seconds": 2.5}
+    assert stop.metadata["who"] == "me"
+    assert stop.metadata["count"] == 3
+    assert start.metadata["span"] is stop.metadata["span"]
+
+
+def test_a_span_tells_of_an_exception_and_lets_it_pass() -> None:
+    events = Events()
+    seen: list[Event] = []
+    events.attach(seen.append, ("work", "exception"))
+    error = KeyError("missing")
+
+    with pytest.raises(KeyError), events.span(("work",), who="me"):
+        raise error
+
+    (event,) = seen
+    assert event.metadata["error"] is error
+    assert event.metadata["who"] == "me"
+    assert event.measurements["seconds"] >= 0
+
+
+def test_a_supervisor_tells_of_its_start_and_of_every_kind_of_end() -> None:
+    events = Events()
+    probe = Probe()
+    events.attach(
+        lambda event: probe((event.name[-1], event.metadata["path"])),
+        ("supervisors", "supervisor"),
+    )
+    branch = ChildSpec(
+        id="branch",
+        name="branch",
+        actor=SupervisorActor,
+        args=((worker("w"),),),
+        kind="supervisor",
+    )
+    with Supervisor.start([branch], events=events) as top:
+        assert [probe.expect() for _ in range(2)] == [
+            ("start", ("branch",)),
+            ("start", ()),
+        ]
+
+        top.registry.resolve("branch").kill()
+
+        assert probe.expect() == ("stop", ("branch",))
+        assert probe.expect() == ("start", ("branch",))
+    assert probe.expect() == ("stop", ("branch",))
+    assert probe.expect() == ("stop", ())
+    probe.expect_nothing()
+
+
+def test_a_supervisor_that_did_not_start_tells_of_neither() -> None:
+    events = Events()
+    probe = Probe()
+    events.attach(probe, ("supervisors", "supervisor"))
+    failing = worker("w", Told, args=(Probe(),), kwargs={"fails": lambda: True})
+
+    with pytest.raises(StartError):
+        Supervisor.start([failing], events=events)
+
+    probe.expect_nothing()
+
+
+def test_a_refused_message_is_told_with_its_class() -> None:
+    class Narrow(Scripted):
+        mailbox_limit = 1
+
+    events = Events()
+    seen: list[Event] = []
+    events.attach(seen.append, names.MAILBOX_FULL)
+    with (
+        letting_go(Block()) as block,
+        Supervisor.start([worker("w", Narrow)], events=events) as top,
+    ):
+        handle = top.handle("w")
+        handle.cast(block)
+        block.inside()
+        handle.cast(block)
+
+        with pytest.raises(MailboxFullError):
+            handle.cast(block)
+
+        (event,) = seen
+        assert event.metadata == {"path": ("w",), "message": "Block"}
+        assert event.measurements == {"limit": 1}
+        block.release.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,6 +23,7 @@ from supervisors import (
     Ref,
     SelfCallError,
     Shutdown,
+    _links,
 )
 from supervisors.testing import Probe
 from tests.supervisors.actors.parts import (
@@ -250,6 +252,30 @@ def test_after_unlink_nothing_comes_any_more() -> None:
             second.kill()
 
 
+def test_unlink_waits_for_a_signal_that_is_being_delivered() -> None:
+    untied = threading.Event()
+    with letting_go(Block()) as delivery, running(Trapping, print) as ref:
+        other = Scripted.start()
+        link(ref, other)
+        ref.life.on_signal = lambda reason, source: delivery(None)
+
+        def untie() -> None:
+            ref.life.unlink(other.life)
+            untied.set()
+
+        killer = threading.Thread(target=other.kill)
+        killer.start()
+        delivery.inside()
+        unlinker = threading.Thread(target=untie)
+        unlinker.start()
+
+        assert not untied.wait(0.05)
+        delivery.release.set()
+        assert untied.wait(WAIT)
+        killer.join(WAIT)
+        unlinker.join(WAIT)
+
+
 def kill_all(refs: Iterable[Ref[Any]]) -> None:
     for ref in refs:
         ref.kill()
@@ -290,3 +316,25 @@ def test_a_crash_under_a_link_carries_what_was_raised() -> None:
         other.cast(crash)
 
         assert probe.expect() == ExitSignal(other, Crashed(error))
+
+
+def test_a_forked_child_does_not_wait_for_a_thread_of_its_parent() -> None:
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with _links._ties:
+            held.set()
+            let_go.wait(WAIT)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(WAIT)
+    with running(Scripted) as ref, running(Scripted) as other:
+        # What the child does after the fork.
+        _links._forget_holder()
+        link(ref, other)
+
+        assert other.life in ref.life.links
+        ref.call(lambda actor: actor.unlink(other))
+    let_go.set()
+    holder.join(WAIT)

@@ -19,13 +19,18 @@ from supervisors import (
     NO_REPLY,
     Actor,
     ActorDownError,
+    CallTimeoutError,
     Normal,
     Ref,
+    Scope,
+    SelfCallError,
     Supervisor,
     SupervisorActor,
+    within,
 )
 from supervisors._future import ReplyFuture
 from supervisors._mailbox import Mailbox
+from supervisors._waiting import open_calls
 from supervisors.testing import Probe
 from tests.supervisors.actors.parts import (
     WAIT,
@@ -80,14 +85,57 @@ def test_the_stop_message_is_made_without_arguments() -> None:
     "name",
     [
         "_create_actor_inbox",
-        "_create_future",
         "_start_actor_loop",
         "_actor_loop",
         "_handle_receive",
+        # A stock class that has its own of these cannot be supervised.
+        "_actor_loop_setup",
+        "_actor_loop_running",
+        "_actor_loop_teardown",
+        "_stop",
     ],
 )
-def test_the_hooks_we_override_are_pykkas(name: str) -> None:
+def test_the_hooks_we_know_are_pykkas(name: str) -> None:
     assert callable(getattr(PykkaActor, name))
+    assert callable(getattr(pykka.ThreadingActor, name))
+
+
+def test_a_ref_and_an_actor_hold_each_other_by_names_we_set() -> None:
+    class Stock(pykka.ThreadingActor):
+        pass
+
+    stock: Any = Stock()
+
+    assert stock._actor_ref._actor_weakref() is stock
+    assert set(vars(stock)) == {
+        "actor_urn",
+        "actor_inbox",
+        "actor_stopped",
+        "_actor_ref",
+    }
+
+
+def test_an_instance_may_have_a_mailbox_hook_of_its_own() -> None:
+    stock: Any = pykka.ThreadingActor.__new__(pykka.ThreadingActor)
+    mailbox = Mailbox()
+    vars(stock)["_create_actor_inbox"] = lambda: mailbox
+
+    stock.__init__()
+
+    assert stock.actor_inbox is mailbox
+    assert stock._actor_ref.actor_inbox is mailbox
+
+
+def test_a_future_has_a_hook_that_we_keep_on_the_class() -> None:
+    future: Any = pykka.ThreadingFuture()
+
+    assert future._get_hook is None
+    assert not hasattr(ReplyFuture.__dict__["_get_hook"], "__get__")
+
+
+def test_proxies_look_at_the_actor_behind_a_ref() -> None:
+    with running(Account) as ref:
+        assert ref._actor_weakref() is ref.proxy()._actor
 
 
 def test_the_constructor_makes_the_mailbox_by_our_hook() -> None:
@@ -95,7 +143,6 @@ def test_the_constructor_makes_the_mailbox_by_our_hook() -> None:
     ref: Any = actor.actor_ref
 
     assert type(actor.actor_inbox) is Mailbox
-    assert type(actor._create_future()) is ReplyFuture
     assert ref.actor_inbox is actor.actor_inbox
     assert ref.actor_stopped is actor.actor_stopped
     assert actor._actor_ref is ref
@@ -129,6 +176,48 @@ def test_ask_and_tell() -> None:
 
         assert ref.ask(lambda actor: actor.seen) == "told"
         assert ref.ask(lambda actor: 3, block=False).get(timeout=WAIT) == 3
+
+
+def test_asking_or_stopping_oneself_is_an_error_and_no_deadlock() -> None:
+    def ask_myself(actor: Any) -> list[str]:
+        refused = []
+        for ask in (actor.actor_ref.ask, actor.actor_ref.call):
+            with pytest.raises(SelfCallError, match="called itself"):
+                ask(nothing)
+            refused.append(ask.__name__)
+        with pytest.raises(SelfCallError):
+            actor.actor_ref.stop()
+        return refused
+
+    with running(Scripted) as ref:
+        assert ref.ask(ask_myself) == ["ask", "call"]
+
+
+def test_an_actor_may_promise_itself_an_answer() -> None:
+    with running(Scripted) as ref:
+        promise = ref.ask(lambda actor: actor.actor_ref.ask(nothing, block=False))
+
+        assert promise.get(timeout=WAIT) is None
+
+
+def test_an_ask_that_timed_out_leaves_nothing_and_its_answer_is_dropped() -> None:
+    with running(Scripted) as ref, letting_go(Block()) as block:
+        before = open_calls()
+        with pytest.raises(CallTimeoutError):
+            ref.ask(block, timeout=0.01)
+        assert open_calls() == before
+        block.release.set()
+
+        assert ref.ask(lambda actor: "next") == "next"
+
+
+def test_a_stop_is_no_part_of_the_work_that_was_given_up() -> None:
+    ref = Scripted.start()
+    scope = Scope("work")
+    scope.cancel("enough")
+
+    with within(scope):
+        assert ref.stop(timeout=WAIT)
 
 
 def test_ask_with_a_timeout_raises_pykkas() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from supervisors import Killed, Shutdown
+from supervisors._suspension import Suspension
 from supervisors.testing import Probe, ProbeActor
 from tests.supervisors.actors.parts import (
     WAIT,
@@ -151,3 +152,15 @@ def test_many_who_suspend_and_resume_at_once_leave_it_running() -> None:
         assert ref.call(lambda actor: "goes on", WAIT) == "goes on"
         assert ref.suspend(WAIT)
         ref.resume()
+
+
+def test_all_who_suspend_at_once_wait_for_the_same_standstill() -> None:
+    with switch_interval(1e-6):
+        for _ in range(200):
+            suspension = Suspension()
+            promises: list[object] = []
+
+            together(*[lambda: promises.append(suspension.begin())] * 4)  # noqa: B023 - run at once
+
+            assert len(promises) == 4
+            assert len({id(promise) for promise in promises}) == 1

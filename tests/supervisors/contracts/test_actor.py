@@ -1,4 +1,4 @@
-"""One actor's life: start, messages, late replies, timers, end."""
+"""One actor's life, in a thread or on a loop: start, messages, replies, timers, end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import queue
 import threading
 from typing import Any
 
+import pykka
 import pytest
 
 from supervisors import (
@@ -28,20 +29,17 @@ from supervisors import (
     StartError,
     Stop,
     Surroundings,
-    _census,
 )
-from supervisors._launch import launch
 from supervisors.testing import ManualClock, Probe, ProbeActor
 from tests.supervisors.actors.parts import (
     WAIT,
-    Block,
     BoomError,
     Scripted,
     boom,
     letting_go,
     nothing,
-    running,
 )
+from tests.supervisors.contracts.homes import Threads
 
 
 class Hooks(Scripted):
@@ -68,8 +66,8 @@ class Starts(Actor):
         super().__init__()
         self.step = step
 
-    def on_start(self) -> None:
-        self.step(self)
+    def on_start(self) -> Any:
+        return self.step(self)
 
 
 def raising(error: BaseException) -> Any:
@@ -82,83 +80,115 @@ def raising(error: BaseException) -> Any:
 # Start.
 
 
-def test_start_returns_when_on_start_is_done() -> None:
+def test_start_returns_when_on_start_is_done(home: Threads) -> None:
     done: list[str] = []
 
-    with running(Starts, lambda actor: done.append(threading.current_thread().name)):
+    with home.running(
+        Starts, lambda actor: done.append(threading.current_thread().name)
+    ):
         assert len(done) == 1
 
     assert done != [threading.current_thread().name]
 
 
-def test_a_failing_on_start_raises_with_its_cause_and_leaves_nothing() -> None:
+def test_a_failing_on_start_raises_with_its_cause_and_leaves_nothing(
+    home: Threads,
+) -> None:
     with pytest.raises(StartError, match="did not start: boom") as caught:
-        Starts.start(raising(BoomError("boom")))
+        home.start(Starts, raising(BoomError("boom")))
 
     assert isinstance(caught.value.__cause__, BoomError)
     assert isinstance(caught.value.reason, Crashed)
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
-def test_on_start_may_raise_anything(error: BaseException) -> None:
-    with running(Scripted) as bystander:
+def test_on_start_may_raise_anything(home: Threads, error: BaseException) -> None:
+    with home.running(Scripted) as bystander:
         with pytest.raises(StartError) as caught:
-            Starts.start(raising(error))
+            home.start(Starts, raising(error))
 
         assert caught.value.reason == Crashed(error)
         assert bystander.is_alive()
 
 
-def test_on_start_may_choose_the_reason() -> None:
+def test_on_start_may_choose_the_reason(home: Threads) -> None:
     with pytest.raises(StartError) as caught:
-        Starts.start(raising(Stop(Failed("no disk"))))
+        home.start(Starts, raising(Stop(Failed("no disk"))))
 
     assert caught.value.reason == Failed("no disk")
 
 
-def test_ignore_is_handed_to_the_starter() -> None:
+def test_ignore_is_handed_to_the_starter(home: Threads) -> None:
     with pytest.raises(Ignore):
-        Starts.start(raising(Ignore()))
+        home.start(Starts, raising(Ignore()))
 
 
-def test_a_constructor_that_raises_does_so_in_the_starter() -> None:
+def test_a_constructor_that_raises_does_so_in_the_starter(home: Threads) -> None:
     class Broken(Actor):
         def __init__(self) -> None:
             super().__init__()
             raise BoomError("no")
 
     with pytest.raises(BoomError, match="no"):
-        Broken.start()
+        home.start(Broken)
 
 
-def test_a_start_that_takes_too_long_is_given_up() -> None:
-    with letting_go(Block()) as block:
-        actor = Starts(block)
+def test_a_start_that_takes_too_long_is_given_up(home: Threads) -> None:
+    with letting_go(home.block()) as block:
+        actor = home.make(Starts, block)
 
         with pytest.raises(StartError, match="did not start within"):
-            launch(actor, timeout=0.02)
+            home.launch(actor, timeout=0.02)
 
         assert actor.life.ended.get(timeout=WAIT) == Killed()
-        assert actor.life in _census.zombies()
+        home.expect_abandoned(actor.life)
 
 
-def test_an_actor_killed_before_its_thread_runs_never_starts() -> None:
+def test_an_actor_killed_before_its_thread_runs_never_starts(home: Threads) -> None:
     started: list[Any] = []
-    actor = Starts(started.append)
+    actor = home.make(Starts, started.append)
     actor.actor_ref.kill()
 
     with pytest.raises(StartError):
-        launch(actor, timeout=WAIT)
+        home.launch(actor)
 
     assert actor.life.thread_left.wait(WAIT)
     assert started == []
 
 
+def test_an_actor_that_gets_no_thread_does_not_start_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_thread(job: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("supervisors._actor_loop.THREADS.run", no_thread)
+
+    with pytest.raises(StartError, match="can't start new thread") as caught:
+        Scripted.start()
+
+    assert isinstance(caught.value.reason, Crashed)
+    assert pykka.ActorRegistry.get_all() == []
+
+
+def test_on_end_may_give_another_reason() -> None:
+    class Particular(Scripted):
+        def on_end(self, reason: Any) -> None:
+            self.exit(Failed("on second thoughts"))
+
+    ref = Particular.start()
+    ref.shutdown()
+
+    assert ref.wait(WAIT) == Failed("on second thoughts")
+
+
 # Crashes and refusals.
 
 
-def test_a_crash_under_call_ends_the_actor_and_tells_the_caller_why() -> None:
-    ref = Scripted.start()
+def test_a_crash_under_call_ends_the_actor_and_tells_the_caller_why(
+    home: Threads,
+) -> None:
+    ref = home.start(Scripted)
 
     with pytest.raises(ActorDownError, match="crashed: BoomError: boom") as caught:
         ref.call(boom)
@@ -169,8 +199,8 @@ def test_a_crash_under_call_ends_the_actor_and_tells_the_caller_why() -> None:
     assert isinstance(reason.exception, BoomError)
 
 
-def test_whoever_is_told_of_a_death_finds_the_actor_dead() -> None:
-    ref = Scripted.start()
+def test_whoever_is_told_of_a_death_finds_the_actor_dead(home: Threads) -> None:
+    ref = home.start(Scripted)
     alive: list[bool] = []
     # Runs before anybody is told.
     ref.life.before_end(lambda reason: alive.append(ref.is_alive()))
@@ -182,9 +212,10 @@ def test_whoever_is_told_of_a_death_finds_the_actor_dead() -> None:
 
 
 def test_a_crash_under_cast_ends_the_actor_and_is_reported(
+    home: Threads,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    ref = Scripted.start()
+    ref = home.start(Scripted)
 
     with caplog.at_level(logging.ERROR, "supervisors"):
         ref.cast(boom)
@@ -195,9 +226,9 @@ def test_a_crash_under_cast_ends_the_actor_and_is_reported(
     assert isinstance(record.exc_info[1], BoomError)
 
 
-def test_callers_that_wait_get_the_reason_and_the_cause() -> None:
-    ref = Scripted.start()
-    with letting_go(Block()) as block:
+def test_callers_that_wait_get_the_reason_and_the_cause(home: Threads) -> None:
+    ref = home.start(Scripted)
+    with letting_go(home.block()) as block:
         ref.cast(block)
         ref.cast(boom)
         waiting = [ref.submit(nothing) for _ in range(3)]
@@ -212,8 +243,8 @@ def test_callers_that_wait_get_the_reason_and_the_cause() -> None:
     assert len({id(error) for error in errors}) == 3
 
 
-def test_refuse_gives_the_caller_an_error_and_the_actor_lives() -> None:
-    with running(Scripted) as ref:
+def test_refuse_gives_the_caller_an_error_and_the_actor_lives(home: Threads) -> None:
+    with home.running(Scripted) as ref:
         with pytest.raises(BoomError, match="no"):
             ref.call(lambda actor: Refuse(BoomError("no")))
 
@@ -221,9 +252,11 @@ def test_refuse_gives_the_caller_an_error_and_the_actor_lives() -> None:
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), GeneratorExit()])
-def test_whatever_a_handler_raises_ends_this_actor_only(error: BaseException) -> None:
-    with running(Scripted) as bystander:
-        ref = Scripted.start()
+def test_whatever_a_handler_raises_ends_this_actor_only(
+    home: Threads, error: BaseException
+) -> None:
+    with home.running(Scripted) as bystander:
+        ref = home.start(Scripted)
 
         with pytest.raises(ActorDownError) as caught:
             ref.call(raising(error))
@@ -233,8 +266,8 @@ def test_whatever_a_handler_raises_ends_this_actor_only(error: BaseException) ->
         assert bystander.call(lambda actor: "here") == "here"
 
 
-def test_stop_in_a_handler_ends_with_that_reason() -> None:
-    ref = Scripted.start()
+def test_stop_in_a_handler_ends_with_that_reason(home: Threads) -> None:
+    ref = home.start(Scripted)
 
     with pytest.raises(ActorDownError) as caught:
         ref.call(raising(Stop(Shutdown("done"))))
@@ -243,8 +276,8 @@ def test_stop_in_a_handler_ends_with_that_reason() -> None:
     assert ref.wait(WAIT) == Shutdown("done")
 
 
-def test_exit_answers_the_message_in_hand_and_then_ends() -> None:
-    ref = Scripted.start()
+def test_exit_answers_the_message_in_hand_and_then_ends(home: Threads) -> None:
+    ref = home.start(Scripted)
 
     def last(actor: Actor) -> str:
         actor.exit(Failed("enough"))
@@ -254,9 +287,9 @@ def test_exit_answers_the_message_in_hand_and_then_ends() -> None:
     assert ref.wait(WAIT) == Failed("enough")
 
 
-def test_shutdown_is_ahead_of_the_messages_that_wait() -> None:
-    ref = Scripted.start()
-    with letting_go(Block()) as block:
+def test_shutdown_is_ahead_of_the_messages_that_wait(home: Threads) -> None:
+    ref = home.start(Scripted)
+    with letting_go(home.block()) as block:
         first = ref.submit(block)
         second = ref.submit(nothing)
         block.inside()
@@ -268,8 +301,10 @@ def test_shutdown_is_ahead_of_the_messages_that_wait() -> None:
     assert caught.value.reason == Shutdown("now")
 
 
-def test_a_message_taken_when_the_stop_was_asked_for_is_not_handled() -> None:
-    ref = Scripted.start()
+def test_a_message_taken_when_the_stop_was_asked_for_is_not_handled(
+    home: Threads,
+) -> None:
+    ref = home.start(Scripted)
     # The moment before the last step of asking: the wish is there, the poke is not.
     ref.life._stop_wanted = Shutdown("now")
     ref.life.attention = True
@@ -283,14 +318,14 @@ def test_a_message_taken_when_the_stop_was_asked_for_is_not_handled() -> None:
 # Late replies.
 
 
-def test_a_reply_may_come_later_and_from_another_thread() -> None:
+def test_a_reply_may_come_later_and_from_another_thread(home: Threads) -> None:
     tokens: queue.SimpleQueue[ReplyToken] = queue.SimpleQueue()
 
     def later(actor: Actor) -> Any:
         tokens.put(actor.reply_token())
         return NO_REPLY
 
-    with running(Scripted) as ref:
+    with home.running(Scripted) as ref:
         future = ref.submit(later)
         token = tokens.get(timeout=WAIT)
         outcomes: list[bool] = []
@@ -308,21 +343,21 @@ def test_a_reply_may_come_later_and_from_another_thread() -> None:
         assert not token.fail(BoomError("too late"))
 
 
-def test_a_token_may_fail_the_call() -> None:
+def test_a_token_may_fail_the_call(home: Threads) -> None:
     def refuse(actor: Actor) -> Any:
         actor.reply_token().fail(BoomError("no"))
         return NO_REPLY
 
-    with running(Scripted) as ref, pytest.raises(BoomError, match="no"):
+    with home.running(Scripted) as ref, pytest.raises(BoomError, match="no"):
         ref.call(refuse)
 
 
-def test_tokens_that_are_open_at_the_end_are_failed() -> None:
+def test_tokens_that_are_open_at_the_end_are_failed(home: Threads) -> None:
     def keep(actor: Any) -> Any:
         actor.kept = actor.reply_token()
         return NO_REPLY
 
-    ref = Scripted.start()
+    ref = home.start(Scripted)
     future = ref.submit(keep)
     token = ref.call(lambda actor: actor.kept)
     ref.cast(boom)
@@ -333,8 +368,8 @@ def test_tokens_that_are_open_at_the_end_are_failed() -> None:
     assert not token.reply("too late")
 
 
-def test_the_token_of_a_cast_goes_nowhere() -> None:
-    with running(Scripted) as ref:
+def test_the_token_of_a_cast_goes_nowhere(home: Threads) -> None:
+    with home.running(Scripted) as ref:
         ref.cast(lambda actor: actor.reply_token().reply("nobody") and NO_REPLY)
 
         assert ref.call(lambda actor: len(actor.life.open_tokens)) == 0
@@ -343,8 +378,8 @@ def test_the_token_of_a_cast_goes_nowhere() -> None:
 # Calls.
 
 
-def test_a_call_times_out_and_its_late_answer_is_dropped() -> None:
-    with running(Scripted) as ref, letting_go(Block()) as block:
+def test_a_call_times_out_and_its_late_answer_is_dropped(home: Threads) -> None:
+    with home.running(Scripted) as ref, letting_go(home.block()) as block:
         with pytest.raises(CallTimeoutError, match=r"did not answer within 0\.02 s"):
             ref.call(block, timeout=0.02)
         block.release.set()
@@ -352,19 +387,19 @@ def test_a_call_times_out_and_its_late_answer_is_dropped() -> None:
         assert ref.call(lambda actor: "next") == "next"
 
 
-def test_an_actor_that_calls_itself_is_refused() -> None:
+def test_an_actor_that_calls_itself_is_refused(home: Threads) -> None:
     def call_myself(actor: Actor) -> Any:
-        return actor.actor_ref.call(nothing)
+        return home.call(actor.actor_ref, nothing)
 
-    ref = Scripted.start()
+    ref = home.start(Scripted)
     with pytest.raises(ActorDownError) as caught:
         ref.call(call_myself)
 
     assert isinstance(caught.value.__cause__, SelfCallError)
 
 
-def test_a_cast_to_a_dead_actor_is_dropped() -> None:
-    ref = Scripted.start()
+def test_a_cast_to_a_dead_actor_is_dropped(home: Threads) -> None:
+    ref = home.start(Scripted)
     ref.kill()
 
     ref.cast(nothing)
@@ -372,8 +407,8 @@ def test_a_cast_to_a_dead_actor_is_dropped() -> None:
     assert len(ref.life.inbox) == 0
 
 
-def test_a_call_to_a_dead_actor_says_why_it_ended() -> None:
-    ref = Scripted.start()
+def test_a_call_to_a_dead_actor_says_why_it_ended(home: Threads) -> None:
+    ref = home.start(Scripted)
     ref.shutdown(Shutdown("over"))
     ref.wait(WAIT)
 
@@ -387,10 +422,12 @@ def test_a_call_to_a_dead_actor_says_why_it_ended() -> None:
 # Kill.
 
 
-def test_a_kill_inside_a_handler_answers_at_once_and_voids_the_late_reply() -> None:
+def test_a_kill_inside_a_handler_answers_at_once_and_voids_the_late_reply(
+    home: Threads,
+) -> None:
     probe = Probe()
-    ref = Hooks.start(probe)
-    with letting_go(Block()) as block:
+    ref = home.start(Hooks, probe)
+    with letting_go(home.block()) as block:
         in_hand = ref.submit(block)
         behind = ref.submit(nothing)
         block.inside()
@@ -403,29 +440,29 @@ def test_a_kill_inside_a_handler_answers_at_once_and_voids_the_late_reply() -> N
             assert caught.value.reason == Killed()
         assert ref.wait(0) == Killed()
         assert not ref.kill()
-        assert ref.life in _census.zombies()
+        home.expect_abandoned(ref.life)
 
     assert ref.life.thread_left.wait(WAIT)
     probe.expect_nothing()
 
 
-def test_an_idle_actor_that_is_killed_gives_its_thread_back() -> None:
+def test_an_idle_actor_that_is_killed_gives_its_thread_back(home: Threads) -> None:
     for _ in range(300):
-        ref = Scripted.start()
+        ref = home.start(Scripted)
 
         assert ref.kill()
 
         assert ref.life.thread_left.wait(WAIT)
 
 
-def test_an_actor_killed_while_it_calls_stops_waiting() -> None:
-    with running(Scripted) as other, letting_go(Block()) as block:
-        ref = Scripted.start()
+def test_an_actor_killed_while_it_calls_stops_waiting(home: Threads) -> None:
+    with home.running(Scripted) as other, letting_go(home.block()) as block:
+        ref = home.start(Scripted)
         started = threading.Event()
 
         def call_other(actor: Actor) -> Any:
             started.set()
-            return other.call(block, timeout=None)
+            return home.call(other, block, None)
 
         ref.cast(call_other)
         assert started.wait(WAIT)
@@ -438,9 +475,9 @@ def test_an_actor_killed_while_it_calls_stops_waiting() -> None:
 # Ends, seen from outside.
 
 
-def test_each_monitor_hears_of_the_end_exactly_once() -> None:
+def test_each_monitor_hears_of_the_end_exactly_once(home: Threads) -> None:
     probe = Probe()
-    ref = Scripted.start()
+    ref = home.start(Scripted)
     ref.monitor(probe)
     ref.monitor(probe)
 
@@ -454,9 +491,9 @@ def test_each_monitor_hears_of_the_end_exactly_once() -> None:
     probe.expect_nothing()
 
 
-def test_of_many_who_kill_one_wins() -> None:
+def test_of_many_who_kill_one_wins(home: Threads) -> None:
     probe = Probe()
-    ref = Scripted.start()
+    ref = home.start(Scripted)
     ref.monitor(probe)
     wins: list[bool] = []
     barrier = threading.Barrier(8)
@@ -476,9 +513,9 @@ def test_of_many_who_kill_one_wins() -> None:
     probe.expect_nothing()
 
 
-def test_an_orderly_end_runs_on_end_and_on_stop() -> None:
+def test_an_orderly_end_runs_on_end_and_on_stop(home: Threads) -> None:
     probe = Probe()
-    ref = Hooks.start(probe)
+    ref = home.start(Hooks, probe)
 
     ref.shutdown()
 
@@ -487,9 +524,9 @@ def test_an_orderly_end_runs_on_end_and_on_stop() -> None:
     probe.expect_nothing()
 
 
-def test_a_crash_runs_on_end_and_on_failure() -> None:
+def test_a_crash_runs_on_end_and_on_failure(home: Threads) -> None:
     probe = Probe()
-    ref = Hooks.start(probe)
+    ref = home.start(Hooks, probe)
 
     ref.cast(boom)
 
@@ -500,12 +537,12 @@ def test_a_crash_runs_on_end_and_on_failure() -> None:
     probe.expect_nothing()
 
 
-def test_an_on_end_that_raises_becomes_the_reason() -> None:
+def test_an_on_end_that_raises_becomes_the_reason(home: Threads) -> None:
     class Untidy(Scripted):
         def on_end(self, reason: Any) -> None:
             raise BoomError("spilled")
 
-    ref = Untidy.start()
+    ref = home.start(Untidy)
     ref.shutdown()
 
     reason = ref.wait(WAIT)
@@ -513,12 +550,14 @@ def test_an_on_end_that_raises_becomes_the_reason() -> None:
     assert str(reason.exception) == "spilled"
 
 
-def test_a_step_at_the_end_that_raises_keeps_nobody_from_the_answer() -> None:
-    ref = Scripted.start()
+def test_a_step_at_the_end_that_raises_keeps_nobody_from_the_answer(
+    home: Threads,
+) -> None:
+    ref = home.start(Scripted)
     done: list[Any] = []
     ref.life.before_end(raising(BoomError("step")))
     ref.life.before_end(done.append)
-    with letting_go(Block()) as block:
+    with letting_go(home.block()) as block:
         ref.cast(block)
         future = ref.submit(nothing)
 
@@ -529,8 +568,8 @@ def test_a_step_at_the_end_that_raises_keeps_nobody_from_the_answer() -> None:
     assert done == [Killed()]
 
 
-def test_finishing_is_an_end_in_order() -> None:
-    ref = Scripted.start()
+def test_finishing_is_an_end_in_order(home: Threads) -> None:
+    ref = home.start(Scripted)
 
     ref.cast(lambda actor: actor.exit())
 
@@ -545,20 +584,21 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-def on_clock(actor: Actor, clock: ManualClock) -> Any:
+def on_clock(home: Threads, actor: Actor, clock: ManualClock) -> Any:
     actor.surroundings = Surroundings(registry=Registry(), events=Events(), clock=clock)
-    launch(actor, timeout=WAIT)
-    return actor.actor_ref
+    return home.launch(actor)
 
 
-def test_timers_fire_in_the_order_of_their_time(clock: ManualClock) -> None:
+def test_timers_fire_in_the_order_of_their_time(
+    home: Threads, clock: ManualClock
+) -> None:
     probe = Probe()
 
     def plan(actor: Actor) -> None:
         for seconds in (30.0, 10.0, 20.0):
             actor.send_after(seconds, lambda actor, at=seconds: probe(at))
 
-    ref = on_clock(Scripted(), clock)
+    ref = on_clock(home, home.make(Scripted), clock)
     ref.call(plan)
     clock.advance(9.9)
     ref.call(nothing)
@@ -573,15 +613,17 @@ def test_timers_fire_in_the_order_of_their_time(clock: ManualClock) -> None:
     ref.shutdown()
 
 
-def test_a_timer_that_is_due_goes_ahead_of_what_waits(clock: ManualClock) -> None:
+def test_a_timer_that_is_due_goes_ahead_of_what_waits(
+    home: Threads, clock: ManualClock
+) -> None:
     probe = Probe()
-    ref = on_clock(ProbeActor(probe), clock)
+    ref = on_clock(home, home.make(ProbeActor, probe), clock)
 
     class Busy(Scripted):
         pass
 
-    busy = on_clock(Busy(), clock)
-    with letting_go(Block()) as block:
+    busy = on_clock(home, home.make(Busy), clock)
+    with letting_go(home.block()) as block:
         busy.call(lambda actor: actor.send_after(5, lambda actor: ref.cast("timer")))
         busy.cast(block)
         block.inside()
@@ -593,8 +635,10 @@ def test_a_timer_that_is_due_goes_ahead_of_what_waits(clock: ManualClock) -> Non
     busy.shutdown()
 
 
-def test_a_dead_actor_no_longer_listens_to_its_clock(clock: ManualClock) -> None:
-    ref = on_clock(Scripted(), clock)
+def test_a_dead_actor_no_longer_listens_to_its_clock(
+    home: Threads, clock: ManualClock
+) -> None:
+    ref = on_clock(home, home.make(Scripted), clock)
     ref.kill()
 
     assert ref.life.thread_left.wait(WAIT)
