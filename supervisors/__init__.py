@@ -36,6 +36,7 @@ from supervisors.errors import (
     SelfCallError,
     StartError,
     SupervisorError,
+    TaskOwnerError,
 )
 from supervisors.estate import Estate
 from supervisors.event_loop import EventLoopActor, LoopActor
@@ -63,11 +64,25 @@ from supervisors.stock import supervised
 from supervisors.supervisor import Supervisor
 from supervisors.supervisor_actor import SupervisorActor, SupervisorOptions
 from supervisors.surroundings import Surroundings
-from supervisors.tasks import Task, TaskActor, TaskSupervisor
+from supervisors.tasks import (
+    Exit,
+    Ok,
+    StreamOptions,
+    Task,
+    TaskActor,
+    TaskStream,
+    TaskSupervisor,
+    TaskSupervisorActor,
+    await_many,
+    stream,
+    yield_many,
+)
 from supervisors.tree import TreeNode, Zombie, snapshot
 from supervisors.waits import Wait, Waits, waits
 
 __all__ = [
+    "NO_REPLY",
+    "SYSTEM_CLOCK",
     "Actor",
     "ActorDownError",
     "AlreadyRegisteredError",
@@ -93,6 +108,7 @@ __all__ = [
     "Event",
     "EventLoopActor",
     "Events",
+    "Exit",
     "ExitReason",
     "ExitSignal",
     "Failed",
@@ -104,10 +120,10 @@ __all__ = [
     "LoopActor",
     "MailboxFullError",
     "Monitor",
-    "NO_REPLY",
     "NoProcess",
     "Normal",
     "NotReady",
+    "Ok",
     "ProcessActor",
     "ProcessEnded",
     "ProcessSpec",
@@ -121,7 +137,6 @@ __all__ = [
     "ReplyToken",
     "Restart",
     "RestartLimitError",
-    "SYSTEM_CLOCK",
     "Scope",
     "ScopeCancelledError",
     "SelfCallError",
@@ -131,6 +146,7 @@ __all__ = [
     "StartError",
     "Stop",
     "Strategy",
+    "StreamOptions",
     "Supervisor",
     "SupervisorActor",
     "SupervisorError",
@@ -139,7 +155,10 @@ __all__ = [
     "SystemClock",
     "Task",
     "TaskActor",
+    "TaskOwnerError",
+    "TaskStream",
     "TaskSupervisor",
+    "TaskSupervisorActor",
     "TooManyZombies",
     "TreeNode",
     "Unregistered",
@@ -147,6 +166,7 @@ __all__ = [
     "Wait",
     "Waits",
     "Zombie",
+    "await_many",
     "current_scope",
     "deadline",
     "draw",
@@ -156,7 +176,9 @@ __all__ = [
     "output_of",
     "port_accepts",
     "snapshot",
+    "stream",
     "supervised",
     "waits",
     "within",
+    "yield_many",
 ]

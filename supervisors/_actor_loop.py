@@ -72,6 +72,8 @@ class ActorLoop(pykka.ThreadingActor):
             enter(None)
             life.thread_left.resolve(None)
             _census.ended(life)
+            # Nothing of the actor is kept by who keeps its life.
+            life.on_signal = None
 
     def _live(self) -> ExitReason:
         """Run from start to end and say why it ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -115,6 +116,7 @@ class Life:
         "ping",
         "process_id",
         "ref",
+        "roll",
         "scope",
         "started",
         "started_at",
@@ -166,6 +168,8 @@ class Life:
         # For actors that run an operating-system process: its last lines, its number.
         self.output: Callable[[], tuple[str, ...]] | None = None
         self.process_id: Callable[[], int | None] | None = None
+        # The tasks of a task supervisor, which are started without asking it.
+        self.roll: Any = None
         self.gave_up: Any = None
         self.gave_up_over: Life | None = None
         self.comes_back = False
@@ -332,7 +336,9 @@ class Life:
     def _finish(self, reason: ExitReason) -> None:
         for step in self._before_end:
             self._take(step, reason)
-        self.inbox.close(lambda envelope: answer_dead(envelope, self.error(reason)))
+        # The mailbox keeps this, so it must not keep the life: tasks come and go by the
+        # thousand, and none is to wait for the garbage collector.
+        self.inbox.close(functools.partial(_answer_of_the_dead, self.label, reason))
         # First what is in hand, then the tokens: a handler that is done at this moment
         # has made its token before it put the message down.
         in_hand = self.in_hand
@@ -361,7 +367,7 @@ class Life:
         Touches nothing that another thread of the parent may have held.
         """
         self._claim = []
-        self.inbox.lose(lambda envelope: answer_dead(envelope, self.error(NO_PROCESS)))
+        self.inbox.lose(functools.partial(_answer_of_the_dead, self.label, NO_PROCESS))
         for future in (self.started, self.thread_left):
             future.settle_without_callbacks(None)
         self.ended.settle_without_callbacks(NO_PROCESS)
@@ -377,9 +383,19 @@ class Life:
 
         A raised error collects the traceback of its raiser, so it is not shared.
         """
-        error = ActorDownError(self.label, reason)
-        error.__cause__ = cause_of(reason)
-        return error
+        return _down_error(self.label, reason)
+
+
+def _down_error(label: str, reason: ExitReason) -> ActorDownError:
+    error = ActorDownError(label, reason)
+    error.__cause__ = cause_of(reason)
+    return error
+
+
+def _answer_of_the_dead(
+    label: str, reason: ExitReason, envelope: Envelope[Any]
+) -> None:
+    answer_dead(envelope, _down_error(label, reason))
 
 
 def answer_dead(envelope: Envelope[Any], error: ActorDownError) -> None:

@@ -49,6 +49,8 @@ class Zombies:
 
     def present(self) -> tuple[Life, ...]:
         """Those whose threads have not left yet."""
+        if not self._lives:
+            return ()
         return tuple(life for life in tuple(self._lives) if life.in_thread())
 
     def too_many(self) -> TooManyZombies | None:

@@ -90,7 +90,7 @@ class Actor(ActorLoop):
         self._begin_life()
 
     def _begin_life(self) -> None:
-        self.life = life = Life(type(self).__name__, self.actor_inbox)
+        self.life = life = self._make_life()
         life.traps = self.trap_exit
         life.ends_at_once = self.ends_at_once
         life.clock = SYSTEM_CLOCK
@@ -103,6 +103,9 @@ class Actor(ActorLoop):
         self._timers: Timers | None = None
         self._continuations: list[Any] = []
         self._idle_due: float | None = None
+
+    def _make_life(self) -> Life:
+        return Life(type(self).__name__, self.actor_inbox)
 
     @property
     def actor_ref(self) -> Ref[Self]:

@@ -13,6 +13,7 @@ SupervisorError
 ├─ MailboxFullError                  the actor's bounded mailbox refused a message
 ├─ SelfCallError                     an actor asked itself
 ├─ BlockingCallError                 an event loop was about to be blocked by a call
+├─ TaskOwnerError (ValueError)       a task was awaited by somebody else than its owner
 └─ ScopeCancelledError               the work that made the call was given up
 ```
 """
@@ -148,6 +149,10 @@ class SelfCallError(SupervisorError):
 
 class BlockingCallError(SupervisorError):
     """An actor on an event loop made a call that would block the loop."""
+
+
+class TaskOwnerError(SupervisorError, ValueError):
+    """A task was waited for, or given up, by somebody else than whoever started it."""
 
 
 class ScopeCancelledError(SupervisorError):

@@ -153,9 +153,9 @@ def scopes_of(life: Life | None) -> tuple[Scope, ...]:
     return scopes if life.scope in scopes else (life.scope, *scopes)
 
 
-def work_only_in(scope: Scope) -> None:
-    """Leave all scopes for one, in this thread's context."""
-    _scopes.set((scope,))
+def work_only_in(*scopes: Scope) -> None:
+    """Leave all scopes for these, in this thread's context; the outermost first."""
+    _scopes.set(scopes)
 
 
 def sends_are_void() -> bool:
@@ -188,6 +188,12 @@ def check_scopes(scopes: tuple[Scope, ...]) -> None:
     """
     for scope in scopes:
         scope.check()
+
+
+def open_in_scopes(call: ReplyFuture[Any]) -> None:
+    """Count a call among those of all scopes this thread or task works in."""
+    for scope in current_scopes():
+        scope.opened(call)
 
 
 def time_left(timeout: float | None, scopes: tuple[Scope, ...]) -> float | None:

@@ -75,7 +75,7 @@ def nothing() -> None:
 
 def run_task(tasks: TaskSupervisor) -> None:
     """Start a task and wait for its end."""
-    assert tasks.start_task(nothing).wait(WAIT) is not None
+    assert tasks.start_child(nothing).wait(WAIT) is not None
 
 
 def run_child(top: DynamicSupervisor, numbers: Iterator[int]) -> None:
@@ -142,7 +142,7 @@ def beside(
 def beside_tasks(size: int) -> Figures:
     tasks = task_supervisor()
     never = threading.Event()
-    return beside(size, lambda: run_task(tasks), lambda: tasks.start_task(never.wait))
+    return beside(size, lambda: run_task(tasks), lambda: tasks.start_child(never.wait))
 
 
 def beside_children(size: int) -> Figures:

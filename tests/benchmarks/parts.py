@@ -109,7 +109,8 @@ def dynamic() -> DynamicSupervisor:
 
 def task_supervisor() -> TaskSupervisor:
     """A supervisor of tasks, at first without any."""
-    return TaskSupervisor(tree(many("many")).registry, "many")
+    spec = TaskSupervisor.child_spec("many")
+    return TaskSupervisor(tree(spec).registry, "many")
 
 
 def echo(number: int) -> ChildSpec:
