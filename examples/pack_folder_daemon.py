@@ -9,10 +9,10 @@ alone, so write `.report` and rename it to `report` when it is complete.
 It is built on `supervisors` alone, and this is its tree:
 
     root            rest_for_one: a new desk begins with an empty table
+    ├─ chaos        with --chaos only: kills, crashes and hangs the others
     ├─ desk         knows which files wait and which are being packed
     ├─ jobs         one process of the operating system for each file in work
-    ├─ watcher      looks into the folder
-    └─ chaos        with --chaos: kills, crashes and hangs the others
+    └─ watcher      looks into the folder
 
 The folder is the only memory that counts. Whatever dies, `kill -9` of the daemon
 included, a file is either still in `in` or whole in `out`.
@@ -364,14 +364,15 @@ def children(options: Options) -> list[ChildSpec]:
             actor=Watcher,
             args=(options,),
             # The folder may be away for a while, or not answer.
-            backoff=Backoff(initial=0.1),
+            backoff=Backoff(initial=0.1, maximum=2.0),
             hang_after=options.hang_after,
         ),
     ]
     if options.chaos is not None:
         dice = random.Random(options.seed)  # noqa: S311 - which part dies is no secret
         args = (options, options.chaos, dice)
-        parts.append(ChildSpec(id="chaos", actor=Chaos, args=args))
+        # First, so that no restart takes it along.
+        parts.insert(0, ChildSpec(id="chaos", actor=Chaos, args=args))
     return parts
 
 

@@ -80,12 +80,13 @@ class HangWatch:
     def __init__(self) -> None:
         self._watched: dict[Hashable, _Watched] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._watched)
-
-    def watch(self, key: Hashable, ref: Ref[Any], hang_after: float) -> None:
+    def watch(
+        self, key: Hashable, ref: Ref[Any], hang_after: float, now: float
+    ) -> None:
         """Look at this incarnation of a child from now on."""
-        self._watched[key] = _Watched(ref, hang_after)
+        self._watched[key] = watched = _Watched(ref, hang_after)
+        # Asks its event loop, if it has one: the answer is due at the first look.
+        watched.stuck_for(now)
 
     def forget(self, key: Hashable, ref: Ref[Any]) -> None:
         """This incarnation has ended."""
@@ -98,7 +99,7 @@ class HangWatch:
 
         Returns:
             Those that have been busy for as long as they may, and how many seconds
-            from now the first of the others may be.
+            from now the first of the others may be; infinite when there are no others.
         """
         stuck = []
         again = math.inf

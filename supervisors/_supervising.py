@@ -7,6 +7,7 @@ while it starts or stops a child, what else happens waits in its mailbox, in ord
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import deque
 from collections.abc import Hashable
 from typing import Any, ClassVar, TypeVar, assert_never, cast
@@ -82,7 +83,8 @@ class SupervisingActor(Actor):
         self._history: deque[RestartRecord] = deque(maxlen=HISTORY)
         self._zombies = Zombies(max_zombies)
         self._hangs = HangWatch()
-        self._looks_for_hangs = False
+        # When the next look for hangs is due; infinite when none is.
+        self._next_look = math.inf
         # The children of a killed child supervisor, until they have ended: the next
         # incarnation must find their names free.
         self._orphans: dict[Hashable, tuple[Ref[Any], ...]] = {}
@@ -260,9 +262,8 @@ class SupervisingActor(Actor):
         )
         if spec.hang_after is None:
             return
-        self._hangs.watch(key, ref, spec.hang_after)
-        if not self._looks_for_hangs:
-            self._look_for_hangs()
+        self._hangs.watch(key, ref, spec.hang_after, self._clock.monotonic())
+        self._look_again(spec.hang_after)
 
     def _stop_child(self, effect: StopChild) -> ExitReason:
         reason = stop(effect.ref, effect.shutdown)
@@ -330,15 +331,26 @@ class SupervisingActor(Actor):
 
     # What threads make necessary, and OTP does not know.
 
+    def _look_again(self, seconds: float) -> None:
+        """Look for hangs in so many seconds, unless a look is due before."""
+        due = self._clock.monotonic() + seconds
+        if due < self._next_look:
+            self._next_look = due
+            self.send_after(seconds, LookForHangs())
+
     def _look_for_hangs(self) -> None:
-        stuck, again = self._hangs.look(self._clock.monotonic())
+        now = self._clock.monotonic()
+        if now < self._next_look:
+            # This look was planned before a nearer one was, which has been.
+            return
+        self._next_look = math.inf
+        stuck, again = self._hangs.look(now)
         for child in stuck:
             label = child.ref.life.path[-1]
             self._emit(events.CHILD_HUNG, label, {"seconds": child.seconds})
             child.ref.kill(Hung(child.seconds))
-        self._looks_for_hangs = bool(self._hangs)
-        if self._looks_for_hangs:
-            self.send_after(min(again, _LONGEST_BLINK), LookForHangs())
+        if not math.isinf(again):
+            self._look_again(again)
 
     def _check_zombies(self, spec: ChildSpec) -> None:
         trouble = self._zombies.too_many()
@@ -385,9 +397,6 @@ class SupervisingActor(Actor):
         """
         stop_side_by_side((ref, ORPHAN_PATIENCE) for ref in self._orphans.pop(key, ()))
 
-
-_LONGEST_BLINK = 3600.0
-"""Seconds after which a supervisor looks for hangs even if none can be due."""
 
 ORPHAN_PATIENCE = 5.0
 """Seconds that the children of a killed supervisor may take to end."""

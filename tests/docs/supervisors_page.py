@@ -47,7 +47,15 @@ IDEAS = {
     "Tasks": ("tasks",),
     "asyncio": ("event_loop",),
     "Processes of the operating system": ("process", "process_spec", "readiness"),
-    "Looking inside": ("tree", "events"),
+    "Looking inside": (
+        "tree",
+        "drawing",
+        "waits",
+        "events",
+        "queued_handler",
+        "_shown",
+        "_zombies",
+    ),
     "Time": ("clock",),
     "Errors": ("errors",),
 }
@@ -213,7 +221,8 @@ def _is_public(owner: type[Any]) -> bool:
 
 
 def _is_method(member: Any) -> bool:
-    return isinstance(member, FunctionType | classmethod | staticmethod | property)
+    function = getattr(member, "__func__", member)
+    return isinstance(function, FunctionType | property)
 
 
 def _method(word: str, member: Any) -> str:

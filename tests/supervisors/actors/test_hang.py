@@ -62,6 +62,42 @@ def test_a_message_in_hand_for_too_long_ends_the_child_as_hung(
             pending.get()
 
 
+def test_what_replaces_a_hung_child_is_looked_at_as_well(clock: ManualClock) -> None:
+    heard = Probe()
+    spec = worker("stuck", hang_after=5.0)
+    with Supervisor.start([spec], intensity=PATIENT, clock=clock) as top:
+        for _ in range(3):
+            with letting_go(Block()) as block:
+                ref = top.registry.await_name("stuck", WAIT)
+                top.count_children()
+                ref.monitor(heard)
+                ref.cast(block)
+                block.inside()
+
+                clock.advance(5.0)
+
+                assert heard.expect() == Hung(5.0)
+
+
+def test_an_impatient_child_is_looked_at_in_time_beside_a_patient_one(
+    clock: ManualClock,
+) -> None:
+    heard = Probe()
+    with (
+        letting_go(Block()) as block,
+        Supervisor.start([worker("patient", hang_after=100.0)], clock=clock) as top,
+    ):
+        ref = top.start_child(worker("impatient", hang_after=1.0))
+        ref.monitor(heard)
+        ref.cast(block)
+        block.inside()
+
+        clock.advance(1.0)
+
+        assert heard.expect() == Hung(1.0)
+        assert top.handle("patient").is_alive()
+
+
 def test_many_short_messages_are_no_hang(clock: ManualClock) -> None:
     spec = worker("busy", hang_after=5.0)
     with Supervisor.start([spec], clock=clock) as top:
