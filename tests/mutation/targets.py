@@ -31,6 +31,12 @@ class Target:
         )
 
 
+_DECISIONS = (
+    "tests/supervisors/unit/test_decide*.py",
+    "tests/supervisors/properties/test_decide*.py",
+    "tests/otp/test_pure_replay.py",
+)
+
 TARGETS = (
     Target(
         module="_intensity",
@@ -44,16 +50,13 @@ TARGETS = (
         tests=(
             "tests/supervisors/unit/test_mailbox*.py",
             "tests/supervisors/actors/test_mailbox*.py",
-            "tests/supervisors/properties/test_mailbox*.py",
+            "tests/supervisors/actors/test_bounded_mailbox.py",
         ),
     ),
-    Target(
-        module="_decide",
-        tests=(
-            "tests/supervisors/unit/test_decide*.py",
-            "tests/supervisors/properties/test_decide*.py",
-            "tests/otp/test_pure_replay.py",
-        ),
-    ),
+    Target(module="_decide", tests=_DECISIONS),
+    Target(module="_decide_common", tests=_DECISIONS),
+    Target(module="_decide_crowd", tests=_DECISIONS),
+    Target(module="_decide_dynamic", tests=_DECISIONS),
+    Target(module="_decide_simple", tests=_DECISIONS),
 )
 """All of them; a new module of pure decisions gets a row."""
