@@ -4,7 +4,7 @@
 dspex            one_for_one
 ├─ cache         rest_for_one
 │  └─ memory
-├─ providers     dynamic, a branch for each (provider, base URL, key)
+├─ providers     one_for_one, a branch for each (provider, base URL, key)
 │  └─ <provider> one_for_one: model server (optional), wire, client
 └─ evaluations   dynamic, a branch for each run
 ```

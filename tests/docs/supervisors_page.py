@@ -44,7 +44,15 @@ IDEAS = {
     "Links and monitors": ("monitor",),
     "Names": ("registry", "_name_news", "_name_table"),
     "Scopes and deadlines": ("scope",),
-    "Tasks": ("tasks",),
+    "Tasks": (
+        "tasks",
+        "_task",
+        "_task_actor",
+        "_task_supervisor",
+        "_outcome",
+        "stream",
+        "_stream_options",
+    ),
     "asyncio": ("event_loop",),
     "Processes of the operating system": ("process", "process_spec", "readiness"),
     "Looking inside": (

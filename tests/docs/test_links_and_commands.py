@@ -91,11 +91,14 @@ def fault_of(words: list[str]) -> str | None:
             return _fault_of_extra(what)
         case ["python" | "python3", "-m", "venv", _]:
             return None
-        case ["python", script] if script.endswith(".py"):
+        case ["python", script, *_] if script.endswith(".py"):
             found = list((ROOT / "examples").glob(script)) or (ROOT / script).exists()
             return None if found else f"there is no {script}"
         case ["python", "-m", module, *_]:
-            found = (ROOT / module.replace(".", "/") / "__main__.py").exists()
+            place = ROOT / module.replace(".", "/")
+            found = (place / "__main__.py").exists() or place.with_suffix(
+                ".py"
+            ).exists()
             return None if found else f"there is no module {module} to run"
         case [".", ".venv/bin/activate"]:
             return None
