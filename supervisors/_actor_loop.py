@@ -10,10 +10,11 @@ from pykka._envelope import Envelope
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
 
 from supervisors import _census
+from supervisors._answers import STOPS, settle
 from supervisors._callbacks import NO_REPLY, Refuse, reason_of
 from supervisors._current import enter
 from supervisors._future import ReplyFuture
-from supervisors._life import STOPS, Life, settle
+from supervisors._life import Life
 from supervisors._mailbox import Mailbox
 from supervisors._threads import THREADS
 from supervisors._timers import Timers

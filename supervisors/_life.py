@@ -6,19 +6,18 @@ import functools
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pykka._envelope import Envelope
-from pykka.messages import _ActorStop
 
 from supervisors import _census, _links
+from supervisors._answers import answer_dead, answer_of_the_dead, down_error
 from supervisors._future import ReplyFuture
 from supervisors._mailbox import Mailbox
 from supervisors._suspension import Suspension
 from supervisors.clock import SYSTEM_CLOCK, Clock
 from supervisors.errors import ActorDownError
-from supervisors.exits import NO_PROCESS, ExitReason, Normal, cause_of
+from supervisors.exits import NO_PROCESS, ExitReason, Normal
 from supervisors.log import logger
 from supervisors.scope import Scope, last_words
 
@@ -26,17 +25,6 @@ if TYPE_CHECKING:
     import asyncio
 
     from supervisors.ref import Ref
-
-
-@dataclass(frozen=True, slots=True)
-class StopFor:
-    """End with a reason, behind the messages that wait. Pykka's stop has none."""
-
-    reason: ExitReason
-
-
-STOPS = (_ActorStop, StopFor)
-"""The messages whose sender wants the actor's end, and is answered by it."""
 
 
 class ReplyToken:
@@ -338,7 +326,7 @@ class Life:
             self._take(step, reason)
         # The mailbox keeps this, so it must not keep the life: tasks come and go by the
         # thousand, and none is to wait for the garbage collector.
-        self.inbox.close(functools.partial(_answer_of_the_dead, self.label, reason))
+        self.inbox.close(functools.partial(answer_of_the_dead, self.label, reason))
         # First what is in hand, then the tokens: a handler that is done at this moment
         # has made its token before it put the message down.
         in_hand = self.in_hand
@@ -367,7 +355,7 @@ class Life:
         Touches nothing that another thread of the parent may have held.
         """
         self._claim = []
-        self.inbox.lose(functools.partial(_answer_of_the_dead, self.label, NO_PROCESS))
+        self.inbox.lose(functools.partial(answer_of_the_dead, self.label, NO_PROCESS))
         for future in (self.started, self.thread_left):
             future.settle_without_callbacks(None)
         self.ended.settle_without_callbacks(NO_PROCESS)
@@ -383,48 +371,7 @@ class Life:
 
         A raised error collects the traceback of its raiser, so it is not shared.
         """
-        return _down_error(self.label, reason)
-
-
-def _down_error(label: str, reason: ExitReason) -> ActorDownError:
-    error = ActorDownError(label, reason)
-    error.__cause__ = cause_of(reason)
-    return error
-
-
-def _answer_of_the_dead(
-    label: str, reason: ExitReason, envelope: Envelope[Any]
-) -> None:
-    answer_dead(envelope, _down_error(label, reason))
-
-
-def answer_dead(envelope: Envelope[Any], error: ActorDownError) -> None:
-    """Answer a message that nobody will handle any more."""
-    future = envelope.reply_to
-    if future is None:
-        return
-    if isinstance(envelope.message, STOPS):
-        # Whoever asked it to stop has what they wanted.
-        settle(future, None, None)
-    else:
-        settle(future, None, error)
-
-
-def settle(future: Any, value: Any, error: BaseException | None) -> None:
-    """Settle our future or one of Pykka's; a second answer is dropped."""
-    if isinstance(future, ReplyFuture):
-        if error is None:
-            future.resolve(value)
-        else:
-            future.reject(error)
-        return
-    try:
-        if error is None:
-            future.set(value)
-        else:
-            future.set_exception((type(error), error, None))
-    except Exception:  # noqa: BLE001 - queue.Full: it was answered; first wins
-        return
+        return down_error(self.label, reason)
 
 
 def now() -> float:

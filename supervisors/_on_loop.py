@@ -18,9 +18,9 @@ from pykka._envelope import Envelope
 from supervisors import _census
 from supervisors._acall import call_soon, run_on, settled
 from supervisors._actor_loop import Own, answer
+from supervisors._answers import STOPS
 from supervisors._callbacks import NO_REPLY, reason_of
 from supervisors._current import enter_task, leave_task
-from supervisors._life import STOPS
 from supervisors._mailbox import BoundedMailbox, Mailbox
 from supervisors.actor import Actor
 from supervisors.exits import KILLED, NORMAL, ExitReason, Failed, cause_of

@@ -30,6 +30,10 @@ class TooManyZombies:
         )
 
 
+A_TURN = 0.1
+"""Seconds that an actor on an event loop may take to be cancelled."""
+
+
 class Zombies:
     """Kept by the supervisor's thread; anybody may read."""
 
@@ -39,6 +43,9 @@ class Zombies:
 
     def note(self, life: Life) -> bool:
         """Count a child that has ended; `False` when its thread has left its code."""
+        if life.on_abandon is not None:
+            # A task is cancelled for real, which takes its loop a turn.
+            life.thread_left.wait(A_TURN)
         if not life.in_thread() or life in self._lives:
             return False
         self._lives.append(life)

@@ -22,9 +22,10 @@ import pykka
 from pykka._envelope import Envelope
 
 from supervisors._actor_loop import ActorLoop
+from supervisors._answers import settle
 from supervisors._future import ReplyFuture
 from supervisors._launch import launch
-from supervisors._life import Life, ReplyToken, Stopped, settle
+from supervisors._life import Life, ReplyToken, Stopped
 from supervisors._mailbox import BoundedMailbox, Mailbox
 from supervisors._timers import Timers
 from supervisors.clock import SYSTEM_CLOCK

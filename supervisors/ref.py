@@ -14,9 +14,10 @@ import pykka
 from pykka._envelope import Envelope
 
 from supervisors._acall import acall
+from supervisors._answers import StopFor
 from supervisors._current import current_life, on_event_loop
 from supervisors._future import ReplyFuture
-from supervisors._life import Life, StopFor
+from supervisors._life import Life
 from supervisors._waiting import give_up, note, strike_off
 from supervisors.errors import BlockingCallError, SelfCallError
 from supervisors.exits import (

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, cast
 import pykka
 from pykka._envelope import Envelope
 
-from supervisors._life import settle
+from supervisors._answers import settle
 from supervisors.actor import Actor
 from supervisors.errors import ConfigError
 

@@ -8,7 +8,6 @@ before an action counts as done.
 
 from __future__ import annotations
 
-import itertools
 import sys
 from collections import Counter
 
@@ -185,12 +184,12 @@ class World:
         return None
 
     def _close(self, do: str, result: Json) -> Json:
-        events = _in_canonical_order(self._events)
+        events = trace.in_canonical_order(self._events)
         step = {"do": do, "events": events, "state": self._state()}
         if result is not _NO_ANSWER:
             step["result"] = result
         if self._orphans:
-            step["orphans"] = sorted(self._orphans, key=_id_of)
+            step["orphans"] = sorted(self._orphans, key=trace.id_of)
         self._events, self._orphans = [], []
         return step
 
@@ -200,27 +199,6 @@ class World:
             for process in self._latest.values()
             if isinstance(process, Supervisor) and process.alive
         }
-
-
-def _id_of(event: Json) -> str:
-    return str(event["id"])
-
-
-def _in_canonical_order(events: list[tuple[Process, Json]]) -> list[Json]:
-    """Sort what ends side by side: a run of ends under one dynamic supervisor."""
-    ordered: list[Json] = []
-    for parent, run in itertools.groupby(events, _ends_beside_others_of):
-        noted = [event for _, event in run]
-        ordered += noted if parent is None else sorted(noted, key=_id_of)
-    return ordered
-
-
-def _ends_beside_others_of(noted: tuple[Process, Json]) -> Supervisor | None:
-    process, event = noted
-    parent = process.parent
-    if event["ev"] not in ("stop", "terminate") or parent is None:
-        return None
-    return None if parent.kind == "supervisor" else parent
 
 
 def replay(case: Json) -> list[Json]:

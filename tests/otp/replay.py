@@ -8,7 +8,6 @@ done when every actor of the case has come to rest.
 
 from __future__ import annotations
 
-import itertools
 import sys
 import threading
 from typing import Any
@@ -275,11 +274,12 @@ class World:
         noted = list(self.lab.log)
         self.lab.log.clear()
         events, orphans = _without_orphans(noted)
-        step = {"do": do, "events": _in_canonical_order(events), "state": self._state()}
+        ordered = trace.in_canonical_order(events)
+        step = {"do": do, "events": ordered, "state": self._state()}
         if result is not _NO_ANSWER:
             step["result"] = result
         if orphans:
-            step["orphans"] = sorted(orphans, key=_id_of)
+            step["orphans"] = sorted(orphans, key=trace.id_of)
         return step
 
     def _state(self) -> Json:
@@ -332,27 +332,6 @@ def _orphaned(process: Process) -> bool:
     while above is not None and not above.ended:
         above = above.parent
     return above is not None
-
-
-def _id_of(event: Json) -> str:
-    return str(event["id"])
-
-
-def _in_canonical_order(events: list[tuple[Process, Json]]) -> list[Json]:
-    """Sort what ends side by side: a run of ends under one dynamic supervisor."""
-    ordered: list[Json] = []
-    for parent, run in itertools.groupby(events, _ends_beside_others_of):
-        noted = [event for _, event in run]
-        ordered += noted if parent is None else sorted(noted, key=_id_of)
-    return ordered
-
-
-def _ends_beside_others_of(noted: tuple[Process, Json]) -> Process | None:
-    process, event = noted
-    parent = process.parent
-    if event["ev"] not in ("stop", "terminate") or parent is None:
-        return None
-    return None if parent.kind == "supervisor" else parent
 
 
 def replay(case: Json) -> list[Json]:

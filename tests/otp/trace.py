@@ -8,8 +8,9 @@ two, and is the command line of every replay.
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -161,6 +162,33 @@ def spec_complaint(supervisor: Json) -> Json:
             return {"tuple": ["duplicate_child_name", child["id"]]}
         seen.add(child["id"])
     raise AssertionError(f"nothing is wrong with {supervisor}")
+
+
+def id_of(event: Json) -> str:
+    """Whom an event is about."""
+    return str(event["id"])
+
+
+def in_canonical_order(events: Iterable[tuple[Any, Json]]) -> list[Json]:
+    """Sort what ends side by side: a run of ends under one dynamic supervisor.
+
+    Args:
+        events: Each with its process, which has a `parent`: `None`, or a supervisor
+            with its `kind`.
+    """
+    ordered: list[Json] = []
+    for parent, run in itertools.groupby(events, _ends_beside_others_of):
+        noted = [event for _, event in run]
+        ordered += noted if parent is None else sorted(noted, key=id_of)
+    return ordered
+
+
+def _ends_beside_others_of(noted: tuple[Any, Json]) -> Any:
+    process, event = noted
+    parent = process.parent
+    if event["ev"] not in ("stop", "terminate") or parent is None:
+        return None
+    return None if parent.kind == "supervisor" else parent
 
 
 @dataclass(frozen=True, slots=True)

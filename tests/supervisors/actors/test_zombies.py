@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 from typing import Any
@@ -12,9 +13,11 @@ from supervisors import (
     DynamicSupervisor,
     DynamicSupervisorActor,
     Event,
+    EventLoopActor,
     Events,
     Intensity,
     Killed,
+    LoopActor,
     Ref,
     Restart,
     RestartLimitError,
@@ -161,3 +164,25 @@ def test_restarts_that_only_make_zombies_end_with_the_reason() -> None:
         finally:
             for block in blocks:
                 block.release.set()
+
+
+class Waits(LoopActor):
+    async def on_receive(self, message: object) -> None:
+        await asyncio.Event().wait()
+
+
+def test_an_actor_on_a_loop_is_cancelled_and_no_zombie(heard: Probe) -> None:
+    telemetry = Events()
+    telemetry.attach(heard, prefix=events.CHILD_ABANDONED)
+    specs = [
+        worker("loop", EventLoopActor),
+        worker("a", Waits, loop="loop", restart=Restart.TEMPORARY),
+    ]
+    with Supervisor.start(specs, events=telemetry) as top:
+        ref = top.registry.resolve("a")
+        ref.cast("wait")
+        ref.kill()
+        top.count_children()
+
+        assert ref.life.thread_left.wait(WAIT)
+        heard.expect_nothing()
