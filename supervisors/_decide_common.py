@@ -24,6 +24,7 @@ from supervisors._effects import (
     StopChild,
 )
 from supervisors._intensity import RestartLog
+from supervisors.backoff import Backoff
 from supervisors.child_spec import ChildSpec, Intensity, Restart, ShutdownPolicy
 from supervisors.exits import (
     NORMAL,
@@ -59,11 +60,8 @@ class Child:
         up = self.state is ChildState.UP
         return ChildStatus(self.spec, self.state, self.ref if up else None)
 
-    def delay(self, now: float, random: Callable[[], float]) -> float:
+    def delay(self, backoff: Backoff, now: float, random: Callable[[], float]) -> float:
         """Plan a restart and say how many seconds it waits."""
-        backoff = self.spec.backoff
-        if backoff is None:
-            return 0.0
         if now - self.due >= backoff.reset_after:
             self.failures = 0
         delay = backoff.delay(self.failures, random)
@@ -185,10 +183,11 @@ class RestartingMachine(ABC):
                     )
                 )
             )
-        if child.spec.backoff is None:
+        backoff = child.spec.backoff
+        if backoff is None:
             return (yield from self._make(child, now))
         yield from self._stop_for(child)
-        yield from self._plan(child, now)
+        yield from self._plan(child, child.delay(backoff, now, self._jitter))
         return None
 
     def _make(self, child: Child, now: float) -> Steps[GaveUp | None]:
@@ -198,12 +197,12 @@ class RestartingMachine(ABC):
         yield Report("child_start_failed", failed.spec.id, failed.cause)
         if failed.spec.backoff is not None:
             return (yield from self._restart(failed, failed.cause, now))
-        yield from self._plan(failed, now)
+        yield from self._plan(failed, 0.0)
         return None
 
-    def _plan(self, child: Child, now: float) -> Steps[None]:
+    def _plan(self, child: Child, delay: float) -> Steps[None]:
         child.state = ChildState.RESTARTING
-        yield RetryLater(child.key, child.delay(now, self._jitter))
+        yield RetryLater(child.key, delay)
 
     def _give_up(
         self, cause: RestartLimitReached | SignificantChildEnded

@@ -62,7 +62,6 @@ class CrowdMachine(RestartingMachine):
         self._by_ref.clear()
         for child in children:
             child.state = ChildState.DOWN
-            child.ref = None
 
     def which_children(self) -> tuple[ChildStatus, ...]:
         """All children, in no order that matters."""

@@ -64,6 +64,12 @@ def test_each_module_is_there_and_has_tests(target: Any) -> None:
     assert target.test_files()
 
 
+def test_every_module_of_decisions_is_mutated() -> None:
+    modules = {path.stem for path in (ROOT / "supervisors").glob("_decide*.py")}
+
+    assert modules <= {target.module for target in TARGETS}
+
+
 @pytest.mark.parametrize(
     "text",
     [

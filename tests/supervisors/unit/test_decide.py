@@ -6,6 +6,7 @@ reports, error texts, stale news, and the machine's own checks.
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import pytest
@@ -42,6 +43,10 @@ from tests.supervisors.unit.driving import Driver, child
 
 BOOM = Failed("boom")
 BAD = Failed("bad")
+
+
+class Incarnation:
+    """What runs a child, for a weak reference to follow."""
 
 
 def _running(
@@ -485,6 +490,19 @@ def test_a_deleted_child_is_reported_and_its_id_is_free() -> None:
 
     assert driver.told() == [Report("child_deleted", "a")]
     assert isinstance(driver.run(machine.start_child(child("a"))), Started)
+
+
+def test_nothing_is_kept_of_what_ran_a_child_that_is_down() -> None:
+    machine, driver = Machine([child("a", Restart.TRANSIENT)]), Driver()
+    incarnation = Incarnation()
+    driver.starts["a"] = Started(incarnation)
+    driver.run(machine.start())
+
+    driver.run(machine.child_ended("a", incarnation, NORMAL, now=0.0))
+
+    followed = weakref.ref(incarnation)
+    del driver, incarnation
+    assert followed() is None
 
 
 # Questions
