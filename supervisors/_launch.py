@@ -42,11 +42,11 @@ def begin(actor: Actor) -> None:
         StartError: The program is ending, or has no thread left for it.
     """
     life = actor.life
-    check_not_leaving(life.label)
     try:
+        check_not_leaving(life.label)
         actor._start_actor_loop()  # noqa: SLF001 - Pykka's name for it
     except Exception as error:
-        life.end(Crashed(error))
+        life.end(error.reason if isinstance(error, StartError) else Crashed(error))
         # Its thread never was, so nobody else strikes it off.
         _census.ended(life)
         if isinstance(error, StartError):

@@ -277,6 +277,7 @@ class SupervisingActor(Actor):
             self._note_zombie(child.ref.life)
 
     def _retry_later(self, effect: RetryLater) -> None:
+        self._await_orphans(effect.key)
         message = RetryStart(key=effect.key)
         if effect.after > 0:
             self.send_after(effect.after, message)

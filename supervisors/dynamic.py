@@ -91,16 +91,25 @@ class DynamicSupervisor(AnySupervisor):
         *,
         intensity: Intensity | None = None,
         max_children: int | None = None,
+        precise: bool = False,
+        max_zombies: int = MAX_ZOMBIES,
         registry: Registry | None = None,
         events: Events | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> Self:
         """Start one as the root of a tree of its own.
 
+        The options are those of its actor; registry, events and clock are the tree's.
+
         Raises:
             ConfigError: An option makes no sense; nothing was started.
         """
-        actor = DynamicSupervisorActor(intensity=intensity, max_children=max_children)
+        actor = DynamicSupervisorActor(
+            intensity=intensity,
+            max_children=max_children,
+            precise=precise,
+            max_zombies=max_zombies,
+        )
         root = start_root(actor, registry=registry, events=events, clock=clock)
         return cls(actor.surroundings.registry, ROOT, root)
 
@@ -187,17 +196,25 @@ class SimpleSupervisor(AnySupervisor):
         *,
         intensity: Intensity | None = None,
         auto_shutdown: AutoShutdown = "never",
+        precise: bool = False,
+        max_zombies: int = MAX_ZOMBIES,
         registry: Registry | None = None,
         events: Events | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> Self:
         """Start one as the root of a tree of its own.
 
+        The options are those of its actor; registry, events and clock are the tree's.
+
         Raises:
             ConfigError: An option makes no sense; nothing was started.
         """
         actor = SimpleSupervisorActor(
-            template, intensity=intensity, auto_shutdown=auto_shutdown
+            template,
+            intensity=intensity,
+            auto_shutdown=auto_shutdown,
+            precise=precise,
+            max_zombies=max_zombies,
         )
         root = start_root(actor, registry=registry, events=events, clock=clock)
         return cls(actor.surroundings.registry, ROOT, root)

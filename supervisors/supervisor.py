@@ -17,6 +17,7 @@ from supervisors._messages import (
     TerminateChild,
 )
 from supervisors._root import ROOT, start_root
+from supervisors._supervising import MAX_ZOMBIES
 from supervisors.child_spec import ChildSpec, Intensity, Strategy
 from supervisors.clock import SYSTEM_CLOCK, Clock
 from supervisors.events import Events
@@ -113,6 +114,7 @@ class Supervisor(AnySupervisor):
         intensity: Intensity | None = None,
         auto_shutdown: AutoShutdown = "never",
         precise: bool = False,
+        max_zombies: int = MAX_ZOMBIES,
         registry: Registry | None = None,
         events: Events | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -128,6 +130,7 @@ class Supervisor(AnySupervisor):
             intensity: How many restarts are allowed; `None` is one in five seconds.
             auto_shutdown: Whether ends of significant children end the supervisor.
             precise: Whether restarts are counted in real seconds, not in whole ones.
+            max_zombies: Dead children whose threads may still run.
             registry: The tree's names; its own by default.
             events: Where the tree's events go; its own by default.
             clock: The tree's time.
@@ -143,6 +146,7 @@ class Supervisor(AnySupervisor):
             intensity=intensity,
             auto_shutdown=auto_shutdown,
             precise=precise,
+            max_zombies=max_zombies,
         )
         return cls.start_root(actor, registry=registry, events=events, clock=clock)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from supervisors import (
+    Backoff,
     ChildNotFoundError,
     ChildSpec,
     EventLoopActor,
@@ -20,7 +21,8 @@ from supervisors import (
     SupervisorActor,
     SupervisorOptions,
 )
-from supervisors.testing import Probe
+from supervisors._messages import GetCounts
+from supervisors.testing import ManualClock, Probe
 from tests.supervisors.actors.parts import WAIT, Block, Scripted, Told, refs, worker
 
 PATIENT = Intensity(max_restarts=100)
@@ -111,6 +113,29 @@ def test_the_next_incarnation_waits_for_what_the_last_left_behind() -> None:
         assert probe.expect() == ("start", "a")
         assert waiting.wait(WAIT)
     assert probe.expect() == ("end", "a", Shutdown())
+
+
+def test_a_restart_that_waits_lets_them_end_as_well() -> None:
+    probe, block, clock = Probe(), Block(), ManualClock()
+    spec = branch(
+        SupervisorActor,
+        args=([worker("a", Lingers, args=(probe, block))],),
+        backoff=Backoff(initial=1.0, jitter=0.0),
+    )
+    with Supervisor.start([spec], intensity=PATIENT, clock=clock) as top:
+        assert probe.expect() == ("start", "a")
+        assert refs(top)["branch"].kill()
+        block.inside()
+        waiting = top.ref().submit(GetCounts())
+        waiting.on_done(lambda _answer: probe("planned"))
+        assert not waiting.wait(0.05)
+        block.release.set()
+        # Planned only when nothing is left of the last one.
+        assert probe.expect() == ("end", "a", Killed())
+        assert probe.expect() == "planned"
+
+        clock.advance(1.0)
+        assert probe.expect() == ("start", "a")
 
 
 class Echo(LoopActor):

@@ -136,6 +136,31 @@ def test_a_tree_that_was_stopped_leaves_nothing_for_the_end() -> None:
     assert done.stdout.splitlines() == ["start a", "end a shutdown"]
 
 
+def test_what_does_not_start_at_the_end_leaves_no_name_behind() -> None:
+    done = run(
+        """
+        class Restless(Told):
+            def on_end(self, reason):
+                names = self.surroundings.registry
+                late = Told()
+                names.register("late", late.actor_ref)
+                from supervisors._launch import launch
+                try:
+                    launch(late, timeout=None)
+                except StartError as error:
+                    print(error.reason, names.whereis("late"), flush=True)
+
+        top = Supervisor.start([ChildSpec(id="r", actor=Restless)])
+        """
+    )
+
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "start r",
+        "shutdown: the program is ending None",
+    ]
+
+
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 
 
