@@ -46,10 +46,10 @@ from dspex.client.wire import (
     WireUp,
 )
 from dspex.core.errors import (
+    CircuitOpenError,
     LMCancelledError,
     LMConnectionError,
     LMError,
-    LMOutageError,
     LMTimeoutError,
 )
 from dspex.core.lm import Reply, Usage
@@ -418,7 +418,7 @@ class ClientActor(Actor):
                 f"{self._label} has been down for more than "
                 f"{self._options.max_outage:g} s; the last error was: {cause}"
             )
-            error = LMOutageError(text, model=self._label)
+            error = CircuitOpenError(text, model=self._label)
             error.__cause__ = cause
             self._finish(self._ledger.calls[call_id], error)
 

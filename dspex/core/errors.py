@@ -18,7 +18,10 @@ DspexError
 │   │   └─ ContextWindowExceededError   the prompt is longer than the model's context
 │   ├─ LMServerError                    5xx
 │   ├─ LMResponseError                  a reply that is not what the provider promises
-│   ├─ LMOutageError                    the provider has been down for `max_outage`
+│   ├─ LMStreamError                    a stream broke after its first text; .text
+│   ├─ CircuitOpenError                 the provider has been down too long; .retry_in
+│   ├─ QueueFullError                   more calls wait than the queue may hold
+│   ├─ BudgetExceededError              the next request might exceed a budget
 │   └─ LMCancelledError                 the scope that made the call was cancelled
 ├─ EvaluationError                      the evaluation as a whole could not go on
 └─ RuntimeClosedError                   the runtime has ended, or gave up; see the cause
@@ -189,8 +192,50 @@ class LMResponseError(LMError):
     retryable = True
 
 
-class LMOutageError(LMError):
-    """The provider has been down longer than `max_outage`; the cause is chained."""
+class LMStreamError(LMError):
+    """A stream broke after its first text had been handed on.
+
+    It is never sent again in silence: what was read would come twice.
+
+    Attributes:
+        text: What had come until then, of the first completion.
+    """
+
+    def __init__(self, message: str, *, text: str = "", **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.text = text
+
+
+class CircuitOpenError(LMError):
+    """The provider has been down longer than `max_outage`; the cause is chained.
+
+    Attributes:
+        retry_in: Seconds until the next request looks whether it is back.
+    """
+
+    def __init__(self, message: str, *, retry_in: float = 0.0, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.retry_in = retry_in
+
+
+class QueueFullError(LMError):
+    """As many calls wait as the queue may hold, so this one was not taken."""
+
+
+class BudgetExceededError(LMError):
+    """The next request might have exceeded a budget, so it was not sent.
+
+    Attributes:
+        budget: The budget's name.
+        limit: What was limited: "calls", "tokens" or "dollars".
+    """
+
+    def __init__(
+        self, message: str, *, budget: str = "", limit: str = "", **facts: Any
+    ) -> None:
+        super().__init__(message, **facts)
+        self.budget = budget
+        self.limit = limit
 
 
 class LMCancelledError(LMError):

@@ -1,4 +1,4 @@
-"""What a language model is to the rest of dspex: a protocol and three values.
+"""What a language model is to the rest of dspex: a protocol and a few values.
 
 Programs and adapters know only this module. The handle that joins cache and client
 (`dspex.LM`) lives in `dspex.runtime` and satisfies the protocol, as does any class a
@@ -9,10 +9,55 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 """Who speaks in a chat turn."""
+
+_NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A text inside a turn that has other parts too."""
+
+    text: str
+    """What is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A picture inside a turn."""
+
+    url: str = field(repr=False)
+    """An `https` address, or a `data:` URL that holds the picture itself (base64)."""
+    detail: str | None = None
+    """How closely to look, in OpenAI's words ("low", "high"); `None` leaves it open."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawPart:
+    """A part in the provider's own format, which is passed on as it is."""
+
+    value: Mapping[str, Any] = field(repr=False)
+    """A JSON object, such as `{"type": "input_audio", ...}`."""
+
+
+Part = TextPart | ImagePart | RawPart
+"""What the content of a turn can be made of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A model's wish to have a tool called."""
+
+    id: str
+    """The provider's id of it; the turn with the result names it."""
+    name: str
+    """The tool."""
+    arguments: str
+    """A JSON object as text, as the model wrote it; it may be no valid JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +66,20 @@ class Message:
 
     role: Role
     """Who speaks."""
-    content: str
-    """What is said."""
+    content: str | tuple[Part, ...]
+    """What is said: a text, or several parts."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Tools the assistant wanted called in this turn."""
+    tool_call_id: str | None = None
+    """In a turn of the role "tool": which call this is the result of."""
+
+    @property
+    def text(self) -> str:
+        """The words of the turn, its text parts put together."""
+        if isinstance(self.content, str):
+            return self.content
+        parts = (part for part in self.content if isinstance(part, TextPart))
+        return "".join(part.text for part in parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +87,15 @@ class Usage:
     """Tokens of one call, or of many added up."""
 
     prompt_tokens: int = 0
-    """Tokens sent."""
+    """Tokens sent, those from the provider's own cache included."""
     completion_tokens: int = 0
-    """Tokens received."""
+    """Tokens received, those of hidden reasoning included."""
+    cached_tokens: int = 0
+    """How many of the sent ones the provider read from its cache."""
+    cache_write_tokens: int = 0
+    """How many of the sent ones the provider wrote to its cache, where it charges."""
+    reasoning_tokens: int = 0
+    """How many of the received ones were hidden reasoning."""
 
     @property
     def total_tokens(self) -> int:
@@ -44,6 +107,9 @@ class Usage:
         return Usage(
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
         )
 
 
@@ -54,9 +120,10 @@ class Request:
     model: str
     """The model's name as its provider knows it, without the `provider/` prefix."""
     messages: tuple[Message, ...]
-    """The chat, oldest turn first."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """JSON values for the provider: temperature, max_tokens, stop, n, seed, ...
+    """The chat, oldest turn first. To embed texts: a user's turn for each."""
+    settings: Mapping[str, Any] = field(default_factory=lambda: _NO_SETTINGS)
+    """JSON values in OpenAI's words, whatever the provider: temperature, max_tokens,
+    stop, n, seed, tools, tool_choice, response_format, logprobs, reasoning_effort, ...
 
     `rollout_id` is part of a request's identity for the cache and is never sent.
     """
@@ -66,14 +133,15 @@ class Request:
 class Reply:
     """The answer to one request."""
 
-    texts: tuple[str, ...]
-    """One text per completion, at least one."""
+    texts: tuple[str, ...] = ()
+    """One text per completion: at least one, unless texts were to be embedded."""
     usage: Usage = field(default_factory=Usage)
     """Tokens as the provider counted them; zero for an answer from the cache."""
     model: str = ""
     """The model that answered, as the provider names it."""
     finish_reasons: tuple[str, ...] = ()
-    """Why each completion ended, in the provider's words ("stop", "length")."""
+    """Why each completion ended, in OpenAI's words whatever the provider: "stop",
+    "length", "tool_calls", "content_filter"; another word is the provider's own."""
     request_id: str | None = None
     """The provider's id of the request, when it gives one."""
     cached: bool = False
@@ -82,11 +150,32 @@ class Reply:
     """Requests sent for this answer; 0 when it came from the cache."""
     latency: float = 0.0
     """Seconds from the request being written to the whole answer, last attempt."""
+    tool_calls: tuple[tuple[ToolCall, ...], ...] = ()
+    """For each completion the tools it wants called; empty when none does."""
+    reasoning: tuple[str, ...] = ()
+    """For each completion its reasoning, as far as the provider shows it; empty when
+    it shows none."""
+    logprobs: tuple[Any, ...] = ()
+    """For each completion its log-probabilities, as the provider gives them; empty
+    unless they were asked for."""
+    refused: bool = False
+    """Whether a completion is a refusal of the model or of the provider's filter."""
+    vectors: tuple[tuple[float, ...], ...] = ()
+    """For texts that were to be embedded: a vector for each."""
+    cost: float | None = None
+    """What it cost in US dollars by the price table; 0 from the cache, `None` when the
+    price is not known."""
 
     @property
     def text(self) -> str:
         """The first completion."""
         return self.texts[0]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no completion was cut off or refused, so that it is worth keeping."""
+        cut_off = {"length", "content_filter"} & set(self.finish_reasons)
+        return not (self.refused or cut_off)
 
 
 class LanguageModel(Protocol):

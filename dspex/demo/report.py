@@ -346,7 +346,7 @@ def _prompt(shown: Shown) -> str:
     turns = "\n".join(
         f"{message.role:>9} | {line}" if number == 0 else f"{'':>9} | {line}"
         for message in shown.messages
-        for number, line in enumerate(message.content.splitlines() or [""])
+        for number, line in enumerate(message.text.splitlines() or [""])
     )
     return (
         "the optimised prompt, for one question of the dev set\n\n"

@@ -14,13 +14,14 @@ from typing import Any, Literal
 
 from dspex.core.errors import (
     AdapterError,
+    BudgetExceededError,
+    CircuitOpenError,
     ConfigurationError,
     LMAuthError,
     LMBillingError,
     LMCancelledError,
     LMError,
     LMInvalidRequestError,
-    LMOutageError,
     LMTimeoutError,
     RuntimeClosedError,
 )
@@ -137,9 +138,10 @@ class Outcome:
 
 
 _FATAL = (
+    BudgetExceededError,
     LMAuthError,
     LMBillingError,
-    LMOutageError,
+    CircuitOpenError,
     ConfigurationError,
     RuntimeClosedError,
 )

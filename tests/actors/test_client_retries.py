@@ -285,7 +285,7 @@ def test_waiting_calls_end_in_one_error_after_the_longest_outage(
 
     assert waited >= 30.0
     for error in parked.outcomes():
-        assert isinstance(error, errors.LMOutageError)
+        assert isinstance(error, errors.CircuitOpenError)
         assert isinstance(error.__cause__, errors.LMServerError)
         assert "something broke inside" in str(error)
         assert "30 s" in str(error)
@@ -308,7 +308,7 @@ def test_outage_ends_on_time_while_the_probe_hangs(
     assert provider.in_flight == 1
     runtime.close()
     kinds = [type(error) for error in parked.outcomes()]
-    assert kinds.count(errors.LMOutageError) == 3
+    assert kinds.count(errors.CircuitOpenError) == 3
 
 
 def test_provider_that_is_back_after_an_outage_is_found_by_the_next_call(
@@ -322,7 +322,7 @@ def test_provider_that_is_back_after_an_outage_is_found_by_the_next_call(
     clock.advance(5.0)
 
     assert isinstance(
-        down.outcomes()[0], errors.LMOutageError | errors.LMConnectionError
+        down.outcomes()[0], errors.CircuitOpenError | errors.LMConnectionError
     )
     assert lm("up") == ["re: up"]
 

@@ -12,7 +12,7 @@ import pytest
 
 import dspex
 from dspex.client.call import Fate
-from dspex.core.errors import EvaluationError, LMAuthError, LMOutageError
+from dspex.core.errors import CircuitOpenError, EvaluationError, LMAuthError
 from dspex.evaluate.outcome import OutcomeKind
 from dspex.testing import FakeProvider, Hang
 from tests.actors.rows import answer, right, rows
@@ -233,7 +233,7 @@ def test_a_provider_that_is_down_ends_in_one_error_with_the_cause() -> None:
         with dspex.context(lm=lm), pytest.raises(EvaluationError) as caught:
             evaluator(100)(dspex.Predict("question -> answer"))
 
-    assert isinstance(caught.value.__cause__, LMOutageError | dspex.LMError)
+    assert isinstance(caught.value.__cause__, CircuitOpenError | dspex.LMError)
     assert "no connection to" in str(caught.value)
     assert caught.value.result.n == 100
 

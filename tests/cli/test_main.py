@@ -195,7 +195,7 @@ def test_a_traceback_is_shown_only_when_it_is_wanted(run: Run) -> None:
         (errors.ConfigurationError("x"), Exit.CONFIGURATION),
         (errors.LMAuthError("x"), Exit.CONFIGURATION),
         (errors.LMBillingError("x"), Exit.CONFIGURATION),
-        (errors.LMOutageError("x"), Exit.UNAVAILABLE),
+        (errors.CircuitOpenError("x"), Exit.UNAVAILABLE),
         (errors.LMTimeoutError("x"), Exit.UNAVAILABLE),
         (errors.LMInvalidRequestError("x"), Exit.FAILED),
         (errors.EvaluationError("x"), Exit.FAILED),
@@ -212,7 +212,7 @@ def test_each_error_has_its_exit_code(error: BaseException, code: Exit) -> None:
 
 def test_an_evaluation_that_stopped_takes_the_code_of_its_cause() -> None:
     stopped = errors.EvaluationError("x")
-    stopped.__cause__ = errors.LMOutageError("down")
+    stopped.__cause__ = errors.CircuitOpenError("down")
 
     assert exit_code(stopped) is Exit.UNAVAILABLE
 

@@ -27,6 +27,10 @@ class Endpoint:
     """The model's name as the provider knows it."""
     api_key: Secret | None = None
     """The key, or `None` when none is sent."""
+    format: str = "openai_chat"
+    """The wire format spoken there; a key of `providers.formats.FORMATS`."""
+    api_version: str | None = None
+    """Azure's version of its API, sent with each request."""
 
     def __post_init__(self) -> None:
         """Check the address and drop the slash at its end."""

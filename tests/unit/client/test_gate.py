@@ -153,7 +153,7 @@ NEUTRALS = (
     errors.LMInvalidRequestError("x"),
     errors.ContextWindowExceededError("x"),
     errors.LMCancelledError("x"),
-    errors.LMOutageError("x"),
+    errors.CircuitOpenError("x"),
 )
 
 

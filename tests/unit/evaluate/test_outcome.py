@@ -6,12 +6,12 @@ import pytest
 
 from dspex.core.errors import (
     AdapterParseError,
+    CircuitOpenError,
     ConfigurationError,
     ContextWindowExceededError,
     LMAuthError,
     LMCancelledError,
     LMConnectionError,
-    LMOutageError,
     LMRateLimitError,
     LMTimeoutError,
 )
@@ -45,7 +45,7 @@ def test_each_error_is_somebodys(
     ("error", "fatal"),
     [
         (LMAuthError("key"), True),
-        (LMOutageError("down"), True),
+        (CircuitOpenError("down"), True),
         (ConfigurationError("no model"), True),
         (LMConnectionError("once"), False),
         (ValueError("row"), False),
