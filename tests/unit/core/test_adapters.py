@@ -144,7 +144,7 @@ class TestChat:
         assert [message.role for message in messages] == [
             *("system", "user", "assistant", "user")
         ]
-        system = messages[0].content
+        system = messages[0].text
         assert system.endswith(
             "[[ ## country ## ]]\n{country}\n\n[[ ## capital ## ]]\n{capital}\n\n"
             "[[ ## completed ## ]]\n\nTask: Name the capital."
@@ -241,7 +241,7 @@ class TestChat:
         messages = ChatAdapter().format(make_signature("-> joke"), [{"joke": "ha"}], {})
 
         assert messages[-1].text.startswith("Answer with `[[ ## joke ## ]]`")
-        assert messages[2].content.startswith("[[ ## joke ## ]]\nha")
+        assert messages[2].text.startswith("[[ ## joke ## ]]\nha")
 
     def test_it_wants_no_settings(self) -> None:
         assert ChatAdapter().settings(QA) == {}
@@ -284,7 +284,7 @@ class TestLine:
 
         messages = LineAdapter().format(signature, [], {"word": "joy"})
 
-        assert messages[0].content == (
+        assert messages[0].text == (
             "One.\nTwo.\nThree.\nAbout Feeling: one of: good; bad."
         )
 
