@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, IntEnum
 from types import MappingProxyType
 from typing import Any
 
+from dspex.client.budget import Budget
+from dspex.client.channel import Channel
+from dspex.client.prices import Price
 from dspex.client.retry import RetryPolicy
 from dspex.core.lm import Request, Usage
 
@@ -16,6 +19,15 @@ _NO_TAGS: Mapping[str, Any] = MappingProxyType({})
 
 draw_ticket = itertools.count(1).__next__
 """Numbers that tell what came first in this process, whatever a clock shows."""
+
+
+class Priority(IntEnum):
+    """Who goes first when there is a queue."""
+
+    INTERACTIVE = 0
+    """Somebody sits and waits: before all batch calls."""
+    BATCH = 1
+    """One of many, such as the calls of an evaluation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +50,16 @@ class Call:
     """When its caller waits no longer, on the tree's clock; `None` for no limit."""
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     """Which errors are tried again, how often and when."""
+    priority: Priority = Priority.INTERACTIVE
+    """Who goes first when there is a queue."""
+    share: str = ""
+    """Whose turn it takes: within a priority, shares (such as runs) take turns."""
+    budgets: tuple[Budget, ...] = ()
+    """What may be spent: each request reserves in all of them before it is sent."""
+    price: Price | None = None
+    """What the model charges, for budgets in dollars."""
+    channel: Channel | None = None
+    """Where the pieces of a streamed answer go; `None` for a whole one."""
     tags: Mapping[str, Any] = field(default_factory=lambda: _NO_TAGS)
     """What the call belongs to (run, example, trial, attempt), for the record."""
     ticket: int = field(default_factory=draw_ticket)
@@ -77,6 +99,8 @@ class AttemptRecord:
     """How often it was written: 2 after a stale connection."""
     usage: Usage = field(default_factory=Usage)
     """Tokens it cost, as far as the provider said."""
+    configuration: int = 1
+    """Under which of the client's configurations it was sent."""
     tags: Mapping[str, Any] = field(default_factory=lambda: _NO_TAGS)
     """What the call belongs to."""
 
