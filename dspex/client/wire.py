@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
-from dspex.client.providers import openai_chat
 from dspex.client.providers.endpoint import Endpoint
+from dspex.client.providers.format import Sender
+from dspex.client.providers.formats import format_of
 from dspex.client.transport import HttpcoreTransport, Transport
 from dspex.core.errors import (
     ConfigurationError,
@@ -145,7 +146,8 @@ class WireActor(EventLoopActor):
 
     async def _exchange(self, message: Send) -> tuple[Reply | LMError, int]:
         try:
-            http = openai_chat.build(
+            wire_format = format_of(message.endpoint)
+            http = wire_format.build(
                 message.request,
                 message.endpoint,
                 request_id=message.request_id,
@@ -156,13 +158,10 @@ class WireActor(EventLoopActor):
                 connect_timeout=CONNECT_TIMEOUT,
                 read_timeout=message.read_timeout,
             )
-            reply = openai_chat.read(
-                response.status,
-                response.headers,
-                response.body,
-                model=message.label,
-                secret=message.endpoint.api_key,
+            sender = Sender(
+                endpoint=message.endpoint, label=message.label, wall_clock=time.time
             )
+            reply = wire_format.read(response, sender)
         except LMError as error:
             return error, 1
         except ConfigurationError as error:

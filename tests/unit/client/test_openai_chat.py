@@ -1,6 +1,7 @@
 """The OpenAI chat format, mostly by golden files: one JSON file is one case."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,18 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.client.http_messages import HttpRequest
+from dspex.client.http_messages import HttpRequest, HttpResponse
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.providers.openai_chat import build, read
+from dspex.client.providers.format import Sender
+from dspex.client.providers.openai_chat import OPENAI_CHAT
 from dspex.client.secrets import Secret
 from dspex.core import errors
 from dspex.core.lm import Message, Reply, Request
 
 GOLDEN = Path(__file__).parent / "golden"
-REQUESTS = sorted((GOLDEN / "requests").glob("*.json"))
-RESPONSES = sorted((GOLDEN / "responses").glob("*.json"))
+REQUESTS = sorted((GOLDEN / "openai_chat/requests").glob("*.json"))
+RESPONSES = sorted((GOLDEN / "openai_chat/responses").glob("*.json"))
 KEY = Secret("sk-golden-secret-key")
 ENDPOINT = Endpoint(provider="openai", base_url="http://localhost/v1", model="m")
+SENDER = Sender(
+    endpoint=replace(ENDPOINT, api_key=KEY),
+    label="openai/m",
+    wall_clock=lambda: 1000.0,
+)
 
 
 def load(path: Path) -> Any:
@@ -28,11 +35,11 @@ def load(path: Path) -> Any:
 
 def built(settings: dict[str, Any], endpoint: Endpoint = ENDPOINT) -> HttpRequest:
     request = Request(model="m", messages=(Message("user", "x"),), settings=settings)
-    return build(request, endpoint, request_id="r", idempotency_key="c")
+    return OPENAI_CHAT.build(request, endpoint, request_id="r", idempotency_key="c")
 
 
 def read_body(body: bytes, status: int = 200) -> Reply:
-    return read(status, {}, body, model="openai/m", secret=KEY)
+    return OPENAI_CHAT.read(HttpResponse(status=status, headers={}, body=body), SENDER)
 
 
 def outcome_of(body: bytes, status: int) -> Reply | str:
@@ -55,7 +62,9 @@ def test_request_is_built_as_the_golden_file_says(path: Path) -> None:
         settings=case["request"]["settings"],
     )
 
-    http = build(request, endpoint, request_id="attempt-1", idempotency_key="call-1")
+    http = OPENAI_CHAT.build(
+        request, endpoint, request_id="attempt-1", idempotency_key="call-1"
+    )
 
     sent = {
         "method": http.method,
@@ -70,15 +79,17 @@ def test_request_is_built_as_the_golden_file_says(path: Path) -> None:
 def test_response_is_read_as_the_golden_file_says(path: Path) -> None:
     case = load(path)
     text = case["text"] if "text" in case else json.dumps(case["json"])
-    arguments = case["status"], case["headers"], text.encode()
+    response = HttpResponse(
+        status=case["status"], headers=case["headers"], body=text.encode()
+    )
 
     if "reply" in case:
-        reply = read(*arguments, model="openai/m", secret=KEY)
+        reply = OPENAI_CHAT.read(response, SENDER)
         assert as_golden(reply) == case["reply"]
         return
     expected = case["error"]
     with pytest.raises(errors.LMError) as caught:
-        read(*arguments, model="openai/m", secret=KEY, wall_clock=lambda: 1000.0)
+        OPENAI_CHAT.read(response, SENDER)
 
     error = caught.value
     assert type(error).__name__ == expected.pop("class")
