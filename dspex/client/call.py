@@ -11,6 +11,7 @@ from typing import Any
 
 from dspex.client.budget import Budget
 from dspex.client.channel import Channel
+from dspex.client.limits import LimitPolicy
 from dspex.client.prices import Price
 from dspex.client.retry import RetryPolicy
 from dspex.core.lm import Request, Usage
@@ -50,6 +51,9 @@ class Call:
     """When its caller waits no longer, on the tree's clock; `None` for no limit."""
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     """Which errors are tried again, how often and when."""
+    limits: LimitPolicy | None = None
+    """What may be asked of its model in a minute, by its caller's word; the latest
+    word counts."""
     priority: Priority = Priority.INTERACTIVE
     """Who goes first when there is a queue."""
     share: str = ""

@@ -25,13 +25,15 @@ class Dispatcher:
     Args:
         desk: The calls.
         endpoint: Where they go; a local server's address comes from the ledger.
+        has_key: Whether a key is sent, which the provider may refuse.
     """
 
-    def __init__(self, desk: Desk, endpoint: Endpoint) -> None:
+    def __init__(self, desk: Desk, endpoint: Endpoint, *, has_key: bool) -> None:
         self._desk = desk
         self._ledger = desk.ledger
         self._outside = desk.outside
         self._endpoint = endpoint
+        self._has_key = has_key
 
     def pump(self) -> None:
         """Send what may be sent."""
@@ -91,7 +93,7 @@ class Dispatcher:
 
     def _places(self) -> int:
         ledger, most = self._ledger, self._ledger.options.max_in_flight
-        is_unproven = self._endpoint.api_key is not None and not ledger.proven
+        is_unproven = self._has_key and not ledger.proven
         return min(most, UNPROVEN) if is_unproven else most
 
     def _admitted(self, entry: OpenCall, request_id: str) -> Permit | None:

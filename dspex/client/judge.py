@@ -57,8 +57,8 @@ class Judge:
         call_id = self._ledger.by_attempt.get(sent.request_id)
         if call_id is not None:
             entry = self._ledger.calls[call_id]
-            if sent.limits is not None:
-                entry.lane.limiter.learn(sent.limits, self._outside.now())
+            if sent.facts.limits is not None:
+                entry.lane.limiter.learn(sent.facts.limits, self._outside.now())
             self._judge(entry, sent)
         self._outside.taken(sent.request_id)
 
@@ -92,7 +92,7 @@ class Judge:
                 Fate.ANSWERED,
                 Verdict.SUCCESS,
                 usage=outcome.usage,
-                sends=sent.sends,
+                sends=sent.facts.sends,
             )
             self._desk.finish(entry, outcome)
         elif self._broken_by_server(outcome):
@@ -108,13 +108,13 @@ class Judge:
             verdict,
             usage=_billed(error),
             error=error,
-            sends=sent.sends,
+            sends=sent.facts.sends,
         )
         if verdict is Verdict.FAILURE:
             entry.lane.last_error = error
         match error:
             case LMAuthError() if self._may_have_another_key(entry, sent):
-                entry.stale_key = sent.key_number
+                entry.stale_key = sent.facts.key_number
                 self._ledger.requeue(entry)
             case LMAuthError() | LMBillingError():
                 self._account_refused(entry, error)
@@ -180,7 +180,7 @@ class Judge:
             self._desk.finish(self._ledger.calls[call_id], error)
 
     def _may_have_another_key(self, entry: OpenCall, sent: Sent) -> bool:
-        return self._has_fresh_keys and entry.stale_key == 0 and sent.key_number > 0
+        return self._has_fresh_keys and entry.stale_key == 0 and sent.facts.key_number > 0
 
     def _lost(self, entry: OpenCall) -> None:
         """A request was lost to a restart of ours: send again, charged to nobody."""

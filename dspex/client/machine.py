@@ -65,7 +65,8 @@ class ClientMachine:
         self._ledger = ledger
         self._outside = outside
         self._desk = Desk(ledger, outside, label)
-        self._dispatcher = Dispatcher(self._desk, endpoint)
+        has_key = has_fresh_keys or endpoint.api_key is not None
+        self._dispatcher = Dispatcher(self._desk, endpoint, has_key=has_key)
         self._judge = Judge(self._desk, has_fresh_keys=has_fresh_keys)
 
     def start(self) -> None:
