@@ -23,6 +23,10 @@ LONGEST_RETRY_AFTER: Final = 120.0
 """Seconds a provider may ask to wait; more is raised and not slept."""
 MAX_IN_FLIGHT: Final = 256
 """Requests out at a time, for one provider, address and key."""
+MAX_QUEUED: Final = 100_000
+"""Calls that may wait for a place there; one more is refused at once."""
+HISTORY: Final = 1_000
+"""Calls that an `LM` remembers."""
 BREAKER_FAILURES: Final = 5
 """Failures in a row after which a provider counts as down."""
 BREAKER_RESET: Final = 5.0

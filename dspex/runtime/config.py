@@ -19,6 +19,8 @@ class Config:
 
     max_in_flight: int = defaults.MAX_IN_FLIGHT
     """Requests out at a time, for one provider, address and key."""
+    max_queued: int = defaults.MAX_QUEUED
+    """Calls that may wait for a place, for one provider, address and key."""
     breaker_failures: int = defaults.BREAKER_FAILURES
     """Failures in a row after which a provider counts as down."""
     breaker_reset: float = defaults.BREAKER_RESET

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 
 from dspex.cache.memory import MemoryActor
 from dspex.client.client_actor import ClientActor
+from dspex.client.gate import GatePolicy
 from dspex.client.ledger import Ledger
 from dspex.client.local.server import ServerActor
-from dspex.client.messages import ClientOptions, Listener
+from dspex.client.messages import Listener
+from dspex.client.options import ClientOptions
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.transport import Transport
-from dspex.client.wire import WireActor
+from dspex.client.wire import Exchange, WireActor
 from dspex.core import defaults
 from dspex.runtime.config import Config
 from supervisors import (
@@ -87,6 +88,26 @@ def _branches(
     )
 
 
+def client_options(
+    config: Config, max_in_flight: int | None = None
+) -> ClientOptions:
+    """What the configuration says to a client.
+
+    Args:
+        config: The runtime's.
+        max_in_flight: The branch's own figure, if it has one.
+    """
+    return ClientOptions(
+        max_in_flight=max_in_flight or config.max_in_flight,
+        max_queued=config.max_queued,
+        max_outage=config.max_outage,
+        idle_after=config.local_idle,
+        gate=GatePolicy(
+            fail_max=config.breaker_failures, reset_after=config.breaker_reset
+        ),
+    )
+
+
 def client_name(branch_id: str) -> str:
     """The name of the client of a provider branch."""
     return f"{branch_id}/client"
@@ -104,10 +125,14 @@ class Branch:
     """The provider as errors name it."""
     ledger: Ledger
     """Its memory, which outlives every actor in it."""
+    make_exchange: Callable[[], Exchange]
+    """Makes what its wire sends with."""
     server: ProcessSpec | None = None
     """The local model server, if it has one."""
-    max_in_flight: int = defaults.MAX_IN_FLIGHT
-    """Requests out at a time."""
+    max_in_flight: int | None = None
+    """Requests out at a time, where it has a figure of its own."""
+    has_fresh_keys: bool = False
+    """Whether a refused key may be replaced by asking for another."""
 
     @property
     def client_name(self) -> str:
@@ -120,16 +145,10 @@ def provider_branch(
     config: Config,
     *,
     listener: Listener,
-    make_transport: Callable[[], Transport],
 ) -> ChildSpec:
     """The supervisor of one provider and its children, in start order."""
     wire_name = f"{branch.id}/wire"
     server_name = f"{branch.id}/server" if branch.server is not None else None
-    options = ClientOptions(
-        max_in_flight=branch.max_in_flight,
-        max_outage=config.max_outage,
-        idle_after=config.local_idle,
-    )
     client = ChildSpec(
         id="client",
         actor=ClientActor,
@@ -137,9 +156,9 @@ def provider_branch(
             "endpoint": branch.endpoint,
             "label": branch.label,
             "ledger": branch.ledger,
-            "options": options,
             "wire_name": wire_name,
             "server_name": server_name,
+            "has_fresh_keys": branch.has_fresh_keys,
             "listener": listener,
         },
         name=branch.client_name,
@@ -147,7 +166,7 @@ def provider_branch(
     wire = ChildSpec(
         id="wire",
         actor=WireActor,
-        args=(branch.client_name, make_transport),
+        args=(branch.client_name, branch.make_exchange),
         name=wire_name,
     )
     children = [wire, client]
