@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.providers.openai_chat import OPENAI_CHAT, OpenAIChat
+from dspex.client.providers.format import Format
+from dspex.client.providers.openai_chat import OPENAI_CHAT
 from dspex.core.errors import ConfigurationError
 
-FORMATS: Mapping[str, OpenAIChat] = {
+FORMATS: Mapping[str, Format] = {
     "openai_chat": OPENAI_CHAT,
 }
 """Every format."""
 
 
-def format_of(endpoint: Endpoint) -> OpenAIChat:
+def format_of(endpoint: Endpoint) -> Format:
     """Find the format that is spoken at an endpoint.
 
     Raises:

@@ -1,31 +1,58 @@
-"""OpenAI's chat completions: from a request to bytes, and from bytes to a reply.
+"""OpenAI's chat completions, the format most servers speak.
 
-Pure functions; nothing here opens a socket. What a refusal means stands in
-`openai_errors`.
+Pure functions; nothing here opens a socket. How a request is written stands in
+`openai_request`, how an answer is read in `openai_reply` and `openai_stream`, and what
+a refusal means in `openai_errors`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from dspex.client.http_messages import HttpRequest, HttpResponse
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.providers.format import Sender
-from dspex.client.providers.json_body import JsonError, read_object, write_json
+from dspex.client.providers.format import RateLimits, Sender, StreamReader
+from dspex.client.providers.json_body import JsonError, read_object
 from dspex.client.providers.openai_errors import error_for
-from dspex.client.providers.refusals import is_success, request_id_in, unreadable
-from dspex.core.errors import ConfigurationError
-from dspex.core.lm import Reply, Request, Usage
+from dspex.client.providers.openai_reply import NoReplyError, RefusedError, reply_of
+from dspex.client.providers.openai_request import chat_body
+from dspex.client.providers.openai_stream import OpenAIStream
+from dspex.client.providers.rate_limit_headers import openai_limits
+from dspex.client.providers.refusals import is_success, unreadable
+from dspex.client.providers.request_headers import request_headers
+from dspex.client.providers.whole_body import WholeBody, is_json
+from dspex.core.lm import Reply, Request
 
-_NEVER_SENT = frozenset({"rollout_id"})
-_NOT_SETTINGS = frozenset({"messages", "model", "stream"})
-_ENDS_WITHOUT_TEXT = frozenset({"length", "content_filter"})
 _EXPECTED = "JSON with choices[0].message.content"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where one operation of an API is, and what lets a caller in."""
+
+    url: str
+    """The whole URL."""
+    key_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The headers that carry the key; empty without one."""
+
+
+def openai_address(endpoint: Endpoint, operation: str) -> Address:
+    """Find an operation, such as `chat/completions`, under an API's root."""
+    key = endpoint.api_key
+    return Address(
+        url=f"{endpoint.base_url}/{operation}",
+        key_headers={"Authorization": f"Bearer {key.reveal()}"} if key else {},
+    )
+
+
 class OpenAIChat:
-    """The format of `/v1/chat/completions`."""
+    """The format of `/v1/chat/completions`; what differs on Azure is the address."""
+
+    def __init__(
+        self, find: Callable[[Endpoint, str], Address] = openai_address
+    ) -> None:
+        self._find = find
 
     def build(
         self,
@@ -34,38 +61,23 @@ class OpenAIChat:
         *,
         request_id: str,
         idempotency_key: str,
+        stream: bool = False,
     ) -> HttpRequest:
-        """Put a request into OpenAI's chat format.
-
-        Every setting is passed on as it is, except `rollout_id`, which is only part of
-        a request's identity, and settings that are `None`, which means "not set".
-
-        Raises:
-            ConfigurationError: When a setting is no JSON value, or is not a setting.
-        """
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "User-Agent": "dspex",
-            "X-Client-Request-Id": request_id,
-            "Idempotency-Key": idempotency_key,
-        }
-        if endpoint.api_key is not None:
-            headers["Authorization"] = f"Bearer {endpoint.api_key.reveal()}"
+        """Put a request into bytes; `chat_body` says what becomes of the settings."""
+        named = replace(request, model=request.model or endpoint.model)
+        address = self._find(replace(endpoint, model=named.model), "chat/completions")
+        headers = request_headers(
+            request_id=request_id, idempotency_key=idempotency_key, stream=stream
+        )
         return HttpRequest(
             method="POST",
-            url=f"{endpoint.base_url}/chat/completions",
-            headers=headers,
-            body=_body(request, endpoint),
+            url=address.url,
+            headers={**headers, **address.key_headers},
+            body=chat_body(named, endpoint, stream=stream),
         )
 
     def read(self, response: HttpResponse, sender: Sender) -> Reply:
-        """Read a whole response.
-
-        Returns:
-            The reply, with at least one text. A completion that ended at its length or
-            in a filter without any text has the text `""`; a refusal's text is the
-            refusal.
+        """Read a whole response; `reply_of` says what counts as a completion.
 
         Raises:
             LMError: The class that fits the status and the provider's own code. A
@@ -74,123 +86,29 @@ class OpenAIChat:
         if not is_success(response.status):
             raise error_for(response, sender)
         try:
-            return _reply(read_object(response.body), response.headers)
-        except _RefusedError:
+            return reply_of(read_object(response.body), response.headers)
+        except RefusedError as error:
             # Some gateways answer 200 and put the upstream's error into the body.
-            raise error_for(response, sender) from None
-        except (JsonError, _NoReplyError) as error:
+            raise error_for(replace(response, body=error.body), sender) from None
+        except (JsonError, NoReplyError) as error:
             raise unreadable(
                 response, sender, problem=str(error), expected=_EXPECTED
             ) from None
 
+    def reader(self, headers: Mapping[str, str], sender: Sender) -> StreamReader:
+        """A reader for the body of a success, whether it is a stream or came whole."""
+        if is_json(headers):
+            return WholeBody(headers, lambda response: self.read(response, sender))
+        return OpenAIStream(headers, sender)
+
+    def limits(
+        self,
+        headers: Mapping[str, str],
+        wall_clock: Callable[[], float],  # noqa: ARG002 - these headers hold no date
+    ) -> RateLimits:
+        """Read the `x-ratelimit-*` headers."""
+        return openai_limits(headers)
+
 
 OPENAI_CHAT = OpenAIChat()
-"""The format, which keeps no state."""
-
-
-class _NoReplyError(Exception):
-    """A body is not what the format promises; the text says where."""
-
-
-class _RefusedError(Exception):
-    """A body holds an error although the status says success."""
-
-
-def _body(request: Request, endpoint: Endpoint) -> bytes:
-    wrong = sorted(_NOT_SETTINGS & request.settings.keys())
-    if wrong:
-        raise ConfigurationError(
-            f"{wrong[0]!r} is not a setting of a call; it is part of the request itself"
-            " or not supported. Leave it out."
-        )
-    fields: dict[str, Any] = {
-        "model": request.model or endpoint.model,
-        "messages": [
-            {"role": turn.role, "content": turn.content} for turn in request.messages
-        ],
-    }
-    fields |= {
-        name: value
-        for name, value in request.settings.items()
-        if value is not None and name not in _NEVER_SENT
-    }
-    try:
-        return write_json(fields)
-    except JsonError:
-        _blame_setting(request.settings)
-
-
-def _blame_setting(settings: Mapping[str, Any]) -> NoReturn:
-    for name, value in settings.items():
-        try:
-            write_json(value)
-        except JsonError:
-            raise ConfigurationError(
-                f"the setting {name!r} is of type {type(value).__name__} and cannot be"
-                " written as JSON; expected numbers, texts, lists or dicts of them."
-                " Convert it first."
-            ) from None
-    raise ConfigurationError(
-        "the messages cannot be written as JSON; their contents must be texts. Convert"
-        " them first."
-    )
-
-
-def _reply(parsed: Mapping[str, Any], headers: Mapping[str, str]) -> Reply:
-    if parsed.get("error") and not parsed.get("choices"):
-        raise _RefusedError
-    choices = parsed.get("choices")
-    if not isinstance(choices, list) or not choices:
-        raise _NoReplyError("it has no choices")
-    return Reply(
-        texts=tuple(_text(choice) for choice in choices),
-        usage=_usage(parsed.get("usage")),
-        model=_text_or_empty(parsed.get("model")),
-        finish_reasons=tuple(
-            _text_or_empty(choice.get("finish_reason")) for choice in choices
-        ),
-        request_id=request_id_in(headers),
-    )
-
-
-def _text(choice: object) -> str:
-    message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(choice, dict) or not isinstance(message, dict):
-        raise _NoReplyError("a choice has no message")
-    text = _content(message)
-    if text is None and choice.get("finish_reason") in _ENDS_WITHOUT_TEXT:
-        text = ""
-    if text is None:
-        raise _NoReplyError("a message has no text content")
-    return text
-
-
-def _content(message: Mapping[str, Any]) -> str | None:
-    content = message.get("content")
-    if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict)]
-        texts = [part for part in parts if isinstance(part, str)]
-        return "".join(texts) if texts else None
-    if isinstance(content, str):
-        return content
-    refusal = message.get("refusal")
-    return refusal if isinstance(refusal, str) else None
-
-
-def _usage(usage: object) -> Usage:
-    if not isinstance(usage, dict):
-        return Usage()
-    return Usage(
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
-    )
-
-
-def _count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        return 0
-    return max(value, 0)
-
-
-def _text_or_empty(value: object) -> str:
-    return value if isinstance(value, str) else ""
+"""The format as everybody but Azure has it."""
