@@ -23,6 +23,7 @@ from dspex.core.errors import (
     LMError,
     LMResponseError,
     LMServerError,
+    LMStreamError,
     LMTimeoutError,
 )
 
@@ -227,7 +228,7 @@ def verdict_of(error: LMError | None) -> Verdict:
             return Verdict.NEUTRAL
         case LMConnectionError() | LMTimeoutError() | LMServerError():
             return Verdict.FAILURE
-        case LMResponseError():
+        case LMResponseError() | LMStreamError():
             return Verdict.FAILURE
         case _:
             return Verdict.NEUTRAL

@@ -144,6 +144,7 @@ FAILURES = (
     errors.LMTimeoutError("x"),
     errors.LMServerError("x", status=503),
     errors.LMResponseError("x"),
+    errors.LMStreamError("x"),
 )
 NEUTRALS = (
     errors.LMServerError("x", status=409),
@@ -154,6 +155,8 @@ NEUTRALS = (
     errors.ContextWindowExceededError("x"),
     errors.LMCancelledError("x"),
     errors.CircuitOpenError("x"),
+    errors.QueueFullError("x"),
+    errors.BudgetExceededError("x"),
 )
 
 
