@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum
+from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
 from dspex.client.budget import Budget
 from dspex.client.channel import Channel
+from dspex.client.fair_queue import Priority
 from dspex.client.limits import LimitPolicy
 from dspex.client.prices import Price
 from dspex.client.retry import RetryPolicy
@@ -20,15 +21,6 @@ _NO_TAGS: Mapping[str, Any] = MappingProxyType({})
 
 draw_ticket = itertools.count(1).__next__
 """Numbers that tell what came first in this process, whatever a clock shows."""
-
-
-class Priority(IntEnum):
-    """Who goes first when there is a queue."""
-
-    INTERACTIVE = 0
-    """Somebody sits and waits: before all batch calls."""
-    BATCH = 1
-    """One of many, such as the calls of an evaluation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

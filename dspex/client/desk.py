@@ -80,6 +80,12 @@ class Desk:
             self.break_off(entry)
         self._close(entry)
 
+    def abandon(self, entry: OpenCall, error: LMError) -> None:
+        """End a call whose caller has left it; that is no outcome for anybody else."""
+        self._close(entry)
+        for waiter in self.waiters.pop(entry.call.id, ()):
+            self.outside.answer(entry.call.id, waiter, shared(error, paid=False))
+
     def back_off(self, entry: OpenCall, seconds: float) -> None:
         """Let a call pause."""
         entry.stage = Stage.BACKING_OFF

@@ -75,8 +75,11 @@ class Dispatcher:
     def _pump_lane(self, lane: Lane) -> None:
         # Calls whose budget has no room now; they let others go before them.
         held: list[OpenCall] = []
-        while lane.queue and self._ledger.in_flight < self._places():
-            entry = self._ledger.calls[lane.queue.peek()]
+        while self._ledger.in_flight < self._places():
+            call_id = lane.queue.peek()
+            if call_id is None:
+                break
+            entry = self._ledger.calls[call_id]
             request_id = self._outside.new_id()
             permit = self._admitted(entry, request_id)
             if permit is None:
@@ -185,7 +188,7 @@ class Dispatcher:
     def _fail_lane(self, lane: Lane, retry_in: float) -> None:
         cause, label = lane.last_error, self._desk.label
         patience = self._ledger.options.max_outage
-        for call_id in tuple(lane.queue):
+        while (call_id := lane.queue.peek()) is not None:
             error = CircuitOpenError(
                 f"{label} has been down for more than {patience:g} s; the last error "
                 f"was: {cause}. It is looked at again in {retry_in:.1f} s; call later.",

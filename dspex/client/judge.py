@@ -18,6 +18,7 @@ from dspex.client.wire import Sent, Standing
 from dspex.core.errors import (
     LMAuthError,
     LMBillingError,
+    LMCancelledError,
     LMConnectionError,
     LMError,
     LMRateLimitError,
@@ -58,7 +59,8 @@ class Judge:
         if call_id is not None:
             entry = self._ledger.calls[call_id]
             if sent.facts.limits is not None:
-                entry.lane.limiter.learn(sent.facts.limits, self._outside.now())
+                now = self._outside.now()
+                entry.lane.limiter.learn(sent.request_id, sent.facts.limits, now)
             self._judge(entry, sent)
         self._outside.taken(sent.request_id)
 
@@ -113,6 +115,8 @@ class Judge:
         if verdict is Verdict.FAILURE:
             entry.lane.last_error = error
         match error:
+            case LMCancelledError():
+                self._desk.abandon(entry, error)
             case LMAuthError() if self._may_have_another_key(entry, sent):
                 entry.stale_key = sent.facts.key_number
                 self._ledger.requeue(entry)
@@ -168,7 +172,10 @@ class Judge:
         # The limiter sees to it that calls which were put off do not come too fast.
         if isinstance(error, LMRateLimitError):
             return True
-        return entry.lane.retry_budget.take(now)
+        if not entry.lane.retry_budget.may_retry(now):
+            return False
+        entry.lane.retry_budget.retried(now)
+        return True
 
     def _account_refused(self, entry: OpenCall, error: LMError) -> None:
         """Nobody else need ask: end all that waits for the same account and model."""
@@ -176,7 +183,7 @@ class Judge:
         self._ledger.proven = False
         lane.refusal = Refusal(error, self._outside.now() + REFUSED_FOR)
         self._desk.finish(entry, error)
-        for call_id in tuple(lane.queue):
+        while (call_id := lane.queue.peek()) is not None:
             self._desk.finish(self._ledger.calls[call_id], error)
 
     def _may_have_another_key(self, entry: OpenCall, sent: Sent) -> bool:

@@ -10,13 +10,13 @@ import math
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from dspex.client.call import Call, draw_ticket
 from dspex.client.fair_queue import FairQueue
 from dspex.client.gate import Gate, Permit
-from dspex.client.limits import Limiter
+from dspex.client.limits import Limiter, LimitPolicy
 from dspex.client.options import ClientOptions
 from dspex.client.retry_budget import RetryBudget
 from dspex.core.errors import LMError
@@ -46,11 +46,14 @@ class Lane:
         """The model's name as the provider knows it."""
         self.gate = Gate(options.gate)
         """The breaker of this (endpoint, model)."""
-        self.limiter = Limiter(options.limits)
+        self._max_in_flight = options.max_in_flight
+        self.limits = options.limits
+        """What the user allows in a minute."""
+        self.limiter = Limiter(_limits(options, options.limits))
         """What may be sent when."""
         self.retry_budget = RetryBudget()
         """How many of the requests may be retries."""
-        self.queue: FairQueue[str] = FairQueue()
+        self.queue = FairQueue()
         """Ids of queued calls, next first."""
         self.last_error: LMError | None = None
         """The latest failure, to tell why the breaker is open."""
@@ -58,6 +61,13 @@ class Lane:
         """When a timer will look at this lane again."""
         self.refusal: Refusal | None = None
         """Why the account is not served, while that was said a short time ago."""
+
+    def obey(self, limits: LimitPolicy, options: ClientOptions, now: float) -> None:
+        """Keep to other limits from now on; nothing happens when they are the same."""
+        if limits != self.limits or options.max_in_flight != self._max_in_flight:
+            self.limits = limits
+            self._max_in_flight = options.max_in_flight
+            self.limiter.reconfigure(_limits(options, limits), now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +138,11 @@ class Ended:
     """Drawn at its end; callers with a lower one were there before."""
 
 
+def _limits(options: ClientOptions, limits: LimitPolicy) -> LimitPolicy:
+    """The limits of one model: what is in flight is counted for the whole branch."""
+    return replace(limits, max_in_flight=options.max_in_flight)
+
+
 class Ledger(Estate):
     """The memory of one provider branch."""
 
@@ -185,7 +200,7 @@ class Ledger(Estate):
         """Open a call and queue it last."""
         entry = OpenCall(call, self.lane(call.request.model))
         self.calls[call.id] = entry
-        entry.lane.queue.push(call.id, call.priority, call.share)
+        entry.lane.queue.push(call.id, share=call.share, priority=call.priority)
         self.last_activity = now
         return entry
 
@@ -193,7 +208,9 @@ class Ledger(Estate):
         """Queue a call again, before all that were not out yet."""
         call = entry.call
         entry.stage = Stage.QUEUED
-        entry.lane.queue.push_front(call.id, call.priority, call.share)
+        entry.lane.queue.push(
+            call.id, share=call.share, priority=call.priority, first=True
+        )
 
     def send(self, entry: OpenCall, attempt: OpenAttempt) -> None:
         """Note that a request is out."""
@@ -215,8 +232,7 @@ class Ledger(Estate):
     def close(self, entry: OpenCall, now: float) -> None:
         """Forget a call that has its outcome or is not wanted."""
         self.calls.pop(entry.call.id, None)
-        if entry.stage is Stage.QUEUED:
-            entry.lane.queue.discard(entry.call.id)
+        entry.lane.queue.remove(entry.call.id)
         self.last_activity = now
 
     def keep(self, call_id: str, outcome: Reply | LMError, *, paid: bool) -> None:

@@ -156,7 +156,7 @@ class ClientMachine:
         ledger.configuration += 1
         now = self._outside.now()
         for lane in ledger.lanes.values():
-            lane.limiter.reconfigure(options.limits, now)
+            lane.obey(lane.limits, options, now)
         self._dispatcher.look_again()
         self._dispatcher.pump()
         return ledger.configuration
@@ -181,7 +181,7 @@ class ClientMachine:
             LaneView(
                 model=lane.model,
                 gate=lane.gate.view(now),
-                limits=lane.limiter.view(now),
+                limits=lane.limiter.state(now),
                 queued=len(lane.queue),
             )
             for lane in ledger.lanes.values()
@@ -212,6 +212,8 @@ class ClientMachine:
             self._outside.answer(call.id, message.waiter, error)
             return None
         entry = ledger.add(call, now)
+        if call.limits is not None:
+            entry.lane.obey(call.limits, ledger.options, now)
         self._estimate(entry)
         entry.lane.retry_budget.called(now)
         return None if self._judge.refuse(entry.lane, entry) else entry

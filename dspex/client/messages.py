@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dspex.client.call import Call
 from dspex.client.gate import GateState
+from dspex.client.options import ClientOptions
 from dspex.client.wire import Sent, Standing, WireUp
 from dspex.core.errors import LMError
 from dspex.core.lm import Reply

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, overload
 
-from dspex.core.chat import message_to_dict
+from dspex.core.chat import turn_of
 from dspex.core.lm import Message, Reply
 
 
@@ -35,7 +35,7 @@ class Exchanged:
         usage = self.reply.usage
         return {
             "prompt": None,
-            "messages": [message_to_dict(turn) for turn in self.messages],
+            "messages": [turn_of(turn) for turn in self.messages],
             "kwargs": dict(self.settings),
             "response": self.reply,
             "outputs": list(self.reply.texts),

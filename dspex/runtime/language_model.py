@@ -12,18 +12,21 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from dspex.cache.key import cache_key
 from dspex.client.budget import Budget, active_budgets
-from dspex.client.call import Call, Priority
+from dspex.client.call import Call
 from dspex.client.client import Client
+from dspex.client.fair_queue import Priority
 from dspex.client.limits import LimitPolicy
 from dspex.client.prices import price_of
 from dspex.client.providers.model_strings import LocalModel, resolve
 from dspex.client.retry import RetryPolicy
+from dspex.client.secrets import MASK
 from dspex.core import defaults
-from dspex.core.chat import message_from_dict
+from dspex.core.chat import messages_of
 from dspex.core.errors import ConfigurationError, LMError
 from dspex.core.lm import Message, Reply, Request
 from dspex.runtime.calling import afetch, fetch, named
@@ -307,9 +310,9 @@ class LM:
         return runtime.client(place.branch_id, lambda: place.branch(runtime))
 
     async def _aclient(self, runtime: Runtime) -> Client:
-        client = runtime.running_client(self._place.branch_id)
-        if client is not None:
-            return client
+        if runtime.has_client(self._place.branch_id):
+            return self._client(runtime)
+        # To start a branch may take a while: weights on disk, a server.
         return await asyncio.to_thread(self._client, runtime)
 
     @property
@@ -345,16 +348,20 @@ def _place(
     api_version: str | None,
     max_in_flight: int | None,
 ) -> Place:
+    get_key = None if api_key is None or isinstance(api_key, str) else api_key
     found = resolve(
         model,
         api_base=api_base,
-        api_key=api_key,
+        # Whether a key may be sent to that address is checked all the same.
+        api_key=api_key if get_key is None else MASK,
         api_version=api_version,
         env=os.environ,
     )
     if isinstance(found, LocalModel):
         return LocalPlace(found.name)
-    return RemotePlace(found, max_in_flight)
+    if get_key is not None:
+        found = replace(found, api_key=None)
+    return RemotePlace(found, max_in_flight, get_key)
 
 
 def _turns(
@@ -367,7 +374,7 @@ def _turns(
         )
     if prompt is not None:
         return (Message("user", prompt),)
-    return tuple(message_from_dict(turn) for turn in messages or ())
+    return messages_of(messages or ())
 
 
 def _limits(
