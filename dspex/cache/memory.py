@@ -270,6 +270,19 @@ class Cache:
             raise
         return as_cached(found.reply) if isinstance(found, Found) else None
 
+    async def alook_up(
+        self, key: str, caller: str, deadline: float | None = None
+    ) -> Reply | None:
+        message = LookUp(key=key, caller=caller, deadline=deadline)
+        try:
+            found = await self._handle.acall(message, timeout=None, idempotent=True)
+        except LMError:
+            raise
+        except BaseException:
+            self.leave(key, caller)
+            raise
+        return as_cached(found.reply) if isinstance(found, Found) else None
+
     def settle(self, key: str, outcome: Reply | LMError) -> None:
         """Tell the outcome of a call, to keep it and to answer those who wait."""
         self._handle.cast(Settle(key=key, outcome=outcome))

@@ -65,12 +65,16 @@ class Desk:
         if isinstance(outcome, LMError):
             outcome.attempts = entry.sent
         else:
-            outcome = replace(outcome, attempts=entry.sent, cost=self._cost(entry, outcome.usage))
+            outcome = replace(
+                outcome, attempts=entry.sent, cost=self._cost(entry, outcome.usage)
+            )
         if call.cacheable:
             self.outside.settle(call.id, outcome)
         paid = False
         for waiter in self.waiters.pop(call.id, ()):
-            paid = self.outside.answer(call.id, waiter, shared(outcome, paid=paid)) or paid
+            paid = (
+                self.outside.answer(call.id, waiter, shared(outcome, paid=paid)) or paid
+            )
         ledger.keep(call.id, outcome, paid=paid)
 
     def drop(self, entry: OpenCall) -> None:

@@ -87,6 +87,11 @@ class Refused:
     verdict is what to wait for."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateView:
+    state: GateState
+
+
 class Gate:
     """One provider's breaker, for one thread.
 
@@ -178,6 +183,12 @@ class Gate:
             case _:
                 is_due = now - self._opened_at >= self._policy.reset_after
                 return GateState.HALF_OPEN if is_due else GateState.OPEN
+
+    def force_open(self, now: float) -> None: ...
+    def force_half_open(self, now: float) -> None: ...
+    def force_closed(self, now: float) -> None: ...
+    def view(self, now: float) -> GateView:
+        return GateView(state=self.state(now))
 
     @property
     def open_since(self) -> float | None:

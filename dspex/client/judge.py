@@ -187,7 +187,9 @@ class Judge:
             self._desk.finish(self._ledger.calls[call_id], error)
 
     def _may_have_another_key(self, entry: OpenCall, sent: Sent) -> bool:
-        return self._has_fresh_keys and entry.stale_key == 0 and sent.facts.key_number > 0
+        return (
+            self._has_fresh_keys and entry.stale_key == 0 and sent.facts.key_number > 0
+        )
 
     def _lost(self, entry: OpenCall) -> None:
         """A request was lost to a restart of ours: send again, charged to nobody."""

@@ -267,4 +267,3 @@ class ClientMachine:
         entry = self._ledger.calls.get(call_id)
         if entry is not None and entry.stage is Stage.BACKING_OFF:
             self._ledger.requeue(entry)
-

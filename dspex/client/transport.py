@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import dataclass, replace
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import httpcore
 import httpx
@@ -75,6 +75,15 @@ class Transport(Protocol):
                 unpacked.
             ConfigurationError: When the URL or a header can never be sent.
         """
+
+    def open(
+        self,
+        request: HttpRequest,
+        *,
+        connect_timeout: float,
+        read_timeout: float,
+        max_bytes: int = MAX_BYTES,
+    ) -> Any: ...
 
     async def aclose(self) -> None:
         """Close every idle connection; those in use are closed when they end."""

@@ -88,9 +88,7 @@ def _branches(
     )
 
 
-def client_options(
-    config: Config, max_in_flight: int | None = None
-) -> ClientOptions:
+def client_options(config: Config, max_in_flight: int | None = None) -> ClientOptions:
     """What the configuration says to a client.
 
     Args:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dspex.client.http_exchange import HttpExchange
 from dspex.client.http_messages import HttpRequest, HttpResponse
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.transport import MAX_BYTES, HttpcoreTransport, Transport
@@ -48,7 +49,10 @@ class Wire:
     ) -> None:
         client = ChildSpec(id="client", actor=ProbeActor, args=(probe,), name="client")
         wire = ChildSpec(
-            id="wire", actor=WireActor, args=("client", make_transport), name="wire"
+            id="wire",
+            actor=WireActor,
+            args=("client", lambda: HttpExchange(make_transport)),
+            name="wire",
         )
         self.top = Supervisor.start([client, wire])
         self.handle: Handle = self.top.handle("wire")
@@ -84,7 +88,7 @@ def test_answer_is_told_with_the_ids_the_provider_saw(
     assert isinstance(sent.outcome, Reply)
     assert sent.outcome.text == "re: r"
     assert sent.outcome.latency > 0
-    assert (sent.request_id, sent.sends) == ("r", 1)
+    assert (sent.request_id, sent.facts.sends) == ("r", 1)
     assert provider.bill[0].request_id == "r"
     assert provider.bill[0].idempotency_key == "key of r"
 
@@ -184,7 +188,7 @@ def test_request_that_cannot_be_written_costs_nothing_and_nobody_else(
 
     assert isinstance(bad.outcome, LMInvalidRequestError)
     assert "'stop'" in str(bad.outcome)
-    assert bad.sends == 0
+    assert bad.facts.sends == 0
     assert isinstance(good.outcome, Reply)
 
 

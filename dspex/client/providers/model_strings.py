@@ -60,6 +60,7 @@ def resolve(
     *,
     api_base: str | None = None,
     api_key: str | None = None,
+    api_version: str | None = None,
     env: Mapping[str, str],
 ) -> Endpoint | LocalModel:
     """Find out where a model is reached.
