@@ -8,12 +8,17 @@ a refusal means in `openai_errors`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from dspex.client.http_messages import HttpRequest, HttpResponse
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.providers.format import RateLimits, Sender, StreamReader
 from dspex.client.providers.json_body import JsonError, read_object
+from dspex.client.providers.openai_addresses import (
+    Address,
+    azure_address,
+    openai_address,
+)
 from dspex.client.providers.openai_errors import error_for
 from dspex.client.providers.openai_reply import NoReplyError, RefusedError, reply_of
 from dspex.client.providers.openai_request import chat_body
@@ -25,25 +30,6 @@ from dspex.client.providers.whole_body import WholeBody, is_json
 from dspex.core.lm import Reply, Request
 
 _EXPECTED = "JSON with choices[0].message.content"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where one operation of an API is, and what lets a caller in."""
-
-    url: str
-    """The whole URL."""
-    key_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The headers that carry the key; empty without one."""
-
-
-def openai_address(endpoint: Endpoint, operation: str) -> Address:
-    """Find an operation, such as `chat/completions`, under an API's root."""
-    key = endpoint.api_key
-    return Address(
-        url=f"{endpoint.base_url}/{operation}",
-        key_headers={"Authorization": f"Bearer {key.reveal()}"} if key else {},
-    )
 
 
 class OpenAIChat:
@@ -112,3 +98,6 @@ class OpenAIChat:
 
 OPENAI_CHAT = OpenAIChat()
 """The format as everybody but Azure has it."""
+
+AZURE_CHAT = OpenAIChat(azure_address)
+"""The format as Azure has it."""

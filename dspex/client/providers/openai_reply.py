@@ -62,7 +62,7 @@ def reply_of(parsed: Mapping[str, Any], headers: Mapping[str, str]) -> Reply:
             _text(message, reason, found)
             for (_, message), reason, found in zip(pairs, reasons, calls, strict=True)
         ),
-        usage=_usage(parsed.get("usage")),
+        usage=usage_of(parsed.get("usage")),
         model=text_or_empty(parsed.get("model")),
         finish_reasons=reasons,
         request_id=request_id_in(headers),
@@ -83,6 +83,27 @@ def reasoning_in(message: Mapping[str, Any]) -> str:
 def text_or_empty(value: object) -> str:
     """Take a text as it is, and anything else as no text."""
     return value if isinstance(value, str) else ""
+
+
+def usage_of(usage: object) -> Usage:
+    """Read the `usage` of an answer; what is missing or odd counts as none."""
+    if not isinstance(usage, dict):
+        return Usage()
+    sent, received = _details(usage, "prompt"), _details(usage, "completion")
+    prompt = _count(usage.get("prompt_tokens"))
+    completion = _count(usage.get("completion_tokens"))
+    reasoning = _count(received.get("reasoning_tokens"))
+    if _count(usage.get("total_tokens")) == prompt + completion + reasoning:
+        # xAI counts hidden reasoning beside the completion, OpenAI inside it.
+        completion += reasoning
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        cached_tokens=_count(sent.get("cached_tokens"))
+        or _count(usage.get("prompt_cache_hit_tokens")),
+        cache_write_tokens=_count(sent.get("cache_write_tokens")),
+        reasoning_tokens=reasoning,
+    )
 
 
 def _message(choice: object) -> Mapping[str, Any]:
@@ -148,26 +169,6 @@ def _arguments(arguments: object) -> str:
         # Some servers give the object itself, not its text.
         return write_json(arguments).decode()
     return text_or_empty(arguments)
-
-
-def _usage(usage: object) -> Usage:
-    if not isinstance(usage, dict):
-        return Usage()
-    sent, received = _details(usage, "prompt"), _details(usage, "completion")
-    prompt = _count(usage.get("prompt_tokens"))
-    completion = _count(usage.get("completion_tokens"))
-    reasoning = _count(received.get("reasoning_tokens"))
-    if _count(usage.get("total_tokens")) == prompt + completion + reasoning:
-        # xAI counts hidden reasoning beside the completion, OpenAI inside it.
-        completion += reasoning
-    return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        cached_tokens=_count(sent.get("cached_tokens"))
-        or _count(usage.get("prompt_cache_hit_tokens")),
-        cache_write_tokens=_count(sent.get("cache_write_tokens")),
-        reasoning_tokens=reasoning,
-    )
 
 
 def _details(usage: Mapping[str, Any], side: str) -> Mapping[str, Any]:
