@@ -273,6 +273,7 @@ class Cache:
     async def alook_up(
         self, key: str, caller: str, deadline: float | None = None
     ) -> Reply | None:
+        """The same for coroutines; cancelled, the caller leaves."""
         message = LookUp(key=key, caller=caller, deadline=deadline)
         try:
             found = await self._handle.acall(message, timeout=None, idempotent=True)

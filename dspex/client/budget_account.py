@@ -22,7 +22,6 @@ from dspex.client.budget_amounts import (
 )
 from dspex.core.lm import Usage
 
-
 Listener = Callable[[], None]
 """Told that asking again makes sense."""
 

@@ -19,6 +19,7 @@ import pybreaker
 
 from dspex.core.errors import (
     ConfigurationError,
+    LMCancelledError,
     LMConnectionError,
     LMError,
     LMResponseError,
@@ -89,6 +90,8 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateView:
+    """A gate at one moment."""
+
     state: GateState
 
 
@@ -184,10 +187,17 @@ class Gate:
                 is_due = now - self._opened_at >= self._policy.reset_after
                 return GateState.HALF_OPEN if is_due else GateState.OPEN
 
-    def force_open(self, now: float) -> None: ...
-    def force_half_open(self, now: float) -> None: ...
-    def force_closed(self, now: float) -> None: ...
+    def force_open(self, now: float) -> None:
+        """On its way."""
+
+    def force_half_open(self, now: float) -> None:
+        """On its way."""
+
+    def force_closed(self, now: float) -> None:
+        """On its way."""
+
     def view(self, now: float) -> GateView:
+        """On its way."""
         return GateView(state=self.state(now))
 
     @property
@@ -234,6 +244,9 @@ def verdict_of(error: LMError | None) -> Verdict:
     match error:
         case None:
             return Verdict.SUCCESS
+        case LMCancelledError():
+            # A stream whose consumer has left is broken off by us.
+            return Verdict.NEUTRAL
         case LMServerError(status=408 | 409):
             # A conflict or a slow upload is about one request, not about the provider.
             return Verdict.NEUTRAL

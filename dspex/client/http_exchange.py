@@ -13,9 +13,8 @@ from dspex.client.providers.endpoint import Endpoint
 from dspex.client.providers.format import Format, Sender
 from dspex.client.providers.formats import format_of
 from dspex.client.streaming import read_stream
-from dspex.client.transport import MAX_BYTES, Transport
+from dspex.client.transport import Transport
 from dspex.client.wire import Facts, Send
-from dspex.core.errors import LMError
 from dspex.core.lm import Reply
 
 CONNECT_TIMEOUT = 10.0

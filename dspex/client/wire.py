@@ -14,8 +14,12 @@ from typing import Any, Protocol, assert_never
 from dspex.client.channel import Channel
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.providers.format import RateLimits
-from dspex.core.errors import ConfigurationError, LMConnectionError, LMError
-from dspex.core.errors import LMInvalidRequestError
+from dspex.core.errors import (
+    ConfigurationError,
+    LMConnectionError,
+    LMError,
+    LMInvalidRequestError,
+)
 from dspex.core.lm import Reply, Request
 from supervisors import EventLoopActor, Handle
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from dspex.client.price import Price
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
 
@@ -35,14 +37,16 @@ class Config:
     """Seconds without a call after which a local model server is stopped."""
     branch_restarts: int = defaults.BRANCH_RESTARTS
     """Restarts allowed in one branch within 30 s before it gives up."""
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    """Prices by model string, such as `openai/my-model`; they win over the table."""
     home: Path | None = None
     """Where files go; `None` is `DSPEX_HOME`, else the platform's user folder."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for each in fields(self):
+            value = getattr(self, each.name)
             if isinstance(value, int | float) and not value > 0:
                 raise ConfigurationError(
-                    f"{field.name} is {value!r}; it must be above zero. "
+                    f"{each.name} is {value!r}; it must be above zero. "
                     "Leave it out for the default."
                 )

@@ -298,7 +298,7 @@ class LM:
             priority=self._priority or _usual_priority(in_run=in_run),
             share=str(tags.get("run", "")),
             budgets=active_budgets(self._budget),
-            price=price_of(self._place.provider, request.model),
+            price=price_of(self._place.provider, request.model, runtime.config.prices),
             tags=tags,
         )
 
@@ -348,12 +348,12 @@ def _place(
     api_version: str | None,
     max_in_flight: int | None,
 ) -> Place:
-    get_key = None if api_key is None or isinstance(api_key, str) else api_key
+    key, get_key = (None, api_key) if callable(api_key) else (api_key, None)
     found = resolve(
         model,
         api_base=api_base,
         # Whether a key may be sent to that address is checked all the same.
-        api_key=api_key if get_key is None else MASK,
+        api_key=key if get_key is None else MASK,
         api_version=api_version,
         env=os.environ,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from dspex.client.http_exchange import HttpExchange
 from dspex.client.http_messages import HttpRequest, HttpResponse
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.transport import MAX_BYTES, HttpcoreTransport, Transport
+from dspex.client.transport import MAX_BYTES, HttpcoreTransport
 from dspex.client.wire import (
     BreakOff,
     Report,
@@ -45,7 +45,7 @@ class Wire:
     """A wire in a tree of its own."""
 
     def __init__(
-        self, probe: Probe, make_transport: type[Transport] = HttpcoreTransport
+        self, probe: Probe, make_transport: Callable[[], Any] = HttpcoreTransport
     ) -> None:
         client = ChildSpec(id="client", actor=ProbeActor, args=(probe,), name="client")
         wire = ChildSpec(

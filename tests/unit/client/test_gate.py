@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
+from dspex.client.channel import ConsumerGoneError
 from dspex.client.gate import (
     Gate,
     GatePolicy,
@@ -154,6 +155,7 @@ NEUTRALS = (
     errors.LMInvalidRequestError("x"),
     errors.ContextWindowExceededError("x"),
     errors.LMCancelledError("x"),
+    ConsumerGoneError("x"),
     errors.CircuitOpenError("x"),
     errors.QueueFullError("x"),
     errors.BudgetExceededError("x"),
