@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Callable
 
 from dspex.client.call import Call
@@ -11,6 +10,7 @@ from dspex.client.gate import GateState
 from dspex.client.messages import GetView, Reconfigure, SetCircuit, Submit, Withdraw
 from dspex.client.options import ClientOptions, ClientView
 from dspex.core.errors import LMError
+from dspex.core.ids import new_id
 from dspex.core.lm import Reply
 from supervisors import ActorDownError, Handle, RestartLimitError, last_words
 
@@ -39,7 +39,7 @@ class Client:
             ScopeCancelledError: The work it belongs to was given up; so was the call.
             ActorDownError: The branch is gone for good.
         """
-        message = Submit(call=call, waiter=uuid.uuid4().hex)
+        message = Submit(call=call, waiter=new_id())
         try:
             while True:
                 try:
@@ -59,7 +59,7 @@ class Client:
 
     async def acomplete(self, call: Call) -> Reply:
         """The same for coroutines; a cancelled one withdraws its call."""
-        message = Submit(call=call, waiter=uuid.uuid4().hex)
+        message = Submit(call=call, waiter=new_id())
         try:
             while True:
                 try:

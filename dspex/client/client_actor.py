@@ -8,7 +8,6 @@ survive a restart is in the ledger.
 from __future__ import annotations
 
 import random
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +30,7 @@ from dspex.client.messages import (
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.wire import BreakOff, Report, Send, Taken
 from dspex.core.errors import LMError
+from dspex.core.ids import new_id
 from supervisors import NO_REPLY, Actor, ExitReason, Handle, ReplyToken, Shutdown
 
 
@@ -107,7 +107,7 @@ class ClientActor(Actor):
 
     def new_id(self) -> str:
         """Unique everywhere: the provider sees it."""
-        return uuid.uuid4().hex
+        return new_id()
 
     def transmit(self, send: Send) -> bool:
         """Cast it to the wire."""

@@ -58,7 +58,9 @@ class Desk:
 
     # How a call ends.
 
-    def finish(self, entry: OpenCall, outcome: Outcome) -> None:
+    def finish(
+        self, entry: OpenCall, outcome: Outcome, *, latency: float = 0.0
+    ) -> None:
         """Give a call its outcome, and that to all who wait for it."""
         call, ledger = entry.call, self.ledger
         self._close(entry)
@@ -66,7 +68,10 @@ class Desk:
             outcome.attempts = entry.sent
         else:
             outcome = replace(
-                outcome, attempts=entry.sent, cost=self._cost(entry, outcome.usage)
+                outcome,
+                attempts=entry.sent,
+                latency=latency,
+                cost=self._cost(entry, outcome.usage),
             )
         if call.cacheable:
             self.outside.settle(call.id, outcome)

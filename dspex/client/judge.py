@@ -96,7 +96,7 @@ class Judge:
                 usage=outcome.usage,
                 sends=sent.facts.sends,
             )
-            self._desk.finish(entry, outcome)
+            self._desk.finish(entry, outcome, latency=sent.facts.latency)
         elif self._broken_by_server(outcome):
             self._lost(entry)
         else:

@@ -7,7 +7,6 @@ only remembers, and has no thread and no clock.
 from __future__ import annotations
 
 import math
-import uuid
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from dspex.client.limits import Limiter, LimitPolicy
 from dspex.client.options import ClientOptions
 from dspex.client.retry_budget import RetryBudget
 from dspex.core.errors import LMError
+from dspex.core.ids import new_id
 from dspex.core.lm import Reply
 from supervisors import Estate
 
@@ -105,7 +105,7 @@ class OpenCall:
     """The number of a key that was refused: the next request needs a later one."""
     not_before: float = 0.0
     """When a call that backs off is due."""
-    idempotency_key: str = field(default_factory=lambda: uuid.uuid4().hex)
+    idempotency_key: str = field(default_factory=new_id)
     """The same for all its requests, and for no other call's: a cache key comes back
     when an answer was not kept, and must not get the old one from the provider."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol, assert_never
 
 from dspex.client.channel import Channel
@@ -73,6 +73,8 @@ class Facts:
     """How often the request was written: 0 when it could not be put into bytes."""
     limits: RateLimits | None = None
     """What the provider said of its limits."""
+    latency: float = 0.0
+    """Seconds the exchange took."""
     key_number: int = 0
     """Which key was sent, if keys may change."""
 
@@ -165,8 +167,7 @@ class WireActor(EventLoopActor):
         started = time.monotonic()
         facts = Facts()
         outcome = await self._outcome(message, facts)
-        if isinstance(outcome, Reply):
-            outcome = replace(outcome, latency=time.monotonic() - started)
+        facts.latency = time.monotonic() - started
         sent = Sent(request_id=message.request_id, outcome=outcome, facts=facts)
         if self._open.pop(message.request_id, None) is not None:
             self._not_taken[message.request_id] = sent

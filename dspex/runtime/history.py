@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, overload
 
 from dspex.core.chat import turn_of
+from dspex.core.ids import new_id
 from dspex.core.lm import Message, Reply
 
 
@@ -25,7 +25,7 @@ class Exchanged:
     """The settings it was sent with."""
     reply: Reply
     """The answer."""
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id: str = field(default_factory=new_id)
     """Names this call."""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When the answer came."""

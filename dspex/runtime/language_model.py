@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -28,6 +27,7 @@ from dspex.client.secrets import MASK
 from dspex.core import defaults
 from dspex.core.chat import messages_of
 from dspex.core.errors import ConfigurationError, LMError
+from dspex.core.ids import new_id
 from dspex.core.lm import Message, Reply, Request
 from dspex.runtime.calling import afetch, fetch, named
 from dspex.runtime.fallback import Fallbacks, chained, leads_on
@@ -288,7 +288,7 @@ class LM:
         in_run = "run" in tags
         now = runtime.clock.monotonic()
         return Call(
-            id=self._key(request) if cached else uuid.uuid4().hex,
+            id=self._key(request) if cached else new_id(),
             request=request,
             cacheable=cached,
             attempt_timeout=self._attempt_timeout(request),

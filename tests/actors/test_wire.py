@@ -87,7 +87,7 @@ def test_answer_is_told_with_the_ids_the_provider_saw(
     assert isinstance(sent, Sent)
     assert isinstance(sent.outcome, Reply)
     assert sent.outcome.text == "re: r"
-    assert sent.outcome.latency > 0
+    assert sent.facts.latency > 0
     assert (sent.request_id, sent.facts.sends) == ("r", 1)
     assert provider.bill[0].request_id == "r"
     assert provider.bill[0].idempotency_key == "key of r"
