@@ -32,12 +32,7 @@ def read_json(body: bytes) -> Any:
         dspex.client.providers.json_body.JsonError: it holds NaN, which is no JSON
     """
     try:
-        value = json.loads(
-            body.decode("utf-8-sig"),
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-            object_pairs_hook=_object,
-        )
+        value = _DECODER.decode(body.removeprefix(_BYTE_ORDER_MARK).decode())
     except JsonError:
         raise
     except RecursionError:
@@ -98,3 +93,9 @@ def _is_unicode(value: object) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_DECODER = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_object
+)

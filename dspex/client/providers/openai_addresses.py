@@ -23,7 +23,7 @@ class Address:
     """The headers that carry the key; empty without one."""
 
 
-def openai_address(endpoint: Endpoint, operation: str) -> Address:
+def openai_address(endpoint: Endpoint, _model: str, operation: str) -> Address:
     """Find an operation, such as `chat/completions`, under an API's root."""
     key = endpoint.api_key
     return Address(
@@ -32,10 +32,10 @@ def openai_address(endpoint: Endpoint, operation: str) -> Address:
     )
 
 
-def azure_address(endpoint: Endpoint, operation: str) -> Address:
-    """Find an operation of a deployment on Azure.
+def azure_address(endpoint: Endpoint, model: str, operation: str) -> Address:
+    """Find an operation of a deployment on Azure; the model's name is the deployment's.
 
-    The model of the endpoint is the deployment's name. A base URL that ends in
+    A base URL that ends in
     `/openai/v1` is the newer API, which needs no version.
 
     Raises:
@@ -50,7 +50,7 @@ def azure_address(endpoint: Endpoint, operation: str) -> Address:
                 f"the endpoint {base!r} has no api_version; Azure expects one, such as"
                 " '2024-10-21'. Pass api_version=, or set AZURE_API_VERSION."
             )
-        base = f"{base}/openai/deployments/{quote(endpoint.model, safe='')}"
+        base = f"{base}/openai/deployments/{quote(model, safe='')}"
     return Address(
         url=f"{base}/{operation}{query}",
         key_headers={"api-key": key.reveal()} if key else {},

@@ -36,7 +36,7 @@ class OpenAIChat:
     """The format of `/v1/chat/completions`; what differs on Azure is the address."""
 
     def __init__(
-        self, find: Callable[[Endpoint, str], Address] = openai_address
+        self, find: Callable[[Endpoint, str, str], Address] = openai_address
     ) -> None:
         self._find = find
 
@@ -50,8 +50,8 @@ class OpenAIChat:
         stream: bool = False,
     ) -> HttpRequest:
         """Put a request into bytes; `chat_body` says what becomes of the settings."""
-        named = replace(request, model=request.model or endpoint.model)
-        address = self._find(replace(endpoint, model=named.model), "chat/completions")
+        model = request.model or endpoint.model
+        address = self._find(endpoint, model, "chat/completions")
         headers = request_headers(
             request_id=request_id, idempotency_key=idempotency_key, stream=stream
         )
@@ -59,7 +59,7 @@ class OpenAIChat:
             method="POST",
             url=address.url,
             headers={**headers, **address.key_headers},
-            body=chat_body(named, endpoint, stream=stream),
+            body=chat_body(replace(request, model=model), endpoint, stream=stream),
         )
 
     def read(self, response: HttpResponse, sender: Sender) -> Reply:

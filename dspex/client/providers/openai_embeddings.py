@@ -42,7 +42,7 @@ class OpenAIEmbeddings:
     """
 
     def __init__(
-        self, find: Callable[[Endpoint, str], Address] = openai_address
+        self, find: Callable[[Endpoint, str, str], Address] = openai_address
     ) -> None:
         self._find = find
 
@@ -66,7 +66,7 @@ class OpenAIEmbeddings:
                 "vectors were asked for as a stream; they come whole. Leave stream out."
             )
         model = request.model or endpoint.model
-        address = self._find(replace(endpoint, model=model), "embeddings")
+        address = self._find(endpoint, model, "embeddings")
         headers = request_headers(
             request_id=request_id, idempotency_key=idempotency_key, stream=False
         )

@@ -19,15 +19,31 @@ from dspex.client.providers.refusals import (
 )
 from dspex.core.errors import (
     ContextWindowExceededError,
+    LMAuthError,
     LMBillingError,
     LMError,
     LMInvalidRequestError,
+    LMRateLimitError,
+    LMResponseError,
+    LMServerError,
 )
 
 _NO_MONEY = frozenset(
     {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 )
 _TOO_LONG = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+_MEANINGS: Mapping[str, type[LMError]] = {
+    **dict.fromkeys(_NO_MONEY, LMBillingError),
+    "rate_limit_exceeded": LMRateLimitError,
+    "rate_limit_error": LMRateLimitError,
+    "invalid_api_key": LMAuthError,
+    "authentication_error": LMAuthError,
+    "server_error": LMServerError,
+    "overloaded": LMServerError,
+    "overloaded_error": LMServerError,
+    "invalid_request_error": LMInvalidRequestError,
+}
+"""What an error means that comes without a status of its own, in a stream or a 200."""
 
 
 def error_for(response: HttpResponse, sender: Sender) -> LMError:
@@ -44,12 +60,17 @@ def error_for(response: HttpResponse, sender: Sender) -> LMError:
 
 
 def _class_for(status: int, details: Mapping[str, str]) -> type[LMError]:
-    words = {details.get("code", ""), details.get("type", "")}
+    words = [details.get("code", ""), details.get("type", "")]
     usual = usual_class(status)
-    if status == 429 and words & _NO_MONEY:
+    if is_success(status):
+        found = (_MEANINGS[word] for word in words if word in _MEANINGS)
+        usual = next(found, usual)
+    if status == 429 and _NO_MONEY.intersection(words):
         return LMBillingError
-    is_too_long = words & _TOO_LONG or says_too_long(details.get("message", ""))
-    if usual is LMInvalidRequestError and is_too_long:
+    is_too_long = _TOO_LONG.intersection(words) or says_too_long(
+        details.get("message", "")
+    )
+    if is_too_long and usual in {LMInvalidRequestError, LMResponseError}:
         return ContextWindowExceededError
     return usual
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from dspex.client.providers.endpoint import Endpoint
@@ -20,9 +21,26 @@ _NOT_SETTINGS = frozenset(
         *("headers", "extra_headers", "extra_body", "extra_query"),
     }
 )
-_OPENAI = frozenset({"openai", "azure"})
 _REASONS = re.compile(r"(?:^|[/:])(?:o[1-9]|gpt-[5-9])")
 """OpenAI's models that refuse `max_tokens` (the o series, and GPT-5 on)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Dialect:
+    """Where a server refuses OpenAI's words and has others for the same."""
+
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Its names of settings, by OpenAI's."""
+    counts_unasked: bool = False
+    """Whether a stream tells its usage without being asked, and must not be asked."""
+
+
+_PLAIN = _Dialect()
+_OPENAI_REASONING = _Dialect(renamed={"max_tokens": "max_completion_tokens"})
+_MISTRAL = _Dialect(
+    renamed={"seed": "random_seed", "max_completion_tokens": "max_tokens"},
+    counts_unasked=True,
+)
 
 
 def chat_body(request: Request, endpoint: Endpoint, *, stream: bool) -> bytes:
@@ -30,17 +48,18 @@ def chat_body(request: Request, endpoint: Endpoint, *, stream: bool) -> bytes:
 
     Every setting is passed on as it is, so that a server's own ones work too, with
     these exceptions: `rollout_id` is only part of a request's identity; `None` means
-    "not set"; and `max_tokens` becomes `max_completion_tokens` for those models of
-    OpenAI that know no other word.
+    "not set"; `max_tokens` becomes `max_completion_tokens` for those models of OpenAI
+    that know no other word; and Mistral gets its own word for `seed`.
 
     Raises:
         ConfigurationError: When a setting is no JSON value, or is not a setting.
     """
-    settings = sent_settings(request.settings)
-    if endpoint.provider in _OPENAI and _REASONS.search(request.model):
-        settings = _with_completion_limit(settings)
+    dialect = _dialect(endpoint.provider, request.model)
+    settings = _renamed(sent_settings(request.settings), dialect.renamed)
     if stream:
-        settings |= {"stream": True, "stream_options": {"include_usage": True}}
+        settings["stream"] = True
+    if stream and not dialect.counts_unasked:
+        settings["stream_options"] = {"include_usage": True}
     turns = [turn_of(turn) for turn in request.messages]
     return written({"model": request.model, "messages": turns}, settings)
 
@@ -76,11 +95,16 @@ def written(fields: Mapping[str, Any], settings: Mapping[str, Any]) -> bytes:
         _blame_setting(settings)
 
 
-def _with_completion_limit(settings: dict[str, Any]) -> dict[str, Any]:
-    if "max_tokens" not in settings or "max_completion_tokens" in settings:
-        return settings
-    renamed = {"max_tokens": "max_completion_tokens"}
-    return {renamed.get(name, name): value for name, value in settings.items()}
+def _dialect(provider: str, model: str) -> _Dialect:
+    if provider in {"openai", "azure"} and _REASONS.search(model):
+        return _OPENAI_REASONING
+    return _MISTRAL if provider == "mistral" else _PLAIN
+
+
+def _renamed(settings: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
+    # Whoever gives a setting under both names means both; the server will say more.
+    names = {old: new for old, new in renamed.items() if new not in settings}
+    return {names.get(name, name): value for name, value in settings.items()}
 
 
 def _blame_setting(settings: Mapping[str, Any]) -> NoReturn:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dspex.client.http_messages import HttpResponse
+from dspex.client.providers.chunk_stream import ChunkStream
 from dspex.client.providers.format import Chunk, Sender
 from dspex.client.providers.json_body import JsonError, read_object
 from dspex.client.providers.openai_errors import error_for
@@ -22,7 +23,7 @@ from dspex.client.providers.openai_reply import (
     text_or_empty,
 )
 from dspex.client.providers.refusals import unreadable
-from dspex.client.providers.sse import Event, SseError, SseParser
+from dspex.client.providers.sse import Event
 from dspex.core.errors import LMError, LMResponseError
 from dspex.core.lm import Reply
 
@@ -77,7 +78,7 @@ class OpenAIStream:
     def __init__(self, headers: Mapping[str, str], sender: Sender) -> None:
         self._headers = headers
         self._sender = sender
-        self._events = SseParser()
+        self._stream = ChunkStream(self._take, self._unreadable)
         self._choices: dict[int, _Choice] = {}
         self._usage: object = None
         self._model = ""
@@ -85,14 +86,11 @@ class OpenAIStream:
 
     def feed(self, data: bytes) -> Sequence[Chunk]:
         """Take the bytes that came; the chunks they complete."""
-        try:
-            return self._chunks(self._events.feed(data))
-        except SseError as error:
-            raise self._unreadable(str(error)) from None
+        return self._stream.feed(data)
 
     def finish(self) -> Reply:
         """The whole reply, when the body has ended."""
-        self._chunks(self._events.close())
+        self._stream.close()
         is_finished = self._choices and all(
             choice.finish_reason for choice in self._choices.values()
         )
@@ -107,9 +105,6 @@ class OpenAIStream:
             return reply_of(whole, self._headers)
         except NoReplyError as error:
             raise self._unreadable(str(error)) from None
-
-    def _chunks(self, events: Sequence[Event]) -> list[Chunk]:
-        return [chunk for event in events for chunk in self._take(event)]
 
     def _take(self, event: Event) -> list[Chunk]:
         if self._is_done:

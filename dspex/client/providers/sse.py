@@ -9,6 +9,7 @@ even when no empty line came after it, as some servers leave it out.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_EVENT_BYTES = 8 * 1024 * 1024
@@ -37,9 +38,9 @@ class SseParser:
 
     Example:
         >>> parser = SseParser()
-        >>> parser.feed(b"data: a\n\ndata: b")
+        >>> list(parser.feed(b"data: a\n\ndata: b"))
         [Event(data=b'a', name='message')]
-        >>> parser.feed(b"c\n: a comment\n\n")
+        >>> list(parser.feed(b"c\n: a comment\n\n"))
         [Event(data=b'bc', name='message')]
     """
 
@@ -54,25 +55,25 @@ class SseParser:
         self._lines: list[bytes] = []
         self._size = 0
 
-    def feed(self, data: bytes) -> list[Event]:
+    def feed(self, data: bytes) -> Iterator[Event]:
         """Take what came; the events it completes, oldest first.
 
+        Go through them to the end: bytes behind an event are read after it.
+
         Raises:
-            SseError: When an event grows larger than it may.
+            SseError: When an event grows larger than it may, after all before it.
         """
         if not data:
-            return []
+            return
         skip = 1 if self._after_cr and data.startswith(b"\n") else 0
         self._after_cr = data.endswith(b"\r")
         *ends, rest = _LINE_END.split(data[skip:])
-        events = []
         for end in ends:
             self._extend(end)
             event = self._end_line()
             if event is not None:
-                events.append(event)
+                yield event
         self._extend(rest)
-        return events
 
     def close(self) -> list[Event]:
         """Take the end of the stream; the event that was still open, if any."""

@@ -59,7 +59,11 @@ def test_any_line_ends_may_be_cut_anywhere(
     assert events_of(*cut(whole, places)) == events_of(whole)
 
 
-@given(texts=st.lists(st.text(st.characters(exclude_characters="\r\n")), min_size=1))
+@given(
+    texts=st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="\r\n")), min_size=1
+    )
+)
 def test_texts_arrive_as_they_were_sent(texts: list[str]) -> None:
     stream = "".join(f"data: {text}\n\n" for text in texts)
 
@@ -80,10 +84,19 @@ def test_event_larger_than_allowed_is_an_error_before_it_ends(
 
     with pytest.raises(SseError, match="larger than 100 bytes"):
         for piece in pieces:
-            parser.feed(piece)
+            list(parser.feed(piece))
 
 
 def test_many_small_events_are_within_the_bound() -> None:
     parser = SseParser(max_event_bytes=100)
 
-    assert len(parser.feed(b"data: xxxxx\n\n" * 1_000)) == 1_000
+    assert len(list(parser.feed(b"data: xxxxx\n\n" * 1_000))) == 1_000
+
+
+def test_events_before_one_that_is_too_large_are_given_first() -> None:
+    parser = SseParser(max_event_bytes=100)
+    events = parser.feed(b"data: a\n\ndata: " + b"x" * 200)
+
+    assert next(events) == Event(b"a")
+    with pytest.raises(SseError):
+        next(events)
