@@ -42,6 +42,12 @@ def golden(format_name: str, kind: str) -> Any:
     return pytest.mark.parametrize("path", paths, ids=[path.stem for path in paths])
 
 
+def bodies_in(format_name: str) -> list[Any]:
+    """The JSON bodies of a format's golden responses."""
+    paths = sorted((GOLDEN / format_name / "responses").glob("*.json"))
+    return [case["json"] for case in map(load, paths) if "json" in case]
+
+
 def load(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 

@@ -1,5 +1,6 @@
 """Gemini's generateContent, mostly by golden files; see `golden_cases`."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from dspex.core.lm import ImagePart, Message, Request, ToolCall
 from tests.unit.client.golden_cases import (
     GOLDEN,
     KEY,
+    bodies_in,
     check_request,
     check_response,
     check_stream,
@@ -30,6 +32,7 @@ from tests.unit.client.wire_properties import (
     feed_all,
     json_bodies,
     outcome_of,
+    spoilt,
     stream_outcome,
 )
 
@@ -39,6 +42,7 @@ ENDPOINT = Endpoint(
 )
 SENDER = sender_to(ENDPOINT)
 STREAMS = sorted((GOLDEN / "gemini/streams").glob("*.json"))
+BODIES = bodies_in("gemini")
 NAMES = (
     "candidates",
     "content",
@@ -189,3 +193,28 @@ def test_no_body_makes_anything_but_a_reply_or_an_lm_error(body: bytes) -> None:
 @given(bodies=st.lists(json_bodies(*NAMES), max_size=6))
 def test_no_event_makes_anything_but_chunks_or_an_lm_error(bodies: list[bytes]) -> None:
     feed_all(GEMINI.reader({}, SENDER), bodies)
+
+
+@given(sampled=st.data())
+def test_no_spoilt_body_makes_anything_but_a_reply_or_an_lm_error(
+    sampled: st.DataObject,
+) -> None:
+    body = sampled.draw(st.sampled_from(BODIES))
+
+    wrong = spoilt(body, sampled.draw)
+
+    outcome_of(GEMINI, SENDER, json.dumps(wrong).encode())
+
+
+@given(sampled=st.data())
+def test_no_spoilt_stream_makes_anything_but_chunks_or_an_lm_error(
+    sampled: st.DataObject,
+) -> None:
+    path = sampled.draw(st.sampled_from(STREAMS))
+    events = [event["data"] for event in load(path)["events"]]
+
+    wrong = spoilt(events, sampled.draw)
+
+    if isinstance(wrong, list):
+        bodies = [json.dumps(event).encode() for event in wrong]
+        feed_all(GEMINI.reader({}, SENDER), bodies)
