@@ -19,6 +19,7 @@ from tests.unit.client.golden_cases import (
     GOLDEN,
     KEY,
     WALL_CLOCK,
+    bodies_in,
     check_request,
     check_response,
     check_stream,
@@ -32,6 +33,7 @@ from tests.unit.client.wire_properties import (
     feed_all,
     json_bodies,
     outcome_of,
+    spoilt,
     stream_outcome,
 )
 
@@ -43,6 +45,7 @@ ENDPOINT = Endpoint(
 )
 SENDER = sender_to(ENDPOINT)
 STREAMS = sorted((GOLDEN / "anthropic_messages/streams").glob("*.json"))
+BODIES = bodies_in("anthropic_messages")
 
 
 def built(
@@ -285,3 +288,28 @@ def test_no_body_makes_anything_but_a_reply_or_an_lm_error(body: bytes) -> None:
 )
 def test_no_event_makes_anything_but_chunks_or_an_lm_error(bodies: list[bytes]) -> None:
     feed_all(ANTHROPIC_MESSAGES.reader({}, SENDER), bodies)
+
+
+@given(sampled=st.data())
+def test_no_spoilt_body_makes_anything_but_a_reply_or_an_lm_error(
+    sampled: st.DataObject,
+) -> None:
+    body = sampled.draw(st.sampled_from(BODIES))
+
+    wrong = spoilt(body, sampled.draw)
+
+    outcome_of(ANTHROPIC_MESSAGES, SENDER, json.dumps(wrong).encode())
+
+
+@given(sampled=st.data())
+def test_no_spoilt_stream_makes_anything_but_chunks_or_an_lm_error(
+    sampled: st.DataObject,
+) -> None:
+    path = sampled.draw(st.sampled_from(STREAMS))
+    events = [event["data"] for event in load(path)["events"]]
+
+    wrong = spoilt(events, sampled.draw)
+
+    if isinstance(wrong, list):
+        bodies = [json.dumps(event).encode() for event in wrong]
+        feed_all(ANTHROPIC_MESSAGES.reader({}, SENDER), bodies)

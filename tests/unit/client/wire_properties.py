@@ -48,6 +48,28 @@ def json_bodies(*names: str) -> st.SearchStrategy[bytes]:
     return (objects | values).map(lambda value: json.dumps(value).encode())
 
 
+def spoilt(body: Any, draw: Callable[[Any], Any]) -> Any:
+    """A real body with one of its values, at any depth, replaced by something else."""
+    if not isinstance(body, dict | list) or not body or draw(st.integers(0, 4)) == 0:
+        return draw(
+            st.one_of(
+                st.none(),
+                st.booleans(),
+                st.integers(),
+                st.sampled_from(WORDS),
+                st.just([]),
+                st.just({}),
+                st.just([None]),
+                st.just({"text": None}),
+            )
+        )
+    if isinstance(body, list):
+        place = draw(st.integers(0, len(body) - 1))
+        return [*body[:place], spoilt(body[place], draw), *body[place + 1 :]]
+    name = draw(st.sampled_from(sorted(body)))
+    return {**body, name: spoilt(body[name], draw)}
+
+
 def outcome_of(wire: Format, sender: Sender, body: bytes) -> None:
     """Read a body with each kind of status; anything but an LMError goes through."""
     for status in (200, 400, 429, 500):
