@@ -30,6 +30,11 @@ BREAKER_RESET: Final = 5.0
 MAX_OUTAGE: Final = 30.0
 """Seconds a provider may be down before the calls that wait for it fail."""
 
+STREAM_SIZE: Final = 64
+"""Chunks of a streamed answer that may wait to be read."""
+STREAM_PATIENCE: Final = 1.0
+"""Seconds in which nothing may be read of a stream while so many chunks wait."""
+
 CACHE_ENTRIES: Final = 100_000
 """Answers kept in memory."""
 CACHE_TTL: Final = 7 * 24 * 3600.0
