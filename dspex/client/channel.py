@@ -153,12 +153,10 @@ class Channel:
 
         The consumer gets an `LMError` as `as_told` makes it, and any other as it is.
         """
-        if isinstance(error, LMError):
-            error = self.as_told(error)
         with self._lock:
             if self._end is not None:
                 return
-            self._end = error
+            self._end = self._told(error) if isinstance(error, LMError) else error
         self._tell_both()
 
     def as_told(self, error: LMError) -> LMError:
@@ -167,9 +165,8 @@ class Channel:
         The latter is an `LMStreamError` whose cause is the error. One that says that
         the call was given up stays as it is.
         """
-        if not self._began or isinstance(error, LMStreamError | LMCancelledError):
-            return error
-        return _broken(error, self.text)
+        with self._lock:
+            return self._told(error)
 
     # The side of the consumer.
 
@@ -195,7 +192,7 @@ class Channel:
         Closing twice, or after the end, is harmless.
         """
         with self._lock:
-            if self._end is None and self._gone is None:
+            if self._gone is None:
                 self._gone = "the stream was closed before its end"
             self._chunks.clear()
             self._closed = True
@@ -233,7 +230,14 @@ class Channel:
             else:
                 self._news = self._news or ReplyFuture()
                 return self._news
+        if room is not None:
+            room.resolve(None)
         return chunk
+
+    def _told(self, error: LMError) -> LMError:
+        if not self._began or isinstance(error, LMStreamError | LMCancelledError):
+            return error
+        return _broken(error, "".join(self._texts))
 
     def _take_in(self, chunk: Chunk) -> None:
         self._chunks.append(chunk)
