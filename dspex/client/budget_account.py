@@ -5,7 +5,7 @@ Whoever owns an account lets one thread at a time touch it; `Budget` does so by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dspex.client.budget_amounts import (
@@ -132,14 +132,14 @@ class Account:
             self._open[request_id] = asked
             self._reserved += asked.amount
 
-    def release(self, request_id: str) -> Set[Listener]:
+    def release(self, request_id: str) -> frozenset[Listener]:
         """Give a reservation back; say who is to be told of it now."""
         asked = self._close(request_id)
         return self._hand_out_waiting() if asked else frozenset()
 
     def settle(
         self, request_id: str, *, usage: Usage | None, dollars: float | None
-    ) -> Set[Listener]:
+    ) -> frozenset[Listener]:
         """Count what a request cost; say who is to be told of it now."""
         asked = self._close(request_id)
         if asked is None:
@@ -161,6 +161,7 @@ class Account:
             self._reserved -= asked.amount
         return asked
 
-    def _hand_out_waiting(self) -> Set[Listener]:
-        waiting, self.waiting = self.waiting, set()
+    def _hand_out_waiting(self) -> frozenset[Listener]:
+        waiting = frozenset(self.waiting)
+        self.waiting.clear()
         return waiting

