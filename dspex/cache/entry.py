@@ -36,8 +36,6 @@ class Absence(Enum):
     """Its time to live was over."""
     EVICTED = "evicted"
     """It made room for others: it was the one used least recently."""
-    PRUNED = "pruned"
-    """Somebody pruned the cache or cleared it."""
     DAMAGED = "damaged"
     """It was damaged on the disk and set aside."""
 

@@ -33,7 +33,9 @@ class Identity:
     """64 hexadecimal digits: the SHA-256 of `text`."""
     text: str = field(repr=False)
     """Canonical JSON, in ASCII, of everything that can change the answer."""
-    attachments: Mapping[str, str] = field(default_factory=lambda: _NOTHING, repr=False)
+    attachments: Mapping[str, str] = field(
+        default_factory=lambda: _NOTHING, repr=False, hash=False
+    )
     """Long texts of the request by their SHA-256; `text` holds only the digests."""
 
     @property

@@ -13,8 +13,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from dspex.cache.key import cache_key
-from dspex.cache.memory import new_caller
+from dspex.cache.cache import new_caller
+from dspex.cache.key import Identity, identify
 from dspex.client.call import Call
 from dspex.client.client import Client
 from dspex.client.providers.model_strings import LocalModel, resolve
@@ -200,7 +200,7 @@ class LM:
         if not call.cacheable:
             return self._client(runtime).complete(call)
         cache, caller = runtime.cache, new_caller()
-        found = cache.look_up(call.id, caller, call.deadline)
+        found = cache.look_up(self._identity(request), caller, call.deadline)
         if found is not None:
             return found
         try:
@@ -214,7 +214,7 @@ class LM:
         scope = current_scope()
         now = runtime.clock.monotonic()
         return Call(
-            id=self._key(request) if cached else uuid.uuid4().hex,
+            id=self._identity(request).key if cached else uuid.uuid4().hex,
             request=request,
             cacheable=cached,
             attempt_timeout=self._attempt_timeout(request),
@@ -223,8 +223,8 @@ class LM:
             tags=scope.tags if scope is not None else {},
         )
 
-    def _key(self, request: Request) -> str:
-        return cache_key(self._place.provider, self._place.identity, request)
+    def _identity(self, request: Request) -> Identity:
+        return identify(self._place.provider, self._place.identity, request)
 
     def _client(self, runtime: Runtime) -> Client:
         place = self._place

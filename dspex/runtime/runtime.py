@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
 
-from dspex.cache.memory import Cache
+from dspex.cache.cache import Cache
 from dspex.client.client import Client
 from dspex.client.gate import Gate, GatePolicy
 from dspex.client.ledger import Ledger
@@ -58,6 +58,7 @@ class Runtime:
         ...     print(runtime)
         dspex
         ├─ cache
+        │  ├─ store
         │  └─ memory
         ├─ providers
         └─ evaluations
@@ -84,6 +85,7 @@ class Runtime:
         # once; the tree itself needs no lock.
         self._starting = threading.Lock()
         self._root: Supervisor | None = None
+        self._cache: Cache | None = None
         self._branches: dict[str, Branch] = {}
         self._closed = False
         self._token: contextvars.Token[Runtime | None] | None = None
@@ -155,7 +157,11 @@ class Runtime:
     @property
     def cache(self) -> Cache:
         """The cache of this tree."""
-        return Cache(self.handle(tree.CACHE))
+        root = self.start()
+        if self._cache is None:
+            # Two threads may make it at once; both are the same.
+            self._cache = tree.cache(root.registry, self.config)
+        return self._cache
 
     def handle(self, name: str) -> Handle:
         """A handle on the actor of that name in this tree."""
