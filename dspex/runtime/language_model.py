@@ -204,11 +204,13 @@ class LM:
         if found is not None:
             return found
         try:
-            return self._client(runtime).complete(call)
+            reply = self._client(runtime).complete(call)
         except BaseException:
             # Without an outcome that the client has told, the next in line leads.
             cache.leave(call.id, caller)
             raise
+        cache.leave(call.id, caller, reply)
+        return reply
 
     def _call(self, runtime: Runtime, request: Request, *, cached: bool) -> Call:
         scope = current_scope()
