@@ -269,9 +269,7 @@ class LM:
         with named(self.model):
             runtime = current_runtime()
             call, identity = self._call(runtime, messages, settings)
-            return await afetch(
-                runtime, call, identity, lambda: self._aclient(runtime)
-            )
+            return await afetch(runtime, call, identity, lambda: self._aclient(runtime))
 
     def _call(
         self,
