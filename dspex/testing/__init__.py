@@ -1,15 +1,8 @@
 """Tools for testing programs that call language models; public and documented."""
 
-from dspex.testing._bill import (
-    Billed,
-    Tariff,
-)
-from dspex.testing._embeddings import (
-    vector_of,
-)
-from dspex.testing._rules import (
-    Step,
-)
+from dspex.testing._bill import Billed
+from dspex.testing._embeddings import vector_of
+from dspex.testing._rules import Step
 from dspex.testing.answers import (
     Answer,
     FullAnswer,
@@ -46,19 +39,9 @@ from dspex.testing.faults import (
     StreamStall,
     StreamUnfinished,
 )
-from dspex.testing.latency import (
-    Jitter,
-    Latency,
-    LogNormal,
-    SlowTail,
-    Steady,
-)
-from dspex.testing.provider import (
-    FakeProvider,
-)
-from dspex.testing.rate_limit import (
-    RateLimit,
-)
+from dspex.testing.latency import Jitter, Latency, LogNormal, SlowTail, Steady
+from dspex.testing.provider import FakeProvider
+from dspex.testing.rate_limit import RateLimit
 
 __all__ = [
     "BAD_JSON",
@@ -98,7 +81,6 @@ __all__ = [
     "StreamError",
     "StreamStall",
     "StreamUnfinished",
-    "Tariff",
     "ToolCallAnswer",
     "answers_by_input",
     "chat_answer",

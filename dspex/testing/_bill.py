@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from dspex.core.errors import ConfigurationError
+from dspex.client.price import Price, cost_of
 from dspex.core.lm import Usage
 from dspex.testing._http_server import Exchange
 from dspex.testing.faults import Fault
@@ -20,33 +20,6 @@ _NO_TOKENS = Usage()
 Fate = Literal["open", "answered", "cut", "gone"]
 """How an exchange ended: not yet; with its whole answer (a refusal is an answer too);
 broken off by the provider; given up by the client."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tariff:
-    """What tokens cost.
-
-    Raises:
-        ConfigurationError: When a price is negative.
-    """
-
-    prompt: float = 0.0
-    """US dollars for a million tokens sent."""
-    completion: float = 0.0
-    """US dollars for a million tokens received."""
-
-    def __post_init__(self) -> None:
-        """Refuse a negative price."""
-        if min(self.prompt, self.completion) < 0:
-            raise ConfigurationError(
-                f"a tariff got the prices {self.prompt!r} and {self.completion!r};"
-                " expected 0 or more. Correct the fake provider's tariff."
-            )
-
-    def cost(self, usage: Usage) -> float:
-        """Return what a usage costs, in US dollars."""
-        sent = usage.prompt_tokens * self.prompt
-        return (sent + usage.completion_tokens * self.completion) / 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +59,7 @@ class Billed:
     """Tokens the provider counts, known when the exchange has ended. Of an answer
     broken off in the middle of a stream: those that were sent."""
     cost: float = 0.0
-    """What the usage costs in US dollars, by the provider's `Tariff`."""
+    """What the usage costs in US dollars, by the provider's price; 0 without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +83,8 @@ class Ending:
 class Bill:
     """Every request received, with its fate; safe to read from any thread."""
 
-    def __init__(self, tariff: Tariff) -> None:
-        self._tariff = tariff
+    def __init__(self, price: Price) -> None:
+        self._price = price
         # Protects everything below, and wakes `wait`.
         self._changed = threading.Condition()
         self._entries: list[Billed] = []
@@ -201,5 +174,5 @@ class Bill:
             fault=ending.fault,
             limited=ending.limited,
             usage=ending.usage,
-            cost=self._tariff.cost(ending.usage),
+            cost=cost_of(ending.usage, self._price),
         )

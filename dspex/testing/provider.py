@@ -14,8 +14,9 @@ from functools import reduce
 from operator import add
 from typing import Any, Self, TypeVar
 
+from dspex.client.price import FREE, Price
 from dspex.core.lm import Usage
-from dspex.testing._bill import Bill, Billed, Tariff
+from dspex.testing._bill import Bill, Billed
 from dspex.testing._http_server import Connection
 from dspex.testing._plan import Planner
 from dspex.testing._responses import Responder
@@ -57,7 +58,7 @@ class FakeProvider:
         limit: The rate limit callers are held to; `None` is none.
         models: The models there are; others are not found. `None` has every model.
         chunk_interval: Seconds between two events of a streamed answer.
-        tariff: What tokens cost, for the bill; nothing unless given.
+        price: What tokens cost, for the bill; nothing unless given.
 
     Attributes:
         base_url: What to pass as `api_base`; the same after `stop()` and `start()`.
@@ -83,14 +84,14 @@ class FakeProvider:
         limit: RateLimit | None = None,
         models: Collection[str] | None = None,
         chunk_interval: float = 0.0,
-        tariff: Tariff | None = None,
+        price: Price = FREE,
     ) -> None:
         self._seed = seed
         self._series = 0
         self._loop = asyncio.new_event_loop()
         responder = Responder(answer=answer or (lambda _messages: "ok"), models=models)
         self._service = Service(
-            bill=Bill(tariff or Tariff()),
+            bill=Bill(price),
             planner=Planner(responder=responder, chunk_interval=chunk_interval),
             latency=latency_by_number(latency, seed),
             slots=slots,
@@ -159,7 +160,7 @@ class FakeProvider:
 
     @property
     def total_cost(self) -> float:
-        """What all requests that have ended cost, in US dollars by the tariff."""
+        """What all requests that have ended cost, in US dollars by the price."""
         return sum(billed.cost for billed in self.bill)
 
     @property

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from dspex.client.price import Price
 from dspex.core.lm import Usage
 from dspex.testing import (
     OVERLOADED,
@@ -23,7 +24,6 @@ from dspex.testing import (
     RateLimit,
     Redirect,
     Status,
-    Tariff,
     ToolCallAnswer,
     vector_of,
 )
@@ -458,8 +458,8 @@ def test_the_bill_is_found_by_either_id(provider: FakeProvider) -> None:
 
 
 def test_the_bill_says_what_was_used_and_what_it_costs() -> None:
-    tariff = Tariff(prompt=1.0, completion=4.0)
-    with FakeProvider(answer=lambda _: "one two three", tariff=tariff) as provider:
+    price = Price(input=1.0, output=4.0)
+    with FakeProvider(answer=lambda _: "one two three", price=price) as provider:
         provider.misbehave(SERVER_ERROR, on=2)
         for _ in range(3):
             ask(provider, text="a b")
