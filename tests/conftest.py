@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import Phase, settings
 
+from dspex.core.home import home
 from supervisors.testing import assert_no_actor_left, living
 
 # A busy machine is slow without anything being wrong, and a failure must be repeatable
@@ -30,6 +32,14 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DSPEX_HOME", str(tmp_path_factory.mktemp("dspex-home")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_answer_from_another_test() -> Iterator[None]:
+    """Providers of two tests may have the same port, and so the same cache keys."""
+    yield
+
+    shutil.rmtree(home() / "cache", ignore_errors=True)
 
 
 @pytest.fixture(autouse=True, scope="session")

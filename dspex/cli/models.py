@@ -132,16 +132,7 @@ def _model_string(name: str, api_base: str | None) -> str:
 
 
 def _has_known_prefix(name: str) -> bool:
-    from dspex.client.providers.model_strings import LOCAL_PREFIX, resolve
+    from dspex.client.providers.model_strings import is_known_prefix
 
     prefix, slash, _rest = name.partition("/")
-    if not slash:
-        return False
-    if prefix == LOCAL_PREFIX:
-        return True
-    try:
-        # An address of its own, so that no key is looked for.
-        resolve(f"{prefix}/name", api_base="http://localhost", env={})
-    except ConfigurationError:
-        return False
-    return True
+    return bool(slash) and is_known_prefix(prefix)

@@ -11,7 +11,14 @@ from __future__ import annotations
 import ssl
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Mapping,
+)
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
@@ -48,6 +55,28 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _IDENTITY = {"Accept-Encoding": "identity"}
 
 
+class Incoming(Protocol):
+    """A response that is being read."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers, names in lower case."""
+
+    @property
+    def sends(self) -> int:
+        """How often the request was written."""
+
+    def parts(self) -> AsyncGenerator[bytes, None]:
+        """The body as it comes, unpacked."""
+
+    async def read(self) -> bytes:
+        """The whole body."""
+
+
 class Transport(Protocol):
     """Sends one request at a time, any number of them side by side, on one loop."""
 
@@ -75,6 +104,16 @@ class Transport(Protocol):
                 unpacked.
             ConfigurationError: When the URL or a header can never be sent.
         """
+
+    def open(
+        self,
+        request: HttpRequest,
+        *,
+        connect_timeout: float,
+        read_timeout: float,
+        max_bytes: int = MAX_BYTES,
+    ) -> AbstractAsyncContextManager[Incoming]:
+        """Send a request and read its response piece by piece; see `send`."""
 
     async def aclose(self) -> None:
         """Close every idle connection; those in use are closed when they end."""
@@ -141,6 +180,24 @@ class HttpcoreTransport:
         except _StaleConnectionError:
             response = await self._send_on(_Line(call.target.origin), call)
             return replace(response, sends=2)
+
+    @asynccontextmanager
+    async def open(
+        self,
+        request: HttpRequest,
+        *,
+        connect_timeout: float,
+        read_timeout: float,
+        max_bytes: int = MAX_BYTES,
+    ) -> AsyncIterator[Incoming]:
+        """Send a request and hand its body on; see `Transport.open`."""
+        response = await self.send(
+            request,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            max_bytes=max_bytes,
+        )
+        yield _Whole(response.status, response.headers, response.sends, response.body)
 
     @property
     def idle(self) -> int:
@@ -244,6 +301,22 @@ class HttpcoreTransport:
                 self._targets.clear()
             target = self._targets[url] = _parsed(url)
         return target
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A response that has been read already."""
+
+    status: int
+    headers: Mapping[str, str]
+    sends: int
+    body: bytes
+
+    async def parts(self) -> AsyncGenerator[bytes, None]:
+        yield self.body
+
+    async def read(self) -> bytes:
+        return self.body
 
 
 @dataclass(slots=True, eq=False)

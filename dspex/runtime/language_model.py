@@ -1,51 +1,62 @@
-"""`LM`: a language model as people hold it, and the way of a request through the tree.
+"""`LM`: a language model as people hold it.
 
-A handle joins the cache and the client: *hit*, *lead* or *follow*, then the call. It
-holds settings only; the parts it talks to are found by name at each call, so it
-survives their restarts, copies freely, and costs nothing until it is used.
+It holds settings only; the parts it talks to are found by name at each call, so it
+survives their restarts, copies freely, and costs nothing until it is used. The way of a
+request through the tree is in `calling`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
-import uuid
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
 
-from dspex.cache.key import cache_key
-from dspex.cache.memory import new_caller
+from dspex.cache.key import Identity, identify
+from dspex.client.budget import Budget, active_budgets
 from dspex.client.call import Call
 from dspex.client.client import Client
+from dspex.client.fair_queue import Priority
+from dspex.client.limits import LimitPolicy
+from dspex.client.prices import price_of
 from dspex.client.providers.model_strings import LocalModel, resolve
 from dspex.client.retry import RetryPolicy
+from dspex.client.secrets import MASK
 from dspex.core import defaults
-from dspex.core.errors import (
-    ConfigurationError,
-    LMCancelledError,
-    LMError,
-    RuntimeClosedError,
-)
-from dspex.core.lm import Message, Reply, Request, Role
+from dspex.core.chat import messages_of
+from dspex.core.errors import ConfigurationError, LMError
+from dspex.core.ids import new_id
+from dspex.core.lm import Message, Reply, Request
+from dspex.runtime.calling import afetch, fetch, named
+from dspex.runtime.fallback import Fallbacks, chained, leads_on
+from dspex.runtime.history import Exchanged, History
 from dspex.runtime.places import LocalPlace, Place, RemotePlace
 from dspex.runtime.runtime import Runtime, current_runtime
-from supervisors import ActorDownError, ScopeCancelledError, current_scope
+from supervisors import current_scope
 
 _REASONING = re.compile(r"(^|/)(o[1-9]|gpt-5)([-.:]|$)")
 """OpenAI's reasoning models, which may think for minutes before the first byte."""
-
 
 _OPTIONS = frozenset(
     {
         "adapter",
         "api_base",
         "api_key",
+        "api_version",
+        "budget",
         "cache",
         "deadline",
+        "fallback_when",
+        "fallbacks",
         "max_in_flight",
         "model",
         "num_retries",
+        "priority",
+        "requests_per_minute",
         "timeout",
+        "tokens_per_minute",
     }
 )
 """What an `LM` takes beside the settings that are sent."""
@@ -54,9 +65,9 @@ _OPTIONS = frozenset(
 class LM:
     """A language model.
 
-    When to use it: always; every provider that speaks OpenAI's chat format is reached
-    with it. When not: a model of your own in this process; any object with the members
-    of `dspex.core.lm.LanguageModel` will do for that.
+    When to use it: always; OpenAI's chat format and all that speak it, Anthropic and
+    Gemini are reached with it. When not: a model of your own in this process;
+    `BaseLM` gives that the same cache, limits, retries and breaker.
 
     Example:
         >>> LM("openai/gpt-4o-mini", api_key="sk-1", temperature=0)
@@ -65,8 +76,11 @@ class LM:
     Args:
         model: `provider/model`, such as `openai/gpt-4o-mini`, `local/gemma-3-270m` or
             `local/FILE.gguf`.
-        api_base: The root of another OpenAI-compatible API.
-        api_key: The key; without it, the provider's environment variable is read.
+        api_base: The root of another API of the same format.
+        api_key: The key, or a function that returns it: it is called in a thread when
+            a key is first needed, and once more when one was refused. Without it, the
+            provider's environment variable is read.
+        api_version: Azure's version of its API.
         cache: Whether equal calls share one answer.
         num_retries: Further attempts after a failed one.
         timeout: Seconds without a byte after a request was written. `None` is 60, and
@@ -77,6 +91,16 @@ class LM:
             the line adapter) or the chat adapter.
         max_in_flight: Requests out at a time to this endpoint; the first LM that calls
             it decides. A local server never gets more than its slots.
+        requests_per_minute: Requests to this model in any 60 seconds; `None` learns
+            the provider's own limit.
+        tokens_per_minute: Tokens, sent and received, in any 60 seconds; likewise.
+        budget: A cap on what all requests of this LM may cost together.
+        fallbacks: Models to ask, in this order, when this one ends in an error: LMs,
+            or model strings.
+        fallback_when: Told each reply; where it returns `True`, the next of the
+            fallbacks is asked as well.
+        priority: "interactive" calls pass "batch" ones where there is a queue. `None`
+            is batch inside an evaluation, else interactive.
         settings: Sent with each call: temperature, max_tokens, stop, seed, ...
 
     Raises:
@@ -89,13 +113,20 @@ class LM:
         model: str,
         *,
         api_base: str | None = None,
-        api_key: str | None = None,
+        api_key: str | Callable[[], str] | None = None,
+        api_version: str | None = None,
         cache: bool = True,
         num_retries: int = defaults.RETRIES,
         timeout: float | None = None,
         deadline: float | None = None,
         adapter: str | None = None,
         max_in_flight: int | None = None,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        budget: Budget | None = None,
+        fallbacks: Sequence[LM | str] = (),
+        fallback_when: Callable[[Reply], bool] | None = None,
+        priority: Literal["interactive", "batch"] | None = None,
         **settings: Any,
     ) -> None:
         self.model = model
@@ -111,8 +142,16 @@ class LM:
         )
         self._timeout = _checked("timeout", timeout)
         self._deadline = _checked("deadline", deadline)
-        self._place = _place(model, api_base, api_key, max_in_flight)
+        self._place = _place(model, api_base, api_key, api_version, max_in_flight)
+        self._limits = _limits(requests_per_minute, tokens_per_minute)
         self._adapter = adapter
+        self._budget = budget
+        self._priority = None if priority is None else _priority(priority)
+        self._fallbacks = Fallbacks(
+            models=tuple(LM(one) if isinstance(one, str) else one for one in fallbacks),
+            when=fallback_when,
+        )
+        self.history = History(defaults.HISTORY)
 
     def __repr__(self) -> str:
         shown = "".join(f", {key}={value!r}" for key, value in self.settings.items())
@@ -127,7 +166,7 @@ class LM:
         self,
         prompt: str | None = None,
         *,
-        messages: Sequence[Mapping[str, str]] | None = None,
+        messages: Sequence[Mapping[str, Any]] | None = None,
         **settings: Any,
     ) -> list[str]:
         """Answer a prompt or a chat; one text per completion, as in DSPy.
@@ -135,33 +174,53 @@ class LM:
         Raises:
             LMError: The call ended without an answer.
         """
-        if (prompt is None) == (messages is None):
-            raise ConfigurationError(
-                "lm() takes either a prompt or messages. Write lm('your question'), or "
-                "lm(messages=[{'role': 'user', 'content': 'your question'}])."
-            )
-        return list(self.complete(_turns(prompt, messages or ()), settings).texts)
+        return list(self.complete(_turns(prompt, messages), settings).texts)
+
+    async def acall(
+        self,
+        prompt: str | None = None,
+        *,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        **settings: Any,
+    ) -> list[str]:
+        """The same for coroutines, on the caller's loop; cancelled, it withdraws."""
+        return list((await self.acomplete(_turns(prompt, messages), settings)).texts)
 
     def complete(
         self, messages: Sequence[Message], settings: Mapping[str, Any] | None = None
     ) -> Reply:
         """Answer a chat; see `LanguageModel.complete`."""
-        wanted = _merged(self._place.settings, self.settings, settings or {})
-        # As in DSPy, one call may say for itself whether it is cached.
-        cached = bool(wanted.pop("cache", self.cache))
-        request = Request(
-            model=self._place.model, messages=tuple(messages), settings=wanted
-        )
-        try:
-            return self._fetch(current_runtime(), request, cached=cached)
-        except LMError as error:
-            error.model = self.model
-            raise
-        except ScopeCancelledError as error:
-            raise LMCancelledError(str(error), model=self.model) from error
-        except ActorDownError as error:
-            text = f"{self.model!r} cannot be called any more: {error}"
-            raise RuntimeClosedError(text) from error
+        errors: list[LMError] = []
+        for model in (self, *self._fallbacks.models):
+            try:
+                reply = model.ask(messages, settings or {})
+            except LMError as error:
+                errors.append(error)
+                if not leads_on(error):
+                    raise
+                continue
+            is_last = model is self._last_model
+            if is_last or not self._fallbacks.turns_down(reply):
+                return self._remembered(messages, settings or {}, reply)
+        raise chained(errors)
+
+    async def acomplete(
+        self, messages: Sequence[Message], settings: Mapping[str, Any] | None = None
+    ) -> Reply:
+        """The same for coroutines, on the caller's loop; cancelled, it withdraws."""
+        errors: list[LMError] = []
+        for model in (self, *self._fallbacks.models):
+            try:
+                reply = await model.aask(messages, settings or {})
+            except LMError as error:
+                errors.append(error)
+                if not leads_on(error):
+                    raise
+                continue
+            is_last = model is self._last_model
+            if is_last or not self._fallbacks.turns_down(reply):
+                return self._remembered(messages, settings or {}, reply)
+        raise chained(errors)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LM:
         """A handle is never changed, so copies of a program share it."""
@@ -182,6 +241,7 @@ class LM:
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.settings = _merged(self.settings, changes)
+        twin.history = History(defaults.HISTORY)
         return twin
 
     def dump_state(self) -> dict[str, Any]:
@@ -193,42 +253,92 @@ class LM:
         """Do now what the first call would do: weights on disk, server started."""
         self._client(current_runtime())
 
-    # The way of a request.
+    # One call of this model alone.
 
-    def _fetch(self, runtime: Runtime, request: Request, *, cached: bool) -> Reply:
-        call = self._call(runtime, request, cached=cached)
-        if not call.cacheable:
-            return self._client(runtime).complete(call)
-        cache, caller = runtime.cache, new_caller()
-        found = cache.look_up(call.id, caller, call.deadline)
-        if found is not None:
-            return found
-        try:
-            return self._client(runtime).complete(call)
-        except BaseException:
-            # Without an outcome that the client has told, the next in line leads.
-            cache.leave(call.id, caller)
-            raise
+    def ask(self, messages: Sequence[Message], settings: Mapping[str, Any]) -> Reply:
+        """Answer a chat with this model and no other; nothing goes into the history."""
+        with named(self.model):
+            runtime = current_runtime()
+            call, identity = self._call(runtime, messages, settings)
+            return fetch(runtime, call, identity, lambda: self._client(runtime))
 
-    def _call(self, runtime: Runtime, request: Request, *, cached: bool) -> Call:
+    async def aask(
+        self, messages: Sequence[Message], settings: Mapping[str, Any]
+    ) -> Reply:
+        """The same for coroutines."""
+        with named(self.model):
+            runtime = current_runtime()
+            call, identity = self._call(runtime, messages, settings)
+            return await afetch(
+                runtime, call, identity, lambda: self._aclient(runtime)
+            )
+
+    def _call(
+        self,
+        runtime: Runtime,
+        messages: Sequence[Message],
+        settings: Mapping[str, Any],
+    ) -> tuple[Call, Identity | None]:
+        """The call, and what it is to the cache if it may be cached."""
+        wanted = _merged(self._place.settings, self.settings, settings)
+        # As in DSPy, one call may say for itself whether it is cached.
+        cached = bool(wanted.pop("cache", self.cache))
+        request = Request(
+            model=self._place.model, messages=tuple(messages), settings=wanted
+        )
+        identity = self._identity(request) if cached else None
         scope = current_scope()
+        tags = scope.tags if scope is not None else {}
+        in_run = "run" in tags
         now = runtime.clock.monotonic()
-        return Call(
-            id=self._key(request) if cached else uuid.uuid4().hex,
+        call = Call(
+            id=new_id() if identity is None else identity.key,
             request=request,
             cacheable=cached,
             attempt_timeout=self._attempt_timeout(request),
             deadline=None if self._deadline is None else now + self._deadline,
             retries=self._retries,
-            tags=scope.tags if scope is not None else {},
+            limits=self._limits,
+            priority=self._priority or _usual_priority(in_run=in_run),
+            share=str(tags.get("run", "")),
+            budgets=active_budgets(self._budget),
+            price=price_of(self._place.provider, request.model, runtime.config.prices),
+            tags=tags,
         )
+        return call, identity
 
-    def _key(self, request: Request) -> str:
-        return cache_key(self._place.provider, self._place.identity, request)
+    def _identity(self, request: Request) -> Identity:
+        place = self._place
+        return identify(
+            place.provider, place.identity, request, wire_format=place.format
+        )
 
     def _client(self, runtime: Runtime) -> Client:
         place = self._place
         return runtime.client(place.branch_id, lambda: place.branch(runtime))
+
+    async def _aclient(self, runtime: Runtime) -> Client:
+        if runtime.has_client(self._place.branch_id):
+            return self._client(runtime)
+        # To start a branch may take a while: weights on disk, a server.
+        return await asyncio.to_thread(self._client, runtime)
+
+    @property
+    def _last_model(self) -> Any:
+        return self._fallbacks.models[-1] if self._fallbacks.models else self
+
+    def _remembered(
+        self, messages: Sequence[Message], settings: Mapping[str, Any], reply: Reply
+    ) -> Reply:
+        self.history.add(
+            Exchanged(
+                model=self.model,
+                messages=tuple(messages),
+                settings=_merged(self.settings, settings),
+                reply=reply,
+            )
+        )
+        return reply
 
     def _attempt_timeout(self, request: Request) -> float:
         if self._timeout is not None:
@@ -240,30 +350,63 @@ class LM:
 
 
 def _place(
-    model: str, api_base: str | None, api_key: str | None, max_in_flight: int | None
+    model: str,
+    api_base: str | None,
+    api_key: str | Callable[[], str] | None,
+    api_version: str | None,
+    max_in_flight: int | None,
 ) -> Place:
-    found = resolve(model, api_base=api_base, api_key=api_key, env=os.environ)
+    key, get_key = (None, api_key) if callable(api_key) else (api_key, None)
+    found = resolve(
+        model,
+        api_base=api_base,
+        # Whether a key may be sent to that address is checked all the same.
+        api_key=key if get_key is None else MASK,
+        api_version=api_version,
+        env=os.environ,
+    )
     if isinstance(found, LocalModel):
         return LocalPlace(found.name)
-    return RemotePlace(found, max_in_flight)
+    if get_key is not None:
+        found = replace(found, api_key=None)
+    return RemotePlace(found, max_in_flight, get_key)
 
 
 def _turns(
-    prompt: str | None, messages: Sequence[Mapping[str, str]]
+    prompt: str | None, messages: Sequence[Mapping[str, Any]] | None
 ) -> tuple[Message, ...]:
+    if (prompt is None) == (messages is None):
+        raise ConfigurationError(
+            "lm() takes either a prompt or messages. Write lm('your question'), or "
+            "lm(messages=[{'role': 'user', 'content': 'your question'}])."
+        )
     if prompt is not None:
         return (Message("user", prompt),)
-    return tuple(_turn(turn) for turn in messages)
+    return messages_of(messages or ())
 
 
-def _turn(turn: Mapping[str, str]) -> Message:
+def _limits(
+    requests_per_minute: int | None, tokens_per_minute: int | None
+) -> LimitPolicy | None:
+    if requests_per_minute is None and tokens_per_minute is None:
+        return None
+    return LimitPolicy(
+        requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute
+    )
+
+
+def _priority(name: str) -> Priority:
     try:
-        return Message(cast("Role", turn["role"]), turn["content"])
-    except KeyError as error:
+        return Priority[name.upper()]
+    except KeyError:
         raise ConfigurationError(
-            f"a message has no {error}; each has a 'role' and a 'content'. Write it "
-            "like {'role': 'user', 'content': 'your question'}."
+            f"priority is {name!r}; it is 'interactive' or 'batch'. Pass one of them, "
+            "or leave it out."
         ) from None
+
+
+def _usual_priority(*, in_run: bool) -> Priority:
+    return Priority.BATCH if in_run else Priority.INTERACTIVE
 
 
 def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from dspex.client.http_exchange import HttpExchange
+from dspex.client.keys import GetKey
+from dspex.client.ledger import Ledger
 from dspex.client.local.models import LocalModel, resolve_local
 from dspex.client.local.settings import read_ready_line
 from dspex.client.local.weights import Weights
@@ -17,7 +20,7 @@ from dspex.client.secrets import Secret
 from dspex.core import defaults
 from dspex.core.home import home
 from dspex.runtime.runtime import Runtime
-from dspex.runtime.tree import Branch
+from dspex.runtime.tree import Branch, client_options
 from supervisors import ProcessSpec
 
 _NOWHERE = "http://127.0.0.1"
@@ -30,6 +33,10 @@ class Place(Protocol):
     @property
     def provider(self) -> str:
         """Whose format is spoken there."""
+
+    @property
+    def format(self) -> str:
+        """The wire format that is spoken there."""
 
     @property
     def identity(self) -> str:
@@ -61,26 +68,40 @@ class RemotePlace:
     adapter: str | None = None
     settings: Mapping[str, Any] = {}
 
-    def __init__(self, endpoint: Endpoint, max_in_flight: int | None) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        max_in_flight: int | None = None,
+        get_key: GetKey | None = None,
+    ) -> None:
         self._endpoint = endpoint
         self._max_in_flight = max_in_flight
+        self._get_key = get_key
         self.provider = endpoint.provider
+        self.format = endpoint.format
         self.identity = endpoint.base_url
         self.model = endpoint.model
 
     @property
     def branch_id(self) -> str:
         """One branch for each (provider, base URL, key)."""
-        return f"{self.provider} {self.identity}{_mark(self._endpoint.api_key)}"
+        mark = _mark(self._endpoint.api_key)
+        if self._get_key is not None:
+            # Two functions are two accounts, as far as anybody can tell.
+            mark = f" key from {id(self._get_key):x}"
+        return f"{self.provider} {self.identity}{mark}"
 
     def branch(self, runtime: Runtime) -> Branch:
         """A branch with a wire and a client."""
+        make_transport, get_key = runtime.make_transport, self._get_key
         return Branch(
             id=self.branch_id,
             endpoint=self._endpoint,
             label=f"{self.provider} at {self.identity}",
-            ledger=runtime.ledger(),
-            max_in_flight=self._max_in_flight or runtime.config.max_in_flight,
+            ledger=Ledger(client_options(runtime.config, self._max_in_flight)),
+            make_exchange=lambda: HttpExchange(make_transport, get_key=get_key),
+            max_in_flight=self._max_in_flight,
+            has_fresh_keys=get_key is not None,
         )
 
 
@@ -88,6 +109,7 @@ class LocalPlace:
     """A model that a server of our own serves, on this machine."""
 
     provider = "local"
+    format = "openai_chat"
 
     def __init__(self, name: str) -> None:
         self._model = resolve_local(name)
@@ -110,6 +132,7 @@ class LocalPlace:
         if not self._model.is_ready(where) and sys.stderr is not None:
             print(self._model.announce(where), file=sys.stderr)  # noqa: T201 - for people: it costs disk and time
         settings = self._model.prepare(where)
+        make_transport = runtime.make_transport
         key = Secret(secrets.token_hex(16))
         return Branch(
             id=self.branch_id,
@@ -120,7 +143,10 @@ class LocalPlace:
                 api_key=key,
             ),
             label=f"local/{self.model}",
-            ledger=runtime.ledger(needs_server=True),
+            ledger=Ledger(
+                client_options(runtime.config, settings.slots), needs_server=True
+            ),
+            make_exchange=lambda: HttpExchange(make_transport),
             server=ProcessSpec(
                 argv=settings.command(),
                 ready=lambda line: read_ready_line(line.encode()),

@@ -1,248 +1,103 @@
-"""OpenAI's chat completions: from a request to bytes, and from bytes to a reply.
+"""OpenAI's chat completions, the format most servers speak.
 
-Pure functions; nothing here opens a socket. What a refusal means stands in
-`openai_errors`.
+Pure functions; nothing here opens a socket. How a request is written stands in
+`openai_request`, how an answer is read in `openai_reply` and `openai_stream`, and what
+a refusal means in `openai_errors`.
 """
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from dataclasses import replace
 
-from dspex.client.http_messages import HttpRequest
+from dspex.client.http_messages import HttpRequest, HttpResponse
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.providers.openai_errors import Refusal, error_for
-from dspex.client.secrets import Secret
-from dspex.core.errors import ConfigurationError, LMResponseError
-from dspex.core.lm import Reply, Request, Usage
+from dspex.client.providers.format import RateLimits, Sender, StreamReader
+from dspex.client.providers.json_body import JsonError, read_object
+from dspex.client.providers.openai_addresses import (
+    Address,
+    azure_address,
+    openai_address,
+)
+from dspex.client.providers.openai_errors import error_for
+from dspex.client.providers.openai_reply import NoReplyError, RefusedError, reply_of
+from dspex.client.providers.openai_request import chat_body
+from dspex.client.providers.openai_stream import OpenAIStream
+from dspex.client.providers.rate_limit_headers import openai_limits
+from dspex.client.providers.refusals import is_success, unreadable
+from dspex.client.providers.request_headers import request_headers
+from dspex.client.providers.whole_body import WholeBody, is_json
+from dspex.core.lm import Reply, Request
 
-__all__ = ["Endpoint", "build", "read"]
-
-_NEVER_SENT = frozenset({"rollout_id"})
-_NOT_SETTINGS = frozenset({"messages", "model", "stream"})
-_ENDS_WITHOUT_TEXT = frozenset({"length", "content_filter"})
-
-
-def build(
-    request: Request, endpoint: Endpoint, *, request_id: str, idempotency_key: str
-) -> HttpRequest:
-    """Put a request into OpenAI's chat format.
-
-    Every setting is passed on as it is, except `rollout_id`, which is only part of a
-    request's identity, and settings that are `None`, which means "not set".
-
-    Args:
-        request: What to ask. Its model's name wins over the endpoint's.
-        endpoint: Where to ask it.
-        request_id: Our own id of this attempt.
-        idempotency_key: The same for all attempts of one call, so that a provider that
-            honours it bills them once.
-
-    Raises:
-        ConfigurationError: When a setting is no JSON value, or is not a setting.
-    """
-    headers = {
-        "Content-Type": "application/json",
-        "Accept": "application/json",
-        "User-Agent": "dspex",
-        "X-Client-Request-Id": request_id,
-        "Idempotency-Key": idempotency_key,
-    }
-    if endpoint.api_key is not None:
-        headers["Authorization"] = f"Bearer {endpoint.api_key.reveal()}"
-    return HttpRequest(
-        method="POST",
-        url=f"{endpoint.base_url}/chat/completions",
-        headers=headers,
-        body=_body(request, endpoint),
-    )
+_EXPECTED = "JSON with choices[0].message.content"
 
 
-def read(
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
-    *,
-    model: str,
-    secret: Secret | None = None,
-    wall_clock: Callable[[], float] = time.time,
-) -> Reply:
-    """Read a provider's response.
+class OpenAIChat:
+    """The format of `/v1/chat/completions`; what differs on Azure is the address."""
 
-    Args:
-        status: The HTTP status.
-        headers: The response's headers, names in lower case.
-        body: The whole body.
-        model: The model string as the user wrote it, for errors.
-        secret: The key that was sent, so that an echo of it is masked in errors.
-        wall_clock: Seconds since 1970, for a `Retry-After` that is a date.
+    def __init__(
+        self, find: Callable[[Endpoint, str, str], Address] = openai_address
+    ) -> None:
+        self._find = find
 
-    Returns:
-        The reply, with at least one text. A completion that ended at its length or in
-        a filter without any text has the text `""`; a refusal's text is the refusal.
-
-    Raises:
-        LMError: The class that fits the status and the provider's own code. A success
-            whose body is no completion is an `LMResponseError`.
-    """
-    refusal = Refusal(
-        status=status,
-        headers=headers,
-        body=body,
-        model=model,
-        secret=secret,
-        wall_clock=wall_clock,
-    )
-    if not 200 <= status < 300:
-        raise error_for(refusal)
-    try:
-        return _reply(_parsed(body), headers)
-    except _RefusedError:
-        # Some gateways answer 200 and put the upstream's error into the body.
-        raise error_for(refusal) from None
-    except _NoReplyError as error:
-        raise LMResponseError(
-            f"the reply of {model!r} is no completion: {error}; expected JSON with"
-            " choices[0].message.content. Check that api_base is the root of an"
-            " OpenAI-compatible API.",
-            model=model,
-            status=status,
-            request_id=refusal.request_id,
-        ) from None
-
-
-class _NoReplyError(Exception):
-    """A body is not what the format promises; the text says where."""
-
-
-class _RefusedError(Exception):
-    """A body holds an error although the status says success."""
-
-
-def _body(request: Request, endpoint: Endpoint) -> bytes:
-    wrong = sorted(_NOT_SETTINGS & request.settings.keys())
-    if wrong:
-        raise ConfigurationError(
-            f"{wrong[0]!r} is not a setting of a call; it is part of the request itself"
-            " or not supported. Leave it out."
+    def build(
+        self,
+        request: Request,
+        endpoint: Endpoint,
+        *,
+        request_id: str,
+        idempotency_key: str,
+        stream: bool = False,
+    ) -> HttpRequest:
+        """Put a request into bytes; `chat_body` says what becomes of the settings."""
+        model = request.model or endpoint.model
+        address = self._find(endpoint, model, "chat/completions")
+        headers = request_headers(
+            request_id=request_id, idempotency_key=idempotency_key, stream=stream
         )
-    fields: dict[str, Any] = {
-        "model": request.model or endpoint.model,
-        "messages": [
-            {"role": turn.role, "content": turn.content} for turn in request.messages
-        ],
-    }
-    fields |= {
-        name: value
-        for name, value in request.settings.items()
-        if value is not None and name not in _NEVER_SENT
-    }
-    try:
-        return json.dumps(fields, allow_nan=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError):
-        _blame_setting(request.settings)
+        return HttpRequest(
+            method="POST",
+            url=address.url,
+            headers={**headers, **address.key_headers},
+            body=chat_body(replace(request, model=model), endpoint, stream=stream),
+        )
 
+    def read(self, response: HttpResponse, sender: Sender) -> Reply:
+        """Read a whole response; `reply_of` says what counts as a completion.
 
-def _blame_setting(settings: Mapping[str, Any]) -> NoReturn:
-    for name, value in settings.items():
+        Raises:
+            LMError: The class that fits the status and the provider's own code. A
+                success whose body is no completion is an `LMResponseError`.
+        """
+        if not is_success(response.status):
+            raise error_for(response, sender)
         try:
-            json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError, RecursionError):
-            raise ConfigurationError(
-                f"the setting {name!r} is of type {type(value).__name__} and cannot be"
-                " written as JSON; expected numbers, texts, lists or dicts of them."
-                " Convert it first."
+            return reply_of(read_object(response.body), response.headers)
+        except RefusedError as error:
+            # Some gateways answer 200 and put the upstream's error into the body.
+            raise error_for(replace(response, body=error.body), sender) from None
+        except (JsonError, NoReplyError) as error:
+            raise unreadable(
+                response, sender, problem=str(error), expected=_EXPECTED
             ) from None
-    raise ConfigurationError(
-        "the messages cannot be written as JSON; their contents must be texts. Convert"
-        " them first."
-    )
+
+    def reader(self, headers: Mapping[str, str], sender: Sender) -> StreamReader:
+        """A reader for the body of a success, whether it is a stream or came whole."""
+        if is_json(headers):
+            return WholeBody(headers, lambda response: self.read(response, sender))
+        return OpenAIStream(headers, sender)
+
+    def limits(
+        self,
+        headers: Mapping[str, str],
+        wall_clock: Callable[[], float],  # noqa: ARG002 - these headers hold no date
+    ) -> RateLimits:
+        """Read the `x-ratelimit-*` headers."""
+        return openai_limits(headers)
 
 
-def _parsed(body: bytes) -> Mapping[str, Any]:
-    try:
-        parsed = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
-    except RecursionError:
-        raise _NoReplyError("it is nested too deeply") from None
-    except ValueError:
-        raise _NoReplyError("it is not JSON") from None
-    if not isinstance(parsed, dict):
-        raise _NoReplyError("it is JSON, but not an object")
-    return parsed
+OPENAI_CHAT = OpenAIChat()
+"""The format as everybody but Azure has it."""
 
-
-def _refuse_constant(name: str) -> NoReturn:
-    msg = f"{name} is not JSON"
-    raise ValueError(msg)
-
-
-def _reply(parsed: Mapping[str, Any], headers: Mapping[str, str]) -> Reply:
-    if parsed.get("error") and not parsed.get("choices"):
-        raise _RefusedError
-    choices = parsed.get("choices")
-    if not isinstance(choices, list) or not choices:
-        raise _NoReplyError("it has no choices")
-    return Reply(
-        texts=tuple(_text(choice) for choice in choices),
-        usage=_usage(parsed.get("usage")),
-        model=_text_or_empty(parsed.get("model")),
-        finish_reasons=tuple(
-            _text_or_empty(choice.get("finish_reason")) for choice in choices
-        ),
-        request_id=Refusal.request_id_in(headers),
-    )
-
-
-def _text(choice: object) -> str:
-    message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(choice, dict) or not isinstance(message, dict):
-        raise _NoReplyError("a choice has no message")
-    text = _content(message)
-    if text is None and choice.get("finish_reason") in _ENDS_WITHOUT_TEXT:
-        text = ""
-    if text is None:
-        raise _NoReplyError("a message has no text content")
-    if not _is_unicode(text):
-        raise _NoReplyError("a text holds half a character (a lone surrogate)")
-    return text
-
-
-def _content(message: Mapping[str, Any]) -> str | None:
-    content = message.get("content")
-    if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict)]
-        texts = [part for part in parts if isinstance(part, str)]
-        return "".join(texts) if texts else None
-    if isinstance(content, str):
-        return content
-    refusal = message.get("refusal")
-    return refusal if isinstance(refusal, str) else None
-
-
-def _usage(usage: object) -> Usage:
-    if not isinstance(usage, dict):
-        return Usage()
-    return Usage(
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
-    )
-
-
-def _count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        return 0
-    return max(value, 0)
-
-
-def _text_or_empty(value: object) -> str:
-    return value if isinstance(value, str) and _is_unicode(value) else ""
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+AZURE_CHAT = OpenAIChat(azure_address)
+"""The format as Azure has it."""

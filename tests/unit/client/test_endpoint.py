@@ -25,6 +25,13 @@ def at(base_url: str, key: str | None = None) -> Endpoint:
         "https://x/v1?key=canary",
         "https://x/v1#canary",
         "http://169.254.169.254/latest",
+        "http://169.254.169.254./latest",
+        "http://2852039166/latest",
+        "http://0xa9fea9fe/latest",
+        "http://[::ffff:169.254.169.254]/latest",
+        "http://[fd00:ec2::254]/latest",
+        "http://100.100.100.200/latest",
+        "http://metadata.google.internal/computeMetadata",
         "http://[fe80::1]/v1",
         "",
     ],
@@ -46,7 +53,24 @@ def test_key_over_plain_http_to_another_machine_is_refused(host: str) -> None:
     assert at(f"https://{host}/v1", key="sk-canary").api_key is not None
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "[::1]"])
+def test_insecure_address_is_taken_when_that_is_said() -> None:
+    metadata = Endpoint(
+        provider="openai",
+        base_url="http://169.254.169.254/v1",
+        model="m",
+        api_key=Secret("k-1"),
+        allow_insecure=True,
+    )
+
+    assert metadata.api_key == Secret("k-1")
+    with pytest.raises(ConfigurationError, match="'file'"):
+        Endpoint(provider="x", base_url="file:///x", model="m", allow_insecure=True)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "localhost.", "127.0.0.1", "127.9.9.9", "127.1", "[::1]"],
+)
 def test_key_may_go_to_this_machine(host: str) -> None:
     endpoint = at(f"http://{host}:8080/v1", key="k-1")
 

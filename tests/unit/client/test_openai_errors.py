@@ -1,15 +1,23 @@
 import pytest
 
-from dspex.client.providers.openai_chat import read
-from dspex.client.providers.openai_errors import visible
+from dspex.client.http_messages import HttpResponse
+from dspex.client.providers.endpoint import Endpoint
+from dspex.client.providers.foreign_text import visible
+from dspex.client.providers.format import Sender
+from dspex.client.providers.openai_errors import error_for
 from dspex.client.secrets import Secret
-from dspex.core.errors import LMAuthError, LMServerError
 
 
 def refuse(message: str, *, status: int = 500, secret: Secret | None = None) -> str:
-    with pytest.raises((LMServerError, LMAuthError)) as caught:
-        read(status, {}, message.encode(), model="openai/m", secret=secret)
-    return str(caught.value)
+    response = HttpResponse(status=status, headers={}, body=message.encode())
+    return str(error_for(response, sender(secret)))
+
+
+def sender(secret: Secret | None = None) -> Sender:
+    endpoint = Endpoint(
+        provider="openai", base_url="https://x.test/v1", model="m", api_key=secret
+    )
+    return Sender(endpoint=endpoint, label="openai/m", wall_clock=lambda: 1000.0)
 
 
 def test_long_message_of_a_provider_is_cut() -> None:
@@ -48,7 +56,6 @@ def test_what_a_terminal_would_obey_is_made_visible(character: str) -> None:
 
 
 def test_request_id_with_control_characters_is_made_visible() -> None:
-    with pytest.raises(LMServerError) as caught:
-        read(500, {"x-request-id": "a\x1bb"}, b"", model="m")
+    response = HttpResponse(status=500, headers={"x-request-id": "a\x1bb"}, body=b"")
 
-    assert caught.value.request_id == "a\\x1bb"
+    assert error_for(response, sender()).request_id == "a\\x1bb"

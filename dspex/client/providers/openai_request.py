@@ -1,0 +1,123 @@
+"""From a request to the body of a chat completion."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from dspex.client.providers.endpoint import Endpoint
+from dspex.client.providers.json_body import JsonError, write_json
+from dspex.core.chat import turn_of
+from dspex.core.errors import ConfigurationError
+from dspex.core.lm import Request
+
+_NEVER_SENT = frozenset({"rollout_id"})
+_NOT_SETTINGS = frozenset(
+    {
+        *("messages", "model", "input", "stream", "stream_options"),
+        *("api_key", "api_base", "api_version", "base_url"),
+        *("headers", "extra_headers", "extra_body", "extra_query"),
+    }
+)
+_REASONS = re.compile(r"(?:^|[/:])(?:o[1-9]|gpt-[5-9])")
+"""OpenAI's models that refuse `max_tokens` (the o series, and GPT-5 on)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Dialect:
+    """Where a server refuses OpenAI's words and has others for the same."""
+
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Its names of settings, by OpenAI's."""
+    counts_unasked: bool = False
+    """Whether a stream tells its usage without being asked, and must not be asked."""
+
+
+_PLAIN = _Dialect()
+_OPENAI_REASONING = _Dialect(renamed={"max_tokens": "max_completion_tokens"})
+_MISTRAL = _Dialect(
+    renamed={"seed": "random_seed", "max_completion_tokens": "max_tokens"},
+    counts_unasked=True,
+)
+
+
+def chat_body(request: Request, endpoint: Endpoint, *, stream: bool) -> bytes:
+    """Write a chat request.
+
+    Every setting is passed on as it is, so that a server's own ones work too, with
+    these exceptions: `rollout_id` is only part of a request's identity; `None` means
+    "not set"; `max_tokens` becomes `max_completion_tokens` for those models of OpenAI
+    that know no other word; and Mistral gets its own word for `seed`.
+
+    Raises:
+        ConfigurationError: When a setting is no JSON value, or is not a setting.
+    """
+    dialect = _dialect(endpoint.provider, request.model)
+    settings = _renamed(sent_settings(request.settings), dialect.renamed)
+    if stream:
+        settings["stream"] = True
+    if stream and not dialect.counts_unasked:
+        settings["stream_options"] = {"include_usage": True}
+    turns = [turn_of(turn) for turn in request.messages]
+    return written({"model": request.model, "messages": turns}, settings)
+
+
+def sent_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the settings that are sent.
+
+    Raises:
+        ConfigurationError: When one of them is not a setting of a call.
+    """
+    wrong = sorted(_NOT_SETTINGS & settings.keys())
+    if wrong:
+        raise ConfigurationError(
+            f"{wrong[0]!r} is not a setting of a call; it is part of the request, of"
+            " the model, or not supported. Leave it out, or give it to dspex.LM()."
+        )
+    return {
+        name: value
+        for name, value in settings.items()
+        if value is not None and name not in _NEVER_SENT
+    }
+
+
+def written(fields: Mapping[str, Any], settings: Mapping[str, Any]) -> bytes:
+    """Write the fields of a request, and its settings after them.
+
+    Raises:
+        ConfigurationError: When a value is no JSON; it names the setting.
+    """
+    try:
+        return write_json({**fields, **settings})
+    except JsonError:
+        _blame_setting(settings)
+
+
+def _dialect(provider: str, model: str) -> _Dialect:
+    if provider in {"openai", "azure"} and _REASONS.search(model):
+        return _OPENAI_REASONING
+    return _MISTRAL if provider == "mistral" else _PLAIN
+
+
+def _renamed(settings: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
+    # Whoever gives a setting under both names means both; the server will say more.
+    names = {old: new for old, new in renamed.items() if new not in settings}
+    return {names.get(name, name): value for name, value in settings.items()}
+
+
+def _blame_setting(settings: Mapping[str, Any]) -> NoReturn:
+    for name, value in settings.items():
+        try:
+            write_json(value)
+        except JsonError:
+            raise ConfigurationError(
+                f"the setting {name!r} is of type {type(value).__name__} and cannot be"
+                " written as JSON; expected numbers, texts, lists or dicts of them."
+                " Convert it first."
+            ) from None
+    raise ConfigurationError(
+        "the messages cannot be written as JSON; their contents must be texts and parts"
+        " made of JSON values. Convert them first."
+    )
