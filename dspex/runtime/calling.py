@@ -15,6 +15,7 @@ from dspex.client.call import Call
 from dspex.client.client import Client
 from dspex.core.errors import LMCancelledError, LMError, RuntimeClosedError
 from dspex.core.lm import Reply
+from dspex.runtime.recording import recorder_here
 from dspex.runtime.runtime import Runtime
 from supervisors import ActorDownError, ScopeCancelledError
 
@@ -29,6 +30,9 @@ def fetch(runtime: Runtime, call: Call, client: GetClient) -> Reply:
         LMError: It ended without an answer.
         ActorDownError: The runtime is closed or gave up.
     """
+    recorder = recorder_here()
+    if recorder is not None:
+        return recorder.answer(call)
     if not call.cacheable:
         return client().complete(call)
     cache, caller = runtime.cache, new_caller()
@@ -50,6 +54,9 @@ async def afetch(
 
     Cancelled, it withdraws the call, unless others wait for it.
     """
+    recorder = recorder_here()
+    if recorder is not None:
+        return recorder.answer(call)
     if not call.cacheable:
         return await (await client()).acomplete(call)
     cache, caller = runtime.cache, new_caller()
