@@ -129,7 +129,7 @@ def test_threads_end_when_their_owner_is_gone() -> None:
             both.wait(PATIENT)
             return threading.current_thread()
 
-        return await asyncio.gather(threads.run(work), threads.run(work))
+        return list(await asyncio.gather(threads.run(work), threads.run(work)))
 
     seen = asyncio.run(use())
     gc.collect()
