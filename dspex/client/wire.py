@@ -13,7 +13,7 @@ from typing import Any, assert_never
 
 from dspex.client.providers import openai_chat
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.transport import HttpcoreTransport, Transport
+from dspex.client.transport import Transport, make_transport
 from dspex.core.errors import (
     ConfigurationError,
     LMConnectionError,
@@ -92,7 +92,7 @@ class WireActor(EventLoopActor):
     def __init__(
         self,
         client_name: str,
-        make_transport: Callable[[], Transport] = HttpcoreTransport,
+        make_transport: Callable[[], Transport] = make_transport,
     ) -> None:
         super().__init__()
         self._client_name = client_name

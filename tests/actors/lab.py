@@ -15,7 +15,7 @@ from dspex.client.client import Client
 from dspex.client.ledger import Ledger
 from dspex.client.messages import Listener
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.transport import HttpcoreTransport
+from dspex.client.transport import make_transport
 from dspex.core.lm import Message, Request
 from dspex.runtime import tree
 from dspex.runtime.config import Config
@@ -194,7 +194,7 @@ def branch(
         max_in_flight=max_in_flight,
     )
     spec = tree.provider_branch(
-        made, config, listener=listener, make_transport=HttpcoreTransport
+        made, config, listener=listener, make_transport=make_transport
     )
     events = Events()
     record = Record(events)
