@@ -8,7 +8,7 @@ import io
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 import yarl
@@ -90,7 +90,9 @@ class AiohttpTransport:
         call = _Call(
             target=target,
             request=request,
-            headers=_checked({**_IDENTITY, **request.headers}, target.host),
+            headers=_checked(
+                {**_IDENTITY, **target.headers, **request.headers}, target.host
+            ),
             around=Circumstances(
                 host=target.host,
                 proxy=target.proxy.host,
@@ -177,12 +179,14 @@ class AiohttpTransport:
                 f" {url.host!r}; expected an http or https URL with a host and without"
                 " a user. Check `api_base`."
             )
-        proxy = self._proxies.for_url(text)
+        proxy = _proxy(self._proxies.for_url(text))
+        is_https = url.scheme == "https"
         return _Target(
             url=url,
             host=_place(url),
-            context=self._make_context() if url.scheme == "https" else None,
-            proxy=_parsed_proxy(proxy) if proxy else _NO_PROXY,
+            headers={} if is_https else proxy.headers,
+            context=self._make_context() if is_https else None,
+            proxy=proxy,
         )
 
 
@@ -193,10 +197,7 @@ class _Proxy:
     url: yarl.URL | None = None
     """Without user and password, which aiohttp would show in its errors."""
     host: str | None = None
-    headers: Mapping[str, str] | None = None
-
-
-_NO_PROXY = _Proxy()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +206,8 @@ class _Target:
 
     url: yarl.URL
     host: str
+    headers: Mapping[str, str]
+    """What a proxy that reads the request has to be told in it."""
     context: ssl.SSLContext | None
     proxy: _Proxy
 
@@ -357,13 +360,15 @@ def _checked(headers: Mapping[str, str], host: str) -> Mapping[str, str]:
     return headers
 
 
-def _parsed_proxy(text: str) -> _Proxy:
+def _proxy(text: str | None) -> _Proxy:
+    if text is None:
+        return _Proxy()
     url = yarl.URL(text)
-    headers = None
+    headers = {}
     if url.user is not None:
         word = f"{url.user}:{url.password or ''}".encode()
         basic = base64.b64encode(word).decode("ascii")
-        headers = {"Proxy-Authorization": f"Basic {basic}"}
+        headers["Proxy-Authorization"] = f"Basic {basic}"
     return _Proxy(url=url.with_user(None), host=_place(url), headers=headers)
 
 
