@@ -16,6 +16,7 @@ from dspex.client.call import Call
 from dspex.client.client import Client
 from dspex.core.errors import LMCancelledError, LMError, RuntimeClosedError
 from dspex.core.lm import Reply
+from dspex.runtime.recording import recorder_here
 from dspex.runtime.runtime import Runtime
 from supervisors import ActorDownError, ScopeCancelledError
 
@@ -38,6 +39,9 @@ def fetch(
         LMError: It ended without an answer.
         ActorDownError: The runtime is closed or gave up.
     """
+    recorder = recorder_here()
+    if recorder is not None:
+        return recorder.answer(call, identity)
     if identity is None:
         return client().complete(call)
     cache, caller = runtime.cache, new_caller()
@@ -45,11 +49,14 @@ def fetch(
     if found is not None:
         return found
     try:
-        return client().complete(call)
+        reply = client().complete(call)
     except BaseException:
         # Without an outcome that the client has told, the next in line leads.
         cache.leave(call.id, caller)
         raise
+    # The client has told it too; but that was lost if the cache was restarting.
+    cache.leave(call.id, caller, reply)
+    return reply
 
 
 async def afetch(
@@ -62,6 +69,9 @@ async def afetch(
 
     Cancelled, it withdraws the call, unless others wait for it.
     """
+    recorder = recorder_here()
+    if recorder is not None:
+        return recorder.answer(call, identity)
     if identity is None:
         return await (await client()).acomplete(call)
     cache, caller = runtime.cache, new_caller()
@@ -69,10 +79,12 @@ async def afetch(
     if found is not None:
         return found
     try:
-        return await (await client()).acomplete(call)
+        reply = await (await client()).acomplete(call)
     except BaseException:
         cache.leave(call.id, caller)
         raise
+    cache.leave(call.id, caller, reply)
+    return reply
 
 
 @contextmanager

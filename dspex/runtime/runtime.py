@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from dspex.cache.cache import Cache
 from dspex.client.client import Client
-from dspex.client.transport import HttpcoreTransport, Transport
+from dspex.client.transport import Transport, make_transport
 from dspex.core import defaults
 from dspex.core.errors import RuntimeClosedError
 from dspex.runtime import tree
@@ -73,7 +73,7 @@ class Runtime:
         config: Config | None = None,
         *,
         clock: Clock = SYSTEM_CLOCK,
-        make_transport: Callable[[], Transport] = HttpcoreTransport,
+        make_transport: Callable[[], Transport] = make_transport,
     ) -> None:
         self.config = config or Config()
         self.clock = clock
