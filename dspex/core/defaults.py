@@ -41,8 +41,16 @@ STREAM_PATIENCE: Final = 1.0
 
 CACHE_ENTRIES: Final = 100_000
 """Answers kept in memory."""
+CACHE_BYTES: Final = 268_435_456
+"""Bytes the answers in memory may take, about."""
 CACHE_TTL: Final = 7 * 24 * 3600.0
 """Seconds an answer is kept in memory."""
+CACHE_DISK_BYTES: Final = 10_000_000_000
+"""Bytes the answers on disk may take; those used least recently make room."""
+CACHE_DISK_TTL: Final = 90 * 24 * 3600.0
+"""Seconds an answer is kept on disk."""
+CACHE_STORE_PATIENCE: Final = 0.05
+"""Seconds the disk has to answer; more is a miss, and the model is asked."""
 
 LOCAL_IDLE: Final = 600.0
 """Seconds without a call after which a local model server is stopped."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
-from dspex.cache.memory import new_caller
+from dspex.cache.cache import new_caller
+from dspex.cache.key import Identity
 from dspex.client.call import Call
 from dspex.client.client import Client
 from dspex.core.errors import LMCancelledError, LMError, RuntimeClosedError
@@ -23,8 +24,16 @@ GetClient = Callable[[], Client]
 """Returns the client of the branch, which is started when it is not there."""
 
 
-def fetch(runtime: Runtime, call: Call, client: GetClient) -> Reply:
+def fetch(
+    runtime: Runtime, call: Call, identity: Identity | None, client: GetClient
+) -> Reply:
     """Make a call and wait for its reply in this thread.
+
+    Args:
+        runtime: Where it is made.
+        call: The call.
+        identity: What it is to the cache; `None` when it may not be cached.
+        client: The client of its branch.
 
     Raises:
         LMError: It ended without an answer.
@@ -32,11 +41,11 @@ def fetch(runtime: Runtime, call: Call, client: GetClient) -> Reply:
     """
     recorder = recorder_here()
     if recorder is not None:
-        return recorder.answer(call)
-    if not call.cacheable:
+        return recorder.answer(call, identity)
+    if identity is None:
         return client().complete(call)
     cache, caller = runtime.cache, new_caller()
-    found = cache.look_up(call.id, caller, call.deadline)
+    found = cache.look_up(identity, caller, call.deadline)
     if found is not None:
         return found
     try:
@@ -48,7 +57,10 @@ def fetch(runtime: Runtime, call: Call, client: GetClient) -> Reply:
 
 
 async def afetch(
-    runtime: Runtime, call: Call, client: Callable[[], Awaitable[Client]]
+    runtime: Runtime,
+    call: Call,
+    identity: Identity | None,
+    client: Callable[[], Awaitable[Client]],
 ) -> Reply:
     """Make a call and wait for its reply as a coroutine; see `fetch`.
 
@@ -56,11 +68,11 @@ async def afetch(
     """
     recorder = recorder_here()
     if recorder is not None:
-        return recorder.answer(call)
-    if not call.cacheable:
+        return recorder.answer(call, identity)
+    if identity is None:
         return await (await client()).acomplete(call)
     cache, caller = runtime.cache, new_caller()
-    found = await cache.alook_up(call.id, caller, call.deadline)
+    found = await cache.alook_up(identity, caller, call.deadline)
     if found is not None:
         return found
     try:

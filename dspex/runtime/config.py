@@ -31,8 +31,16 @@ class Config:
     """Seconds a provider may be down before the calls that wait for it fail."""
     cache_entries: int = defaults.CACHE_ENTRIES
     """Answers kept in memory."""
+    cache_bytes: int = defaults.CACHE_BYTES
+    """Bytes the answers in memory may take, about."""
     cache_ttl: float = defaults.CACHE_TTL
     """Seconds an answer is kept in memory."""
+    cache_disk_bytes: int = defaults.CACHE_DISK_BYTES
+    """Bytes the answers on disk may take; those used least recently make room."""
+    cache_disk_ttl: float = defaults.CACHE_DISK_TTL
+    """Seconds an answer is kept on disk."""
+    persist: bool = True
+    """Whether answers are kept on disk; without it, nothing of the cache is written."""
     local_idle: float = defaults.LOCAL_IDLE
     """Seconds without a call after which a local model server is stopped."""
     branch_restarts: int = defaults.BRANCH_RESTARTS
@@ -45,6 +53,8 @@ class Config:
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
+            if isinstance(value, bool):
+                continue
             if isinstance(value, int | float) and not value > 0:
                 raise ConfigurationError(
                     f"{each.name} is {value!r}; it must be above zero. "

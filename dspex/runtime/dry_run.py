@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dspex.cache.memory import new_caller
+from dspex.cache.cache import new_caller
+from dspex.cache.key import Identity
 from dspex.client.estimate import worst_case
 from dspex.client.prices import cost_of
 from dspex.core.errors import ConfigurationError, LMError
@@ -158,14 +159,14 @@ def _summed(
     )
 
 
-def _look(key: str) -> Reply | None:
+def _look(identity: Identity) -> Reply | None:
     runtime, caller = current_runtime(), new_caller()
     cache = runtime.cache
     try:
-        found = cache.look_up(key, caller, runtime.clock.monotonic() + _A_MOMENT)
+        found = cache.look_up(identity, caller, runtime.clock.monotonic() + _A_MOMENT)
     except LMError:
         # Somebody else is at it, and has no answer yet.
         return None
     if found is None:
-        cache.leave(key, caller)
+        cache.leave(identity.key, caller)
     return found

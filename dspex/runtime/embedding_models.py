@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from dspex.cache.key import Identity
 from dspex.client.call import Call
 from dspex.client.returned import vectors_from
 from dspex.core import defaults
@@ -26,11 +27,11 @@ from dspex.runtime.runtime import Runtime
 class VectorModel(LM):
     """A model that gives vectors."""
 
-    def vector_key(self, text: str, settings: Mapping[str, Any]) -> str:
-        """The cache's key of the vector of one text."""
+    def vector_identity(self, text: str, settings: Mapping[str, Any]) -> Identity:
+        """What the vector of one text is to the cache."""
         sent = {**self.settings, **settings}
         turn = Message("user", text)
-        return self._key(
+        return self._identity(
             Request(model=self._place.model, messages=(turn,), settings=sent)
         )
 
@@ -39,9 +40,9 @@ class VectorModel(LM):
         runtime: Runtime,
         messages: Sequence[Message],
         settings: Mapping[str, Any],
-    ) -> Call:
-        call = super()._call(runtime, messages, settings)
-        return replace(call, tags={**call.tags, EMBEDS: True})
+    ) -> tuple[Call, Identity | None]:
+        call, identity = super()._call(runtime, messages, settings)
+        return replace(call, tags={**call.tags, EMBEDS: True}), identity
 
 
 class ProviderModel(VectorModel):
@@ -82,7 +83,7 @@ class FunctionModel(VectorModel):
             describe=dict,
             kind=f"embedder {self.model}",
             most=reach.max_in_flight or defaults.CONCURRENCY,
-            wire_format="embeddings",
+            format="embeddings",
         )
 
     def _embedded(self, request: Request) -> Reply:

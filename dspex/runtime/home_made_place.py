@@ -38,7 +38,7 @@ class HomeMadePlace:
     """The code that answers, by its qualified name."""
     most: int
     """Requests at a time."""
-    wire_format: str = "openai_chat"
+    format: str = "openai_chat"
     """What is asked of it: a chat, or "embeddings"."""
     adapter: str | None = None
     """The adapter it wants."""
@@ -88,7 +88,7 @@ class HomeMadePlace:
                 provider=self.provider,
                 base_url=_NOWHERE,
                 model=self.model,
-                format=self.wire_format,
+                format=self.format,
             ),
             label=self.label,
             ledger=Ledger(client_options(runtime.config, self.most)),

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from dspex.cache.key import cache_key
+from dspex.cache.key import Identity, identify
 from dspex.client.budget import Budget, active_budgets
 from dspex.client.call import Call
 from dspex.client.client import Client
@@ -263,8 +263,8 @@ class LM:
         """Answer a chat with this model and no other; nothing goes into the history."""
         with named(self.model):
             runtime = current_runtime()
-            call = self._call(runtime, messages, settings)
-            return fetch(runtime, call, lambda: self._client(runtime))
+            call, identity = self._call(runtime, messages, settings)
+            return fetch(runtime, call, identity, lambda: self._client(runtime))
 
     async def aask(
         self, messages: Sequence[Message], settings: Mapping[str, Any]
@@ -272,8 +272,8 @@ class LM:
         """The same for coroutines."""
         with named(self.model):
             runtime = current_runtime()
-            call = self._call(runtime, messages, settings)
-            return await afetch(runtime, call, lambda: self._aclient(runtime))
+            call, identity = self._call(runtime, messages, settings)
+            return await afetch(runtime, call, identity, lambda: self._aclient(runtime))
 
     def _find_place(self, reach: Reach) -> Place:
         """Where the model lives."""
@@ -284,19 +284,21 @@ class LM:
         runtime: Runtime,
         messages: Sequence[Message],
         settings: Mapping[str, Any],
-    ) -> Call:
+    ) -> tuple[Call, Identity | None]:
+        """The call, and what it is to the cache if it may be cached."""
         wanted = _merged(self._place.settings, self.settings, settings)
         # As in DSPy, one call may say for itself whether it is cached.
         cached = bool(wanted.pop("cache", self.cache))
         request = Request(
             model=self._place.model, messages=tuple(messages), settings=wanted
         )
+        identity = self._identity(request) if cached else None
         scope = current_scope()
         tags = scope.tags if scope is not None else {}
         in_run = "run" in tags
         now = runtime.clock.monotonic()
-        return Call(
-            id=self._key(request) if cached else new_id(),
+        call = Call(
+            id=new_id() if identity is None else identity.key,
             request=request,
             cacheable=cached,
             attempt_timeout=self._attempt_timeout(request),
@@ -309,9 +311,13 @@ class LM:
             price=price_of(self._place.provider, request.model, runtime.config.prices),
             tags=tags,
         )
+        return call, identity
 
-    def _key(self, request: Request) -> str:
-        return cache_key(self._place.provider, self._place.identity, request)
+    def _identity(self, request: Request) -> Identity:
+        place = self._place
+        return identify(
+            place.provider, place.identity, request, wire_format=place.format
+        )
 
     def _client(self, runtime: Runtime) -> Client:
         place = self._place

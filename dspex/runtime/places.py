@@ -39,6 +39,10 @@ class Place(Protocol):
         """Whose format is spoken there."""
 
     @property
+    def format(self) -> str:
+        """The wire format that is spoken there."""
+
+    @property
     def identity(self) -> str:
         """What tells this place from others, for cache keys."""
 
@@ -78,6 +82,7 @@ class RemotePlace:
         self._max_in_flight = max_in_flight
         self._get_key = get_key
         self.provider = endpoint.provider
+        self.format = endpoint.format
         self.identity = endpoint.base_url
         self.model = endpoint.model
 
@@ -118,6 +123,7 @@ class LocalPlace:
     """A model that a server of our own serves, on this machine."""
 
     provider = "local"
+    format = "openai_chat"
 
     def __init__(self, name: str) -> None:
         self._model = resolve_local(name)

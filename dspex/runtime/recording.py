@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
+from dspex.cache.key import Identity
 from dspex.client.call import Call
 from dspex.core.lm import Reply, Request
 from dspex.core.placeholder import TEXT
@@ -15,6 +16,10 @@ from dspex.programs.rehearsal import rehearsal
 
 EMBEDS: Final = "embeds"
 """The tag of a call whose texts are to be embedded."""
+
+
+Look = Callable[[Identity], Reply | None]
+"""Looks into the cache, and leaves it as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +40,10 @@ class Recorder:
     told only among those before it.
 
     Args:
-        look: Returns what the cache has under a key, or `None`; waits for nobody.
+        look: Returns what the cache has, or `None`.
     """
 
-    def __init__(self, look: Callable[[str], Reply | None]) -> None:
+    def __init__(self, look: Look) -> None:
         self._look = look
         self._keys: set[str] = set()
         self._is_clouded = False
@@ -49,9 +54,14 @@ class Recorder:
         """Note that the program starts anew, with nothing but its inputs."""
         self._is_clouded = False
 
-    def answer(self, call: Call) -> Reply:
-        """Note a call, and answer it."""
-        found = self._look(call.id) if call.cacheable else None
+    def answer(self, call: Call, identity: Identity | None) -> Reply:
+        """Note a call, and answer it.
+
+        Args:
+            call: What is asked.
+            identity: What it is to the cache; `None` when it may not be cached.
+        """
+        found = None if identity is None else self._look(identity)
         is_repeated = not self._is_clouded and call.id in self._keys
         needs_request = found is None and not is_repeated
         self.calls.append(Recorded(call=call, needs_request=needs_request))
@@ -72,7 +82,7 @@ def recorder_here() -> Recorder | None:
 
 
 @contextmanager
-def recording(look: Callable[[str], Reply | None]) -> Iterator[Recorder]:
+def recording(look: Look) -> Iterator[Recorder]:
     """Make a block a rehearsal, threads that run in copies of its context included."""
     recorder = Recorder(look)
     token = _recorder.set(recorder)

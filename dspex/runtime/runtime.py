@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
 
-from dspex.cache.memory import Cache
+from dspex.cache.cache import Cache
 from dspex.client.client import Client
 from dspex.client.transport import HttpcoreTransport, Transport
 from dspex.core import defaults
@@ -57,6 +57,7 @@ class Runtime:
         ...     print(runtime)
         dspex
         ├─ cache
+        │  ├─ store
         │  └─ memory
         ├─ providers
         └─ evaluations
@@ -83,6 +84,7 @@ class Runtime:
         # once; the tree itself needs no lock.
         self._starting = threading.Lock()
         self._root: Supervisor | None = None
+        self._cache: Cache | None = None
         self._branches: dict[str, Branch] = {}
         self._closed = False
         self._token: contextvars.Token[Runtime | None] | None = None
@@ -154,7 +156,11 @@ class Runtime:
     @property
     def cache(self) -> Cache:
         """The cache of this tree."""
-        return Cache(self.handle(tree.CACHE))
+        root = self.start()
+        if self._cache is None:
+            # Two threads may make it at once; both are the same.
+            self._cache = tree.cache(root.registry, self.config)
+        return self._cache
 
     def handle(self, name: str) -> Handle:
         """A handle on the actor of that name in this tree."""

@@ -3,6 +3,7 @@
 ```
 dspex            one_for_one
 ├─ cache         rest_for_one
+│  ├─ store      unless `Config(persist=False)`
 │  └─ memory
 ├─ providers     one_for_one, a branch for each (provider, base URL, key)
 │  └─ <provider> one_for_one: model server (optional), wire, client
@@ -12,10 +13,13 @@ dspex            one_for_one
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from dspex.cache.memory import MemoryActor
+from dspex.cache.cache import Cache
+from dspex.cache.files import cache_file
+from dspex.cache.memory import Errands, MemoryActor
+from dspex.cache.store import StoreActor, StorePlace
 from dspex.client.client_actor import ClientActor
 from dspex.client.gate import GatePolicy
 from dspex.client.ledger import Ledger
@@ -25,20 +29,27 @@ from dspex.client.options import ClientOptions
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.wire import Exchange, WireActor
 from dspex.core import defaults
+from dspex.core.home import home
 from dspex.runtime.config import Config
 from supervisors import (
     ChildSpec,
     DynamicSupervisorActor,
+    Handle,
     Intensity,
     ProcessSpec,
+    Registry,
     Restart,
     Strategy,
     SupervisorActor,
 )
 
 CACHE = "cache.memory"
+STORE = "cache.store"
 PROVIDERS = "providers"
 EVALUATIONS = "evaluations"
+
+_STORE_HANGS_AFTER = 300.0
+"""Seconds after which a read or a write on disk counts as stuck."""
 
 ROOT_INTENSITY = Intensity(
     max_restarts=defaults.ROOT_RESTARTS, within=defaults.ROOT_WITHIN
@@ -53,22 +64,59 @@ def branch_intensity(config: Config) -> Intensity:
 def top_children(config: Config) -> tuple[ChildSpec, ...]:
     """The three branches under the root."""
     intensity = branch_intensity(config)
-    memory = ChildSpec(
-        id="memory",
-        actor=MemoryActor,
-        kwargs={"max_entries": config.cache_entries, "ttl": config.cache_ttl},
-        name=CACHE,
-    )
     return (
         ChildSpec(
             id="cache",
             actor=SupervisorActor,
-            args=((memory,),),
+            args=(tuple(_tiers(config)),),
             kwargs={"strategy": Strategy.REST_FOR_ONE, "intensity": intensity},
             kind="supervisor",
         ),
         _branches("providers", PROVIDERS, SupervisorActor, intensity),
         _branches("evaluations", EVALUATIONS, DynamicSupervisorActor, intensity),
+    )
+
+
+def cache(registry: Registry, config: Config) -> Cache:
+    """The cache of the tree that has these names."""
+    place = _store_place(config)
+    store = None if place is None else Handle(registry, STORE)
+    return Cache(Handle(registry, CACHE), store, place)
+
+
+def _store_place(config: Config) -> StorePlace | None:
+    if not config.persist:
+        return None
+    return StorePlace(
+        path=cache_file(config.home or home()),
+        ttl=config.cache_disk_ttl,
+        max_bytes=config.cache_disk_bytes,
+    )
+
+
+def _tiers(config: Config) -> Iterator[ChildSpec]:
+    """The store, if there is one, then the memory that asks it."""
+    place = _store_place(config)
+    if place is not None:
+        yield ChildSpec(
+            id="store",
+            actor=StoreActor,
+            args=(place, CACHE),
+            name=STORE,
+            hang_after=_STORE_HANGS_AFTER,
+        )
+    yield ChildSpec(
+        id="memory",
+        actor=MemoryActor,
+        kwargs={
+            "max_entries": config.cache_entries,
+            "max_bytes": config.cache_bytes,
+            "ttl": config.cache_ttl,
+            # Outlives each incarnation: what is asked by the calls that are out.
+            "errands": Errands(config.cache_bytes),
+            "store": None if place is None else STORE,
+        },
+        name=CACHE,
     )
 
 

@@ -27,8 +27,9 @@ from supervisors import SYSTEM_CLOCK, Clock, Event, Events, Intensity, Ref, Supe
 PATIENT = 20.0
 """Seconds after which a test takes something for lost."""
 
-STURDY = Config(branch_restarts=10_000)
-"""For tests that kill parts more often than a branch would stand."""
+STURDY = Config(branch_restarts=10_000, persist=False)
+"""For tests that kill parts more often than a branch would stand, and count requests:
+no answer comes from a file."""
 
 
 def echo(messages: Sequence[Mapping[str, Any]]) -> str:
