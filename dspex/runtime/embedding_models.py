@@ -17,7 +17,12 @@ from dspex.client.returned import vectors_from
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import Message, Reply, Request
-from dspex.runtime.home_made_place import HomeMadePlace, refuse_address, settings_of
+from dspex.runtime.home_made_place import (
+    HomeMadePlace,
+    digest_of_code,
+    refuse_address,
+    settings_of,
+)
 from dspex.runtime.language_model import LM
 from dspex.runtime.places import Place, Reach, RemotePlace
 from dspex.runtime.recording import EMBEDS
@@ -82,6 +87,7 @@ class FunctionModel(VectorModel):
             is_async=is_async,
             describe=dict,
             kind=f"embedder {self.model}",
+            code=digest_of_code(self._function),
             most=reach.max_in_flight or defaults.CONCURRENCY,
             format="embeddings",
         )
