@@ -12,7 +12,12 @@ from dspex.core.chat import turn_of
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import Reply, Request
 from dspex.programs.state import HOME_MADE
-from dspex.runtime.home_made_place import HomeMadePlace, refuse_address, settings_of
+from dspex.runtime.home_made_place import (
+    HomeMadePlace,
+    digest_of_code,
+    refuse_address,
+    settings_of,
+)
 from dspex.runtime.language_model import LM
 from dspex.runtime.places import Place, Reach
 
@@ -38,9 +43,9 @@ class BaseLM(LM):
     does not return in time is left behind and keeps its place among `max_in_flight`.
     Make one object and keep it: each has a branch of the tree.
 
-    Answers are kept under the class's name and what `dump_state()` returns. Override
-    that to add what else changes an answer, such as a version of your code; or pass
-    `cache=False`.
+    Answers are kept under the class's name, the code of that one method and what
+    `dump_state()` returns. Override that to add what else changes an answer, such as a
+    version of the code your method calls; or pass `cache=False`.
 
     Example:
         >>> class Shouting(BaseLM):
@@ -104,6 +109,7 @@ class BaseLM(LM):
             is_async=is_async,
             describe=self.dump_state,
             kind=_name_of(type(self)),
+            code=digest_of_code(method),
             most=reach.max_in_flight or defaults.CONCURRENCY,
         )
 

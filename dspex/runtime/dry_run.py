@@ -65,19 +65,19 @@ class DryRun:
         sent = self.calls - self.cached
         beside = f" beside {self.unpriced} of unknown price" if self.unpriced else ""
         report = (
-            f"{self.prompt}\n\n"
             f"{self.calls} calls for {self.examples} examples; {self.cached} "
             f"({self.share_cached:.0%}) need no request.\n"
             f"The other {sent} take at most {self.usage.prompt_tokens:,} tokens sent "
             f"and {self.usage.completion_tokens:,} received, and cost at most "
             f"${self.dollars:.4f}{beside}."
         )
-        if not self.stopped:
-            return report
-        return (
-            f"{report}\nOn {self.stopped} examples the program stopped early, at a "
-            f"placeholder ({self.problem!r}); it may ask more than this."
-        )
+        parts = [self.prompt, report] if self.messages else [report]
+        if self.stopped:
+            parts.append(
+                f"On {self.stopped} examples the program stopped early, at a "
+                f"placeholder ({self.problem!r}); it may ask more than this."
+            )
+        return "\n\n".join(parts)
 
 
 def dry_run(

@@ -144,11 +144,12 @@ class Embedder:
                     f"inputs[{at}] is {type(text).__name__!r}; only texts are embedded."
                     " Pass a text, or a list of texts."
                 )
-        known = {text: self._model.vector_identity(text, settings) for text in texts}
+        asked = {text: self._model.vector_identity(text, settings) for text in texts}
         cache = current_runtime().cache if self.caching else None
         # What comes in a rehearsal are placeholders.
-        may_keep = not is_rehearsal()
-        return texts, Shelf(cache, known, self._model.model, may_keep=may_keep)
+        return texts, Shelf(
+            cache, asked, self._model.model, may_keep=not is_rehearsal()
+        )
 
     def _batches(self, texts: Sequence[str]) -> Iterator[Sequence[str]]:
         for start in range(0, len(texts), self.batch_size):

@@ -18,7 +18,12 @@ from dspex.client.returned import vectors_from
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import Message, Reply, Request
-from dspex.runtime.home_made_place import HomeMadePlace, refuse_address, settings_of
+from dspex.runtime.home_made_place import (
+    HomeMadePlace,
+    digest_of_code,
+    refuse_address,
+    settings_of,
+)
 from dspex.runtime.language_model import LM
 from dspex.runtime.places import Place, Reach, RemotePlace
 from dspex.runtime.recording import EMBEDS
@@ -41,7 +46,7 @@ class VectorModel(LM):
         runtime: Runtime,
         messages: Sequence[Message],
         settings: Mapping[str, Any],
-        channel: Channel | None = None,
+        channel: Channel | None,
     ) -> tuple[Call, Identity | None]:
         call, identity = super()._call(runtime, messages, settings, channel)
         return replace(call, tags={**call.tags, EMBEDS: True}), identity
@@ -84,6 +89,7 @@ class FunctionModel(VectorModel):
             is_async=is_async,
             describe=dict,
             kind=f"embedder {self.model}",
+            code=digest_of_code(self._function),
             most=reach.max_in_flight or defaults.CONCURRENCY,
             format="embeddings",
         )

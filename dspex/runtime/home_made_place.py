@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import CodeType
 from typing import Any
 
 from dspex.client.home_made import HomeMade
@@ -36,6 +38,8 @@ class HomeMadePlace:
     """Tells what can change its answers, as JSON values; asked at each call."""
     kind: str
     """The code that answers, by its qualified name."""
+    code: str
+    """A digest of that code, from `digest_of_code`."""
     most: int
     """Requests at a time."""
     format: str = "openai_chat"
@@ -73,7 +77,7 @@ class HomeMadePlace:
                 "what can change an answer. Return texts, numbers, lists and dicts, "
                 "or pass cache=False."
             ) from error
-        return f"{self.kind} {state}"
+        return f"{self.kind} {self.code} {state}"
 
     @property
     def branch_id(self) -> str:
@@ -95,6 +99,30 @@ class HomeMadePlace:
             make_exchange=lambda: HomeMade(self, most_threads=self.most),
             max_in_flight=self.most,
         )
+
+
+def digest_of_code(function: Callable[..., Any]) -> str:
+    """Tell a function from what it was before somebody changed it.
+
+    What it calls is not looked at. Empty for what is not written in Python.
+    """
+    code = getattr(function, "__code__", None)
+    if not isinstance(code, CodeType):
+        return ""
+    return hashlib.sha256("\n".join(_parts(code)).encode()).hexdigest()[:16]
+
+
+def _parts(code: CodeType) -> Iterator[str]:
+    """What a compiled function does, without where it stands."""
+    yield code.co_code.hex()
+    yield repr(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _parts(constant)
+        elif isinstance(constant, frozenset):
+            yield repr(sorted(map(repr, constant)))
+        else:
+            yield repr(constant)
 
 
 def settings_of(request: Request) -> dict[str, Any]:
