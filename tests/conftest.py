@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
+import itertools
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
 
-from dspex.core.home import home
 from supervisors.testing import assert_no_actor_left, living
 
 # A busy machine is slow without anything being wrong, and a failure must be repeatable
@@ -25,21 +25,26 @@ settings.register_profile(
     phases=[Phase.explicit, Phase.generate],
 )
 
+_numbers = itertools.count(1)
+
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing is written to the user's folders; one assembled model serves all."""
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the tests' homes are; one assembled model serves all that need it."""
+    homes = tmp_path_factory.mktemp("dspex-homes")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DSPEX_HOME", str(tmp_path_factory.mktemp("dspex-home")))
-        yield
+        patch.setenv("DSPEX_HOME", str(homes / "model"))
+        yield homes
 
 
 @pytest.fixture(autouse=True)
-def _no_answer_from_another_test() -> Iterator[None]:
-    """Providers of two tests may have the same port, and so the same cache keys."""
-    yield
-
-    shutil.rmtree(home() / "cache", ignore_errors=True)
+def _own_home(
+    request: pytest.FixtureRequest, _homes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written to the user's folders, and no test finds another's answers."""
+    if request.node.get_closest_marker("model") is None:
+        # It is made by whoever writes to it.
+        monkeypatch.setenv("DSPEX_HOME", str(_homes / f"{next(_numbers)}"))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -51,7 +51,7 @@ class Cache:
         """The answer, or `None` when the caller must fetch it for all.
 
         Waits while somebody else fetches it, however often the cache restarts. Whoever
-        gets `None` owes a `settle` or a `leave`.
+        gets `None` leads, and owes a `leave`.
 
         Args:
             identity: What is asked. With a key alone, answers are shared and kept in
@@ -102,10 +102,14 @@ class Cache:
         """
         self._memory.cast(Settle(key=key, outcome=outcome, keep=keep))
 
-    def leave(self, key: str, caller: str) -> None:
-        """Withdraw; the next in line leads."""
+    def leave(self, key: str, caller: str, reply: Reply | None = None) -> None:
+        """Be done: with one's own answer, or without one, so that the next leads.
+
+        Each leader says so at its end. With its answer, whoever follows it is answered
+        even when the `settle` of the same call was lost in a restart of the cache.
+        """
         with last_words():
-            self._memory.cast(Leave(key=key, caller=caller))
+            self._memory.cast(Leave(key=key, caller=caller, reply=reply))
 
     # What is in it.
 

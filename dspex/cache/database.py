@@ -146,8 +146,19 @@ class Database:
 
     # Answers.
 
+    def warm_up(self) -> None:
+        """Open the file if there is one, so that the first reader need not wait."""
+        if self.path.exists():
+            with self.use():
+                pass
+
     def read(self, identity: Identity) -> Reply | None:
-        """The answer to exactly that request, unless its time is over."""
+        """The answer to exactly that request, unless its time is over.
+
+        Makes no file where there is none.
+        """
+        if self._connection is None and not self.path.exists():
+            return None
         with self.use() as connection:
             row = connection.execute(
                 "SELECT identity, reply, checksum, created FROM entries WHERE key = ?",
@@ -241,7 +252,8 @@ class Database:
     def shrink(self) -> None:
         """Give what is free in the file back to the disk."""
         with self.use() as connection:
-            connection.execute("PRAGMA incremental_vacuum").fetchall()
+            # As a script: `execute` takes one step of it, which frees one page.
+            connection.executescript("PRAGMA incremental_vacuum")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _expire(self, connection: sqlite3.Connection, max_rows: int) -> int:

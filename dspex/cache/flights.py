@@ -124,6 +124,11 @@ class Flights:
         flight = self._flights.pop(key, None)
         return () if flight is None else tuple(flight.waiting)
 
+    def is_led_by(self, key: str, caller: str) -> bool:
+        """Whether that caller leads now."""
+        flight = self._flights.get(key)
+        return flight is not None and flight.leader == caller
+
     def leave(self, key: str, caller: str) -> str | None:
         """A caller is gone without an outcome.
 

@@ -20,6 +20,7 @@ import cachetools
 from dspex.cache.entry import Absence, Entry, absence_of
 from dspex.cache.flights import Flights, Move
 from dspex.cache.key import Identity
+from dspex.cache.leftovers import leftovers
 from dspex.cache.messages import (
     Clear,
     Expire,
@@ -40,7 +41,7 @@ from dspex.cache.statistics import CacheStatistics
 from dspex.core import defaults
 from dspex.core.errors import LMError, LMTimeoutError
 from dspex.core.lm import Reply, Usage
-from supervisors import NO_REPLY, Actor, Estate, Handle, ReplyToken
+from supervisors import NO_REPLY, Actor, Estate, ExitReason, Handle, ReplyToken
 
 Message = (
     LookUp | Settle | Leave | Clear | GetStatistics | Expire | GiveUpReading | Stored
@@ -133,6 +134,12 @@ class MemoryActor(Actor):
         )
         if self._store_name is not None:
             self._store = Handle(self.surroundings.registry, self._store_name)
+
+    def on_end(self, reason: ExitReason) -> None:
+        """Pass on what was paid for and still waits to be kept."""
+        del reason
+        for message in leftovers(self.actor_inbox, Settle):
+            self._settle(message)
 
     def on_receive(self, message: Message) -> Any:
         """Hand each message to its method."""
@@ -271,6 +278,11 @@ class MemoryActor(Actor):
         return free
 
     def _leave(self, message: Leave) -> None:
+        if message.reply is not None and self._flights.is_led_by(
+            message.key, message.caller
+        ):
+            self._settle(Settle(key=message.key, outcome=message.reply))
+            return
         self._waiting.pop((message.key, message.caller), None)
         self._lead(message.key, self._flights.leave(message.key, message.caller))
 

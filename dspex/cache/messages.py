@@ -35,10 +35,13 @@ class Settle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leave:
-    """A caller is gone without an outcome. Cast."""
+    """A caller is done: it has its own answer, or is gone without one. Cast."""
 
     key: str
     caller: str
+    reply: Reply | None = None
+    """Its answer. The cache uses it only when the client's `Settle` was lost, because
+    the cache restarted at the wrong moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,25 +46,27 @@ def prepare(connection: sqlite3.Connection) -> None:
         ForeignFileError: It has other tables, or things that would run by themselves.
         sqlite3.Error: It is no database, or cannot be read or written now.
     """
-    # Before the first table, or it would have no effect.
-    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA journal_size_limit=67108864")
-    connection.execute("PRAGMA trusted_schema=OFF")
+    # Nothing is written to a file that is ready: another process may be writing.
     if not _is_ours(connection):
+        # Both before the first table, or they would have no effect.
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("BEGIN IMMEDIATE")
         try:
-            # Another process may have made them meanwhile.
-            if not _is_ours(connection):
-                _create(connection)
+            _create_unless_there(connection)
             connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")
             raise
 
 
-def _create(connection: sqlite3.Connection) -> None:
+def _create_unless_there(connection: sqlite3.Connection) -> None:
+    if _is_ours(connection):
+        # Another process was quicker.
+        return
     for statement in _TABLES:
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")

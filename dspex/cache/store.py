@@ -15,6 +15,7 @@ from typing import Any, Final, assert_never
 from dspex.cache.database import Database
 from dspex.cache.entry import Absence, Entry, dump_reply
 from dspex.cache.key import Identity
+from dspex.cache.leftovers import leftovers
 from dspex.cache.messages import Commit, Flush, Miss, Read, Stored, Write
 from dspex.cache.schema import KEPT_ABSENCES
 from dspex.cache.trouble import CacheFileError, Trouble
@@ -84,7 +85,7 @@ class StoreActor(Actor):
         self._unswept = _SWEEP_EVERY
 
     def on_start(self) -> None:
-        """Open nothing yet: a program that asks nothing has no file."""
+        """Make no file yet: a program that asks nothing has none."""
         self._memory = Handle(self.surroundings.registry, self._memory_name)
         place = self._place
         self._database = Database(
@@ -93,6 +94,15 @@ class StoreActor(Actor):
             max_bytes=place.max_bytes,
             patience=_LOCKED_FOR,
         )
+        self.continue_with()
+
+    def on_continue(self, term: Any) -> None:
+        """Open the file if there is one, which nobody need wait for."""
+        del term
+        try:
+            self._database.warm_up()
+        except CacheFileError as error:
+            self._warn(error.trouble, str(error))
 
     def on_receive(self, message: Message) -> Any:
         """Hand each message to its method."""
@@ -115,6 +125,8 @@ class StoreActor(Actor):
     def on_end(self, reason: ExitReason) -> None:
         """Write what waits, if that can be done now, and close the file."""
         del reason
+        for message in leftovers(self.actor_inbox, Write, Miss):
+            self.on_receive(message)
         self._flush()
         self._database.close()
 

@@ -10,11 +10,10 @@ from dspex.cache.cache import Cache
 from dspex.cache.database import Database
 from dspex.cache.entry import Entry
 from dspex.cache.key import Identity, identify
-from dspex.cache.memory import MemoryActor
+from dspex.cache.memory import Errands, MemoryActor
 from dspex.cache.store import StoreActor, StorePlace
 from dspex.core.lm import Message, Reply, Request, Usage
 from supervisors import (
-    SYSTEM_CLOCK,
     ChildSpec,
     Clock,
     Events,
@@ -23,6 +22,7 @@ from supervisors import (
     Strategy,
     Supervisor,
 )
+from supervisors.testing import ManualClock
 
 NOW = 1_700_000_000.0
 """Some moment, in seconds since 1970."""
@@ -70,16 +70,24 @@ def database(folder: Path, **options: object) -> Database:
 def two_tiers(
     place: StorePlace,
     *,
-    clock: Clock = SYSTEM_CLOCK,
+    clock: Clock | None = None,
     events: Events | None = None,
 ) -> Iterator[tuple[Cache, Supervisor]]:
-    """Store and memory under a root of their own, as in the tree."""
+    """Store and memory under a root of their own, as in the tree.
+
+    The clock stands still, so that the memory's patience with the store never ends.
+    """
     children = (
         ChildSpec(id="store", actor=StoreActor, args=(place, "memory"), name="store"),
         ChildSpec(
             id="memory",
             actor=MemoryActor,
-            kwargs={"max_entries": 10_000, "ttl": 1e9, "store": "store"},
+            kwargs={
+                "max_entries": 10_000,
+                "ttl": 1e9,
+                "store": "store",
+                "errands": Errands(1_000_000),
+            },
             name="memory",
         ),
     )
@@ -87,7 +95,7 @@ def two_tiers(
         children,
         strategy=Strategy.REST_FOR_ONE,
         intensity=Intensity(max_restarts=10_000, within=1.0),
-        clock=clock,
+        clock=ManualClock() if clock is None else clock,
         events=events,
     ) as top:
         yield Cache(top.handle("memory"), top.handle("store"), place), top

@@ -89,6 +89,10 @@ class World:
             self.leading.pop(key, None)
         self._tell(self.flights.settle(key))
 
+    def land(self, key: str, caller: str) -> None:
+        if self.flights.is_led_by(key, caller):
+            self.settle(key, caller)
+
     def leave(self, key: str, caller: str) -> None:
         if self.leading.get(key) == caller:
             del self.leading[key]
@@ -151,7 +155,11 @@ class World:
             self.leave(key, caller)
             self.done[caller] = "left"
         else:
-            self.settle(key, caller)
+            if self.sim.choose(4):
+                self.settle(key, caller)
+                yield Sleep()
+            # Else the client's word was lost, and the caller's own must do.
+            self.land(key, caller)
             self.done[caller] = "answered"
 
     def restarts(self, count: int) -> Script:
