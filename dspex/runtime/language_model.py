@@ -8,10 +8,8 @@ request through the tree is in `calling`.
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 from dspex.cache.key import Identity, identify
@@ -22,18 +20,17 @@ from dspex.client.client import Client
 from dspex.client.fair_queue import Priority
 from dspex.client.limits import LimitPolicy
 from dspex.client.prices import price_of
-from dspex.client.providers.model_strings import LocalModel, resolve
 from dspex.client.retry import RetryPolicy
-from dspex.client.secrets import MASK
 from dspex.core import defaults
 from dspex.core.chat import messages_of
 from dspex.core.errors import ConfigurationError, LMError
 from dspex.core.ids import new_id
 from dspex.core.lm import Message, Reply, Request
+from dspex.programs.rehearsal import is_rehearsal
 from dspex.runtime.calling import afetch, fetch, named
 from dspex.runtime.fallback import Fallbacks, chained, leads_on
 from dspex.runtime.history import Exchanged, History
-from dspex.runtime.places import LocalPlace, Place, RemotePlace
+from dspex.runtime.places import Place, Reach, find_place
 from dspex.runtime.runtime import Runtime, current_runtime
 from dspex.runtime.stream import AsyncStream, Stream
 from supervisors import current_scope
@@ -144,7 +141,14 @@ class LM:
         )
         self._timeout = _checked("timeout", timeout)
         self._deadline = _checked("deadline", deadline)
-        self._place = _place(model, api_base, api_key, api_version, max_in_flight)
+        self._place = self._find_place(
+            Reach(
+                api_base=api_base,
+                api_key=api_key,
+                api_version=api_version,
+                max_in_flight=max_in_flight,
+            )
+        )
         self._limits = _limits(requests_per_minute, tokens_per_minute)
         self._adapter = adapter
         self._budget = budget
@@ -334,6 +338,10 @@ class LM:
             call, identity = self._call(runtime, messages, settings, channel)
             return await afetch(runtime, call, identity, lambda: self._aclient(runtime))
 
+    def _find_place(self, reach: Reach) -> Place:
+        """Where the model lives."""
+        return find_place(self.model, reach)
+
     def _call(
         self,
         runtime: Runtime,
@@ -393,6 +401,8 @@ class LM:
     def _remembered(
         self, messages: Sequence[Message], settings: Mapping[str, Any], reply: Reply
     ) -> Reply:
+        if is_rehearsal():
+            return reply
         self.history.add(
             Exchanged(
                 model=self.model,
@@ -410,29 +420,6 @@ class LM:
         if longest > defaults.LONG_ANSWER or _REASONING.search(request.model):
             return defaults.LONG_ATTEMPT_TIMEOUT
         return defaults.ATTEMPT_TIMEOUT
-
-
-def _place(
-    model: str,
-    api_base: str | None,
-    api_key: str | Callable[[], str] | None,
-    api_version: str | None,
-    max_in_flight: int | None,
-) -> Place:
-    key, get_key = (None, api_key) if callable(api_key) else (api_key, None)
-    found = resolve(
-        model,
-        api_base=api_base,
-        # Whether a key may be sent to that address is checked all the same.
-        api_key=key if get_key is None else MASK,
-        api_version=api_version,
-        env=os.environ,
-    )
-    if isinstance(found, LocalModel):
-        return LocalPlace(found.name)
-    if get_key is not None:
-        found = replace(found, api_key=None)
-    return RemotePlace(found, max_in_flight, get_key)
 
 
 def _turns(
