@@ -70,7 +70,7 @@ def test_after_shutdown_the_next_call_starts_another(
     first = current_runtime()
     dspex.shutdown()
 
-    lm("hi")
+    lm("ho")
 
     assert current_runtime() is not first
     assert len(provider.bill) == 2
@@ -93,7 +93,7 @@ def test_tree_shows_every_part_in_start_order(lm: dspex.LM) -> None:
         ids = [node.id for node in _walk(runtime.tree())]
 
     branch = lm._place.branch_id
-    cache = ["dspex", "cache", "memory"]
+    cache = ["dspex", "cache", "store", "memory"]
     assert ids == [*cache, "providers", branch, "wire", "client", "evaluations"]
 
 
@@ -109,9 +109,10 @@ def _walk(node: TreeNode) -> Iterator[TreeNode]:
 def test_two_runtimes_do_not_see_each_other(
     provider: FakeProvider, lm: dspex.LM
 ) -> None:
-    with dspex.Runtime() as outer:
+    alone = dspex.Config(persist=False)
+    with dspex.Runtime(alone) as outer:
         lm("hi")
-        with dspex.Runtime() as inner:
+        with dspex.Runtime(alone) as inner:
             lm("hi")
             kill(inner, client_name(lm))
             kill(inner, "cache.memory")
