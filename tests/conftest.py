@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
@@ -23,13 +25,26 @@ settings.register_profile(
     phases=[Phase.explicit, Phase.generate],
 )
 
+_numbers = itertools.count(1)
+
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing is written to the user's folders; one assembled model serves all."""
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the tests' homes are; one assembled model serves all that need it."""
+    homes = tmp_path_factory.mktemp("dspex-homes")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DSPEX_HOME", str(tmp_path_factory.mktemp("dspex-home")))
-        yield
+        patch.setenv("DSPEX_HOME", str(homes / "model"))
+        yield homes
+
+
+@pytest.fixture(autouse=True)
+def _own_home(
+    request: pytest.FixtureRequest, _homes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written to the user's folders, and no test finds another's answers."""
+    if request.node.get_closest_marker("model") is None:
+        # It is made by whoever writes to it.
+        monkeypatch.setenv("DSPEX_HOME", str(_homes / f"{next(_numbers)}"))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,131 +1,145 @@
-"""The memory tier: answers with a time to live, and one call for equal questions.
+"""The memory tier: answers at hand, and one call for equal questions.
 
-A caller who looks a key up gets the answer (*hit*), or the task to fetch it (*lead*),
-or waits for whoever has that task (*follow*). When a leader is gone without an outcome,
-the longest waiting follower leads. The actor never touches a file or a socket. It
-starts empty after a restart; those who were waiting ask again.
+A caller who looks a request up gets the answer (*hit*), or the task to fetch it
+(*lead*), or waits for whoever has that task (*follow*). On a miss the store is asked
+first, and has a moment to answer. When a leader is gone without an outcome, the longest
+waiting follower leads. The actor never touches a file or a socket. It starts empty
+after a restart; those who were waiting ask again.
 """
 
 from __future__ import annotations
 
 import copy
-import uuid
-from collections import OrderedDict
-from dataclasses import dataclass, field, replace
-from typing import Any, assert_never
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final, assert_never
 
 import cachetools
 
+from dspex.cache.entry import Absence, Entry, absence_of
+from dspex.cache.flights import Flights, Move
+from dspex.cache.key import Identity
+from dspex.cache.leftovers import leftovers
+from dspex.cache.messages import (
+    Clear,
+    Expire,
+    Found,
+    GetStatistics,
+    GiveUpReading,
+    Lead,
+    Leave,
+    LookUp,
+    Miss,
+    Read,
+    Settle,
+    Stored,
+    Write,
+)
+from dspex.cache.shelf import Shelf
+from dspex.cache.statistics import CacheStatistics
+from dspex.core import defaults
 from dspex.core.errors import LMError, LMTimeoutError
 from dspex.core.lm import Reply, Usage
-from supervisors import NO_REPLY, Actor, Handle, ReplyToken, last_words
+from supervisors import NO_REPLY, Actor, Estate, ExitReason, Handle, ReplyToken
+
+Message = (
+    LookUp | Settle | Leave | Clear | GetStatistics | Expire | GiveUpReading | Stored
+)
+
+HIT: Final = ("dspex", "cache", "hit")
+"""Event name of a look-up that was answered; its metadata are `key` and `tier`:
+"memory", "store", or "shared" for one that followed another's call."""
+MISS: Final = ("dspex", "cache", "miss")
+"""Event name of a look-up that led to a call; its metadata is `key`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookUp:
-    """Ask for the answer to a key. Asked; the reply is a `Found` or `Lead`."""
+class Errands(Estate):
+    """What was asked by the calls that are out: the memory's own, which outlives it.
 
-    key: str
-    caller: str
-    """Names the asker; a leader withdraws under it."""
-    deadline: float | None = None
-    """When the asker waits no longer, on the tree's clock; `None` for no limit."""
+    An answer names its key only. So that one is kept which comes after a restart, or
+    after its caller has gone, what it answers is remembered here. Bounded by bytes: the
+    identities that were not needed for longest are forgotten, and their answers are
+    kept in memory alone.
+    """
 
+    def __init__(self, max_bytes: int) -> None:
+        self._identities: cachetools.LRUCache[str, Identity] = cachetools.LRUCache(
+            max_bytes, getsizeof=_bytes_of
+        )
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settle:
-    """A leader's call has its outcome. Cast by the client."""
+    def note(self, identity: Identity) -> None:
+        """A call with this identity goes out."""
+        if _bytes_of(identity) <= self._identities.maxsize:
+            self._identities[identity.key] = identity
 
-    key: str
-    outcome: Reply | LMError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leave:
-    """A caller is gone without an outcome. Cast."""
-
-    key: str
-    caller: str
+    def take(self, key: str) -> Identity:
+        """What was asked by a call that is over; without text if it was forgotten."""
+        return self._identities.pop(key, Identity(key, ""))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clear:
-    """Forget all answers. Asked; the reply is how many there were."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GetStatistics:
-    """Asked; the reply is `CacheStatistics`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expire:
-    """A follower's deadline has come. Sent by a timer."""
-
-    key: str
-    caller: str
-
-
-Message = LookUp | Settle | Leave | Clear | GetStatistics | Expire
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The answer."""
-
-    reply: Reply
-
-
-@dataclass(frozen=True, slots=True)
-class Lead:
-    """Nobody has the answer: fetch it, for yourself and for those who come after."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheStatistics:
-    """What the memory tier did since it started."""
-
-    size: int = 0
-    """Answers held now."""
-    hits: int = 0
-    """Look-ups answered at once."""
-    misses: int = 0
-    """Look-ups that led to a call."""
-    shared: int = 0
-    """Look-ups answered by the call of another."""
-    evictions: int = 0
-    """Answers dropped for want of room or because their time was over."""
-
-    @property
-    def hit_rate(self) -> float:
-        """Share of look-ups that cost no call; 0 before the first."""
-        looked = self.hits + self.shared + self.misses
-        return (self.hits + self.shared) / looked if looked else 0.0
+def _bytes_of(identity: Identity) -> int:
+    return 500 + identity.size + sum(map(len, identity.attachments.values()))
 
 
 @dataclass(slots=True)
-class _Flight:
-    """A key whose answer is being fetched."""
+class _Counts:
+    """What the tier did since it started."""
 
-    leader: str
-    followers: OrderedDict[str, ReplyToken] = field(default_factory=OrderedDict)
+    hits: int = 0
+    stored_hits: int = 0
+    misses: int = 0
+    shared: int = 0
 
 
 class MemoryActor(Actor):
-    """Holds the answers; the only one to touch them."""
+    """Holds the answers; the only one to touch them.
 
-    def __init__(self, *, max_entries: int, ttl: float) -> None:
+    Args:
+        max_entries: Answers held at most.
+        max_bytes: Bytes they may take, about.
+        ttl: Seconds an answer is held.
+        errands: Its memory of what is out; one of its own by default.
+        store: The name of the store in this tree, or `None` without one.
+        wall_clock: Seconds since 1970, for the dates of what is stored.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_entries: int,
+        max_bytes: int = defaults.CACHE_BYTES,
+        ttl: float,
+        errands: Errands | None = None,
+        store: str | None = None,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
         super().__init__()
-        self._max_entries = max_entries
+        self._limits = {"max_entries": max_entries, "max_bytes": max_bytes}
         self._ttl = ttl
-        self._flights: dict[str, _Flight] = {}
-        self._counts = CacheStatistics()
+        self._errands = errands or Errands(max_bytes)
+        self._store_name = store
+        self._store: Handle | None = None
+        self._wall_clock = wall_clock
+        self._flights = Flights()
+        # Invariant: it has the callers that wait in `_flights`, and no others.
+        self._waiting: dict[tuple[str, str], tuple[Identity, ReplyToken]] = {}
+        self._counts = _Counts()
 
     def on_start(self) -> None:
         """Start empty."""
-        self._answers: cachetools.TTLCache[str, Reply] = cachetools.TTLCache(
-            self._max_entries, self._ttl, timer=self.surroundings.clock.monotonic
+        self._errands.inherit(self)
+        self._shelf = Shelf(
+            **self._limits, ttl=self._ttl, timer=self.surroundings.clock.monotonic
         )
+        if self._store_name is not None:
+            self._store = Handle(self.surroundings.registry, self._store_name)
+
+    def on_end(self, reason: ExitReason) -> None:
+        """Pass on what was paid for and still waits to be kept."""
+        del reason
+        for message in leftovers(self.actor_inbox, Settle):
+            self._settle(message)
 
     def on_receive(self, message: Message) -> Any:
         """Hand each message to its method."""
@@ -137,94 +151,159 @@ class MemoryActor(Actor):
             case Leave():
                 self._leave(message)
             case Clear():
-                return self._clear()
+                return self._shelf.clear()
             case GetStatistics():
                 return self._statistics()
             case Expire():
                 self._expire(message)
+            case GiveUpReading():
+                self._lead(message.key, self._not_found(message))
+            case Stored():
+                self._stored(message)
             case _:
                 assert_never(message)
         return None
 
+    # Asking.
+
     def _look_up(self, message: LookUp) -> Any:
-        reply = self._answers.get(message.key)
+        identity, caller = message.identity, message.caller
+        reply = self._shelf.get(identity)
         if reply is not None:
-            self._count(hits=1)
+            self._counts.hits += 1
+            self._tell_hit(identity.key, "memory")
             return Found(reply)
-        flight = self._flights.get(message.key)
-        if flight is None or flight.leader == message.caller:
-            self._flights.setdefault(message.key, _Flight(message.caller))
-            self._count(misses=1)
-            return Lead()
-        flight.followers[message.caller] = self.reply_token()
+        can_read = self._store is not None and bool(identity.text)
+        move = self._flights.ask(identity.key, caller, can_read=can_read)
+        if move is Move.LEAD:
+            return self._go_out(identity)
+        self._waiting[identity.key, caller] = identity, self.reply_token()
         if message.deadline is not None:
             due = max(0.0, message.deadline - self.surroundings.clock.monotonic())
-            self.send_after(due, Expire(key=message.key, caller=message.caller))
+            self.send_after(due, Expire(key=identity.key, caller=caller))
+        if move is Move.READ:
+            self._read(identity)
         return NO_REPLY
 
-    def _expire(self, message: Expire) -> None:
-        flight = self._flights.get(message.key)
-        if flight is None:
-            return
-        token = flight.followers.pop(message.caller, None)
-        if token is not None:
-            text = (
-                "no answer within the call's deadline (it shared the call of another "
-                "for an equal question). Give it a longer deadline, or find out why "
-                "the provider is slow."
-            )
-            token.fail(LMTimeoutError(text))
+    def _go_out(self, identity: Identity) -> Lead:
+        self._counts.misses += 1
+        self._errands.note(identity)
+        self.surroundings.events.emit(MISS, key=identity.key)
+        return Lead()
 
-    def _settle(self, message: Settle) -> None:
-        outcome = message.outcome
-        if isinstance(outcome, Reply) and _worth_keeping(outcome):
-            self._keep(message.key, outcome)
-        flight = self._flights.pop(message.key, None)
-        if flight is None:
+    def _lead(self, key: str, caller: str | None) -> None:
+        """Have one of those who wait lead, if there is one to."""
+        if caller is not None:
+            identity, token = self._waiting.pop((key, caller))
+            token.reply(self._go_out(identity))
+
+    def _read(self, identity: Identity) -> None:
+        reading = self._flights.reading(identity.key)
+        if self._store is None or reading is None:
+            msg = "a flight that reads has a store and a number"
+            raise AssertionError(msg)
+        late = GiveUpReading(key=identity.key, reading=reading)
+        if self._store.cast(Read(identity=identity, reading=reading)):
+            self.send_after(defaults.CACHE_STORE_PATIENCE, late)
+        else:
+            self._lead(late.key, self._not_found(late))
+
+    def _not_found(self, late: GiveUpReading) -> str | None:
+        return self._flights.not_found(late.key, late.reading)
+
+    def _stored(self, message: Stored) -> None:
+        key, reply = message.identity.key, message.reply
+        if reply is None:
+            late = GiveUpReading(key=key, reading=message.reading)
+            self._lead(key, self._not_found(late))
             return
-        self._count(shared=len(flight.followers))
-        for token in flight.followers.values():
+        free = as_cached(reply)
+        if key not in self._shelf:
+            # Else its call was settled meanwhile, and that answer is the newer one.
+            self._shelf.put(message.identity, free)
+        told = self._flights.found(key)
+        self._counts.hits += len(told)
+        self._counts.stored_hits += len(told)
+        self._answer(key, told, free, tier="store")
+
+    def _answer(
+        self, key: str, callers: tuple[str, ...], outcome: Reply | LMError, *, tier: str
+    ) -> None:
+        for caller in callers:
+            _, token = self._waiting.pop((key, caller))
             if isinstance(outcome, Reply):
                 token.reply(Found(outcome))
+                self._tell_hit(key, tier)
             else:
                 token.fail(_to_raise(outcome))
 
-    def _keep(self, key: str, reply: Reply) -> None:
-        self._drop_expired()
-        before = len(self._answers) + (key not in self._answers)
-        self._answers[key] = reply
-        self._count(evictions=before - len(self._answers))
+    def _tell_hit(self, key: str, tier: str) -> None:
+        self.surroundings.events.emit(HIT, key=key, tier=tier)
 
-    def _drop_expired(self) -> None:
-        # The cache does it by itself at many occasions, but does not count.
-        self._count(evictions=len(list(self._answers.expire())))
+    def _expire(self, message: Expire) -> None:
+        if not self._flights.expire(message.key, message.caller):
+            return
+        _, token = self._waiting.pop((message.key, message.caller))
+        text = (
+            "no answer within the call's deadline (it shared the call of another "
+            "for an equal question). Give it a longer deadline, or find out why "
+            "the provider is slow."
+        )
+        token.fail(LMTimeoutError(text))
 
-    def _statistics(self) -> CacheStatistics:
-        self._drop_expired()
-        return replace(self._counts, size=len(self._answers))
+    # Outcomes.
+
+    def _settle(self, message: Settle) -> None:
+        key, outcome = message.key, message.outcome
+        identity = self._errands.take(key)
+        if isinstance(outcome, Reply):
+            outcome = self._keep(identity, outcome, may_keep=message.keep)
+        told = self._flights.settle(key)
+        self._counts.shared += len(told)
+        self._answer(key, told, outcome, tier="shared")
+
+    def _keep(self, identity: Identity, reply: Reply, *, may_keep: bool) -> Reply:
+        """Keep an answer if it is worth it; return it as the others get it."""
+        free = as_cached(reply)
+        absence = absence_of(reply) if may_keep else Absence.UNCACHEABLE
+        if absence is None:
+            self._shelf.put(identity, free)
+        if self._store is not None and identity.text:
+            entry = Entry(identity=identity, reply=reply, created=self._wall_clock())
+            self._store.cast(
+                Write(entry=entry)
+                if absence is None
+                else Miss(identity=identity, absence=absence)
+            )
+        return free
 
     def _leave(self, message: Leave) -> None:
-        flight = self._flights.get(message.key)
-        if flight is None:
+        if message.reply is not None and self._flights.is_led_by(
+            message.key, message.caller
+        ):
+            self._settle(Settle(key=message.key, outcome=message.reply))
             return
-        flight.followers.pop(message.caller, None)
-        if flight.leader != message.caller:
-            return
-        if not flight.followers:
-            del self._flights[message.key]
-            return
-        flight.leader, token = flight.followers.popitem(last=False)
-        self._count(misses=1)
-        token.reply(Lead())
+        self._waiting.pop((message.key, message.caller), None)
+        self._lead(message.key, self._flights.leave(message.key, message.caller))
 
-    def _clear(self) -> int:
-        count = len(self._answers)
-        self._answers.clear()
-        return count
+    def _statistics(self) -> CacheStatistics:
+        counts, shelf = self._counts, self._shelf
+        return CacheStatistics(
+            size=len(shelf),
+            bytes=shelf.bytes,
+            hits=counts.hits,
+            stored_hits=counts.stored_hits,
+            misses=counts.misses,
+            shared=counts.shared,
+            evictions=shelf.evictions,
+        )
 
-    def _count(self, **more: int) -> None:
-        counts = {name: getattr(self._counts, name) + n for name, n in more.items()}
-        self._counts = replace(self._counts, **counts)
+
+def as_cached(reply: Reply) -> Reply:
+    """A reply as it is given to those who did not pay for it."""
+    if reply.cached:
+        return reply
+    return replace(reply, cached=True, attempts=0, usage=Usage(), latency=0.0, cost=0.0)
 
 
 def _to_raise(error: LMError) -> LMError:
@@ -232,69 +311,3 @@ def _to_raise(error: LMError) -> LMError:
     twin = copy.copy(error)
     twin.__cause__ = error.__cause__
     return twin
-
-
-def _worth_keeping(reply: Reply) -> bool:
-    """A truncated answer is answered, but not kept: the next try may be whole."""
-    return "length" not in reply.finish_reasons
-
-
-class Cache:
-    """What the rest of dspex holds of the cache."""
-
-    def __init__(self, handle: Handle) -> None:
-        self._handle = handle
-
-    def __repr__(self) -> str:
-        return f"<Cache {self._handle.name}>"
-
-    def look_up(
-        self, key: str, caller: str, deadline: float | None = None
-    ) -> Reply | None:
-        """The answer, or `None` when the caller must fetch it for all.
-
-        Waits while somebody else fetches it, however often the cache restarts.
-
-        Raises:
-            LMError: The call of the one who fetched it ended so, or `deadline` came
-                first.
-            ActorDownError: The cache is gone for good.
-        """
-        message = LookUp(key=key, caller=caller, deadline=deadline)
-        try:
-            found = self._handle.call(message, timeout=None, idempotent=True)
-        except LMError:
-            raise
-        except BaseException:
-            self.leave(key, caller)
-            raise
-        return as_cached(found.reply) if isinstance(found, Found) else None
-
-    def settle(self, key: str, outcome: Reply | LMError) -> None:
-        """Tell the outcome of a call, to keep it and to answer those who wait."""
-        self._handle.cast(Settle(key=key, outcome=outcome))
-
-    def leave(self, key: str, caller: str) -> None:
-        """Withdraw; the next in line leads."""
-        with last_words():
-            self._handle.cast(Leave(key=key, caller=caller))
-
-    def clear(self) -> int:
-        """Forget all answers; how many there were."""
-        count: int = self._handle.call(Clear())
-        return count
-
-    def statistics(self) -> CacheStatistics:
-        """What it did since it started."""
-        counts: CacheStatistics = self._handle.call(GetStatistics())
-        return counts
-
-
-def as_cached(reply: Reply) -> Reply:
-    """A reply as it is given to those who did not pay for it."""
-    return replace(reply, cached=True, attempts=0, usage=Usage(), latency=0.0)
-
-
-def new_caller() -> str:
-    """A name for one look-up."""
-    return uuid.uuid4().hex

@@ -9,6 +9,11 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
+from dspex.client.budget import Budget
+from dspex.client.channel import Channel
+from dspex.client.fair_queue import Priority
+from dspex.client.limits import LimitPolicy
+from dspex.client.prices import Price
 from dspex.client.retry import RetryPolicy
 from dspex.core.lm import Request, Usage
 
@@ -38,6 +43,19 @@ class Call:
     """When its caller waits no longer, on the tree's clock; `None` for no limit."""
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     """Which errors are tried again, how often and when."""
+    limits: LimitPolicy | None = None
+    """What may be asked of its model in a minute, by its caller's word; the latest
+    word counts."""
+    priority: Priority = Priority.INTERACTIVE
+    """Who goes first when there is a queue."""
+    share: str = ""
+    """Whose turn it takes: within a priority, shares (such as runs) take turns."""
+    budgets: tuple[Budget, ...] = ()
+    """What may be spent: each request reserves in all of them before it is sent."""
+    price: Price | None = None
+    """What the model charges, for budgets in dollars."""
+    channel: Channel | None = None
+    """Where the pieces of a streamed answer go; `None` for a whole one."""
     tags: Mapping[str, Any] = field(default_factory=lambda: _NO_TAGS)
     """What the call belongs to (run, example, trial, attempt), for the record."""
     ticket: int = field(default_factory=draw_ticket)
@@ -77,6 +95,8 @@ class AttemptRecord:
     """How often it was written: 2 after a stale connection."""
     usage: Usage = field(default_factory=Usage)
     """Tokens it cost, as far as the provider said."""
+    configuration: int = 1
+    """Under which of the client's configurations it was sent."""
     tags: Mapping[str, Any] = field(default_factory=lambda: _NO_TAGS)
     """What the call belongs to."""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
+import asyncio
 from collections.abc import Callable
 
 from dspex.client.call import Call
-from dspex.client.messages import Submit, Withdraw
+from dspex.client.gate import GateState
+from dspex.client.messages import GetView, Reconfigure, SetCircuit, Submit, Withdraw
+from dspex.client.options import ClientOptions, ClientView
 from dspex.core.errors import LMError
+from dspex.core.ids import new_id
 from dspex.core.lm import Reply
 from supervisors import ActorDownError, Handle, RestartLimitError, last_words
 
@@ -36,24 +39,60 @@ class Client:
             ScopeCancelledError: The work it belongs to was given up; so was the call.
             ActorDownError: The branch is gone for good.
         """
-        waiter = uuid.uuid4().hex
+        message = Submit(call=call, waiter=new_id())
         try:
-            return self._submit(Submit(call=call, waiter=waiter))
+            while True:
+                try:
+                    reply: Reply = self._handle.call(message, timeout=None)
+                except RestartLimitError:
+                    raise
+                except ActorDownError:
+                    self._revive()
+                else:
+                    return reply
         except LMError:
             raise
         except BaseException:
             # Whatever ended the waiting (a given-up scope, Ctrl-C), the call goes too.
-            with last_words():
-                self._handle.cast(Withdraw(call_id=call.id, waiter=waiter))
+            self._withdraw(message)
             raise
 
-    def _submit(self, message: Submit) -> Reply:
-        while True:
-            try:
-                reply: Reply = self._handle.call(message, timeout=None)
-            except RestartLimitError:
-                raise
-            except ActorDownError:
-                self._revive()
-            else:
-                return reply
+    async def acomplete(self, call: Call) -> Reply:
+        """The same for coroutines; a cancelled one withdraws its call."""
+        message = Submit(call=call, waiter=new_id())
+        try:
+            while True:
+                try:
+                    reply: Reply = await self._handle.acall(message, timeout=None)
+                except RestartLimitError:
+                    raise
+                except ActorDownError:
+                    await asyncio.to_thread(self._revive)
+                else:
+                    return reply
+        except LMError:
+            raise
+        except BaseException:
+            self._withdraw(message)
+            raise
+
+    def reconfigure(self, options: ClientOptions) -> int:
+        """Work by other options from now on; the number of this configuration.
+
+        What is out is finished by the options it was sent under.
+        """
+        number: int = self._handle.call(Reconfigure(options=options), idempotent=True)
+        return number
+
+    def set_circuit(self, model: str, state: GateState) -> None:
+        """Open, half-open or close a model's breaker by hand."""
+        self._handle.call(SetCircuit(model=model, state=state), idempotent=True)
+
+    def view(self) -> ClientView:
+        """What can be seen of it now: breakers, limits, queues."""
+        view: ClientView = self._handle.call(GetView(), idempotent=True)
+        return view
+
+    def _withdraw(self, message: Submit) -> None:
+        with last_words():
+            self._handle.cast(Withdraw(call_id=message.call.id, waiter=message.waiter))

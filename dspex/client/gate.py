@@ -19,10 +19,12 @@ import pybreaker
 
 from dspex.core.errors import (
     ConfigurationError,
+    LMCancelledError,
     LMConnectionError,
     LMError,
     LMResponseError,
     LMServerError,
+    LMStreamError,
     LMTimeoutError,
 )
 
@@ -84,6 +86,13 @@ class Refused:
     retry_in: float
     """Seconds until asking again makes sense; 0 while a probe is on its way, whose
     verdict is what to wait for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateView:
+    """A gate at one moment."""
+
+    state: GateState
 
 
 class Gate:
@@ -178,6 +187,19 @@ class Gate:
                 is_due = now - self._opened_at >= self._policy.reset_after
                 return GateState.HALF_OPEN if is_due else GateState.OPEN
 
+    def force_open(self, now: float) -> None:
+        """On its way."""
+
+    def force_half_open(self, now: float) -> None:
+        """On its way."""
+
+    def force_closed(self, now: float) -> None:
+        """On its way."""
+
+    def view(self, now: float) -> GateView:
+        """On its way."""
+        return GateView(state=self.state(now))
+
     @property
     def open_since(self) -> float | None:
         """When the circuit left the closed state; `None` while it is closed.
@@ -222,12 +244,15 @@ def verdict_of(error: LMError | None) -> Verdict:
     match error:
         case None:
             return Verdict.SUCCESS
+        case LMCancelledError():
+            # A stream whose consumer has left is broken off by us.
+            return Verdict.NEUTRAL
         case LMServerError(status=408 | 409):
             # A conflict or a slow upload is about one request, not about the provider.
             return Verdict.NEUTRAL
         case LMConnectionError() | LMTimeoutError() | LMServerError():
             return Verdict.FAILURE
-        case LMResponseError():
+        case LMResponseError() | LMStreamError():
             return Verdict.FAILURE
         case _:
             return Verdict.NEUTRAL

@@ -6,17 +6,20 @@ only remembers, and has no thread and no clock.
 
 from __future__ import annotations
 
-import contextlib
 import math
-import uuid
-from collections import OrderedDict, deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from dspex.client.call import Call, draw_ticket
+from dspex.client.fair_queue import FairQueue
 from dspex.client.gate import Gate, Permit
+from dspex.client.limits import Limiter, LimitPolicy
+from dspex.client.options import ClientOptions
+from dspex.client.retry_budget import RetryBudget
 from dspex.core.errors import LMError
+from dspex.core.ids import new_id
 from dspex.core.lm import Reply
 from supervisors import Estate
 
@@ -36,17 +39,45 @@ class Stage(Enum):
 
 
 class Lane:
-    """The calls of one model at this endpoint: they share a breaker and a queue."""
+    """The calls of one model at this endpoint: its queue, breaker and limits."""
 
-    def __init__(self, gate: Gate) -> None:
-        self.gate = gate
+    def __init__(self, model: str, options: ClientOptions) -> None:
+        self.model = model
+        """The model's name as the provider knows it."""
+        self.gate = Gate(options.gate)
         """The breaker of this (endpoint, model)."""
-        self.queue: deque[str] = deque()
+        self._max_in_flight = options.max_in_flight
+        self.limits = options.limits
+        """What the user allows in a minute."""
+        self.limiter = Limiter(_limits(options, options.limits))
+        """What may be sent when."""
+        self.retry_budget = RetryBudget()
+        """How many of the requests may be retries."""
+        self.queue = FairQueue()
         """Ids of queued calls, next first."""
         self.last_error: LMError | None = None
         """The latest failure, to tell why the breaker is open."""
         self.next_look = math.inf
-        """When a timer will look at the breaker again."""
+        """When a timer will look at this lane again."""
+        self.refusal: Refusal | None = None
+        """Why the account is not served, while that was said a short time ago."""
+
+    def obey(self, limits: LimitPolicy, options: ClientOptions, now: float) -> None:
+        """Keep to other limits from now on; nothing happens when they are the same."""
+        if limits != self.limits or options.max_in_flight != self._max_in_flight:
+            self.limits = limits
+            self._max_in_flight = options.max_in_flight
+            self.limiter.reconfigure(_limits(options, limits), now)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The provider has refused the key or the account, not just one request."""
+
+    error: LMError
+    """What it said."""
+    until: float
+    """When the next call may ask again, in monotonic seconds."""
 
 
 @dataclass(slots=True)
@@ -60,13 +91,21 @@ class OpenCall:
     attempt: OpenAttempt | None = None
     sent: int = 0
     """Requests sent, of any fate."""
+    tokens: int = 0
+    """What a request of it may take, for limits in tokens and for budgets."""
+    cost: float | None = None
+    """What that costs in dollars, if the price is known."""
     charged: int = 0
     """Requests that failed and count for the retry limit."""
+    throttled: int = 0
+    """Requests that the provider put off because there were too many."""
     restarts: int = 0
     """Requests lost to our own restarts."""
+    stale_key: int = 0
+    """The number of a key that was refused: the next request needs a later one."""
     not_before: float = 0.0
     """When a call that backs off is due."""
-    idempotency_key: str = field(default_factory=lambda: uuid.uuid4().hex)
+    idempotency_key: str = field(default_factory=new_id)
     """The same for all its requests, and for no other call's: a cache key comes back
     when an answer was not kept, and must not get the old one from the provider."""
 
@@ -83,6 +122,8 @@ class OpenAttempt:
     """The breaker's permission it was sent with."""
     started: float
     """When, in monotonic seconds."""
+    configuration: int
+    """Under which configuration it was sent."""
 
 
 @dataclass(slots=True)
@@ -97,13 +138,21 @@ class Ended:
     """Drawn at its end; callers with a lower one were there before."""
 
 
+def _limits(options: ClientOptions, limits: LimitPolicy) -> LimitPolicy:
+    """The limits of one model: what is in flight is counted for the whole branch."""
+    return replace(limits, max_in_flight=options.max_in_flight)
+
+
 class Ledger(Estate):
     """The memory of one provider branch."""
 
     def __init__(
-        self, make_gate: Callable[[], Gate] = Gate, *, needs_server: bool = False
+        self, options: ClientOptions | None = None, *, needs_server: bool = False
     ) -> None:
-        self._make_gate = make_gate
+        self.options = options or ClientOptions()
+        """What the client works by."""
+        self.configuration = 1
+        """How many options there have been, these included."""
         self.lanes: dict[str, Lane] = {}
         """One per model."""
         self.calls: OrderedDict[str, OpenCall] = OrderedDict()
@@ -111,12 +160,15 @@ class Ledger(Estate):
         self.by_attempt: dict[str, str] = {}
         """Call id by request id, for what is in flight."""
         self._ended: OrderedDict[str, Ended] = OrderedDict()
+        self._turn = 0
         self.numbers = 0
         """Requests sent so far."""
         self.server_address: str | None = None
         """Where a local model server listens; `None` while there is none."""
         self.needs_server = needs_server
         """Whether calls are parked until `server_address` is known."""
+        self.proven = False
+        """Whether the provider has taken the key: until then few requests are out."""
         self.last_activity = 0.0
         """When the last call was submitted or ended."""
 
@@ -125,28 +177,40 @@ class Ledger(Estate):
         """Requests that are out."""
         return len(self.by_attempt)
 
+    @property
+    def queued(self) -> int:
+        """Calls that wait for a place."""
+        return sum(len(lane.queue) for lane in self.lanes.values())
+
     def lane(self, model: str) -> Lane:
         """The lane of a model, new when it is called for the first time."""
         lane = self.lanes.get(model)
         if lane is None:
-            lane = self.lanes[model] = Lane(self._make_gate())
+            lane = self.lanes[model] = Lane(model, self.options)
         return lane
+
+    def lanes_in_turn(self) -> Iterator[Lane]:
+        """All lanes, each time beginning with another, so that none is always last."""
+        lanes = tuple(self.lanes.values())
+        self._turn += 1
+        first = self._turn % len(lanes) if lanes else 0
+        return iter((*lanes[first:], *lanes[:first]))
 
     def add(self, call: Call, now: float) -> OpenCall:
         """Open a call and queue it last."""
         entry = OpenCall(call, self.lane(call.request.model))
         self.calls[call.id] = entry
-        entry.lane.queue.append(call.id)
+        entry.lane.queue.push(call.id, share=call.share, priority=call.priority)
         self.last_activity = now
         return entry
 
-    def requeue(self, entry: OpenCall, *, first: bool) -> None:
-        """Queue a call again; one that was out already goes before the others."""
+    def requeue(self, entry: OpenCall) -> None:
+        """Queue a call again, before all that were not out yet."""
+        call = entry.call
         entry.stage = Stage.QUEUED
-        if first:
-            entry.lane.queue.appendleft(entry.call.id)
-        else:
-            entry.lane.queue.append(entry.call.id)
+        entry.lane.queue.push(
+            call.id, share=call.share, priority=call.priority, first=True
+        )
 
     def send(self, entry: OpenCall, attempt: OpenAttempt) -> None:
         """Note that a request is out."""
@@ -168,9 +232,7 @@ class Ledger(Estate):
     def close(self, entry: OpenCall, now: float) -> None:
         """Forget a call that has its outcome or is not wanted."""
         self.calls.pop(entry.call.id, None)
-        if entry.stage is Stage.QUEUED:
-            with contextlib.suppress(ValueError):  # taken from it to be sent
-                entry.lane.queue.remove(entry.call.id)
+        entry.lane.queue.remove(entry.call.id)
         self.last_activity = now
 
     def keep(self, call_id: str, outcome: Reply | LMError, *, paid: bool) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dspex.client.call import Call
+from dspex.client.gate import GateState
+from dspex.client.options import ClientOptions
 from dspex.client.wire import Sent, Standing, WireUp
 from dspex.core.errors import LMError
 from dspex.core.lm import Reply
@@ -15,18 +17,6 @@ Outcome = Reply | LMError
 
 Listener = Callable[[str, Outcome], None]
 """Told of each cacheable call's id and outcome, also when nobody waits for it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientOptions:
-    """What a client needs to know beside its endpoint."""
-
-    max_in_flight: int
-    """Requests that may be out at a time."""
-    max_outage: float
-    """Seconds a provider may be down before waiting calls fail."""
-    idle_after: float
-    """Seconds without a call until a local model server is put to sleep."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,17 +88,44 @@ class CheckIdle:
     """See whether the server may sleep. Sent by a timer."""
 
 
-Message = (
-    Submit
-    | Withdraw
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropOrphans:
+    """Whoever still wants a call from before the restart has said so. By a timer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconfigure:
+    """Work by other options from now on. Asked; the reply is their number."""
+
+    options: ClientOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetCircuit:
+    """Open, half-open or close a model's breaker by hand. Asked; there is no reply."""
+
+    model: str
+    state: GateState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetView:
+    """Look at the client. Asked; the reply is a `ClientView`."""
+
+
+ByTimer = TryAgain | Expire | LookAgain | CheckIdle | DropOrphans
+"""What a timer brings."""
+
+ToDo = (
+    Withdraw
     | Sent
     | Standing
     | WireUp
     | ServerUp
     | ServerDown
-    | TryAgain
-    | Expire
-    | LookAgain
+    | ByTimer
     | SendWhatMayBeSent
-    | CheckIdle
 )
+"""What the machine is told without being asked for anything."""
+
+Message = ToDo | Submit | Reconfigure | SetCircuit | GetView

@@ -1,4 +1,4 @@
-"""The wire: an asyncio loop that owns the sockets of one provider branch.
+"""The wire: an asyncio loop that makes the exchanges of one provider branch.
 
 It knows no limit and no retry. What it has finished it keeps until the client has
 taken it, so a client that restarts meanwhile finds everything here.
@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, assert_never
+from dataclasses import dataclass, field
+from typing import Any, Protocol, assert_never
 
+from dspex.client.channel import Channel
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.providers.format import Sender
-from dspex.client.providers.formats import format_of
-from dspex.client.transport import HttpcoreTransport, Transport
+from dspex.client.providers.format import RateLimits
 from dspex.core.errors import (
     ConfigurationError,
     LMConnectionError,
@@ -23,9 +22,6 @@ from dspex.core.errors import (
 )
 from dspex.core.lm import Reply, Request
 from supervisors import EventLoopActor, Handle
-
-CONNECT_TIMEOUT = 10.0
-"""Seconds for making a connection, TLS included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +34,10 @@ class Send:
     endpoint: Endpoint
     label: str
     read_timeout: float
+    channel: Channel | None = None
+    """Where the pieces of the answer go; `None` for a whole one."""
+    stale_key: int = 0
+    """The number of a key that was refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +65,27 @@ class Report:
 Message = Send | BreakOff | Taken | Report
 
 
+@dataclass(slots=True, kw_only=True)
+class Facts:
+    """What an exchange finds out on its way, whether it ends well or not."""
+
+    sends: int = 1
+    """How often the request was written: 0 when it could not be put into bytes."""
+    limits: RateLimits | None = None
+    """What the provider said of its limits."""
+    latency: float = 0.0
+    """Seconds the exchange took."""
+    key_number: int = 0
+    """Which key was sent, if keys may change."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """A request is over. Cast to the client."""
 
     request_id: str
     outcome: Reply | LMError
-    sends: int = 1
+    facts: Facts = field(default_factory=Facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,24 +101,39 @@ class WireUp:
     """A new wire is here and has nothing open. Cast to the client."""
 
 
+class Exchange(Protocol):
+    """Makes one request and returns its reply: over HTTP, or by code of the user's.
+
+    It lives on the wire's loop and makes many at a time. Cancelled, it lets go of what
+    it holds.
+    """
+
+    async def make(self, send: Send, facts: Facts) -> Reply:
+        """Make a request, and note what is found out on the way.
+
+        Raises:
+            LMError: It ended without an answer.
+            ConfigurationError: It can never be sent.
+        """
+
+    async def aclose(self) -> None:
+        """Close what is idle."""
+
+
 class WireActor(EventLoopActor):
     """Sends and reports. Every request is a task, cancelled when this actor ends."""
 
-    def __init__(
-        self,
-        client_name: str,
-        make_transport: Callable[[], Transport] = HttpcoreTransport,
-    ) -> None:
+    def __init__(self, client_name: str, make_exchange: Callable[[], Exchange]) -> None:
         super().__init__()
         self._client_name = client_name
-        self._make_transport = make_transport
+        self._make_exchange = make_exchange
         self._open: dict[str, Any] = {}
         self._not_taken: dict[str, Sent] = {}
 
     def on_start(self) -> None:
-        """Make the transport and say that this wire is here."""
+        """Make the exchange and say that this wire is here."""
         self._client = Handle(self.surroundings.registry, self._client_name)
-        self._transport = self._make_transport()
+        self._exchange = self._make_exchange()
         self._client.cast(WireUp())
 
     def on_receive(self, message: Message) -> None:
@@ -126,7 +155,7 @@ class WireActor(EventLoopActor):
 
     async def on_close(self) -> None:
         """Close the idle connections."""
-        await self._transport.aclose()
+        await self._exchange.aclose()
 
     def _report(self, message: Report) -> None:
         for sent in self._not_taken.values():
@@ -136,41 +165,26 @@ class WireActor(EventLoopActor):
 
     async def _send(self, message: Send) -> None:
         started = time.monotonic()
-        outcome, sends = await self._exchange(message)
-        if isinstance(outcome, Reply):
-            outcome = replace(outcome, latency=time.monotonic() - started)
-        sent = Sent(request_id=message.request_id, outcome=outcome, sends=sends)
+        facts = Facts()
+        outcome = await self._outcome(message, facts)
+        facts.latency = time.monotonic() - started
+        sent = Sent(request_id=message.request_id, outcome=outcome, facts=facts)
         if self._open.pop(message.request_id, None) is not None:
             self._not_taken[message.request_id] = sent
             self._client.cast(sent)
 
-    async def _exchange(self, message: Send) -> tuple[Reply | LMError, int]:
+    async def _outcome(self, message: Send, facts: Facts) -> Reply | LMError:
         try:
-            wire_format = format_of(message.endpoint)
-            http = wire_format.build(
-                message.request,
-                message.endpoint,
-                request_id=message.request_id,
-                idempotency_key=message.idempotency_key,
-            )
-            response = await self._transport.send(
-                http,
-                connect_timeout=CONNECT_TIMEOUT,
-                read_timeout=message.read_timeout,
-            )
-            sender = Sender(
-                endpoint=message.endpoint, label=message.label, wall_clock=time.time
-            )
-            reply = wire_format.read(response, sender)
+            return await self._exchange.make(message, facts)
         except LMError as error:
-            return error, 1
+            return error
         except ConfigurationError as error:
+            facts.sends = 0
             refused = LMInvalidRequestError(str(error), model=message.label)
             refused.__cause__ = error
-            return refused, 0
+            return refused
         except Exception as error:  # noqa: BLE001 - one bad request must not end the wire
             text = f"the request could not be made: {type(error).__name__}"
             failure = LMConnectionError(text, model=message.label)
             failure.__cause__ = error
-            return failure, 1
-        return reply, response.sends
+            return failure

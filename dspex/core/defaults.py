@@ -23,6 +23,10 @@ LONGEST_RETRY_AFTER: Final = 120.0
 """Seconds a provider may ask to wait; more is raised and not slept."""
 MAX_IN_FLIGHT: Final = 256
 """Requests out at a time, for one provider, address and key."""
+MAX_QUEUED: Final = 100_000
+"""Calls that may wait for a place there; one more is refused at once."""
+HISTORY: Final = 1_000
+"""Calls that an `LM` remembers."""
 BREAKER_FAILURES: Final = 5
 """Failures in a row after which a provider counts as down."""
 BREAKER_RESET: Final = 5.0
@@ -30,10 +34,23 @@ BREAKER_RESET: Final = 5.0
 MAX_OUTAGE: Final = 30.0
 """Seconds a provider may be down before the calls that wait for it fail."""
 
+STREAM_SIZE: Final = 64
+"""Chunks of a streamed answer that may wait to be read."""
+STREAM_PATIENCE: Final = 1.0
+"""Seconds in which nothing may be read of a stream while so many chunks wait."""
+
 CACHE_ENTRIES: Final = 100_000
 """Answers kept in memory."""
+CACHE_BYTES: Final = 268_435_456
+"""Bytes the answers in memory may take, about."""
 CACHE_TTL: Final = 7 * 24 * 3600.0
 """Seconds an answer is kept in memory."""
+CACHE_DISK_BYTES: Final = 10_000_000_000
+"""Bytes the answers on disk may take; those used least recently make room."""
+CACHE_DISK_TTL: Final = 90 * 24 * 3600.0
+"""Seconds an answer is kept on disk."""
+CACHE_STORE_PATIENCE: Final = 0.05
+"""Seconds the disk has to answer; more is a miss, and the model is asked."""
 
 LOCAL_IDLE: Final = 600.0
 """Seconds without a call after which a local model server is stopped."""

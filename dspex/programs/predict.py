@@ -14,9 +14,11 @@ from dspex.core.errors import (
     MissingInputError,
 )
 from dspex.core.lm import LanguageModel, Reply
+from dspex.core.placeholder import placeholder_outputs
 from dspex.core.prediction import Prediction
 from dspex.core.signature import Signature, ensure_signature
 from dspex.programs.program import Program
+from dspex.programs.rehearsal import is_rehearsal
 from dspex.programs.settings import check_lm, settings
 from dspex.programs.state import dump_demo, restored_lm
 from dspex.programs.trace import record_step, record_usage
@@ -216,7 +218,10 @@ def _wanted(
 def _prediction(
     adapter: Adapter, signature: type[Signature], reply: Reply, model: str
 ) -> Prediction:
-    answers = [adapter.parse(signature, text) for text in reply.texts]
+    if is_rehearsal() and not reply.cached:
+        answers = [placeholder_outputs(signature) for _ in reply.texts]
+    else:
+        answers = [adapter.parse(signature, text) for text in reply.texts]
     prediction = Prediction.from_completions(answers, signature=signature)
     prediction.set_lm_usage({model: reply.usage})
     return prediction

@@ -1,51 +1,54 @@
-"""`LM`: a language model as people hold it, and the way of a request through the tree.
+"""`LM`: a language model as people hold it.
 
-A handle joins the cache and the client: *hit*, *lead* or *follow*, then the call. It
-holds settings only; the parts it talks to are found by name at each call, so it
-survives their restarts, copies freely, and costs nothing until it is used.
+It holds settings only; the parts it talks to are found by name at each call, so it
+survives their restarts, copies freely, and costs nothing until it is used. The way of a
+request through the tree is in `calling`.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import uuid
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal
 
-from dspex.cache.key import cache_key
-from dspex.cache.memory import new_caller
+from dspex.cache.key import Identity, identify
+from dspex.client.budget import Budget
 from dspex.client.call import Call
+from dspex.client.channel import Channel
 from dspex.client.client import Client
-from dspex.client.providers.model_strings import LocalModel, resolve
+from dspex.client.prices import price_of
 from dspex.client.retry import RetryPolicy
 from dspex.core import defaults
-from dspex.core.errors import (
-    ConfigurationError,
-    LMCancelledError,
-    LMError,
-    RuntimeClosedError,
-)
-from dspex.core.lm import Message, Reply, Request, Role
-from dspex.runtime.places import LocalPlace, Place, RemotePlace
+from dspex.core.chat import messages_of
+from dspex.core.errors import ConfigurationError, LMError
+from dspex.core.lm import Message, Reply, Request
+from dspex.programs.rehearsal import is_rehearsal
+from dspex.runtime.call_options import CallOptions, limits_of, priority_of
+from dspex.runtime.calling import afetch, fetch, named
+from dspex.runtime.fallback import Fallbacks, Round
+from dspex.runtime.history import Exchanged, History
+from dspex.runtime.places import Place, Reach, find_place
 from dspex.runtime.runtime import Runtime, current_runtime
-from supervisors import ActorDownError, ScopeCancelledError, current_scope
-
-_REASONING = re.compile(r"(^|/)(o[1-9]|gpt-5)([-.:]|$)")
-"""OpenAI's reasoning models, which may think for minutes before the first byte."""
-
+from dspex.runtime.stream import AsyncStream, Stream
 
 _OPTIONS = frozenset(
     {
         "adapter",
         "api_base",
         "api_key",
+        "api_version",
+        "budget",
         "cache",
         "deadline",
+        "fallback_when",
+        "fallbacks",
         "max_in_flight",
         "model",
         "num_retries",
+        "priority",
+        "requests_per_minute",
         "timeout",
+        "tokens_per_minute",
     }
 )
 """What an `LM` takes beside the settings that are sent."""
@@ -54,9 +57,9 @@ _OPTIONS = frozenset(
 class LM:
     """A language model.
 
-    When to use it: always; every provider that speaks OpenAI's chat format is reached
-    with it. When not: a model of your own in this process; any object with the members
-    of `dspex.core.lm.LanguageModel` will do for that.
+    When to use it: always; OpenAI's chat format and all that speak it, Anthropic and
+    Gemini are reached with it. When not: a model of your own in this process;
+    `BaseLM` gives that the same cache, limits, retries and breaker.
 
     Example:
         >>> LM("openai/gpt-4o-mini", api_key="sk-1", temperature=0)
@@ -65,8 +68,11 @@ class LM:
     Args:
         model: `provider/model`, such as `openai/gpt-4o-mini`, `local/gemma-3-270m` or
             `local/FILE.gguf`.
-        api_base: The root of another OpenAI-compatible API.
-        api_key: The key; without it, the provider's environment variable is read.
+        api_base: The root of another API of the same format.
+        api_key: The key, or a function that returns it: it is called in a thread when
+            a key is first needed, and once more when one was refused. Without it, the
+            provider's environment variable is read.
+        api_version: Azure's version of its API.
         cache: Whether equal calls share one answer.
         num_retries: Further attempts after a failed one.
         timeout: Seconds without a byte after a request was written. `None` is 60, and
@@ -77,6 +83,16 @@ class LM:
             the line adapter) or the chat adapter.
         max_in_flight: Requests out at a time to this endpoint; the first LM that calls
             it decides. A local server never gets more than its slots.
+        requests_per_minute: Requests to this model in any 60 seconds; `None` learns
+            the provider's own limit.
+        tokens_per_minute: Tokens, sent and received, in any 60 seconds; likewise.
+        budget: A cap on what all requests of this LM may cost together.
+        fallbacks: Models to ask, in this order, when this one ends in an error: LMs,
+            or model strings.
+        fallback_when: Told each reply; where it returns `True`, the next of the
+            fallbacks is asked as well.
+        priority: "interactive" calls pass "batch" ones where there is a queue. `None`
+            is batch inside an evaluation, else interactive.
         settings: Sent with each call: temperature, max_tokens, stop, seed, ...
 
     Raises:
@@ -89,13 +105,20 @@ class LM:
         model: str,
         *,
         api_base: str | None = None,
-        api_key: str | None = None,
+        api_key: str | Callable[[], str] | None = None,
+        api_version: str | None = None,
         cache: bool = True,
         num_retries: int = defaults.RETRIES,
         timeout: float | None = None,
         deadline: float | None = None,
         adapter: str | None = None,
         max_in_flight: int | None = None,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        budget: Budget | None = None,
+        fallbacks: Sequence[LM | str] = (),
+        fallback_when: Callable[[Reply], bool] | None = None,
+        priority: Literal["interactive", "batch"] | None = None,
         **settings: Any,
     ) -> None:
         self.model = model
@@ -106,13 +129,30 @@ class LM:
                 "time. Pass 1 or more, or leave it out."
             )
         self.settings: Mapping[str, Any] = dict(settings)
-        self._retries = RetryPolicy(
-            retries=num_retries, longest_retry_after=defaults.LONGEST_RETRY_AFTER
+        self._options = CallOptions(
+            retries=RetryPolicy(
+                retries=num_retries, longest_retry_after=defaults.LONGEST_RETRY_AFTER
+            ),
+            timeout=timeout,
+            deadline=deadline,
+            limits=limits_of(requests_per_minute, tokens_per_minute),
+            priority=priority_of(priority),
+            budget=budget,
         )
-        self._timeout = _checked("timeout", timeout)
-        self._deadline = _checked("deadline", deadline)
-        self._place = _place(model, api_base, api_key, max_in_flight)
+        self._place = self._find_place(
+            Reach(
+                api_base=api_base,
+                api_key=api_key,
+                api_version=api_version,
+                max_in_flight=max_in_flight,
+            )
+        )
         self._adapter = adapter
+        self._fallbacks = Fallbacks(
+            models=tuple(LM(one) if isinstance(one, str) else one for one in fallbacks),
+            when=fallback_when,
+        )
+        self.history = History(defaults.HISTORY)
 
     def __repr__(self) -> str:
         shown = "".join(f", {key}={value!r}" for key, value in self.settings.items())
@@ -127,7 +167,7 @@ class LM:
         self,
         prompt: str | None = None,
         *,
-        messages: Sequence[Mapping[str, str]] | None = None,
+        messages: Sequence[Mapping[str, Any]] | None = None,
         **settings: Any,
     ) -> list[str]:
         """Answer a prompt or a chat; one text per completion, as in DSPy.
@@ -135,33 +175,102 @@ class LM:
         Raises:
             LMError: The call ended without an answer.
         """
-        if (prompt is None) == (messages is None):
-            raise ConfigurationError(
-                "lm() takes either a prompt or messages. Write lm('your question'), or "
-                "lm(messages=[{'role': 'user', 'content': 'your question'}])."
-            )
-        return list(self.complete(_turns(prompt, messages or ()), settings).texts)
+        return list(self.complete(_turns(prompt, messages), settings).texts)
+
+    async def acall(
+        self,
+        prompt: str | None = None,
+        *,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        **settings: Any,
+    ) -> list[str]:
+        """The same for coroutines, on the caller's loop; cancelled, it withdraws."""
+        return list((await self.acomplete(_turns(prompt, messages), settings)).texts)
+
+    def stream(
+        self,
+        prompt: str | None = None,
+        *,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        patience: float = defaults.STREAM_PATIENCE,
+        **settings: Any,
+    ) -> Stream:
+        """Answer a prompt or a chat in pieces: `for chunk in lm.stream("...")`.
+
+        Args:
+            prompt: The question, or `messages` instead.
+            messages: The chat, oldest turn first.
+            patience: Seconds in which nothing may be read while the queue is full.
+            settings: Settings of this call.
+        """
+        turns = _turns(prompt, messages)
+
+        def answer(channel: Channel) -> Reply:
+            return self.complete(turns, settings, channel=channel)
+
+        return Stream(answer, patience=patience)
+
+    def astream(
+        self,
+        prompt: str | None = None,
+        *,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        patience: float = defaults.STREAM_PATIENCE,
+        **settings: Any,
+    ) -> AsyncStream:
+        """The same for coroutines: `async for chunk in lm.astream("...")`."""
+        turns = _turns(prompt, messages)
+
+        def answer(channel: Channel) -> Awaitable[Reply]:
+            return self.acomplete(turns, settings, channel=channel)
+
+        return AsyncStream(answer, patience=patience)
 
     def complete(
-        self, messages: Sequence[Message], settings: Mapping[str, Any] | None = None
+        self,
+        messages: Sequence[Message],
+        settings: Mapping[str, Any] | None = None,
+        *,
+        channel: Channel | None = None,
     ) -> Reply:
-        """Answer a chat; see `LanguageModel.complete`."""
-        wanted = _merged(self._place.settings, self.settings, settings or {})
-        # As in DSPy, one call may say for itself whether it is cached.
-        cached = bool(wanted.pop("cache", self.cache))
-        request = Request(
-            model=self._place.model, messages=tuple(messages), settings=wanted
-        )
-        try:
-            return self._fetch(current_runtime(), request, cached=cached)
-        except LMError as error:
-            error.model = self.model
-            raise
-        except ScopeCancelledError as error:
-            raise LMCancelledError(str(error), model=self.model) from error
-        except ActorDownError as error:
-            text = f"{self.model!r} cannot be called any more: {error}"
-            raise RuntimeClosedError(text) from error
+        """Answer a chat; see `LanguageModel.complete`.
+
+        Args:
+            messages: The chat, oldest turn first.
+            settings: Settings of this call; they win over the model's own.
+            channel: Where the pieces of a streamed answer go; `None` for a whole one.
+        """
+        settings = settings or {}
+        models = Round(self, self._fallbacks, channel)
+        for model in models:
+            try:
+                reply = model.ask(messages, settings, channel)
+            except LMError as error:
+                models.failed(error)
+            else:
+                if models.accepts(reply):
+                    return self._remembered(messages, settings, reply)
+        return self._remembered(messages, settings, models.end())
+
+    async def acomplete(
+        self,
+        messages: Sequence[Message],
+        settings: Mapping[str, Any] | None = None,
+        *,
+        channel: Channel | None = None,
+    ) -> Reply:
+        """The same for coroutines, on the caller's loop; cancelled, it withdraws."""
+        settings = settings or {}
+        models = Round(self, self._fallbacks, channel)
+        for model in models:
+            try:
+                reply = await model.aask(messages, settings, channel)
+            except LMError as error:
+                models.failed(error)
+            else:
+                if models.accepts(reply):
+                    return self._remembered(messages, settings, reply)
+        return self._remembered(messages, settings, models.end())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LM:
         """A handle is never changed, so copies of a program share it."""
@@ -182,6 +291,7 @@ class LM:
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.settings = _merged(self.settings, changes)
+        twin.history = History(defaults.HISTORY)
         return twin
 
     def dump_state(self) -> dict[str, Any]:
@@ -193,89 +303,106 @@ class LM:
         """Do now what the first call would do: weights on disk, server started."""
         self._client(current_runtime())
 
-    # The way of a request.
+    # One call of this model alone.
 
-    def _fetch(self, runtime: Runtime, request: Request, *, cached: bool) -> Reply:
-        call = self._call(runtime, request, cached=cached)
-        if not call.cacheable:
-            return self._client(runtime).complete(call)
-        cache, caller = runtime.cache, new_caller()
-        found = cache.look_up(call.id, caller, call.deadline)
-        if found is not None:
-            return found
-        try:
-            return self._client(runtime).complete(call)
-        except BaseException:
-            # Without an outcome that the client has told, the next in line leads.
-            cache.leave(call.id, caller)
-            raise
+    def ask(
+        self,
+        messages: Sequence[Message],
+        settings: Mapping[str, Any],
+        channel: Channel | None = None,
+    ) -> Reply:
+        """Answer a chat with this model and no other; nothing goes into the history."""
+        with named(self.model):
+            runtime = current_runtime()
+            call, identity = self._call(runtime, messages, settings, channel)
+            return fetch(runtime, call, identity, lambda: self._client(runtime))
 
-    def _call(self, runtime: Runtime, request: Request, *, cached: bool) -> Call:
-        scope = current_scope()
-        now = runtime.clock.monotonic()
-        return Call(
-            id=self._key(request) if cached else uuid.uuid4().hex,
-            request=request,
-            cacheable=cached,
-            attempt_timeout=self._attempt_timeout(request),
-            deadline=None if self._deadline is None else now + self._deadline,
-            retries=self._retries,
-            tags=scope.tags if scope is not None else {},
+    async def aask(
+        self,
+        messages: Sequence[Message],
+        settings: Mapping[str, Any],
+        channel: Channel | None = None,
+    ) -> Reply:
+        """The same for coroutines."""
+        with named(self.model):
+            runtime = current_runtime()
+            call, identity = self._call(runtime, messages, settings, channel)
+            return await afetch(runtime, call, identity, lambda: self._aclient(runtime))
+
+    def _find_place(self, reach: Reach) -> Place:
+        """Where the model lives."""
+        return find_place(self.model, reach)
+
+    def _call(
+        self,
+        runtime: Runtime,
+        messages: Sequence[Message],
+        settings: Mapping[str, Any],
+        channel: Channel | None,
+    ) -> tuple[Call, Identity | None]:
+        """The call, and what it is to the cache if it may be cached."""
+        wanted = _merged(self._place.settings, self.settings, settings)
+        # As in DSPy, one call may say for itself whether it is cached.
+        cached = bool(wanted.pop("cache", self.cache))
+        request = Request(
+            model=self._place.model, messages=tuple(messages), settings=wanted
         )
+        identity = self._identity(request) if cached else None
+        call = self._options.call(
+            request,
+            identity,
+            now=runtime.clock.monotonic(),
+            price=price_of(self._place.provider, request.model, runtime.config.prices),
+            channel=channel,
+        )
+        return call, identity
 
-    def _key(self, request: Request) -> str:
-        return cache_key(self._place.provider, self._place.identity, request)
+    def _identity(self, request: Request) -> Identity:
+        place = self._place
+        return identify(
+            place.provider, place.identity, request, wire_format=place.format
+        )
 
     def _client(self, runtime: Runtime) -> Client:
         place = self._place
         return runtime.client(place.branch_id, lambda: place.branch(runtime))
 
-    def _attempt_timeout(self, request: Request) -> float:
-        if self._timeout is not None:
-            return self._timeout
-        longest = request.settings.get("max_tokens") or 0
-        if longest > defaults.LONG_ANSWER or _REASONING.search(request.model):
-            return defaults.LONG_ATTEMPT_TIMEOUT
-        return defaults.ATTEMPT_TIMEOUT
+    async def _aclient(self, runtime: Runtime) -> Client:
+        if runtime.has_client(self._place.branch_id):
+            return self._client(runtime)
+        # To start a branch may take a while: weights on disk, a server.
+        return await asyncio.to_thread(self._client, runtime)
 
-
-def _place(
-    model: str, api_base: str | None, api_key: str | None, max_in_flight: int | None
-) -> Place:
-    found = resolve(model, api_base=api_base, api_key=api_key, env=os.environ)
-    if isinstance(found, LocalModel):
-        return LocalPlace(found.name)
-    return RemotePlace(found, max_in_flight)
+    def _remembered(
+        self, messages: Sequence[Message], settings: Mapping[str, Any], reply: Reply
+    ) -> Reply:
+        if is_rehearsal():
+            return reply
+        self.history.add(
+            Exchanged(
+                model=self.model,
+                messages=tuple(messages),
+                settings=_merged(self.settings, settings),
+                reply=reply,
+            )
+        )
+        return reply
 
 
 def _turns(
-    prompt: str | None, messages: Sequence[Mapping[str, str]]
+    prompt: str | None, messages: Sequence[Mapping[str, Any]] | None
 ) -> tuple[Message, ...]:
+    if (prompt is None) == (messages is None):
+        raise ConfigurationError(
+            "lm() takes either a prompt or messages. Write lm('your question'), or "
+            "lm(messages=[{'role': 'user', 'content': 'your question'}])."
+        )
     if prompt is not None:
         return (Message("user", prompt),)
-    return tuple(_turn(turn) for turn in messages)
-
-
-def _turn(turn: Mapping[str, str]) -> Message:
-    try:
-        return Message(cast("Role", turn["role"]), turn["content"])
-    except KeyError as error:
-        raise ConfigurationError(
-            f"a message has no {error}; each has a 'role' and a 'content'. Write it "
-            "like {'role': 'user', 'content': 'your question'}."
-        ) from None
+    return messages_of(messages or ())
 
 
 def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """Later layers win; `None` takes a setting out."""
     merged = {key: value for layer in layers for key, value in layer.items()}
     return {key: value for key, value in merged.items() if value is not None}
-
-
-def _checked(name: str, seconds: float | None) -> float | None:
-    if seconds is not None and not seconds > 0:
-        raise ConfigurationError(
-            f"{name} is {seconds!r}; it is a span in seconds. "
-            "Pass a positive number, or leave it out."
-        )
-    return seconds

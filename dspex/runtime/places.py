@@ -6,18 +6,25 @@ import hashlib
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from dspex.client.http_exchange import HttpExchange
+from dspex.client.keys import GetKey
+from dspex.client.ledger import Ledger
 from dspex.client.local.models import LocalModel, resolve_local
 from dspex.client.local.settings import read_ready_line
 from dspex.client.local.weights import Weights
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.secrets import Secret
+from dspex.client.providers.formats import for_embeddings
+from dspex.client.providers.model_strings import LocalModel as FoundLocally
+from dspex.client.providers.model_strings import resolve
+from dspex.client.secrets import MASK, Secret
 from dspex.core import defaults
 from dspex.core.home import home
 from dspex.runtime.runtime import Runtime
-from dspex.runtime.tree import Branch
+from dspex.runtime.tree import Branch, client_options
 from supervisors import ProcessSpec
 
 _NOWHERE = "http://127.0.0.1"
@@ -30,6 +37,10 @@ class Place(Protocol):
     @property
     def provider(self) -> str:
         """Whose format is spoken there."""
+
+    @property
+    def format(self) -> str:
+        """The wire format that is spoken there."""
 
     @property
     def identity(self) -> str:
@@ -61,26 +72,50 @@ class RemotePlace:
     adapter: str | None = None
     settings: Mapping[str, Any] = {}
 
-    def __init__(self, endpoint: Endpoint, max_in_flight: int | None) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        max_in_flight: int | None = None,
+        get_key: GetKey | None = None,
+    ) -> None:
         self._endpoint = endpoint
         self._max_in_flight = max_in_flight
+        self._get_key = get_key
         self.provider = endpoint.provider
+        self.format = endpoint.format
         self.identity = endpoint.base_url
         self.model = endpoint.model
 
     @property
     def branch_id(self) -> str:
-        """One branch for each (provider, base URL, key)."""
-        return f"{self.provider} {self.identity}{_mark(self._endpoint.api_key)}"
+        """One branch for each (provider, base URL, chat or vectors, key)."""
+        mark = _mark(self._endpoint.api_key)
+        if self._get_key is not None:
+            # Two functions are two accounts, as far as anybody can tell.
+            mark = f" key from {id(self._get_key):x}"
+        kind = " vectors" if "embeddings" in self._endpoint.format else ""
+        return f"{self.provider} {self.identity}{kind}{mark}"
+
+    def for_vectors(self) -> RemotePlace:
+        """Where the same provider is asked for vectors.
+
+        Raises:
+            ConfigurationError: It gives none.
+        """
+        beside = for_embeddings(self._endpoint)
+        return RemotePlace(beside, self._max_in_flight, self._get_key)
 
     def branch(self, runtime: Runtime) -> Branch:
         """A branch with a wire and a client."""
+        make_transport, get_key = runtime.make_transport, self._get_key
         return Branch(
             id=self.branch_id,
             endpoint=self._endpoint,
             label=f"{self.provider} at {self.identity}",
-            ledger=runtime.ledger(),
-            max_in_flight=self._max_in_flight or runtime.config.max_in_flight,
+            ledger=Ledger(client_options(runtime.config, self._max_in_flight)),
+            make_exchange=lambda: HttpExchange(make_transport, get_key=get_key),
+            max_in_flight=self._max_in_flight,
+            has_fresh_keys=get_key is not None,
         )
 
 
@@ -88,6 +123,7 @@ class LocalPlace:
     """A model that a server of our own serves, on this machine."""
 
     provider = "local"
+    format = "openai_chat"
 
     def __init__(self, name: str) -> None:
         self._model = resolve_local(name)
@@ -110,6 +146,7 @@ class LocalPlace:
         if not self._model.is_ready(where) and sys.stderr is not None:
             print(self._model.announce(where), file=sys.stderr)  # noqa: T201 - for people: it costs disk and time
         settings = self._model.prepare(where)
+        make_transport = runtime.make_transport
         key = Secret(secrets.token_hex(16))
         return Branch(
             id=self.branch_id,
@@ -120,7 +157,10 @@ class LocalPlace:
                 api_key=key,
             ),
             label=f"local/{self.model}",
-            ledger=runtime.ledger(needs_server=True),
+            ledger=Ledger(
+                client_options(runtime.config, settings.slots), needs_server=True
+            ),
+            make_exchange=lambda: HttpExchange(make_transport),
             server=ProcessSpec(
                 argv=settings.command(),
                 ready=lambda line: read_ready_line(line.encode()),
@@ -134,6 +174,47 @@ class LocalPlace:
             ),
             max_in_flight=settings.slots,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How a model is to be reached, as far as its user says so."""
+
+    api_base: str | None = None
+    """The root of another API."""
+    api_key: str | Callable[[], str] | None = field(default=None, repr=False)
+    """The key, or a function that returns it."""
+    api_version: str | None = None
+    """Azure's version of its API."""
+    max_in_flight: int | None = None
+    """Requests out at a time."""
+
+
+def find_place(model: str, reach: Reach) -> Place:
+    """Find where a model lives, by its model string and the environment.
+
+    Raises:
+        ConfigurationError: The string is none, or what it needs is missing.
+    """
+    key, get_key = _key_of(reach)
+    found = resolve(
+        model,
+        api_base=reach.api_base,
+        # Whether a key may be sent to that address is checked all the same.
+        api_key=key if get_key is None else MASK,
+        api_version=reach.api_version,
+        env=os.environ,
+    )
+    if isinstance(found, FoundLocally):
+        return LocalPlace(found.name)
+    if get_key is not None:
+        found = replace(found, api_key=None)
+    return RemotePlace(found, reach.max_in_flight, get_key)
+
+
+def _key_of(reach: Reach) -> tuple[str | None, GetKey | None]:
+    key = reach.api_key
+    return (None, key) if callable(key) else (key, None)
 
 
 def _identity(model: LocalModel) -> str:

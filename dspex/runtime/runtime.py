@@ -7,18 +7,19 @@ daemon or a library may open one of its own with `with dspex.Runtime(...)`.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import contextvars
 import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
-from dspex.cache.memory import Cache
+from dspex.cache.cache import Cache
 from dspex.client.client import Client
-from dspex.client.gate import Gate, GatePolicy
-from dspex.client.ledger import Ledger
-from dspex.client.transport import HttpcoreTransport, Transport
+from dspex.client.proxies import Proxies
+from dspex.client.transport import Transport, make_transport
 from dspex.core import defaults
 from dspex.core.errors import RuntimeClosedError
 from dspex.runtime import tree
@@ -58,6 +59,7 @@ class Runtime:
         ...     print(runtime)
         dspex
         ├─ cache
+        │  ├─ store
         │  └─ memory
         ├─ providers
         └─ evaluations
@@ -65,7 +67,8 @@ class Runtime:
     Args:
         config: What can be set.
         clock: The tree's time; wound by hand in tests.
-        make_transport: Makes the HTTP transport of each provider branch.
+        make_transport: Makes the HTTP transport of each provider branch; `None` is
+            dspex's own, with the configuration's proxies.
     """
 
     def __init__(
@@ -73,7 +76,7 @@ class Runtime:
         config: Config | None = None,
         *,
         clock: Clock = SYSTEM_CLOCK,
-        make_transport: Callable[[], Transport] = HttpcoreTransport,
+        make_transport: Callable[[], Transport] | None = None,
     ) -> None:
         self.config = config or Config()
         self.clock = clock
@@ -84,6 +87,7 @@ class Runtime:
         # once; the tree itself needs no lock.
         self._starting = threading.Lock()
         self._root: Supervisor | None = None
+        self._cache: Cache | None = None
         self._branches: dict[str, Branch] = {}
         self._closed = False
         self._token: contextvars.Token[Runtime | None] | None = None
@@ -155,7 +159,11 @@ class Runtime:
     @property
     def cache(self) -> Cache:
         """The cache of this tree."""
-        return Cache(self.handle(tree.CACHE))
+        root = self.start()
+        if self._cache is None:
+            # Two threads may make it at once; both are the same.
+            self._cache = tree.cache(root.registry, self.config)
+        return self._cache
 
     def handle(self, name: str) -> Handle:
         """A handle on the actor of that name in this tree."""
@@ -183,12 +191,33 @@ class Runtime:
             self._start_branch(branch_id, make_branch)
         return Client(root.handle(name), lambda: self._revive(branch_id, make_branch))
 
-    def ledger(self, *, needs_server: bool = False) -> Ledger:
-        """A new branch's memory."""
-        policy = GatePolicy(
-            fail_max=self.config.breaker_failures, reset_after=self.config.breaker_reset
-        )
-        return Ledger(lambda: Gate(policy), needs_server=needs_server)
+    def has_client(self, branch_id: str) -> bool:
+        """Whether a branch's client runs, so that `client` need not start anything."""
+        return self.start().handle(tree.client_name(branch_id)).is_alive()
+
+    def reconfigure(self, config: Config) -> None:
+        """Work by another configuration from now on.
+
+        Limits, breakers and patience of every provider change under load: each call
+        keeps the retries and timeouts it was made with, and what is out is finished.
+        The cache's size and place stay as they were when the tree was started.
+        """
+        self.config = config
+        root = self.start()
+        for branch in tuple(self._branches.values()):
+            options = tree.client_options(config, branch.max_in_flight)
+            client = Client(root.handle(branch.client_name), _stays_away)
+            # One that gave up works by this configuration when it is started again.
+            with contextlib.suppress(ActorDownError):
+                client.reconfigure(options)
+
+    @property
+    def make_transport(self) -> Callable[[], Transport]:
+        """Makes the HTTP transport of a provider branch."""
+        if self._make_transport is not None:
+            return self._make_transport
+        proxies = self.config.proxies or Proxies.from_environment(os.environ)
+        return partial(make_transport, proxies=proxies)
 
     def _revive(self, branch_id: str, make_branch: Callable[[], Branch]) -> None:
         """Wait for a client that is being restarted.
@@ -224,7 +253,6 @@ class Runtime:
                 branch,
                 self.config,
                 listener=self._settle,
-                make_transport=self._make_transport,
             )
             self._add(Supervisor(registry, tree.PROVIDERS), spec)
 
@@ -256,6 +284,10 @@ class Runtime:
             if error.state == "already_present":
                 supervisor.delete_child(spec.id)
                 supervisor.start_child(spec)
+
+
+def _stays_away() -> None:
+    """Do nothing for a client that is gone: only its present life is spoken to."""
 
 
 _current: contextvars.ContextVar[Runtime | None] = contextvars.ContextVar(

@@ -3,6 +3,7 @@
 ```
 dspex            one_for_one
 ├─ cache         rest_for_one
+│  ├─ store      unless `Config(persist=False)`
 │  └─ memory
 ├─ providers     one_for_one, a branch for each (provider, base URL, key)
 │  └─ <provider> one_for_one: model server (optional), wire, client
@@ -12,32 +13,43 @@ dspex            one_for_one
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from dspex.cache.memory import MemoryActor
+from dspex.cache.cache import Cache
+from dspex.cache.files import cache_file
+from dspex.cache.memory import Errands, MemoryActor
+from dspex.cache.store import StoreActor, StorePlace
 from dspex.client.client_actor import ClientActor
+from dspex.client.gate import GatePolicy
 from dspex.client.ledger import Ledger
 from dspex.client.local.server import ServerActor
-from dspex.client.messages import ClientOptions, Listener
+from dspex.client.messages import Listener
+from dspex.client.options import ClientOptions
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.transport import Transport
-from dspex.client.wire import WireActor
+from dspex.client.wire import Exchange, WireActor
 from dspex.core import defaults
+from dspex.core.home import home
 from dspex.runtime.config import Config
 from supervisors import (
     ChildSpec,
     DynamicSupervisorActor,
+    Handle,
     Intensity,
     ProcessSpec,
+    Registry,
     Restart,
     Strategy,
     SupervisorActor,
 )
 
 CACHE = "cache.memory"
+STORE = "cache.store"
 PROVIDERS = "providers"
 EVALUATIONS = "evaluations"
+
+_STORE_HANGS_AFTER = 300.0
+"""Seconds after which a read or a write on disk counts as stuck."""
 
 ROOT_INTENSITY = Intensity(
     max_restarts=defaults.ROOT_RESTARTS, within=defaults.ROOT_WITHIN
@@ -52,22 +64,59 @@ def branch_intensity(config: Config) -> Intensity:
 def top_children(config: Config) -> tuple[ChildSpec, ...]:
     """The three branches under the root."""
     intensity = branch_intensity(config)
-    memory = ChildSpec(
-        id="memory",
-        actor=MemoryActor,
-        kwargs={"max_entries": config.cache_entries, "ttl": config.cache_ttl},
-        name=CACHE,
-    )
     return (
         ChildSpec(
             id="cache",
             actor=SupervisorActor,
-            args=((memory,),),
+            args=(tuple(_tiers(config)),),
             kwargs={"strategy": Strategy.REST_FOR_ONE, "intensity": intensity},
             kind="supervisor",
         ),
         _branches("providers", PROVIDERS, SupervisorActor, intensity),
         _branches("evaluations", EVALUATIONS, DynamicSupervisorActor, intensity),
+    )
+
+
+def cache(registry: Registry, config: Config) -> Cache:
+    """The cache of the tree that has these names."""
+    place = _store_place(config)
+    store = None if place is None else Handle(registry, STORE)
+    return Cache(Handle(registry, CACHE), store, place)
+
+
+def _store_place(config: Config) -> StorePlace | None:
+    if not config.persist:
+        return None
+    return StorePlace(
+        path=cache_file(config.home or home()),
+        ttl=config.cache_disk_ttl,
+        max_bytes=config.cache_disk_bytes,
+    )
+
+
+def _tiers(config: Config) -> Iterator[ChildSpec]:
+    """The store, if there is one, then the memory that asks it."""
+    place = _store_place(config)
+    if place is not None:
+        yield ChildSpec(
+            id="store",
+            actor=StoreActor,
+            args=(place, CACHE),
+            name=STORE,
+            hang_after=_STORE_HANGS_AFTER,
+        )
+    yield ChildSpec(
+        id="memory",
+        actor=MemoryActor,
+        kwargs={
+            "max_entries": config.cache_entries,
+            "max_bytes": config.cache_bytes,
+            "ttl": config.cache_ttl,
+            # Outlives each incarnation: what is asked by the calls that are out.
+            "errands": Errands(config.cache_bytes),
+            "store": None if place is None else STORE,
+        },
+        name=CACHE,
     )
 
 
@@ -84,6 +133,24 @@ def _branches(
         kwargs={"intensity": intensity},
         name=name,
         kind="supervisor",
+    )
+
+
+def client_options(config: Config, max_in_flight: int | None = None) -> ClientOptions:
+    """What the configuration says to a client.
+
+    Args:
+        config: The runtime's.
+        max_in_flight: The branch's own figure, if it has one.
+    """
+    return ClientOptions(
+        max_in_flight=max_in_flight or config.max_in_flight,
+        max_queued=config.max_queued,
+        max_outage=config.max_outage,
+        idle_after=config.local_idle,
+        gate=GatePolicy(
+            fail_max=config.breaker_failures, reset_after=config.breaker_reset
+        ),
     )
 
 
@@ -104,10 +171,14 @@ class Branch:
     """The provider as errors name it."""
     ledger: Ledger
     """Its memory, which outlives every actor in it."""
+    make_exchange: Callable[[], Exchange]
+    """Makes what its wire sends with."""
     server: ProcessSpec | None = None
     """The local model server, if it has one."""
-    max_in_flight: int = defaults.MAX_IN_FLIGHT
-    """Requests out at a time."""
+    max_in_flight: int | None = None
+    """Requests out at a time, where it has a figure of its own."""
+    has_fresh_keys: bool = False
+    """Whether a refused key may be replaced by asking for another."""
 
     @property
     def client_name(self) -> str:
@@ -120,16 +191,10 @@ def provider_branch(
     config: Config,
     *,
     listener: Listener,
-    make_transport: Callable[[], Transport],
 ) -> ChildSpec:
     """The supervisor of one provider and its children, in start order."""
     wire_name = f"{branch.id}/wire"
     server_name = f"{branch.id}/server" if branch.server is not None else None
-    options = ClientOptions(
-        max_in_flight=branch.max_in_flight,
-        max_outage=config.max_outage,
-        idle_after=config.local_idle,
-    )
     client = ChildSpec(
         id="client",
         actor=ClientActor,
@@ -137,9 +202,9 @@ def provider_branch(
             "endpoint": branch.endpoint,
             "label": branch.label,
             "ledger": branch.ledger,
-            "options": options,
             "wire_name": wire_name,
             "server_name": server_name,
+            "has_fresh_keys": branch.has_fresh_keys,
             "listener": listener,
         },
         name=branch.client_name,
@@ -147,7 +212,7 @@ def provider_branch(
     wire = ChildSpec(
         id="wire",
         actor=WireActor,
-        args=(branch.client_name, make_transport),
+        args=(branch.client_name, branch.make_exchange),
         name=wire_name,
     )
     children = [wire, client]

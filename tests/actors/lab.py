@@ -12,10 +12,11 @@ from typing import Any
 import dspex
 from dspex.client.call import ATTEMPT, AttemptRecord, Call, Fate
 from dspex.client.client import Client
+from dspex.client.http_exchange import HttpExchange
 from dspex.client.ledger import Ledger
 from dspex.client.messages import Listener
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.transport import HttpcoreTransport
+from dspex.client.transport import make_transport
 from dspex.core.lm import Message, Request
 from dspex.runtime import tree
 from dspex.runtime.config import Config
@@ -26,8 +27,9 @@ from supervisors import SYSTEM_CLOCK, Clock, Event, Events, Intensity, Ref, Supe
 PATIENT = 20.0
 """Seconds after which a test takes something for lost."""
 
-STURDY = Config(branch_restarts=10_000)
-"""For tests that kill parts more often than a branch would stand."""
+STURDY = Config(branch_restarts=10_000, persist=False)
+"""For tests that kill parts more often than a branch would stand, and count requests:
+no answer comes from a file."""
 
 
 def echo(messages: Sequence[Mapping[str, Any]]) -> str:
@@ -190,12 +192,10 @@ def branch(
         id="b",
         endpoint=Endpoint(provider="openai", base_url=provider.base_url, model="m"),
         label="the fake",
-        ledger=Ledger(),
-        max_in_flight=max_in_flight,
+        ledger=Ledger(tree.client_options(config, max_in_flight)),
+        make_exchange=lambda: HttpExchange(make_transport),
     )
-    spec = tree.provider_branch(
-        made, config, listener=listener, make_transport=HttpcoreTransport
-    )
+    spec = tree.provider_branch(made, config, listener=listener)
     events = Events()
     record = Record(events)
     patience = Intensity(max_restarts=1000, within=1.0)

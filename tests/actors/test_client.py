@@ -363,7 +363,8 @@ def test_call_that_others_wait_for_is_not_broken_off(provider: FakeProvider) -> 
         stayer = call(lambda: client.complete(a_call()))
         actor = top.registry.resolve("b/client")._actor_weakref()
         assert actor is not None
-        eventually(lambda: len(actor._waiters.get("hi", ())) == 2, "two waiters")
+        waiters = actor._machine._desk.waiters
+        eventually(lambda: len(waiters.get("hi", ())) == 2, "two waiters")
         scope.cancel("enough")
         leaver.outcomes()
         provider.resume()

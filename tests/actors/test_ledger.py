@@ -10,24 +10,32 @@ import pytest
 
 from dspex.client.call import draw_ticket
 from dspex.client.gate import Permit
-from dspex.client.ledger import ENDED, Ledger, OpenAttempt, Stage
+from dspex.client.ledger import ENDED, Lane, Ledger, OpenAttempt, Stage
 from dspex.core.errors import LMServerError
 from dspex.core.lm import Reply
 from supervisors import Actor, StartError
 from tests.actors.lab import PATIENT, a_call
 
 ATTEMPT = OpenAttempt(
-    request_id="r", number=1, permit=Permit(0, is_probe=False), started=0.0
+    request_id="r",
+    number=1,
+    permit=Permit(0, is_probe=False),
+    started=0.0,
+    configuration=1,
 )
 LIMA = Reply(texts=("Lima",))
+
+
+def waiting(lane: Lane) -> list[str]:
+    """Take all queued ids out, next first."""
+    return [lane.queue.pop() for _ in range(len(lane.queue))]
 
 
 def test_call_goes_from_the_queue_to_the_wire_and_out() -> None:
     ledger = Ledger()
     entry = ledger.add(a_call("a"), 1.0)
-    assert list(entry.lane.queue) == ["a"]
+    assert waiting(entry.lane) == ["a"]
 
-    entry.lane.queue.popleft()
     ledger.send(entry, ATTEMPT)
     assert (entry.stage, entry.sent, ledger.in_flight) == (Stage.IN_FLIGHT, 1, 1)
 
@@ -41,16 +49,14 @@ def test_call_goes_from_the_queue_to_the_wire_and_out() -> None:
 
 def test_call_that_was_out_goes_before_those_that_were_not() -> None:
     ledger = Ledger()
-    first, second = ledger.add(a_call("a"), 0.0), ledger.add(a_call("b"), 0.0)
+    first = ledger.add(a_call("a"), 0.0)
+    ledger.add(a_call("b"), 0.0)
     lane = first.lane
-    lane.queue.popleft()
+    assert lane.queue.pop() == "a"
 
-    ledger.requeue(first, first=True)
-    assert list(lane.queue) == ["a", "b"]
+    ledger.requeue(first)
 
-    lane.queue.remove("b")
-    ledger.requeue(second, first=False)
-    assert list(lane.queue) == ["a", "b"]
+    assert waiting(lane) == ["a", "b"]
 
 
 def test_queued_call_that_is_closed_leaves_the_queue() -> None:
@@ -60,7 +66,7 @@ def test_queued_call_that_is_closed_leaves_the_queue() -> None:
 
     ledger.close(entry, 0.0)
 
-    assert list(entry.lane.queue) == ["b"]
+    assert waiting(entry.lane) == ["b"]
 
 
 def test_request_that_is_not_out_cannot_return() -> None:

@@ -15,6 +15,9 @@ from supervisors import RestartLimitError, TreeNode
 from supervisors.testing import ManualClock
 from tests.actors.lab import PATIENT, ask, call, client_name, echo, eventually, kill
 
+IN_MEMORY = dspex.Config(persist=False)
+"""Nothing is kept that another runtime could read."""
+
 
 @pytest.fixture
 def provider() -> Iterator[FakeProvider]:
@@ -70,7 +73,7 @@ def test_after_shutdown_the_next_call_starts_another(
     first = current_runtime()
     dspex.shutdown()
 
-    lm("hi")
+    lm("what else")
 
     assert current_runtime() is not first
     assert len(provider.bill) == 2
@@ -93,7 +96,7 @@ def test_tree_shows_every_part_in_start_order(lm: dspex.LM) -> None:
         ids = [node.id for node in _walk(runtime.tree())]
 
     branch = lm._place.branch_id
-    cache = ["dspex", "cache", "memory"]
+    cache = ["dspex", "cache", "store", "memory"]
     assert ids == [*cache, "providers", branch, "wire", "client", "evaluations"]
 
 
@@ -109,9 +112,9 @@ def _walk(node: TreeNode) -> Iterator[TreeNode]:
 def test_two_runtimes_do_not_see_each_other(
     provider: FakeProvider, lm: dspex.LM
 ) -> None:
-    with dspex.Runtime() as outer:
+    with dspex.Runtime(IN_MEMORY) as outer:
         lm("hi")
-        with dspex.Runtime() as inner:
+        with dspex.Runtime(IN_MEMORY) as inner:
             lm("hi")
             kill(inner, client_name(lm))
             kill(inner, "cache.memory")

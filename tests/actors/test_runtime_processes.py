@@ -81,7 +81,7 @@ def test_default_runtime_starts_afresh_in_a_forked_child(
         "['re: child'] ['re: parent']",
         "['re: parent'] ['re: after']",
     ]
-    assert len(provider.bill) == 4
+    assert len(provider.bill) == 3
 
 
 @needs_fork

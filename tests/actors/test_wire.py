@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
 
-from dspex.client.http_messages import HttpRequest, HttpResponse
+from dspex.client.http_exchange import HttpExchange
+from dspex.client.http_messages import HttpRequest, HttpResponse, OpenResponse
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.transport import MAX_BYTES, HttpcoreTransport, Transport
+from dspex.client.transport import MAX_BYTES, Transport, make_transport
 from dspex.client.wire import (
     BreakOff,
     Report,
@@ -44,11 +46,14 @@ class Wire:
     """A wire in a tree of its own."""
 
     def __init__(
-        self, probe: Probe, make_transport: type[Transport] = HttpcoreTransport
+        self, probe: Probe, make_transport: Callable[[], Transport] = make_transport
     ) -> None:
         client = ChildSpec(id="client", actor=ProbeActor, args=(probe,), name="client")
         wire = ChildSpec(
-            id="wire", actor=WireActor, args=("client", make_transport), name="wire"
+            id="wire",
+            actor=WireActor,
+            args=("client", lambda: HttpExchange(make_transport)),
+            name="wire",
         )
         self.top = Supervisor.start([client, wire])
         self.handle: Handle = self.top.handle("wire")
@@ -83,8 +88,8 @@ def test_answer_is_told_with_the_ids_the_provider_saw(
     assert isinstance(sent, Sent)
     assert isinstance(sent.outcome, Reply)
     assert sent.outcome.text == "re: r"
-    assert sent.outcome.latency > 0
-    assert (sent.request_id, sent.sends) == ("r", 1)
+    assert sent.facts.latency > 0
+    assert (sent.request_id, sent.facts.sends) == ("r", 1)
     assert provider.bill[0].request_id == "r"
     assert provider.bill[0].idempotency_key == "key of r"
 
@@ -184,12 +189,22 @@ def test_request_that_cannot_be_written_costs_nothing_and_nobody_else(
 
     assert isinstance(bad.outcome, LMInvalidRequestError)
     assert "'stop'" in str(bad.outcome)
-    assert bad.sends == 0
+    assert bad.facts.sends == 0
     assert isinstance(good.outcome, Reply)
 
 
 class Broken:
     """A transport with a fault of its own."""
+
+    def open(
+        self,
+        request: HttpRequest,
+        *,
+        connect_timeout: float,
+        read_timeout: float,
+        max_bytes: int = MAX_BYTES,
+    ) -> AbstractAsyncContextManager[OpenResponse]:
+        raise ZeroDivisionError("a fault")
 
     async def send(
         self,

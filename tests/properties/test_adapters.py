@@ -99,7 +99,7 @@ def one_line(text: str) -> str:
 def answer_of(adapter: Adapter, signature: type[Signature], row: dict[str, Any]) -> str:
     """Return the assistant turn of the demo `row`."""
     messages = adapter.format(signature, [row], {"question": "?"})
-    assistant = [message.content for message in messages if message.role == "assistant"]
+    assistant = [message.text for message in messages if message.role == "assistant"]
     assert len(assistant) == 1
     return assistant[0]
 
@@ -178,7 +178,7 @@ def test_an_input_cannot_add_a_header_to_a_chat_prompt(
     messages = ChatAdapter().format(signature, [row], {"question": question})
 
     headers = [
-        re.findall(r"^\s*\[\[ ## (\w+) ## \]\]", message.content, re.MULTILINE)
+        re.findall(r"^\s*\[\[ ## (\w+) ## \]\]", message.text, re.MULTILINE)
         for message in messages[1:]
     ]
     assert headers == [["question"], ["reasoning", "answer", "completed"], ["question"]]
@@ -191,10 +191,10 @@ def test_inputs_cannot_add_lines_to_a_line_prompt(question: str, demo: str) -> N
 
     messages = LineAdapter().format(signature, [row], {"question": question})
 
-    assert [len(message.content.splitlines()) for message in messages[-1:]] == [2]
+    assert [len(message.text.splitlines()) for message in messages[-1:]] == [2]
     for message in messages[1:]:
-        assert "---" not in [line.strip() for line in message.content.splitlines()]
-        assert len(message.content.splitlines()) <= 2
+        assert "---" not in [line.strip() for line in message.text.splitlines()]
+        assert len(message.text.splitlines()) <= 2
 
 
 HEADS = {

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from dspex.client.providers.anthropic_messages import ANTHROPIC_MESSAGES
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.providers.format import Format
+from dspex.client.providers.gemini import GEMINI
+from dspex.client.providers.gemini_embeddings import GEMINI_EMBEDDINGS
 from dspex.client.providers.openai_chat import AZURE_CHAT, OPENAI_CHAT
 from dspex.client.providers.openai_embeddings import (
     AZURE_EMBEDDINGS,
@@ -19,12 +22,16 @@ FORMATS: Mapping[str, Format] = {
     "openai_embeddings": OPENAI_EMBEDDINGS,
     "azure_chat": AZURE_CHAT,
     "azure_embeddings": AZURE_EMBEDDINGS,
+    "anthropic_messages": ANTHROPIC_MESSAGES,
+    "gemini": GEMINI,
+    "gemini_embeddings": GEMINI_EMBEDDINGS,
 }
 """Every format."""
 
 _EMBEDDINGS_BESIDE = {
     "openai_chat": "openai_embeddings",
     "azure_chat": "azure_embeddings",
+    "gemini": "gemini_embeddings",
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,8 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.cache.key import cache_key
-from dspex.core.lm import Message, Request
+from dspex.cache.key import (
+    ATTACHED_FROM,
+    Identity,
+    attached_digests,
+    cache_key,
+    digest,
+    identify,
+)
+from dspex.core.lm import ImagePart, Message, RawPart, Request, TextPart, ToolCall
 
 ASK = Request(
     model="m",
@@ -113,3 +122,99 @@ def test_key_is_the_same_in_another_process() -> None:
     )
 
     assert told.stdout.strip() == key()
+
+
+# Identities.
+
+
+def test_the_key_is_the_digest_of_the_text_that_travels_with_it() -> None:
+    identity = identify("p", "u", ASK)
+
+    assert identity == Identity.of(identity.text)
+    assert identity.key == hashlib.sha256(identity.text.encode()).hexdigest()
+    assert json.loads(identity.text)["settings"] == ASK.settings
+
+
+def test_an_identity_does_not_show_the_prompt() -> None:
+    secret = replace(ASK, messages=(Message("user", "my diary"),))
+
+    assert "diary" not in repr(identify("p", "u", secret))
+
+
+PICTURE = "data:image/png;base64," + "A" * ATTACHED_FROM
+SPEAKS = Message("user", "hi")
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        Message("user", (TextPart("hi"),)),
+        Message("user", (ImagePart("hi"),)),
+        Message("user", (ImagePart("hi", "low"),)),
+        Message("user", (RawPart({"text": "hi"}),)),
+        Message("user", (TextPart("h"), TextPart("i"))),
+        Message("user", "hi", tool_call_id="1"),
+        Message("user", "hi", (ToolCall(id="1", name="f", arguments=""),)),
+        Message("user", "hi", (ToolCall(id="1", name="g", arguments=""),)),
+    ],
+)
+def test_parts_and_tool_calls_are_part_of_the_key(turn: Message) -> None:
+    others = [
+        Message("user", "hi"),
+        Message("user", (ImagePart("hi", "high"),)),
+        Message("user", "hi", tool_call_id="2"),
+    ]
+
+    assert key(replace(ASK, messages=(turn,))) not in {
+        key(replace(ASK, messages=(other,))) for other in others
+    }
+
+
+def test_the_wire_format_is_part_of_the_key() -> None:
+    assert identify("p", "u", ASK, wire_format="anthropic") != identify("p", "u", ASK)
+
+
+def test_a_long_text_stands_in_the_identity_by_its_digest() -> None:
+    shown = (TextPart("what is it?"), ImagePart(PICTURE), ImagePart(PICTURE))
+    identity = identify("p", "u", replace(ASK, messages=(Message("user", shown),)))
+
+    assert len(identity.text) < 2_000
+    assert "AAAA" not in identity.text
+    assert identity.attachments == {digest(PICTURE): PICTURE}
+    assert attached_digests(identity.text) == (digest(PICTURE),)
+
+
+@pytest.mark.parametrize("length", [ATTACHED_FROM, ATTACHED_FROM + 1])
+def test_long_texts_that_differ_have_keys_that_differ(length: int) -> None:
+    asked = [
+        replace(ASK, messages=(Message("user", "a" * length + end), SPEAKS))
+        for end in "bc"
+    ]
+
+    assert key(asked[0]) != key(asked[1])
+
+
+def test_where_a_long_text_stands_is_part_of_the_key() -> None:
+    there = [(PICTURE, ""), ("", PICTURE), (PICTURE, PICTURE)]
+    keys = {
+        key(replace(ASK, messages=tuple(Message("user", text) for text in texts)))
+        for texts in there
+    }
+
+    assert len(keys) == 3
+
+
+def test_a_request_that_looks_like_a_folded_one_has_a_key_of_its_own() -> None:
+    real = identify("p", "u", replace(ASK, messages=(Message("user", PICTURE),)))
+    forged = replace(ASK, messages=(Message("user", ""),))
+
+    assert key(forged) != real.key
+    assert (
+        key(replace(forged, settings={"attachments": [[["x"], digest(PICTURE)]]}))
+        != real.key
+    )
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", '{"attachments": 1}', "[" * 10_000])
+def test_a_text_that_is_no_identity_names_no_attachment(text: str) -> None:
+    assert attached_digests(text) == ()

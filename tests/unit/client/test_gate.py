@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
+from dspex.client.channel import ConsumerGoneError
 from dspex.client.gate import (
     Gate,
     GatePolicy,
@@ -144,6 +145,7 @@ FAILURES = (
     errors.LMTimeoutError("x"),
     errors.LMServerError("x", status=503),
     errors.LMResponseError("x"),
+    errors.LMStreamError("x"),
 )
 NEUTRALS = (
     errors.LMServerError("x", status=409),
@@ -153,7 +155,10 @@ NEUTRALS = (
     errors.LMInvalidRequestError("x"),
     errors.ContextWindowExceededError("x"),
     errors.LMCancelledError("x"),
+    ConsumerGoneError("x"),
     errors.CircuitOpenError("x"),
+    errors.QueueFullError("x"),
+    errors.BudgetExceededError("x"),
 )
 
 

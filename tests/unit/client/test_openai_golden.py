@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.client.openai_golden_cases import (
+from tests.unit.client.openai_golden import (
     built,
     cases,
     expected_of,

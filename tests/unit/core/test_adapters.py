@@ -26,7 +26,7 @@ DEMO = {"country": "Peru", "capital": "Lima"}
 
 
 def contents(messages: Any) -> list[tuple[str, str]]:
-    return [(message.role, message.content) for message in messages]
+    return [(message.role, message.text) for message in messages]
 
 
 class Ticket(enum.Enum):
@@ -144,7 +144,7 @@ class TestChat:
         assert [message.role for message in messages] == [
             *("system", "user", "assistant", "user")
         ]
-        system = messages[0].content
+        system = messages[0].text
         assert system.endswith(
             "[[ ## country ## ]]\n{country}\n\n[[ ## capital ## ]]\n{capital}\n\n"
             "[[ ## completed ## ]]\n\nTask: Name the capital."
@@ -240,8 +240,8 @@ class TestChat:
     def test_no_inputs_still_asks(self) -> None:
         messages = ChatAdapter().format(make_signature("-> joke"), [{"joke": "ha"}], {})
 
-        assert messages[-1].content.startswith("Answer with `[[ ## joke ## ]]`")
-        assert messages[2].content.startswith("[[ ## joke ## ]]\nha")
+        assert messages[-1].text.startswith("Answer with `[[ ## joke ## ]]`")
+        assert messages[2].text.startswith("[[ ## joke ## ]]\nha")
 
     def test_it_wants_no_settings(self) -> None:
         assert ChatAdapter().settings(QA) == {}
@@ -284,7 +284,7 @@ class TestLine:
 
         messages = LineAdapter().format(signature, [], {"word": "joy"})
 
-        assert messages[0].content == (
+        assert messages[0].text == (
             "One.\nTwo.\nThree.\nAbout Feeling: one of: good; bad."
         )
 
@@ -368,7 +368,7 @@ class TestLine:
         alike = make_signature("a_b -> aB")
 
         def question(signature: type[Signature], **row: str) -> str:
-            return LineAdapter().format(signature, [], row)[-1].content
+            return LineAdapter().format(signature, [], row)[-1].text
 
         assert question(named, country="Peru") == "Country: Peru\nChief city:"
         assert question(same, country="Peru") == "Country: Peru\nCapital:"
@@ -379,7 +379,7 @@ class TestLine:
             row = {"country": "Peru", "capital": answer}
             demo = LineAdapter().format(CAPITAL, [row], {"country": "Chile"})[2]
 
-            assert LineAdapter().parse(CAPITAL, demo.content) == {"capital": answer}
+            assert LineAdapter().parse(CAPITAL, demo.text) == {"capital": answer}
 
 
 class TestChoice:

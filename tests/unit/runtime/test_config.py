@@ -9,7 +9,9 @@ import pytest
 from dspex.core.errors import ConfigurationError
 from dspex.runtime.config import Config
 
-NUMBERS = [field.name for field in fields(Config) if field.name != "home"]
+NUMBERS = [
+    field.name for field in fields(Config) if field.name not in {"home", "persist"}
+]
 
 
 @pytest.mark.parametrize("name", NUMBERS)

@@ -61,8 +61,11 @@ def test_key_is_in_no_name() -> None:
 
 
 def test_limit_of_the_place_wins_over_the_runtimes() -> None:
-    assert remote(max_in_flight=3).branch(Runtime()).max_in_flight == 3
-    assert remote().branch(Runtime()).max_in_flight == 256
+    def places(place: RemotePlace) -> int:
+        return place.branch(Runtime()).ledger.options.max_in_flight
+
+    assert places(remote(max_in_flight=3)) == 3
+    assert places(remote()) == 256
 
 
 @pytest.fixture

@@ -1,0 +1,201 @@
+"""A limit that a provider announces in its headers, mirrored here.
+
+Headers tell the past: replies come out of order, and what was sent meanwhile is not in
+them. So each is read as of the moment its request was sent, and what was sent after it
+is taken off. Between headers the mirror goes on by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dspex.client.providers.format import Allowance
+
+RESERVE = 0.04
+"""Share of a limit that is left alone: requests overtake each other on their way."""
+
+_TOLERANCE = 1e-9
+"""Relative error of sums of floats that must not cost a wait."""
+
+_SURE = 5
+"""Headers that must speak against a belief held for long before it is given up."""
+
+_CLOSE = 0.15
+"""How far a prediction may be off, as a share of the larger figure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When a request was sent, in time and in order."""
+
+    number: int
+    """How many were sent before it."""
+    at: float
+    """Monotonic seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """One header."""
+
+    moment: Moment
+    limit: int
+    remaining: int
+    reset_in: float
+
+    @property
+    def rate(self) -> float:
+        """How fast a bucket fills that says so."""
+        if self.reset_in <= 0:
+            return 0.0
+        return (self.limit - self.remaining) / self.reset_in
+
+
+class AnnouncedLimit:
+    """What is left of one limit, of requests or of tokens.
+
+    There are two kinds of limit, and headers do not say which. A *bucket* fills all
+    the time, and `reset_in` is how long until it is full: the fill rate is
+    `(limit - remaining) / reset_in`. A *window* is full again at one moment, and
+    `reset_in` is how long until then. Each new header fits one of the two better; the
+    mirror believes what most of the latest fitted. It takes a limit for a bucket
+    first, which is the slower belief while little is used.
+
+    A window whose end has come is not trusted to be full until a header says so; until
+    then it fills like a bucket of the same rate.
+    """
+
+    def __init__(self) -> None:
+        self._last: _Heard | None = None
+        self._votes = 0
+        self._bucket_rate = 0.0
+        self._longest_reset = 0.0
+        self._window_ends = 0.0
+        # What is left at the time `_at`, from which on it fills by `_rate`.
+        self._level = 0.0
+        self._at = 0.0
+        self._rate = 0.0
+
+    @property
+    def limit(self) -> int | None:
+        """How many there are in all; `None` while no header has told."""
+        return None if self._last is None else self._last.limit
+
+    @property
+    def rate(self) -> float | None:
+        """How many come back in a second; `None` while no header has told."""
+        return self._rate or None
+
+    def left(self, now: float) -> float:
+        """How many are left, by the mirror; below 0 when too many were sent."""
+        limit = self.limit or 0
+        return min(float(limit), self._level + self._rate * max(0.0, now - self._at))
+
+    def hear(
+        self, told: Allowance, sent: Moment, sent_after: float, now: float
+    ) -> None:
+        """Take a header in.
+
+        Args:
+            told: What it says. One that says nothing of use (no figures, or Azure's -1
+                and 0) is ignored, and so is one older than the latest.
+            sent: When its request was sent.
+            sent_after: What was sent after it, of requests or tokens.
+            now: When it came.
+        """
+        heard = _read(told, sent)
+        if heard is None:
+            return
+        last = self._last
+        if last is not None and last.limit == heard.limit:
+            if sent.number < last.moment.number:
+                return
+            self._vote(last, heard)
+        else:
+            self._votes, self._bucket_rate, self._longest_reset = 0, heard.rate, 0.0
+        self._last = heard
+        self._learn_rates(heard)
+        is_window = self._votes > 0
+        window_is_on = sent.at + heard.reset_in > now
+        if is_window and window_is_on:
+            self._hear_window(heard, sent_after, now)
+        else:
+            self._rate = self._window_rate if is_window else self._bucket_rate
+            fill = self._rate * (now - sent.at)
+            self._level = heard.remaining - sent_after + fill
+            self._at = now
+
+    def wait(self, cost: float, now: float) -> float:
+        """Seconds until `cost` may be taken; 0 is now.
+
+        What costs more than the whole limit waits until all of it is there.
+        """
+        if self._last is None or self._rate <= 0:
+            return 0.0
+        limit = self._last.limit
+        needed = min(cost + int(RESERVE * limit), limit)
+        missing = needed - self.left(now)
+        if missing <= _TOLERANCE * limit:
+            return 0.0
+        return max(0.0, self._at - now) + missing / self._rate
+
+    def take(self, cost: float, now: float) -> None:
+        """Take it."""
+        self._level = self.left(now) - cost
+        self._at = max(self._at, now)
+
+    def give_back(self, cost: float, sent: Moment) -> None:
+        """Undo `take`, unless a header that came since has told of it already."""
+        if self._last is None or self._last.moment.number < sent.number:
+            self._level += cost
+
+    @property
+    def _window_rate(self) -> float:
+        if self._last is None or self._longest_reset <= 0:
+            return 0.0
+        return self._last.limit / self._longest_reset
+
+    def _learn_rates(self, heard: _Heard) -> None:
+        self._longest_reset = max(self._longest_reset, heard.reset_in)
+        if heard.rate > 0:
+            # The more is used, the less the rounding of the header's time matters.
+            weight = (heard.limit - heard.remaining) / heard.limit
+            weight = weight if self._bucket_rate > 0 else 1.0
+            self._bucket_rate += weight * (heard.rate - self._bucket_rate)
+
+    def _hear_window(self, heard: _Heard, sent_after: float, now: float) -> None:
+        # The header was written before `now`, so its end is no later than this; the
+        # quickest reply of the window knows best.
+        latest_end = now + heard.reset_in
+        if now >= self._window_ends:
+            self._window_ends = latest_end
+        self._window_ends = min(self._window_ends, latest_end)
+        self._rate = self._window_rate
+        # What this window refuses is not taken from the next.
+        self._level = max(0.0, heard.remaining - sent_after)
+        self._at = self._window_ends
+
+    def _vote(self, before: _Heard, heard: _Heard) -> None:
+        """Let a header speak for a bucket or a window, where they differ."""
+        if before.rate <= 0:
+            return
+        as_bucket = (heard.limit - heard.remaining) / before.rate
+        as_window = before.reset_in - (heard.moment.at - before.moment.at)
+        fits_bucket = _is_close(as_bucket, heard.reset_in)
+        fits_window = _is_close(as_window, heard.reset_in)
+        if fits_bucket != fits_window:
+            vote = 1 if fits_window else -1
+            self._votes = max(-_SURE, min(_SURE, self._votes + vote))
+
+
+def _read(told: Allowance, sent: Moment) -> _Heard | None:
+    limit, remaining, reset_in = told.limit, told.remaining, told.reset_in
+    if limit is None or remaining is None or limit <= 0 or remaining < 0:
+        return None
+    if reset_in is None or not 0 <= reset_in < float("inf"):
+        return None
+    return _Heard(sent, limit, min(remaining, limit), reset_in)
+
+
+def _is_close(predicted: float, told: float) -> bool:
+    return abs(predicted - told) <= _CLOSE * max(abs(predicted), told)

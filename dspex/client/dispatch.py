@@ -1,0 +1,199 @@
+"""Who may go now: from the queue to the wire, past breaker, limits and budgets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from dspex.client.budget import Held, reserve_all
+from dspex.client.desk import Desk
+from dspex.client.gate import GateState, Permit, Refused, Verdict
+from dspex.client.ledger import Lane, OpenAttempt, OpenCall
+from dspex.client.messages import LookAgain
+from dspex.client.providers.endpoint import Endpoint
+from dspex.client.wire import Send
+from dspex.core.errors import BudgetExceededError, CircuitOpenError
+
+UNPROVEN = 4
+"""Requests out at a time until the provider has taken the key once: a wrong one costs
+a handful of requests and not one for each call."""
+
+
+class Dispatcher:
+    """Sends what may be sent, and asks to be reminded of the rest.
+
+    Args:
+        desk: The calls.
+        endpoint: Where they go; a local server's address comes from the ledger.
+        has_key: Whether a key is sent, which the provider may refuse.
+    """
+
+    def __init__(self, desk: Desk, endpoint: Endpoint, *, has_key: bool) -> None:
+        self._desk = desk
+        self._ledger = desk.ledger
+        self._outside = desk.outside
+        self._endpoint = endpoint
+        self._has_key = has_key
+
+    def pump(self) -> None:
+        """Send what may be sent."""
+        ledger = self._ledger
+        if ledger.needs_server and ledger.server_address is None:
+            if ledger.calls:
+                self._outside.wake_server()
+            return
+        for lane in ledger.lanes_in_turn():
+            if lane.queue:
+                self._pump_lane(lane)
+
+    def look_again(self) -> None:
+        """Note that no timer will look at any lane."""
+        for lane in self._ledger.lanes.values():
+            lane.next_look = math.inf
+
+    def void_lost_permits(self) -> None:
+        """A probe whose client died before it sent it would hold its gate for ever."""
+        attempts = (
+            (entry.lane, entry.attempt) for entry in self._ledger.calls.values()
+        )
+        probed = {lane for lane, sent in attempts if sent and sent.permit.is_probe}
+        for lane in self._ledger.lanes.values():
+            half_open = lane.gate.state(self._outside.now()) is GateState.HALF_OPEN
+            if half_open and lane not in probed:
+                lane.gate.void_permits()
+
+    def check_idle(self) -> None:
+        """Let the local server sleep when nobody has called for a while."""
+        ledger = self._ledger
+        if ledger.calls or ledger.server_address is None:
+            return
+        quiet = self._outside.now() - ledger.last_activity
+        if quiet >= ledger.options.idle_after:
+            ledger.server_address = None
+            self._outside.rest_server()
+
+    def _pump_lane(self, lane: Lane) -> None:
+        # Calls whose budget has no room now; they let others go before them.
+        held: list[OpenCall] = []
+        while self._ledger.in_flight < self._places():
+            call_id = lane.queue.peek()
+            if call_id is None:
+                break
+            entry = self._ledger.calls[call_id]
+            request_id = self._outside.new_id()
+            permit = self._admitted(entry, request_id)
+            if permit is None:
+                break
+            lane.queue.pop()
+            if not self._is_affordable(entry, request_id, permit):
+                if entry.call.id in self._ledger.calls:
+                    held.append(entry)
+            elif not self._send(entry, request_id, permit):
+                self._ledger.requeue(entry)
+                break
+        for entry in reversed(held):
+            self._ledger.requeue(entry)
+
+    def _places(self) -> int:
+        ledger, most = self._ledger, self._ledger.options.max_in_flight
+        is_unproven = self._has_key and not ledger.proven
+        return min(most, UNPROVEN) if is_unproven else most
+
+    def _admitted(self, entry: OpenCall, request_id: str) -> Permit | None:
+        """Ask breaker and limits; without a permit, a timer or an outcome looks."""
+        lane, now = entry.lane, self._outside.now()
+        permit = lane.gate.admit(now)
+        if isinstance(permit, Refused):
+            self._wait_for_gate(lane, permit, now)
+            return None
+        wait = lane.limiter.admit(request_id, entry.tokens, now)
+        if wait is None:
+            return permit
+        lane.gate.record(permit, Verdict.NEUTRAL, now)
+        if wait.seconds < math.inf:
+            self._look_at(lane, now + wait.seconds, now)
+        return None
+
+    def _is_affordable(self, entry: OpenCall, request_id: str, permit: Permit) -> bool:
+        """Ask the call's budgets; one that is used up ends the call."""
+        try:
+            answer = reserve_all(
+                entry.call.budgets,
+                request_id,
+                tokens=entry.tokens,
+                dollars=entry.cost,
+                when_freed=self._outside.pump_soon,
+            )
+        except BudgetExceededError as error:
+            self._desk.give_back(entry, request_id, permit)
+            self._desk.finish(entry, error)
+            return False
+        if isinstance(answer, Held):
+            self._desk.give_back(entry, request_id, permit)
+            return False
+        return True
+
+    def _send(self, entry: OpenCall, request_id: str, permit: Permit) -> bool:
+        """Send one request; `False` when there is no wire now (it says when it is)."""
+        ledger, call = self._ledger, entry.call
+        ledger.numbers += 1
+        attempt = OpenAttempt(
+            request_id=request_id,
+            number=ledger.numbers,
+            permit=permit,
+            started=self._outside.now(),
+            configuration=ledger.configuration,
+        )
+        self._desk.opened(entry, attempt)
+        is_taken = self._outside.transmit(
+            Send(
+                request_id=request_id,
+                idempotency_key=entry.idempotency_key,
+                request=call.request,
+                endpoint=self._place(),
+                label=self._desk.label,
+                read_timeout=call.attempt_timeout,
+                channel=call.channel,
+                stale_key=entry.stale_key,
+            )
+        )
+        if not is_taken:
+            self._desk.not_written(entry)
+        return is_taken
+
+    def _place(self) -> Endpoint:
+        """The endpoint, at the address where a local server listens now."""
+        address = self._ledger.server_address
+        if address is None:
+            return self._endpoint
+        return replace(self._endpoint, base_url=f"{address}/v1")
+
+    def _wait_for_gate(self, lane: Lane, refused: Refused, now: float) -> None:
+        down_since = lane.gate.open_since
+        began = now if down_since is None else down_since
+        over_at = began + self._ledger.options.max_outage
+        if now >= over_at:
+            self._fail_lane(lane, refused.retry_in)
+            return
+        # With a probe on its way, its outcome is the next occasion to look, unless it
+        # takes so long that the outage is over before.
+        retry_at = now + refused.retry_in if refused.retry_in else over_at
+        self._look_at(lane, min(over_at, retry_at), now)
+
+    def _look_at(self, lane: Lane, moment: float, now: float) -> None:
+        if moment < lane.next_look:
+            lane.next_look = moment
+            self._outside.remind(moment - now, LookAgain())
+
+    def _fail_lane(self, lane: Lane, retry_in: float) -> None:
+        cause, label = lane.last_error, self._desk.label
+        patience = self._ledger.options.max_outage
+        while (call_id := lane.queue.peek()) is not None:
+            error = CircuitOpenError(
+                f"{label} has been down for more than {patience:g} s; the last error "
+                f"was: {cause}. It is looked at again in {retry_in:.1f} s; call later.",
+                model=label,
+                retry_in=retry_in,
+            )
+            error.__cause__ = cause
+            self._desk.finish(self._ledger.calls[call_id], error)

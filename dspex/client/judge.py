@@ -1,0 +1,232 @@
+"""What follows from the end of a request: an answer, another attempt, or an error.
+
+This is the one retry loop of dspex. Nothing above or below it sends a request again,
+except that the transport writes once more what a stale connection swallowed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dspex.client import retry
+from dspex.client.call import Fate
+from dspex.client.desk import Desk
+from dspex.client.gate import Verdict, verdict_of
+from dspex.client.ledger import Lane, OpenAttempt, OpenCall, Refusal
+from dspex.client.retry import RetryPolicy
+from dspex.client.wire import Sent, Standing
+from dspex.core.errors import (
+    LMAuthError,
+    LMBillingError,
+    LMCancelledError,
+    LMConnectionError,
+    LMError,
+    LMRateLimitError,
+    LMStreamError,
+    LMTimeoutError,
+)
+from dspex.core.lm import Reply, Usage
+
+MAX_RESTARTS = 20
+"""How often one call may be lost to our own restarts before it fails."""
+MAX_THROTTLED = 20
+"""How often one call may be put off by a rate limit before that counts as failure."""
+RESTART_PAUSE = 0.2
+"""Seconds before a call is sent again to a local server that just broke off."""
+REFUSED_FOR = 10.0
+"""Seconds for which a refused key or account refuses the calls that come after."""
+
+_NOT_BILLED = Usage()
+
+
+class Judge:
+    """Books what the wire reports and decides what comes next.
+
+    Args:
+        desk: The calls.
+        has_fresh_keys: Whether a refused key may be replaced by asking for another.
+    """
+
+    def __init__(self, desk: Desk, *, has_fresh_keys: bool = False) -> None:
+        self._desk = desk
+        self._ledger = desk.ledger
+        self._outside = desk.outside
+        self._has_fresh_keys = has_fresh_keys
+
+    def book(self, sent: Sent) -> None:
+        """Take an outcome from the wire, which keeps it until then."""
+        call_id = self._ledger.by_attempt.get(sent.request_id)
+        if call_id is not None:
+            entry = self._ledger.calls[call_id]
+            if sent.facts.limits is not None:
+                now = self._outside.now()
+                entry.lane.limiter.learn(sent.request_id, sent.facts.limits, now)
+            self._judge(entry, sent)
+        self._outside.taken(sent.request_id)
+
+    def reconcile(self, standing: Standing) -> None:
+        """What we think is out and the wire does not have was lost with an old wire."""
+        for call_id in tuple(self._ledger.by_attempt.values()):
+            entry = self._ledger.calls[call_id]
+            attempt = entry.attempt
+            if attempt is None or attempt.number > standing.up_to:
+                continue
+            if attempt.request_id not in standing.open:
+                self._lost(entry)
+
+    def refuse(self, lane: Lane, entry: OpenCall) -> bool:
+        """End a new call at once while the account is known to be refused."""
+        refusal = lane.refusal
+        if refusal is None:
+            return False
+        if self._outside.now() >= refusal.until:
+            lane.refusal = None
+            return False
+        self._desk.finish(entry, refusal.error)
+        return True
+
+    def _judge(self, entry: OpenCall, sent: Sent) -> None:
+        outcome = sent.outcome
+        if isinstance(outcome, Reply):
+            self._ledger.proven = True
+            self._desk.returned(
+                entry,
+                Fate.ANSWERED,
+                Verdict.SUCCESS,
+                usage=outcome.usage,
+                sends=sent.facts.sends,
+            )
+            self._desk.finish(entry, outcome, latency=sent.facts.latency)
+        elif self._broken_by_server(outcome):
+            self._lost(entry)
+        else:
+            self._failed(entry, _as_told(entry, outcome), sent)
+
+    def _failed(self, entry: OpenCall, error: LMError, sent: Sent) -> None:
+        verdict = verdict_of(error)
+        attempt = self._desk.returned(
+            entry,
+            Fate.FAILED,
+            verdict,
+            usage=_billed(error),
+            error=error,
+            sends=sent.facts.sends,
+        )
+        if verdict is Verdict.FAILURE:
+            entry.lane.last_error = error
+        match error:
+            case LMCancelledError() | LMStreamError():
+                # Those who share the call have read nothing, and ask for themselves.
+                self._desk.abandon(entry, error)
+            case LMAuthError() if self._may_have_another_key(entry, sent):
+                entry.stale_key = sent.facts.key_number
+                self._ledger.requeue(entry)
+            case LMAuthError() | LMBillingError():
+                self._account_refused(entry, error)
+            case _:
+                self._ledger.proven |= error.status is not None
+                self._decide(entry, error, attempt, verdict)
+
+    def _decide(
+        self, entry: OpenCall, error: LMError, attempt: OpenAttempt, verdict: Verdict
+    ) -> None:
+        is_failed_probe = attempt.permit.is_probe and verdict is Verdict.FAILURE
+        if is_failed_probe and error.retryable:
+            # Sent to see whether the provider is back; that is not its fault.
+            self._ledger.requeue(entry)
+            return
+        made, policy = self._charge(entry, error)
+        now = self._outside.now()
+        decision = retry.decide(
+            error,
+            made,
+            policy,
+            now=now,
+            deadline=entry.call.deadline,
+            jitter=self._outside.jitter(),
+        )
+        match decision:
+            case retry.GiveUp():
+                self._desk.finish(entry, decision.error)
+            case retry.RetryIn():
+                if self._may_retry(entry, error, now):
+                    self._desk.back_off(entry, decision.seconds)
+                else:
+                    self._desk.finish(entry, error)
+
+    def _charge(self, entry: OpenCall, error: LMError) -> tuple[int, RetryPolicy]:
+        """Count a failed attempt; how many there were of its kind, and how many may be.
+
+        To be put off by a rate limit is no failure: with a thousand calls and a limit
+        nobody announced, some are put off more than once. Who wants no second attempt
+        gets none.
+        """
+        policy = entry.call.retries
+        if isinstance(error, LMRateLimitError) and policy.retries:
+            entry.throttled += 1
+            most = max(policy.retries, MAX_THROTTLED)
+            return entry.throttled, replace(policy, retries=most)
+        entry.charged += 1
+        return entry.charged, policy
+
+    def _may_retry(self, entry: OpenCall, error: LMError, now: float) -> bool:
+        # The limiter sees to it that calls which were put off do not come too fast.
+        if isinstance(error, LMRateLimitError):
+            return True
+        if not entry.lane.retry_budget.may_retry(now):
+            return False
+        entry.lane.retry_budget.retried(now)
+        return True
+
+    def _account_refused(self, entry: OpenCall, error: LMError) -> None:
+        """Nobody else need ask: end all that waits for the same account and model."""
+        lane = entry.lane
+        self._ledger.proven = False
+        lane.refusal = Refusal(error, self._outside.now() + REFUSED_FOR)
+        self._desk.finish(entry, error)
+        while (call_id := lane.queue.peek()) is not None:
+            self._desk.finish(self._ledger.calls[call_id], error)
+
+    def _may_have_another_key(self, entry: OpenCall, sent: Sent) -> bool:
+        return (
+            self._has_fresh_keys and entry.stale_key == 0 and sent.facts.key_number > 0
+        )
+
+    def _lost(self, entry: OpenCall) -> None:
+        """A request was lost to a restart of ours: send again, charged to nobody."""
+        self._desk.returned(entry, Fate.RESTARTED, Verdict.NEUTRAL)
+        channel, label = entry.call.channel, self._desk.label
+        entry.restarts += 1
+        if channel is not None and channel.began:
+            text = (
+                "the stream broke because a part of dspex was restarted; what came "
+                "until then is in `.text`. Ask again for the whole."
+            )
+            error: LMError = LMStreamError(text, text=channel.text, model=label)
+            self._desk.abandon(entry, error)
+        elif entry.restarts > MAX_RESTARTS:
+            text = (
+                f"the call was lost {entry.restarts} times to restarts of dspex's own "
+                "parts or of the local model server; see the log for why they restart."
+            )
+            self._desk.finish(entry, LMConnectionError(text, model=label))
+        elif self._ledger.needs_server:
+            self._desk.back_off(entry, RESTART_PAUSE)
+        else:
+            self._ledger.requeue(entry)
+
+    def _broken_by_server(self, outcome: LMError) -> bool:
+        return self._ledger.needs_server and isinstance(outcome, LMConnectionError)
+
+
+def _as_told(entry: OpenCall, error: LMError) -> LMError:
+    """An error, as it is after a part of the answer was read, if one was."""
+    channel = entry.call.channel
+    return error if channel is None else channel.as_told(error)
+
+
+def _billed(error: LMError) -> Usage | None:
+    """What a failed request cost; `None` when the provider may have billed it."""
+    unknown = isinstance(error, LMTimeoutError | LMConnectionError | LMStreamError)
+    is_refused = error.status is not None and not 200 <= error.status < 300
+    return None if unknown or not is_refused else _NOT_BILLED
