@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from dspex.client.providers.format import Allowance
 
 RESERVE = 0.04
-"""Share of a limit that is left alone: requests overtake each other on their way."""
+"""Share of a bucket, and one more, that is left alone: requests overtake each other on
+their way."""
 
 _TOLERANCE = 1e-9
 """Relative error of sums of floats that must not cost a wait."""
