@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -252,16 +251,16 @@ def test_leaving_closes_the_socket_of_a_server_that_says_no_goodbye(
 ) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(CERTIFICATE, HERE / "key.pem")
-    arrived = threading.Event()
+    arrived = asyncio.Event()
 
-    def serve(listener: socket.socket) -> None:
+    def serve(listener: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         connection, _ = listener.accept()
         connection.settimeout(PATIENT / 2)
         tls = context.wrap_socket(connection, server_side=True)
         tls.recv(65_536)
         if has_head:
             tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
-        arrived.set()
+        loop.call_soon_threadsafe(arrived.set)
         # From here on it speaks TCP only, and waits for its end.
         with socket.socket(fileno=tls.detach()) as plain:
             plain.settimeout(PATIENT / 2)
@@ -270,14 +269,24 @@ def test_leaving_closes_the_socket_of_a_server_that_says_no_goodbye(
                     pass
 
     async def leave(transport: Transport, server: Server) -> None:
+        loop = asyncio.get_running_loop()
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            serving = asyncio.create_task(asyncio.to_thread(serve, listener))
+            serving = asyncio.create_task(asyncio.to_thread(serve, listener, loop))
             url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
-            asking = asyncio.create_task(ask(transport, url))
-            await asyncio.to_thread(arrived.wait, PATIENT)
-            asking.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await asking
+            opening = transport.open(
+                HttpRequest(method="POST", url=url, body=b"{}"),
+                connect_timeout=PATIENT,
+                read_timeout=PATIENT,
+            )
+            if has_head:
+                async with opening:
+                    pass
+            else:
+                asking = asyncio.create_task(opening.__aenter__())
+                await arrived.wait()
+                asking.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await asking
             await serving
 
     run(make, leave)
