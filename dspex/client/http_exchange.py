@@ -96,7 +96,7 @@ class HttpExchange:
                 response = HttpResponse(
                     status=incoming.status,
                     headers=incoming.headers,
-                    body=await incoming.read(),
+                    body=b"".join([part async for part in incoming.parts()]),
                 )
                 return wire_format.read(response, sender)
             reader = wire_format.reader(incoming.headers, sender)

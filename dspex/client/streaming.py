@@ -5,7 +5,8 @@ It runs on the wire's event loop. It opens no socket, and sends nothing again.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from dspex.client.channel import Channel
 from dspex.client.providers.format import StreamReader
@@ -14,7 +15,7 @@ from dspex.core.lm import Reply
 
 
 async def read_stream(
-    parts: AsyncIterator[bytes], reader: StreamReader, channel: Channel
+    parts: AsyncGenerator[bytes, None], reader: StreamReader, channel: Channel
 ) -> Reply:
     """Hand on what comes, and put the reply together.
 
@@ -32,18 +33,16 @@ async def read_stream(
         LMError: It broke before the first chunk; it may be sent again.
     """
     try:
-        attempt = channel.begin_attempt()
-        async for data in parts:
-            for chunk in reader.feed(data):
-                # One that says nothing must not keep a request from being sent again.
-                if chunk.text or chunk.reasoning:
-                    await channel.put(chunk, attempt)
-        return reader.finish()
+        async with aclosing(parts):
+            attempt = channel.begin_attempt()
+            async for data in parts:
+                for chunk in reader.feed(data):
+                    # What says nothing must not keep a request from being sent again.
+                    if chunk.text or chunk.reasoning:
+                        await channel.put(chunk, attempt)
+            return reader.finish()
     except LMError as error:
         told = channel.as_told(error)
         if told is error:
             raise
         raise told from error
-    finally:
-        if isinstance(parts, AsyncGenerator):
-            await parts.aclose()

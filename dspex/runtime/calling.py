@@ -49,11 +49,14 @@ def fetch(
     if found is not None:
         return found
     try:
-        return client().complete(call)
+        reply = client().complete(call)
     except BaseException:
         # Without an outcome that the client has told, the next in line leads.
         cache.leave(call.id, caller)
         raise
+    # The client has told it too; but that was lost if the cache was restarting.
+    cache.leave(call.id, caller, reply)
+    return reply
 
 
 async def afetch(
@@ -76,10 +79,12 @@ async def afetch(
     if found is not None:
         return found
     try:
-        return await (await client()).acomplete(call)
+        reply = await (await client()).acomplete(call)
     except BaseException:
         cache.leave(call.id, caller)
         raise
+    cache.leave(call.id, caller, reply)
+    return reply
 
 
 @contextmanager

@@ -36,8 +36,8 @@ class Embedder:
             that takes a list of texts and returns a vector for each; it may be `async`.
         batch_size: Texts in a request; 200 by default.
         caching: Whether texts are looked up and kept.
-        name: For a function, what its vectors are kept under. Change it when the
-            function changes.
+        name: For a function, what its vectors are kept under, beside its code. Change
+            it when what the function calls changes.
         options: What else `LM` takes (`api_base`, `budget`, `timeout`, ...), and
             settings that are sent, such as `dimensions`.
 
@@ -144,12 +144,11 @@ class Embedder:
                     f"inputs[{at}] is {type(text).__name__!r}; only texts are embedded."
                     " Pass a text, or a list of texts."
                 )
-        asked = {text: self._model.vector_identity(text, settings) for text in texts}
+        known = {text: self._model.vector_identity(text, settings) for text in texts}
         cache = current_runtime().cache if self.caching else None
         # What comes in a rehearsal are placeholders.
-        return texts, Shelf(
-            cache, asked, self._model.model, may_keep=not is_rehearsal()
-        )
+        may_keep = not is_rehearsal()
+        return texts, Shelf(cache, known, self._model.model, may_keep=may_keep)
 
     def _batches(self, texts: Sequence[str]) -> Iterator[Sequence[str]]:
         for start in range(0, len(texts), self.batch_size):

@@ -13,6 +13,7 @@ from typing import Any
 
 from dspex.cache.key import Identity
 from dspex.client.call import Call
+from dspex.client.channel import Channel
 from dspex.client.returned import vectors_from
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
@@ -45,8 +46,9 @@ class VectorModel(LM):
         runtime: Runtime,
         messages: Sequence[Message],
         settings: Mapping[str, Any],
+        channel: Channel | None = None,
     ) -> tuple[Call, Identity | None]:
-        call, identity = super()._call(runtime, messages, settings)
+        call, identity = super()._call(runtime, messages, settings, channel)
         return replace(call, tags={**call.tags, EMBEDS: True}), identity
 
 

@@ -11,11 +11,13 @@ from dspex.core.errors import (
     ConfigurationError,
     LMCancelledError,
     LMError,
+    LMStreamError,
 )
 from dspex.core.lm import Reply
 
-_NEVER = (LMCancelledError, BudgetExceededError)
-"""The caller is gone, or has said what it may cost: another model changes neither."""
+_NEVER = (LMCancelledError, BudgetExceededError, LMStreamError)
+"""The caller is gone, has said what it may cost, or has read a part of the answer:
+another model changes none of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

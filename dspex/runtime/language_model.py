@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from dspex.cache.key import Identity, identify
 from dspex.client.budget import Budget, active_budgets
 from dspex.client.call import Call
+from dspex.client.channel import Channel
 from dspex.client.client import Client
 from dspex.client.fair_queue import Priority
 from dspex.client.limits import LimitPolicy
@@ -31,6 +32,7 @@ from dspex.runtime.fallback import Fallbacks, chained, leads_on
 from dspex.runtime.history import Exchanged, History
 from dspex.runtime.places import Place, Reach, find_place
 from dspex.runtime.runtime import Runtime, current_runtime
+from dspex.runtime.stream import AsyncStream, Stream
 from supervisors import current_scope
 
 _REASONING = re.compile(r"(^|/)(o[1-9]|gpt-5)([-.:]|$)")
@@ -190,39 +192,92 @@ class LM:
         """The same for coroutines, on the caller's loop; cancelled, it withdraws."""
         return list((await self.acomplete(_turns(prompt, messages), settings)).texts)
 
+    def stream(
+        self,
+        prompt: str | None = None,
+        *,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        patience: float = defaults.STREAM_PATIENCE,
+        **settings: Any,
+    ) -> Stream:
+        """Answer a prompt or a chat in pieces: `for chunk in lm.stream("...")`.
+
+        Args:
+            prompt: The question, or `messages` instead.
+            messages: The chat, oldest turn first.
+            patience: Seconds in which nothing may be read while the queue is full.
+            settings: Settings of this call.
+        """
+        turns = _turns(prompt, messages)
+
+        def answer(channel: Channel) -> Reply:
+            return self.complete(turns, settings, channel=channel)
+
+        return Stream(answer, patience=patience)
+
+    def astream(
+        self,
+        prompt: str | None = None,
+        *,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        patience: float = defaults.STREAM_PATIENCE,
+        **settings: Any,
+    ) -> AsyncStream:
+        """The same for coroutines: `async for chunk in lm.astream("...")`."""
+        turns = _turns(prompt, messages)
+
+        def answer(channel: Channel) -> Awaitable[Reply]:
+            return self.acomplete(turns, settings, channel=channel)
+
+        return AsyncStream(answer, patience=patience)
+
     def complete(
-        self, messages: Sequence[Message], settings: Mapping[str, Any] | None = None
+        self,
+        messages: Sequence[Message],
+        settings: Mapping[str, Any] | None = None,
+        *,
+        channel: Channel | None = None,
     ) -> Reply:
-        """Answer a chat; see `LanguageModel.complete`."""
+        """Answer a chat; see `LanguageModel.complete`.
+
+        Args:
+            messages: The chat, oldest turn first.
+            settings: Settings of this call; they win over the model's own.
+            channel: Where the pieces of a streamed answer go; `None` for a whole one.
+        """
         errors: list[LMError] = []
         for model in (self, *self._fallbacks.models):
             try:
-                reply = model.ask(messages, settings or {})
+                reply = model.ask(messages, settings or {}, channel)
             except LMError as error:
                 errors.append(error)
                 if not leads_on(error):
                     raise
                 continue
             is_last = model is self._last_model
-            if is_last or not self._fallbacks.turns_down(reply):
+            if is_last or _begun(channel) or not self._fallbacks.turns_down(reply):
                 return self._remembered(messages, settings or {}, reply)
         raise chained(errors)
 
     async def acomplete(
-        self, messages: Sequence[Message], settings: Mapping[str, Any] | None = None
+        self,
+        messages: Sequence[Message],
+        settings: Mapping[str, Any] | None = None,
+        *,
+        channel: Channel | None = None,
     ) -> Reply:
         """The same for coroutines, on the caller's loop; cancelled, it withdraws."""
         errors: list[LMError] = []
         for model in (self, *self._fallbacks.models):
             try:
-                reply = await model.aask(messages, settings or {})
+                reply = await model.aask(messages, settings or {}, channel)
             except LMError as error:
                 errors.append(error)
                 if not leads_on(error):
                     raise
                 continue
             is_last = model is self._last_model
-            if is_last or not self._fallbacks.turns_down(reply):
+            if is_last or _begun(channel) or not self._fallbacks.turns_down(reply):
                 return self._remembered(messages, settings or {}, reply)
         raise chained(errors)
 
@@ -259,20 +314,28 @@ class LM:
 
     # One call of this model alone.
 
-    def ask(self, messages: Sequence[Message], settings: Mapping[str, Any]) -> Reply:
+    def ask(
+        self,
+        messages: Sequence[Message],
+        settings: Mapping[str, Any],
+        channel: Channel | None = None,
+    ) -> Reply:
         """Answer a chat with this model and no other; nothing goes into the history."""
         with named(self.model):
             runtime = current_runtime()
-            call, identity = self._call(runtime, messages, settings)
+            call, identity = self._call(runtime, messages, settings, channel)
             return fetch(runtime, call, identity, lambda: self._client(runtime))
 
     async def aask(
-        self, messages: Sequence[Message], settings: Mapping[str, Any]
+        self,
+        messages: Sequence[Message],
+        settings: Mapping[str, Any],
+        channel: Channel | None = None,
     ) -> Reply:
         """The same for coroutines."""
         with named(self.model):
             runtime = current_runtime()
-            call, identity = self._call(runtime, messages, settings)
+            call, identity = self._call(runtime, messages, settings, channel)
             return await afetch(runtime, call, identity, lambda: self._aclient(runtime))
 
     def _find_place(self, reach: Reach) -> Place:
@@ -284,6 +347,7 @@ class LM:
         runtime: Runtime,
         messages: Sequence[Message],
         settings: Mapping[str, Any],
+        channel: Channel | None,
     ) -> tuple[Call, Identity | None]:
         """The call, and what it is to the cache if it may be cached."""
         wanted = _merged(self._place.settings, self.settings, settings)
@@ -308,6 +372,7 @@ class LM:
             priority=self._priority or _usual_priority(in_run=in_run),
             share=str(tags.get("run", "")),
             budgets=active_budgets(self._budget),
+            channel=channel,
             price=price_of(self._place.provider, request.model, runtime.config.prices),
             tags=tags,
         )
@@ -368,6 +433,11 @@ def _turns(
     if prompt is not None:
         return (Message("user", prompt),)
     return messages_of(messages or ())
+
+
+def _begun(channel: Channel | None) -> bool:
+    """Whether a part of an answer was read, so that no other answer may follow it."""
+    return channel is not None and channel.began
 
 
 def _limits(

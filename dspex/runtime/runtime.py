@@ -13,11 +13,13 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 from dspex.cache.cache import Cache
 from dspex.client.client import Client
-from dspex.client.transport import HttpcoreTransport, Transport
+from dspex.client.proxies import Proxies
+from dspex.client.transport import Transport, make_transport
 from dspex.core import defaults
 from dspex.core.errors import RuntimeClosedError
 from dspex.runtime import tree
@@ -65,7 +67,8 @@ class Runtime:
     Args:
         config: What can be set.
         clock: The tree's time; wound by hand in tests.
-        make_transport: Makes the HTTP transport of each provider branch.
+        make_transport: Makes the HTTP transport of each provider branch; `None` is
+            dspex's own, with the configuration's proxies.
     """
 
     def __init__(
@@ -73,7 +76,7 @@ class Runtime:
         config: Config | None = None,
         *,
         clock: Clock = SYSTEM_CLOCK,
-        make_transport: Callable[[], Transport] = HttpcoreTransport,
+        make_transport: Callable[[], Transport] | None = None,
     ) -> None:
         self.config = config or Config()
         self.clock = clock
@@ -211,7 +214,10 @@ class Runtime:
     @property
     def make_transport(self) -> Callable[[], Transport]:
         """Makes the HTTP transport of a provider branch."""
-        return self._make_transport
+        if self._make_transport is not None:
+            return self._make_transport
+        proxies = self.config.proxies or Proxies.from_environment(os.environ)
+        return partial(make_transport, proxies=proxies)
 
     def _revive(self, branch_id: str, make_branch: Callable[[], Branch]) -> None:
         """Wait for a client that is being restarted.

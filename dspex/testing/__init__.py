@@ -1,7 +1,16 @@
 """Tools for testing programs that call language models; public and documented."""
 
 from dspex.testing._bill import Billed
-from dspex.testing.answers import Answer, answers_by_input, chat_answer, inputs_of
+from dspex.testing._embeddings import vector_of
+from dspex.testing._rules import Step
+from dspex.testing.answers import (
+    Answer,
+    FullAnswer,
+    ToolCallAnswer,
+    answers_by_input,
+    chat_answer,
+    inputs_of,
+)
 from dspex.testing.faults import (
     BAD_JSON,
     EMPTY_CHOICES,
@@ -11,18 +20,28 @@ from dspex.testing.faults import (
     RATE_LIMITED,
     SERVER_ERROR,
     WRONG_KEY,
+    Chunked,
     CloseBeforeAnswer,
     Drip,
+    EndlessBody,
     Fault,
     GzipBomb,
+    Gzipped,
     HalfBody,
     Hang,
     HugeBody,
     RawBody,
+    Redirect,
     Reset,
     Status,
+    StreamCut,
+    StreamError,
+    StreamStall,
+    StreamUnfinished,
 )
+from dspex.testing.latency import Jitter, Latency, LogNormal, SlowTail, Steady
 from dspex.testing.provider import FakeProvider
+from dspex.testing.rate_limit import RateLimit
 
 __all__ = [
     "BAD_JSON",
@@ -35,18 +54,36 @@ __all__ = [
     "WRONG_KEY",
     "Answer",
     "Billed",
+    "Chunked",
     "CloseBeforeAnswer",
     "Drip",
+    "EndlessBody",
     "FakeProvider",
     "Fault",
+    "FullAnswer",
     "GzipBomb",
+    "Gzipped",
     "HalfBody",
     "Hang",
     "HugeBody",
+    "Jitter",
+    "Latency",
+    "LogNormal",
+    "RateLimit",
     "RawBody",
+    "Redirect",
     "Reset",
+    "SlowTail",
     "Status",
+    "Steady",
+    "Step",
+    "StreamCut",
+    "StreamError",
+    "StreamStall",
+    "StreamUnfinished",
+    "ToolCallAnswer",
     "answers_by_input",
     "chat_answer",
     "inputs_of",
+    "vector_of",
 ]

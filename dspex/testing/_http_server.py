@@ -135,9 +135,27 @@ def response(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
     return response_head(status, headers, len(body)) + body
 
 
-def response_head(status: int, headers: Mapping[str, str], size: int) -> bytes:
-    """Put a response's head into bytes, announcing a body of `size` bytes."""
-    lines = [f"HTTP/1.1 {status} {_phrase(status)}", f"Content-Length: {size}"]
+LAST_CHUNK = b"0\r\n\r\n"
+"""What ends a body that comes in chunks."""
+
+
+def chunk(data: bytes) -> bytes:
+    """Frame a piece of a body that comes in chunks."""
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def response_head(status: int, headers: Mapping[str, str], size: int | None) -> bytes:
+    """Put a response's head into bytes.
+
+    Args:
+        status: The HTTP status.
+        headers: All headers but the one that says where the body ends.
+        size: Bytes of the body; `None` announces chunks.
+    """
+    framing = (
+        "Transfer-Encoding: chunked" if size is None else f"Content-Length: {size}"
+    )
+    lines = [f"HTTP/1.1 {status} {_phrase(status)}", framing]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 

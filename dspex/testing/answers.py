@@ -8,10 +8,48 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-Answer = Callable[[Sequence[Mapping[str, Any]]], str | dict[str, Any]]
-"""From chat messages to the completion's text, or to a whole response body."""
+
+@dataclass(frozen=True, slots=True)
+class ToolCallAnswer:
+    """An answer that wants a tool called."""
+
+    name: str
+    """The tool."""
+    arguments: Mapping[str, Any] | str = field(default_factory=dict)
+    """What to call it with; a text is sent as it is, so it may be broken JSON."""
+    id: str | None = None
+    """The call's id; made from the request's number unless given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullAnswer:
+    """An answer of which more is said than its text."""
+
+    text: str = ""
+    """The completion's text."""
+    tool_calls: tuple[ToolCallAnswer, ...] = ()
+    """Tools it wants called."""
+    reasoning: str = ""
+    """What it thought before, for those who show that."""
+    finish_reason: str | None = None
+    """Why it ended, in OpenAI's words: "stop", "length", "content_filter",
+    "tool_calls". Unless given, the last of these when there are such calls, else the
+    first. Other APIs get their own word for it."""
+
+    @property
+    def ended_by(self) -> str:
+        """Why it ended, whether given or not."""
+        return self.finish_reason or ("tool_calls" if self.tool_calls else "stop")
+
+
+Answer = Callable[
+    [Sequence[Mapping[str, Any]]], str | dict[str, Any] | ToolCallAnswer | FullAnswer
+]
+"""From chat messages, as OpenAI writes them, to what the model says: a text, a tool
+call, a `FullAnswer`, or a whole response body that is sent as it is."""
 
 _MARKER = re.compile(r"^\[\[ ## (\w+) ## \]\]", re.MULTILINE)
 

@@ -1,6 +1,8 @@
 """Ways a provider can fail, as values for `FakeProvider.misbehave`.
 
-Nothing here acts: the provider reads these values and behaves accordingly.
+Nothing here acts: the provider reads these values and behaves accordingly. Those whose
+name starts with `Stream` are for requests that want their answer in pieces; a request
+that does not is answered as usual.
 """
 
 from __future__ import annotations
@@ -39,18 +41,33 @@ class Drip:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Answer with a status and OpenAI's error body instead of a completion."""
+    """Answer with a status and an error body instead of a completion.
+
+    The body has the form of the API that was asked.
+    """
 
     status: int
     """The HTTP status."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """More headers, such as `{"Retry-After": "2"}`."""
+    """More headers, such as `{"Retry-After": "2"}` or `{"x-should-retry": "false"}`."""
     message: str = "the fake provider was told to refuse this request"
     """The error's text."""
     kind: str = "fake_error"
     """The error's `type`."""
     code: str | None = None
     """The error's `code`, such as `insufficient_quota`."""
+
+
+RATE_LIMITED = Status(429, {"Retry-After": "1"}, code="rate_limit_exceeded")
+"""Too many requests; come back in one second."""
+WRONG_KEY = Status(401, message="wrong API key", code="invalid_api_key")
+"""The key is refused."""
+OUT_OF_QUOTA = Status(429, kind="insufficient_quota", code="insufficient_quota")
+"""The account is empty."""
+SERVER_ERROR = Status(500, message="something broke inside")
+"""The provider failed."""
+OVERLOADED = Status(503, message="no capacity left")
+"""The provider is overloaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +98,72 @@ class HugeBody:
     """Bytes of text."""
 
 
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Send the client elsewhere."""
+
+    to: str
+    """The address, whole or from the slash on."""
+    status: int = 307
+    """The HTTP status."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndlessBody:
+    """Answer, and never come to an end, as fast as the client reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gzipped:
+    """Answer as usual, packed with gzip. No failure, but not everybody does it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunked:
+    """Answer as usual, in chunks and without `Content-Length`. No failure either."""
+
+    size: int = 16
+    """Bytes per chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamCut:
+    """Close the connection in the middle of a stream."""
+
+    after: int = 1
+    """Pieces of the completion that are sent before."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStall:
+    """Fall silent in the middle of a stream, until the client goes away."""
+
+    after: int = 1
+    """Pieces of the completion that are sent before."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamUnfinished:
+    """End a stream in good order, but too early."""
+
+    after: int | None = None
+    """Pieces of the completion that are sent before; `None` leaves out nothing but the
+    last event, the one that says that the answer is whole (such as `[DONE]`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamError:
+    """Send an error as an event in the middle of a stream, then end it."""
+
+    after: int = 1
+    """Pieces of the completion that are sent before."""
+    error: Status = OVERLOADED
+    """The error. Its status is in the event only; the response's own was 200."""
+
+
+StreamFault = StreamCut | StreamStall | StreamUnfinished | StreamError
+"""The faults for requests that want their answer in pieces."""
+
 Fault = (
     Hang
     | CloseBeforeAnswer
@@ -91,19 +174,14 @@ Fault = (
     | RawBody
     | GzipBomb
     | HugeBody
+    | EndlessBody
+    | Redirect
+    | Gzipped
+    | Chunked
+    | StreamFault
 )
 """Everything `FakeProvider.misbehave` accepts."""
 
-RATE_LIMITED = Status(429, {"Retry-After": "1"}, code="rate_limit_exceeded")
-"""Too many requests; come back in one second."""
-WRONG_KEY = Status(401, message="wrong API key", code="invalid_api_key")
-"""The key is refused."""
-OUT_OF_QUOTA = Status(429, kind="insufficient_quota", code="insufficient_quota")
-"""The account is empty."""
-SERVER_ERROR = Status(500, message="something broke inside")
-"""The provider failed."""
-OVERLOADED = Status(503, message="no capacity left")
-"""The provider is overloaded."""
 BAD_JSON = RawBody(b'{"choices": [{"message": {"content": "cut o')
 """A body that starts as JSON and does not end."""
 NOT_JSON = RawBody(b"<html><body>It works</body></html>", content_type="text/html")

@@ -10,36 +10,55 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Collection, Coroutine
+from functools import reduce
+from operator import add
 from typing import Any, Self, TypeVar
 
-from dspex.testing._bill import Billed
+from dspex.client.price import FREE, Price
+from dspex.core.lm import Usage
+from dspex.testing._bill import Bill, Billed
 from dspex.testing._http_server import Connection
-from dspex.testing._service import Rule, Service
+from dspex.testing._plan import Planner
+from dspex.testing._responses import Responder
+from dspex.testing._rules import On, Rule, Script, Step
+from dspex.testing._service import Service
 from dspex.testing.answers import Answer
 from dspex.testing.faults import Fault
+from dspex.testing.latency import Latency, latency_by_number
+from dspex.testing.rate_limit import RateLimit
 
 T = TypeVar("T")
-On = int | Collection[int] | Callable[[Billed], bool] | None
-"""Which requests: a number, several numbers, a predicate, or all of them."""
 
 _REPLY_WITHIN = 10.0
 """Seconds the server's own thread may take to do what a caller asked of it."""
 
 
 class FakeProvider:
-    """An OpenAI-compatible server for tests. Use it as a context manager.
+    """A server for tests that speaks the APIs of OpenAI, Anthropic and Gemini.
+
+    Chat and embeddings of OpenAI are under `base_url`, as is Anthropic's
+    `/messages`; Gemini's `/v1beta/models/...` is under `root_url`. All of them have
+    the same answers, faults, limits and bill. A token is a word.
 
     When to use it: for anything that depends on the wire, such as retries, deadlines,
     limits and restarts. When not: to test what a program does with an answer, where a
     `LanguageModel` of three lines is simpler and faster.
 
     Args:
-        answer: From the chat messages to the completion's text, or to a whole response
-            body. It runs on the server's thread, so it must be quick and thread-safe.
-        latency: Seconds of work per request, or a function from the request's number.
+        answer: From the chat messages, in OpenAI's words, to the completion's text, a
+            `ToolCallAnswer`, a `FullAnswer`, or a whole response body. It runs on the
+            server's thread, so it must be quick and thread-safe.
+        latency: Seconds of work per request, a `Latency` such as `SlowTail(...)`, or a
+            function from the request's number.
         slots: How many requests are worked on at once; the others wait in a queue.
             `None` works on all of them.
-        api_key: When given, requests without this bearer key are answered with 401.
+        api_key: When given, requests without this key are answered as a wrong key is.
+        seed: Seed of everything that is left to chance. The same request number has
+            the same fate with the same seed, whatever the order of threads.
+        limit: The rate limit callers are held to; `None` is none.
+        models: The models there are; others are not found. `None` has every model.
+        chunk_interval: Seconds between two events of a streamed answer.
+        price: What tokens cost, for the bill; nothing unless given.
 
     Attributes:
         base_url: What to pass as `api_base`; the same after `stop()` and `start()`.
@@ -58,16 +77,26 @@ class FakeProvider:
         self,
         *,
         answer: Answer | None = None,
-        latency: float | Callable[[int], float] = 0.0,
+        latency: float | Callable[[int], float] | Latency = 0.0,
         slots: int | None = None,
         api_key: str | None = None,
+        seed: int = 0,
+        limit: RateLimit | None = None,
+        models: Collection[str] | None = None,
+        chunk_interval: float = 0.0,
+        price: Price = FREE,
     ) -> None:
+        self._seed = seed
+        self._series = 0
         self._loop = asyncio.new_event_loop()
+        responder = Responder(answer=answer or (lambda _messages: "ok"), models=models)
         self._service = Service(
-            answer=answer or (lambda _messages: "ok"),
-            latency=latency if callable(latency) else lambda _number: latency,
+            bill=Bill(price),
+            planner=Planner(responder=responder, chunk_interval=chunk_interval),
+            latency=latency_by_number(latency, seed),
             slots=slots,
             api_key=api_key,
+            limit=limit,
             loop=self._loop,
         )
         self._connections: set[Connection] = set()
@@ -92,7 +121,12 @@ class FakeProvider:
     @property
     def base_url(self) -> str:
         """The root of the API, such as `http://127.0.0.1:41234/v1`."""
-        return f"http://127.0.0.1:{self._port}/v1"
+        return f"{self.root_url}/v1"
+
+    @property
+    def root_url(self) -> str:
+        """The server's address without a path."""
+        return f"http://127.0.0.1:{self._port}"
 
     @property
     def bill(self) -> tuple[Billed, ...]:
@@ -102,6 +136,32 @@ class FakeProvider:
         """
         self._settle()
         return self._service.bill.snapshot()
+
+    def bill_of(self, request_id: str) -> tuple[Billed, ...]:
+        """Return what is on the bill for an id, oldest first.
+
+        Args:
+            request_id: A request's `X-Client-Request-Id`, or the `Idempotency-Key`
+                that all attempts of one call share.
+
+        Returns:
+            Every request that carried it; empty when none did.
+        """
+        return tuple(
+            billed
+            for billed in self.bill
+            if request_id in (billed.request_id, billed.idempotency_key)
+        )
+
+    @property
+    def total_usage(self) -> Usage:
+        """The tokens of all requests that have ended."""
+        return reduce(add, (billed.usage for billed in self.bill), Usage())
+
+    @property
+    def total_cost(self) -> float:
+        """What all requests that have ended cost, in US dollars by the price."""
+        return sum(billed.cost for billed in self.bill)
 
     @property
     def in_flight(self) -> int:
@@ -131,7 +191,13 @@ class FakeProvider:
         self._on_loop(_call(self._service.resume))
 
     def misbehave(
-        self, fault: Fault, *, on: On = None, times: int | None = None
+        self,
+        fault: Fault,
+        *,
+        on: On = None,
+        times: int | None = None,
+        share: float = 1.0,
+        spare_retries: bool = False,
     ) -> None:
         """Answer some requests with a fault from now on.
 
@@ -142,12 +208,48 @@ class FakeProvider:
             on: The request's number (from 1), several of them, a predicate over the
                 `Billed` request, or `None` for all.
             times: How often at most; `None` is no limit.
+            share: Which part of those requests, by chance: 0.05 is one in twenty. A
+                call's retry is another request and has its own chance.
+            spare_retries: Let a request pass when one with its `Idempotency-Key` came
+                before, so that every call is answered at its second attempt.
+
+        Raises:
+            ConfigurationError: When the share is not from 0 to 1.
         """
-        rule = Rule(fault, _predicate(on), times)
+        rule = Rule(
+            fault=fault,
+            on=on,
+            times=times,
+            share=share,
+            spares_retries=spare_retries,
+            series=self._next_series(),
+            seed=self._seed,
+        )
         self._on_loop(_call(lambda: self._service.rules.append(rule)))
 
+    def play(self, *steps: Step) -> None:
+        """Behave as a script says from now on, one step after the other.
+
+        Rules added before have the first word. After the last step the provider
+        answers as usual.
+
+        Example:
+            >>> from dspex.testing import OVERLOADED
+            >>> outage = Step(fault=OVERLOADED, requests=20)
+            >>> with FakeProvider() as provider:
+            ...     provider.play(Step(requests=100), outage, Step(seconds=1.0))
+        """
+        series = self._next_series()
+        now = self._loop.time()
+        script = Script(steps, now=now, series=series, seed=self._seed)
+        self._on_loop(_call(lambda: self._service.rules.append(script)))
+
+    def set_limit(self, limit: RateLimit | None) -> None:
+        """Hold callers to another rate limit from now on, or to none."""
+        self._on_loop(_call(lambda: self._service.set_limit(limit)))
+
     def behave(self) -> None:
-        """Forget all faults."""
+        """Forget all faults and scripts."""
         self._on_loop(_call(self._service.rules.clear))
 
     def wait_for_in_flight(self, n: int, timeout: float) -> None:
@@ -177,6 +279,10 @@ class FakeProvider:
         """
         if not self._service.bill.wait(lambda bill: bill.received >= n, timeout):
             self._give_up(f"{n} requests received", timeout)
+
+    def _next_series(self) -> str:
+        self._series += 1
+        return f"rule {self._series}"
 
     def _settle(self) -> None:
         # A client can read an answer before this server's thread has written down that
@@ -223,15 +329,6 @@ class FakeProvider:
             connection.transport.abort()
         # One turn of the loop, so that the sockets are closed when this returns.
         await asyncio.sleep(0)
-
-
-def _predicate(on: On) -> Callable[[Billed], bool]:
-    if on is None:
-        return lambda _billed: True
-    if callable(on):
-        return on
-    numbers = {on} if isinstance(on, int) else set(on)
-    return lambda billed: billed.number in numbers
 
 
 async def _two_turns() -> None:

@@ -15,7 +15,6 @@ from supervisors import RestartLimitError, TreeNode
 from supervisors.testing import ManualClock
 from tests.actors.lab import PATIENT, ask, call, client_name, echo, eventually, kill
 
-
 IN_MEMORY = dspex.Config(persist=False)
 """Nothing is kept that another runtime could read."""
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from dspex.client import asyncio_stream
+from dspex.client.aiohttp_transport import AiohttpTransport
 from dspex.client.http_messages import HttpRequest, HttpResponse
-from dspex.client.transport import HttpcoreTransport, Transport
+from dspex.client.transport import Transport
 from dspex.core import errors
 
 HERE = Path(__file__).parent / "tls"
@@ -22,7 +22,7 @@ PATIENT = 10.0
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-@pytest.fixture(params=[HttpcoreTransport])
+@pytest.fixture(params=[AiohttpTransport])
 def make(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], Transport]:
@@ -152,20 +152,6 @@ def test_large_bodies_come_whole_both_ways_over_tls(
         assert response.body == body
 
     run(make, large)
-
-
-def test_waiting_for_bytes_to_leave_over_tls_ends_when_none_are_left(
-    make: Callable[[], Transport], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(asyncio_stream, "_HELD_MAX", 0)  # so that each write waits
-
-    async def thrice(transport: Transport, server: Server) -> None:
-        async with listening(server.echo) as url:
-            statuses = [(await ask(transport, url)).status for _ in range(3)]
-            await transport.aclose()
-        assert statuses == [200, 200, 200]
-
-    run(make, thrice)
 
 
 def test_certificate_nobody_trusts_is_a_connection_error(

@@ -1,19 +1,21 @@
 """Anthropic's Messages API as a wire format.
 
 What goes out is written in `anthropic_request`, what comes back is read in
-`anthropic_reply`; here are the address, the headers and the limits.
+`anthropic_reply`; here are the address and the headers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 from dspex.client.http_messages import HttpRequest, HttpResponse
 from dspex.client.providers.anthropic_reply import AnthropicStream, reply_in
 from dspex.client.providers.anthropic_request import body_of
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.providers.format import Allowance, RateLimits, Sender, StreamReader
+from dspex.client.providers.format import RateLimits, Sender, StreamReader
+from dspex.client.providers.rate_limit_headers import anthropic_limits
+from dspex.client.providers.request_headers import request_headers
+from dspex.client.providers.whole_body import WholeBody, is_json
 from dspex.core.lm import Reply, Request
 
 API_VERSION = "2023-06-01"
@@ -50,14 +52,10 @@ class AnthropicMessages:
         Raises:
             ConfigurationError: A setting is no JSON value, or nothing the API has.
         """
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "text/event-stream" if stream else "application/json",
-            "User-Agent": "dspex",
-            "X-Client-Request-Id": request_id,
-            "Idempotency-Key": idempotency_key,
-            "anthropic-version": API_VERSION,
-        }
+        headers = request_headers(
+            request_id=request_id, idempotency_key=idempotency_key, stream=stream
+        )
+        headers["anthropic-version"] = API_VERSION
         if endpoint.api_key is not None:
             headers["x-api-key"] = endpoint.api_key.reveal()
         return HttpRequest(
@@ -80,55 +78,16 @@ class AnthropicMessages:
 
     def reader(self, headers: Mapping[str, str], sender: Sender) -> StreamReader:
         """A reader for the events of a stream."""
+        if is_json(headers):
+            return WholeBody(headers, lambda response: reply_in(response, sender))
         return AnthropicStream(headers, sender)
 
     def limits(
         self, headers: Mapping[str, str], wall_clock: Callable[[], float]
     ) -> RateLimits:
-        """Read the `anthropic-ratelimit-...` headers.
-
-        The API gives the tightest limit of tokens as `tokens`; where that is missing,
-        it is the scarcer of those sent and those received.
-        """
-        found = {
-            name: _allowance(headers, name, wall_clock)
-            for name in ("requests", "tokens", "input-tokens", "output-tokens")
-        }
-        tokens = found["tokens"]
-        if tokens == Allowance():
-            tokens = min(found["input-tokens"], found["output-tokens"], key=_share_left)
-        return RateLimits(requests=found["requests"], tokens=tokens)
+        """Read the `anthropic-ratelimit-*` headers."""
+        return anthropic_limits(headers, wall_clock)
 
 
 ANTHROPIC_MESSAGES = AnthropicMessages()
 """The format, which keeps no state."""
-
-
-def _allowance(
-    headers: Mapping[str, str], name: str, wall_clock: Callable[[], float]
-) -> Allowance:
-    prefix = f"anthropic-ratelimit-{name}"
-    return Allowance(
-        limit=_number(headers.get(f"{prefix}-limit", "")),
-        remaining=_number(headers.get(f"{prefix}-remaining", "")),
-        reset_in=_seconds_until(headers.get(f"{prefix}-reset", ""), wall_clock),
-    )
-
-
-def _share_left(allowance: Allowance) -> float:
-    if not allowance.limit or allowance.remaining is None:
-        return 1.0
-    return allowance.remaining / allowance.limit
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
-
-
-def _seconds_until(text: str, wall_clock: Callable[[], float]) -> float | None:
-    try:
-        moment = datetime.fromisoformat(text)
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return max(0.0, aware.timestamp() - wall_clock())
-    except (ValueError, OverflowError):
-        return None

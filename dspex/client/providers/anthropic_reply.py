@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dspex.client.http_messages import HttpResponse
-from dspex.client.providers.event_reader import EventReader
+from dspex.client.providers.chunk_stream import ChunkStream
 from dspex.client.providers.format import Chunk, Sender
 from dspex.client.providers.json_body import JsonError, read_json, read_object
 from dspex.client.providers.json_values import (
@@ -24,11 +24,13 @@ from dspex.client.providers.refusals import (
     unreadable,
     usual_class,
 )
+from dspex.client.providers.sse import Event
 from dspex.core.errors import (
     ContextWindowExceededError,
     LMBillingError,
     LMError,
     LMInvalidRequestError,
+    LMResponseError,
 )
 from dspex.core.lm import Reply, ToolCall, Usage
 
@@ -54,6 +56,7 @@ _STATUSES = {
 }
 _NO_MONEY_TEXTS = ("credit balance is too low", "specified api usage limits")
 _EXPECTED = "JSON of the type 'message' with a list as its content"
+_EXPECTED_STREAM = "server-sent events from message_start to message_stop"
 
 
 def reply_in(response: HttpResponse, sender: Sender) -> Reply:
@@ -99,24 +102,40 @@ def error_for(response: HttpResponse, sender: Sender) -> LMError:
     )
 
 
-class AnthropicStream(EventReader):
+class AnthropicStream:
     """Reads the events of one streamed message.
 
     It puts the message together as the whole one would have been, so both are read by
     the same lines.
     """
 
-    expected = "events from message_start to message_stop"
-
     def __init__(self, headers: Mapping[str, str], sender: Sender) -> None:
-        super().__init__(headers, sender)
+        self._headers = headers
+        self._sender = sender
+        self._stream = ChunkStream(self._take, self._unreadable)
         self._message: dict[str, Any] = {}
         self._usage: dict[str, Any] = {}
         self._blocks: dict[int, _Block] = {}
         self._ended = False
 
-    def take(self, event: Mapping[str, Any], data: bytes) -> Iterable[Chunk]:
-        """Take an event; the chunks in it."""
+    def feed(self, data: bytes) -> Sequence[Chunk]:
+        """Take the bytes that came; the chunks they complete."""
+        return self._stream.feed(data)
+
+    def finish(self) -> Reply:
+        """The whole reply, when the body has ended."""
+        self._stream.close()
+        if not self._ended:
+            raise self._unreadable("it ended before the message did")
+        content = [block.whole() for _, block in sorted(self._blocks.items())]
+        message = {**self._message, "content": content, "usage": self._usage}
+        return _reply(message, self._headers)
+
+    def _take(self, received: Event) -> Iterable[Chunk]:
+        try:
+            event = read_object(received.data)
+        except JsonError as error:
+            raise self._unreadable(f"in its stream, {error}") from None
         match event.get("type"):
             case "message_start":
                 self._message = dict(object_of(event.get("message")))
@@ -131,17 +150,9 @@ class AnthropicStream(EventReader):
             case "message_stop":
                 self._ended = True
             case "error":
-                raise error_for(self.response(data), self.sender)
+                raise error_for(self._response(received.data), self._sender)
         # Nothing to hand on; so are pings, and events newer than this reader.
         return ()
-
-    def whole(self) -> Reply:
-        """The message all events make up."""
-        if not self._ended:
-            raise self.unreadable("it ended before the message did")
-        content = [block.whole() for _, block in sorted(self._blocks.items())]
-        message = {**self._message, "content": content, "usage": self._usage}
-        return _reply(message, self.headers)
 
     def _start(self, event: Mapping[str, Any]) -> Iterable[Chunk]:
         block = _Block(object_of(event.get("content_block")))
@@ -151,8 +162,19 @@ class AnthropicStream(EventReader):
     def _go_on(self, event: Mapping[str, Any]) -> Iterable[Chunk]:
         block = self._blocks.get(count_of(event.get("index")))
         if block is None:
-            raise self.unreadable("a block goes on that has not begun")
+            raise self._unreadable("a block goes on that has not begun")
         return block.take(object_of(event.get("delta")))
+
+    def _unreadable(self, problem: str) -> LMResponseError:
+        return unreadable(
+            self._response(b""),
+            self._sender,
+            problem=problem,
+            expected=_EXPECTED_STREAM,
+        )
+
+    def _response(self, body: bytes) -> HttpResponse:
+        return HttpResponse(status=200, headers=self._headers, body=body)
 
 
 class _Block:

@@ -69,7 +69,9 @@ class StreamReader(Protocol):
         """Take the bytes that came, cut anywhere; the chunks they complete.
 
         Raises:
-            LMError: An error came in the stream, or what came is no stream.
+            LMError: An error came in the stream, or what came is no stream. When chunks
+                came before it in the same bytes, they are given, and the next call of
+                `feed` or `finish` raises it.
         """
 
     def finish(self) -> Reply:

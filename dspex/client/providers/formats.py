@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from dspex.client.providers.anthropic_messages import ANTHROPIC_MESSAGES
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.providers.format import Format
+from dspex.client.providers.gemini import GEMINI
 from dspex.client.providers.openai_chat import AZURE_CHAT, OPENAI_CHAT
 from dspex.client.providers.openai_embeddings import (
     AZURE_EMBEDDINGS,
@@ -19,6 +21,8 @@ FORMATS: Mapping[str, Format] = {
     "openai_embeddings": OPENAI_EMBEDDINGS,
     "azure_chat": AZURE_CHAT,
     "azure_embeddings": AZURE_EMBEDDINGS,
+    "anthropic_messages": ANTHROPIC_MESSAGES,
+    "gemini": GEMINI,
 }
 """Every format."""
 

@@ -14,6 +14,8 @@ from dspex.client.providers.endpoint import Endpoint
 from dspex.client.providers.format import RateLimits, Sender, StreamReader
 from dspex.client.providers.gemini_reply import GeminiStream, reply_in
 from dspex.client.providers.gemini_request import body_of
+from dspex.client.providers.request_headers import request_headers
+from dspex.client.providers.whole_body import WholeBody, is_json
 from dspex.core.lm import Reply, Request
 
 
@@ -46,13 +48,9 @@ class Gemini:
             ConfigurationError: A setting is no JSON value, or nothing Gemini has.
         """
         model = request.model or endpoint.model
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "text/event-stream" if stream else "application/json",
-            "User-Agent": "dspex",
-            "X-Client-Request-Id": request_id,
-            "Idempotency-Key": idempotency_key,
-        }
+        headers = request_headers(
+            request_id=request_id, idempotency_key=idempotency_key, stream=stream
+        )
         if endpoint.api_key is not None:
             headers["x-goog-api-key"] = endpoint.api_key.reveal()
         method = "streamGenerateContent?alt=sse" if stream else "generateContent"
@@ -77,6 +75,8 @@ class Gemini:
 
     def reader(self, headers: Mapping[str, str], sender: Sender) -> StreamReader:
         """A reader for the chunks of a stream."""
+        if is_json(headers):
+            return WholeBody(headers, lambda response: reply_in(response, sender))
         return GeminiStream(headers, sender)
 
     def limits(

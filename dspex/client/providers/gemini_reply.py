@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dspex.client.http_messages import HttpResponse
-from dspex.client.providers.event_reader import EventReader
+from dspex.client.providers.chunk_stream import ChunkStream
 from dspex.client.providers.foreign_text import visible
 from dspex.client.providers.format import Chunk, Sender
 from dspex.client.providers.gemini_errors import error_for
@@ -20,6 +20,8 @@ from dspex.client.providers.json_values import (
     text_of,
 )
 from dspex.client.providers.refusals import is_success, unreadable
+from dspex.client.providers.sse import Event
+from dspex.core.errors import LMResponseError
 from dspex.core.lm import Reply, ToolCall, Usage
 
 _FILTERED = frozenset(
@@ -42,6 +44,7 @@ _FINISH_REASONS = {
 }
 _ENDS_WITHOUT_CONTENT = frozenset({"length", "content_filter"})
 _EXPECTED = "JSON with candidates[0].content.parts"
+_EXPECTED_STREAM = "server-sent events with candidates, up to a finishReason"
 
 
 def reply_in(response: HttpResponse, sender: Sender) -> Reply:
@@ -68,41 +71,60 @@ def reply_in(response: HttpResponse, sender: Sender) -> Reply:
         ) from None
 
 
-class GeminiStream(EventReader):
+class GeminiStream:
     """Reads the chunks of one streamed answer.
 
     Each chunk has the shape of a whole answer. They are put together as the whole one
     would have been, so both are read by the same lines.
     """
 
-    expected = "chunks with candidates[].content.parts up to a finishReason"
-
     def __init__(self, headers: Mapping[str, str], sender: Sender) -> None:
-        super().__init__(headers, sender)
+        self._headers = headers
+        self._sender = sender
+        self._stream = ChunkStream(self._take, self._unreadable)
         self._answer: dict[str, Any] = {}
         self._candidates: dict[int, _Candidate] = {}
 
-    def take(self, event: Mapping[str, Any], data: bytes) -> Iterable[Chunk]:
-        """Take a chunk; the texts in it."""
-        if "error" in event:
-            raise error_for(self.response(data), self.sender)
-        self._answer |= event
+    def feed(self, data: bytes) -> Sequence[Chunk]:
+        """Take the bytes that came; the chunks they complete."""
+        return self._stream.feed(data)
+
+    def finish(self) -> Reply:
+        """The whole reply, when the body has ended."""
+        self._stream.close()
+        candidates = [found.whole() for _, found in sorted(self._candidates.items())]
+        if not all(candidate.get("finishReason") for candidate in candidates):
+            raise self._unreadable("it ended before the answer did")
+        try:
+            return _reply({**self._answer, "candidates": candidates})
+        except _NoReplyError as error:
+            raise self._unreadable(str(error)) from None
+
+    def _take(self, event: Event) -> Iterable[Chunk]:
+        try:
+            part = read_object(event.data)
+        except JsonError as error:
+            raise self._unreadable(f"in its stream, {error}") from None
+        if "error" in part:
+            raise error_for(self._response(event.data), self._sender)
+        self._answer |= part
         chunks: list[Chunk] = []
-        for candidate in objects_of(event.get("candidates")):
+        for candidate in objects_of(part.get("candidates")):
             index = count_of(candidate.get("index"))
             found = self._candidates.setdefault(index, _Candidate())
             chunks += found.take(candidate, index)
         return chunks
 
-    def whole(self) -> Reply:
-        """The answer all chunks make up."""
-        candidates = [found.whole() for _, found in sorted(self._candidates.items())]
-        if not all(candidate.get("finishReason") for candidate in candidates):
-            raise self.unreadable("it ended before the answer did")
-        try:
-            return _reply({**self._answer, "candidates": candidates})
-        except _NoReplyError as error:
-            raise self.unreadable(str(error)) from None
+    def _unreadable(self, problem: str) -> LMResponseError:
+        return unreadable(
+            self._response(b""),
+            self._sender,
+            problem=problem,
+            expected=_EXPECTED_STREAM,
+        )
+
+    def _response(self, body: bytes) -> HttpResponse:
+        return HttpResponse(status=200, headers=self._headers, body=body)
 
 
 class _Candidate:
@@ -114,6 +136,7 @@ class _Candidate:
         self._logprobs: dict[str, list[Any]] = {}
 
     def take(self, candidate: Mapping[str, Any], index: int) -> Iterable[Chunk]:
+        """Take what came of it; the chunks in that."""
         self._last |= candidate
         parts = objects_of(object_of(candidate.get("content")).get("parts"))
         self._parts += parts
@@ -128,6 +151,7 @@ class _Candidate:
                 yield Chunk(text=text, index=index)
 
     def whole(self) -> dict[str, Any]:
+        """The candidate as it would stand in an answer that came whole."""
         logprobs = {"logprobsResult": self._logprobs} if self._logprobs else {}
         return {**self._last, "content": {"parts": self._parts}, **logprobs}
 

@@ -17,7 +17,7 @@ _NEVER_SENT = frozenset({"rollout_id"})
 _NOT_SETTINGS = frozenset(
     {
         *("messages", "model", "input", "stream", "stream_options"),
-        *("api_key", "api_base", "api_version", "base_url"),
+        *("api_key", "api_base", "api_version", "base_url", "allow_insecure"),
         *("headers", "extra_headers", "extra_body", "extra_query"),
     }
 )

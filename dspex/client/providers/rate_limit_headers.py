@@ -7,7 +7,8 @@ that was misread would slow a client down for nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 
 from dspex.client.providers.format import Allowance, RateLimits
 
@@ -40,6 +41,38 @@ def openai_limits(headers: Mapping[str, str]) -> RateLimits:
     return RateLimits(
         requests=_allowance(headers, "requests"), tokens=_allowance(headers, "tokens")
     )
+
+
+def anthropic_limits(
+    headers: Mapping[str, str], wall_clock: Callable[[], float]
+) -> RateLimits:
+    """Read the `anthropic-ratelimit-*` headers.
+
+    Anthropic gives the tightest limit of tokens as `tokens`. Where that is missing, it
+    is the scarcer of those sent and those received.
+
+    Example:
+        >>> headers = {
+        ...     "anthropic-ratelimit-requests-limit": "50",
+        ...     "anthropic-ratelimit-requests-reset": "1970-01-01T00:00:07Z",
+        ... }
+        >>> anthropic_limits(headers, lambda: 5.0).requests
+        Allowance(limit=50, remaining=None, reset_in=2.0)
+    """
+
+    def allowance(of: str) -> Allowance:
+        prefix = f"anthropic-ratelimit-{of}"
+        return Allowance(
+            limit=_positive(headers.get(f"{prefix}-limit")),
+            remaining=_positive(headers.get(f"{prefix}-remaining")),
+            reset_in=_until(headers.get(f"{prefix}-reset", ""), wall_clock),
+        )
+
+    tokens = allowance("tokens")
+    if tokens == Allowance():
+        sent, received = allowance("input-tokens"), allowance("output-tokens")
+        tokens = min(sent, received, key=_share_left)
+    return RateLimits(requests=allowance("requests"), tokens=tokens)
 
 
 def go_duration(text: str) -> float | None:
@@ -82,4 +115,25 @@ def _count(text: str | None) -> int | None:
     try:
         return int(text)
     except ValueError:
+        return None
+
+
+def _positive(text: str | None) -> int | None:
+    count = _count(text)
+    return None if count is None or count < 0 else count
+
+
+def _share_left(allowance: Allowance) -> float:
+    if not allowance.limit or allowance.remaining is None:
+        return 1.0
+    return allowance.remaining / allowance.limit
+
+
+def _until(text: str, wall_clock: Callable[[], float]) -> float | None:
+    """Seconds until a moment, given as RFC 3339 has it."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max(0.0, aware.timestamp() - wall_clock())
+    except (ValueError, OverflowError):
         return None

@@ -14,7 +14,7 @@ from dspex.client.providers.endpoint import Endpoint
 from dspex.client.providers.format import Allowance, RateLimits
 from dspex.client.secrets import Secret
 from dspex.core import errors
-from dspex.core.lm import ImagePart, Message, Request, ToolCall
+from dspex.core.lm import ImagePart, Message, Reply, Request, ToolCall
 from tests.unit.client.golden_cases import (
     GOLDEN,
     KEY,
@@ -202,6 +202,12 @@ def test_no_effort_turns_thinking_off(model: str) -> None:
     assert body.get("thinking", {"type": "disabled"}) == {"type": "disabled"}
 
 
+def test_choice_of_no_tool_stays_as_it_is_without_parallel_calls() -> None:
+    body = json.loads(built({"tool_choice": "none", "parallel_tool_calls": False}).body)
+
+    assert body["tool_choice"] == {"type": "none"}
+
+
 def test_fields_of_the_providers_own_join_those_that_are_built() -> None:
     settings = {
         "reasoning_effort": "low",
@@ -245,6 +251,20 @@ def test_scarcer_of_sent_and_received_tokens_counts() -> None:
     assert limits.tokens == Allowance(limit=100, remaining=10)
 
 
+@pytest.mark.parametrize("limit", ["0", "-1", "soon"])
+def test_limit_that_makes_no_sense_is_not_the_scarcer(limit: str) -> None:
+    headers = {
+        "anthropic-ratelimit-input-tokens-limit": limit,
+        "anthropic-ratelimit-input-tokens-remaining": "0",
+        "anthropic-ratelimit-output-tokens-limit": "100",
+        "anthropic-ratelimit-output-tokens-remaining": "10",
+    }
+
+    limits = ANTHROPIC_MESSAGES.limits(headers, lambda: WALL_CLOCK)
+
+    assert limits.tokens == Allowance(limit=100, remaining=10)
+
+
 @given(text=st.text(max_size=30))
 def test_no_header_breaks_the_reading_of_limits(text: str) -> None:
     headers = {
@@ -271,6 +291,36 @@ def test_stream_is_the_same_wherever_it_is_cut(
 
     reader = ANTHROPIC_MESSAGES.reader(case["headers"], SENDER)
     assert stream_outcome(reader, pieces) == whole
+
+
+@pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.stem)
+def test_last_event_counts_without_an_empty_line_after_it(path: Path) -> None:
+    case = load(path)
+    data = stream_bytes(case)
+    whole = stream_outcome(ANTHROPIC_MESSAGES.reader(case["headers"], SENDER), [data])
+
+    reader = ANTHROPIC_MESSAGES.reader(case["headers"], SENDER)
+
+    assert stream_outcome(reader, [data.rstrip(b"\n")])[1] == whole[1]
+
+
+def test_event_that_is_no_json_is_an_error() -> None:
+    reader = ANTHROPIC_MESSAGES.reader({}, SENDER)
+
+    with pytest.raises(errors.LMResponseError, match="in its stream, it is not JSON"):
+        reader.feed(b"data: <html>\n\n")
+
+
+def test_answer_that_comes_whole_instead_of_a_stream_is_read() -> None:
+    path = GOLDEN / "anthropic_messages/responses/plain.json"
+    body = json.dumps(load(path)["json"]).encode()
+    reader = ANTHROPIC_MESSAGES.reader({"content-type": "application/json"}, SENDER)
+
+    chunks, reply = stream_outcome(reader, [body[:9], body[9:]])
+
+    assert chunks == []
+    assert isinstance(reply, Reply)
+    assert reply.text == "Lima"
 
 
 @given(body=json_bodies("type", "content", "usage", "error", "message", "stop_reason"))

@@ -14,7 +14,7 @@ from dspex.client.providers.format import RateLimits
 from dspex.client.providers.gemini import GEMINI
 from dspex.client.secrets import Secret
 from dspex.core import errors
-from dspex.core.lm import ImagePart, Message, Request, ToolCall
+from dspex.core.lm import ImagePart, Message, Reply, Request, ToolCall
 from tests.unit.client.golden_cases import (
     GOLDEN,
     KEY,
@@ -183,6 +183,36 @@ def test_stream_is_the_same_wherever_it_is_cut(
 
     reader = GEMINI.reader(case["headers"], SENDER)
     assert stream_outcome(reader, pieces) == whole
+
+
+@pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.stem)
+def test_last_event_counts_without_an_empty_line_after_it(path: Path) -> None:
+    case = load(path)
+    data = stream_bytes(case)
+    whole = stream_outcome(GEMINI.reader(case["headers"], SENDER), [data])
+
+    reader = GEMINI.reader(case["headers"], SENDER)
+
+    assert stream_outcome(reader, [data.rstrip(b"\n")])[1] == whole[1]
+
+
+def test_event_that_is_no_json_is_an_error() -> None:
+    reader = GEMINI.reader({}, SENDER)
+
+    with pytest.raises(errors.LMResponseError, match="in its stream, it is not JSON"):
+        reader.feed(b"data: <html>\n\n")
+
+
+def test_answer_that_comes_whole_instead_of_a_stream_is_read() -> None:
+    path = GOLDEN / "gemini/responses/plain.json"
+    body = json.dumps(load(path)["json"]).encode()
+    reader = GEMINI.reader({"content-type": "application/json"}, SENDER)
+
+    chunks, reply = stream_outcome(reader, [body[:9], body[9:]])
+
+    assert chunks == []
+    assert isinstance(reply, Reply)
+    assert reply.text == "Lima"
 
 
 @given(body=json_bodies(*NAMES))

@@ -151,7 +151,7 @@ def test_model_list_is_served_and_not_billed(provider: FakeProvider) -> None:
 
 def test_other_path_is_not_found(provider: FakeProvider) -> None:
     reply = httpx.post(
-        f"{provider.base_url}/embeddings", json={}, trust_env=False, verify=NO_TLS
+        f"{provider.base_url}/images", json={}, trust_env=False, verify=NO_TLS
     )
 
     assert reply.status_code == 404
