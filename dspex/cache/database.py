@@ -20,7 +20,7 @@ from dspex.cache import schema
 from dspex.cache.entry import Absence, DamagedError, Entry
 from dspex.cache.files import make_private_file, set_aside
 from dspex.cache.key import Identity
-from dspex.cache.rows import Row, checked_reply, delete, note_absences
+from dspex.cache.rows import Row, checked_reply, delete, insert, note_absences
 from dspex.cache.trouble import Trouble, file_error, trouble_of
 from dspex.core import defaults
 from dspex.core.lm import Reply
@@ -183,12 +183,19 @@ class Database:
         absences: Iterable[tuple[Identity, Absence]] = (),
         used: Iterable[str] = (),
     ) -> None:
-        """Keep answers, note why others were not, and mark those that were read."""
-        rows = [Row(entry) for entry in entries]
+        """Keep answers, note why others were not, and mark those that were read.
+
+        An answer that holds what JSON cannot is noted as not to be kept.
+        """
+        rows, absences = [], list(absences)
+        for entry in entries:
+            try:
+                rows.append(Row(entry))
+            except ValueError:
+                absences.append((entry.identity, Absence.UNCACHEABLE))
         now = self.now()
         with self.transaction() as connection:
-            for row in rows:
-                row.insert(connection, now)
+            insert(connection, rows, now)
             connection.executemany(
                 "UPDATE entries SET used = ? WHERE key = ? AND used < ?",
                 [(now, key, now - _TOUCHED_AFTER) for key in used],

@@ -114,15 +114,15 @@ def attached_digests(text: str) -> tuple[str, ...]:
         return ()
 
 
+# Made once: `json.dumps` makes one for each text.
+_encode = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=repr
+).encode
+
+
 def _canonical(fields: Mapping[str, Any]) -> str:
     try:
-        return json.dumps(
-            fields,
-            sort_keys=True,
-            ensure_ascii=True,
-            separators=(",", ":"),
-            default=repr,
-        )
+        return _encode(fields)
     except (TypeError, ValueError, RecursionError):
         # Keys of several types, or a circle. Whether it can be sent at all is not for
         # this function to say; if so, the order of the keys then counts.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, assert_never
 
 from dspex.cache.database import Database
-from dspex.cache.entry import Absence, Entry, dump_reply
+from dspex.cache.entry import Absence, Entry
 from dspex.cache.key import Identity
 from dspex.cache.leftovers import leftovers
 from dspex.cache.messages import Commit, Flush, Miss, Read, Stored, Write
@@ -161,13 +161,8 @@ class StoreActor(Actor):
     # Writing.
 
     def _write(self, entry: Entry) -> None:
-        try:
-            dump_reply(entry.reply)
-        except ValueError:
-            self._miss(entry.identity, Absence.UNCACHEABLE)
-        else:
-            self._entries[entry.identity.key] = entry
-            self._entries.move_to_end(entry.identity.key)
+        self._entries[entry.identity.key] = entry
+        self._entries.move_to_end(entry.identity.key)
         if len(self._entries) > MOST_WAITING:
             self._entries.popitem(last=False)
             self._tell_dropped(1)

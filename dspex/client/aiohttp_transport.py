@@ -321,7 +321,8 @@ async def _parts(
     try:
         async for part in body:
             yield part
-    except (*FOREIGN, TooLargeError, EncodingError) as error:
+    except (*FOREIGN, TooLargeError, EncodingError, RuntimeError) as error:
+        # RuntimeError is what reading on after `aclose` ends in.
         raise translated(error, around) from _shown(error)
 
 

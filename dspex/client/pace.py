@@ -19,7 +19,8 @@ SLOWEST = 1 / 60
 CUT = 0.5
 """What a refusal leaves of the pace."""
 
-TARGET = 0.9
+TARGET = 0.97
+AGAIN = 0.9
 """Share of the last good pace up to which it grows fast."""
 
 FASTEST_DOUBLING = 0.5
@@ -28,8 +29,11 @@ FASTEST_DOUBLING = 0.5
 STEADY_GROWTH = 0.03
 """Growth beyond the target in a second, as a share of the target."""
 
-BEYOND = 1.5
-"""A pace of so many times the target says that the limit has moved: grow fast again."""
+STEADY_FOR = 20.0
+"""Seconds without a refusal after which the pace grows fast again."""
+
+ONE_EVENT = 0.25
+"""Seconds after a cut in which further refusals are still the same jam."""
 
 CATCH_UP = 0.05
 """Seconds of the pace that may be made up for at once, when a timer was late."""
@@ -77,6 +81,9 @@ class Pace:
         self._next = -math.inf
         self._cut_at = -math.inf
         self._cut_number = -1
+        self._answered_since_cut = False
+        self._steady_since = -math.inf
+        self._flowing_since = -math.inf
         self._paused_until = -math.inf
 
     @property
@@ -107,10 +114,14 @@ class Pace:
         self._meter.count(now)
         if number < self._cut_number or math.isinf(self._rate):
             return
-        if self._target <= self._rate < BEYOND * self._target:
-            self._rate += STEADY_GROWTH * self._target / self._rate
-        else:
+        self._answered_since_cut = True
+        if self._rate < self._target:
             self._rate += 1 / max(latency, FASTEST_DOUBLING)
+            self._steady_since = now
+        else:
+            span = max(STEADY_FOR, 3 * latency)
+            grown = 1 + 0.5 * ((now - self._steady_since) / span) ** 3
+            self._rate = max(self._rate, grown * self._target)
 
     def refused(
         self, number: int, next_number: int, now: float, retry_after: float | None
@@ -125,19 +136,27 @@ class Pace:
         """
         if retry_after is not None:
             self._paused_until = max(self._paused_until, now + retry_after)
-        if number >= self._cut_number:
+        if number >= self._cut_number and now - self._cut_at >= ONE_EVENT:
             self._cut(now)
             self._cut_number = next_number
+        self._flowing_since = max(now, self._paused_until)
         self._next = max(now + 1 / self._rate, self._paused_until)
 
     def _cut(self, now: float) -> None:
-        span = min(_LOOK_BACK, max(1.0, now - self._cut_at))
-        good = self._meter.rate(now, span)
+        steady = now - self._flowing_since
+        good = self._meter.rate(now, min(_LOOK_BACK, max(1.0, steady)))
         if math.isinf(self._rate):
             # What came through until now was not a steady flow, and says little.
             self._rate = max(FIRST_PACE, CUT * good)
         else:
-            last_good = min(self._rate, max(good, self._rate / 4))
-            self._target = TARGET * last_good
-            self._rate = max(SLOWEST, CUT * last_good)
+            if not self._answered_since_cut:
+                pass
+            elif steady < 1.0:
+                self._target *= AGAIN
+            elif self._rate < self._target:
+                self._target = TARGET * self._meter.rate(now, 1.0)
+            else:
+                self._target = TARGET * (good + self._rate) / 2
+            self._rate = max(SLOWEST, CUT * min(self._rate, good or self._rate))
         self._cut_at = now
+        self._answered_since_cut = False

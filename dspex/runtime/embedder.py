@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
+from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import Message
 from dspex.programs.rehearsal import is_rehearsal
@@ -16,9 +17,6 @@ from dspex.runtime.runtime import current_runtime
 
 Vector = list[float]
 """One embedded text."""
-
-BATCH = 200
-"""Texts in a request, unless said otherwise."""
 
 
 class Embedder:
@@ -57,7 +55,7 @@ class Embedder:
         self,
         model: str | Callable[..., Any],
         *,
-        batch_size: int = BATCH,
+        batch_size: int = defaults.EMBEDDING_BATCH,
         caching: bool = True,
         name: str | None = None,
         **options: Any,
@@ -144,11 +142,12 @@ class Embedder:
                     f"inputs[{at}] is {type(text).__name__!r}; only texts are embedded."
                     " Pass a text, or a list of texts."
                 )
-        known = {text: self._model.vector_identity(text, settings) for text in texts}
+        asked = {text: self._model.vector_identity(text, settings) for text in texts}
         cache = current_runtime().cache if self.caching else None
         # What comes in a rehearsal are placeholders.
-        may_keep = not is_rehearsal()
-        return texts, Shelf(cache, known, self._model.model, may_keep=may_keep)
+        return texts, Shelf(
+            cache, asked, self._model.model, may_keep=not is_rehearsal()
+        )
 
     def _batches(self, texts: Sequence[str]) -> Iterator[Sequence[str]]:
         for start in range(0, len(texts), self.batch_size):

@@ -46,7 +46,7 @@ class VectorModel(LM):
         runtime: Runtime,
         messages: Sequence[Message],
         settings: Mapping[str, Any],
-        channel: Channel | None = None,
+        channel: Channel | None,
     ) -> tuple[Call, Identity | None]:
         call, identity = super()._call(runtime, messages, settings, channel)
         return replace(call, tags={**call.tags, EMBEDS: True}), identity

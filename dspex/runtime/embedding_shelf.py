@@ -18,7 +18,7 @@ class Shelf:
 
     Args:
         cache: Where to look and to keep; `None` for neither.
-        identities: What each text is to the cache, each text once.
+        asked: What each text is to the cache.
         label: The model as errors name it.
         may_keep: Whether the cache is given what is brought.
     """
@@ -26,13 +26,13 @@ class Shelf:
     def __init__(
         self,
         cache: Cache | None,
-        identities: Mapping[str, Identity],
+        asked: Mapping[str, Identity],
         label: str,
         *,
         may_keep: bool = True,
     ) -> None:
         self._cache = cache
-        self._identities = identities
+        self._asked = asked
         self._label = label
         self._may_keep = may_keep
         self._caller = new_caller()
@@ -42,14 +42,14 @@ class Shelf:
     @property
     def missing(self) -> list[str]:
         """The texts without a vector."""
-        return [text for text in self._identities if text not in self._vectors]
+        return [text for text in self._asked if text not in self._vectors]
 
     def look_up(self) -> None:
         """Ask the cache for each text; those it has not are owed from now on."""
         if self._cache is None:
             return
         for text in self._in_order():
-            found = self._cache.look_up(self._identities[text], self._caller)
+            found = self._cache.look_up(self._asked[text], self._caller)
             self._note(text, found)
 
     async def alook_up(self) -> None:
@@ -57,7 +57,7 @@ class Shelf:
         if self._cache is None:
             return
         for text in self._in_order():
-            found = await self._cache.alook_up(self._identities[text], self._caller)
+            found = await self._cache.alook_up(self._asked[text], self._caller)
             self._note(text, found)
 
     def put(self, texts: Sequence[str], reply: Reply) -> None:
@@ -78,21 +78,21 @@ class Shelf:
             self._vectors[text] = vector
             if self._cache is not None and self._may_keep:
                 kept = Reply(vectors=(vector,), model=reply.model)
-                self._cache.settle(self._identities[text].key, kept)
+                self._cache.settle(self._asked[text].key, kept)
                 self._owed.discard(text)
 
     def leave(self) -> None:
         """Tell the cache of what will not be brought, so that others may bring it."""
         if self._cache is not None:
             for text in self._owed:
-                self._cache.leave(self._identities[text].key, self._caller)
+                self._cache.leave(self._asked[text].key, self._caller)
 
     def vector(self, text: str) -> list[float]:
         """The vector of a text that is not missing."""
         return list(self._vectors[text])
 
     def _in_order(self) -> list[str]:
-        return sorted(self._identities, key=lambda text: self._identities[text].key)
+        return sorted(self._asked, key=lambda text: self._asked[text].key)
 
     def _note(self, text: str, found: Reply | None) -> None:
         if found is None:

@@ -8,35 +8,28 @@ request through the tree is in `calling`.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from dspex.cache.key import Identity, identify
-from dspex.client.budget import Budget, active_budgets
+from dspex.client.budget import Budget
 from dspex.client.call import Call
 from dspex.client.channel import Channel
 from dspex.client.client import Client
-from dspex.client.fair_queue import Priority
-from dspex.client.limits import LimitPolicy
 from dspex.client.prices import price_of
 from dspex.client.retry import RetryPolicy
 from dspex.core import defaults
 from dspex.core.chat import messages_of
 from dspex.core.errors import ConfigurationError, LMError
-from dspex.core.ids import new_id
 from dspex.core.lm import Message, Reply, Request
 from dspex.programs.rehearsal import is_rehearsal
+from dspex.runtime.call_options import CallOptions, limits_of, priority_of
 from dspex.runtime.calling import afetch, fetch, named
-from dspex.runtime.fallback import Fallbacks, chained, leads_on
+from dspex.runtime.fallback import Fallbacks, Round
 from dspex.runtime.history import Exchanged, History
 from dspex.runtime.places import Place, Reach, find_place
 from dspex.runtime.runtime import Runtime, current_runtime
 from dspex.runtime.stream import AsyncStream, Stream
-from supervisors import current_scope
-
-_REASONING = re.compile(r"(^|/)(o[1-9]|gpt-5)([-.:]|$)")
-"""OpenAI's reasoning models, which may think for minutes before the first byte."""
 
 _OPTIONS = frozenset(
     {
@@ -136,11 +129,16 @@ class LM:
                 "time. Pass 1 or more, or leave it out."
             )
         self.settings: Mapping[str, Any] = dict(settings)
-        self._retries = RetryPolicy(
-            retries=num_retries, longest_retry_after=defaults.LONGEST_RETRY_AFTER
+        self._options = CallOptions(
+            retries=RetryPolicy(
+                retries=num_retries, longest_retry_after=defaults.LONGEST_RETRY_AFTER
+            ),
+            timeout=timeout,
+            deadline=deadline,
+            limits=limits_of(requests_per_minute, tokens_per_minute),
+            priority=priority_of(priority),
+            budget=budget,
         )
-        self._timeout = _checked("timeout", timeout)
-        self._deadline = _checked("deadline", deadline)
         self._place = self._find_place(
             Reach(
                 api_base=api_base,
@@ -149,10 +147,7 @@ class LM:
                 max_in_flight=max_in_flight,
             )
         )
-        self._limits = _limits(requests_per_minute, tokens_per_minute)
         self._adapter = adapter
-        self._budget = budget
-        self._priority = None if priority is None else _priority(priority)
         self._fallbacks = Fallbacks(
             models=tuple(LM(one) if isinstance(one, str) else one for one in fallbacks),
             when=fallback_when,
@@ -245,19 +240,17 @@ class LM:
             settings: Settings of this call; they win over the model's own.
             channel: Where the pieces of a streamed answer go; `None` for a whole one.
         """
-        errors: list[LMError] = []
-        for model in (self, *self._fallbacks.models):
+        settings = settings or {}
+        models = Round(self, self._fallbacks, channel)
+        for model in models:
             try:
-                reply = model.ask(messages, settings or {}, channel)
+                reply = model.ask(messages, settings, channel)
             except LMError as error:
-                errors.append(error)
-                if not leads_on(error):
-                    raise
-                continue
-            is_last = model is self._last_model
-            if is_last or _begun(channel) or not self._fallbacks.turns_down(reply):
-                return self._remembered(messages, settings or {}, reply)
-        raise chained(errors)
+                models.failed(error)
+            else:
+                if models.accepts(reply):
+                    return self._remembered(messages, settings, reply)
+        return self._remembered(messages, settings, models.end())
 
     async def acomplete(
         self,
@@ -267,19 +260,17 @@ class LM:
         channel: Channel | None = None,
     ) -> Reply:
         """The same for coroutines, on the caller's loop; cancelled, it withdraws."""
-        errors: list[LMError] = []
-        for model in (self, *self._fallbacks.models):
+        settings = settings or {}
+        models = Round(self, self._fallbacks, channel)
+        for model in models:
             try:
-                reply = await model.aask(messages, settings or {}, channel)
+                reply = await model.aask(messages, settings, channel)
             except LMError as error:
-                errors.append(error)
-                if not leads_on(error):
-                    raise
-                continue
-            is_last = model is self._last_model
-            if is_last or _begun(channel) or not self._fallbacks.turns_down(reply):
-                return self._remembered(messages, settings or {}, reply)
-        raise chained(errors)
+                models.failed(error)
+            else:
+                if models.accepts(reply):
+                    return self._remembered(messages, settings, reply)
+        return self._remembered(messages, settings, models.end())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LM:
         """A handle is never changed, so copies of a program share it."""
@@ -357,24 +348,12 @@ class LM:
             model=self._place.model, messages=tuple(messages), settings=wanted
         )
         identity = self._identity(request) if cached else None
-        scope = current_scope()
-        tags = scope.tags if scope is not None else {}
-        in_run = "run" in tags
-        now = runtime.clock.monotonic()
-        call = Call(
-            id=new_id() if identity is None else identity.key,
-            request=request,
-            cacheable=cached,
-            attempt_timeout=self._attempt_timeout(request),
-            deadline=None if self._deadline is None else now + self._deadline,
-            retries=self._retries,
-            limits=self._limits,
-            priority=self._priority or _usual_priority(in_run=in_run),
-            share=str(tags.get("run", "")),
-            budgets=active_budgets(self._budget),
-            channel=channel,
+        call = self._options.call(
+            request,
+            identity,
+            now=runtime.clock.monotonic(),
             price=price_of(self._place.provider, request.model, runtime.config.prices),
-            tags=tags,
+            channel=channel,
         )
         return call, identity
 
@@ -394,10 +373,6 @@ class LM:
         # To start a branch may take a while: weights on disk, a server.
         return await asyncio.to_thread(self._client, runtime)
 
-    @property
-    def _last_model(self) -> Any:
-        return self._fallbacks.models[-1] if self._fallbacks.models else self
-
     def _remembered(
         self, messages: Sequence[Message], settings: Mapping[str, Any], reply: Reply
     ) -> Reply:
@@ -413,14 +388,6 @@ class LM:
         )
         return reply
 
-    def _attempt_timeout(self, request: Request) -> float:
-        if self._timeout is not None:
-            return self._timeout
-        longest = request.settings.get("max_tokens") or 0
-        if longest > defaults.LONG_ANSWER or _REASONING.search(request.model):
-            return defaults.LONG_ATTEMPT_TIMEOUT
-        return defaults.ATTEMPT_TIMEOUT
-
 
 def _turns(
     prompt: str | None, messages: Sequence[Mapping[str, Any]] | None
@@ -435,45 +402,7 @@ def _turns(
     return messages_of(messages or ())
 
 
-def _begun(channel: Channel | None) -> bool:
-    """Whether a part of an answer was read, so that no other answer may follow it."""
-    return channel is not None and channel.began
-
-
-def _limits(
-    requests_per_minute: int | None, tokens_per_minute: int | None
-) -> LimitPolicy | None:
-    if requests_per_minute is None and tokens_per_minute is None:
-        return None
-    return LimitPolicy(
-        requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute
-    )
-
-
-def _priority(name: str) -> Priority:
-    try:
-        return Priority[name.upper()]
-    except KeyError:
-        raise ConfigurationError(
-            f"priority is {name!r}; it is 'interactive' or 'batch'. Pass one of them, "
-            "or leave it out."
-        ) from None
-
-
-def _usual_priority(*, in_run: bool) -> Priority:
-    return Priority.BATCH if in_run else Priority.INTERACTIVE
-
-
 def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """Later layers win; `None` takes a setting out."""
     merged = {key: value for layer in layers for key, value in layer.items()}
     return {key: value for key, value in merged.items() if value is not None}
-
-
-def _checked(name: str, seconds: float | None) -> float | None:
-    if seconds is not None and not seconds > 0:
-        raise ConfigurationError(
-            f"{name} is {seconds!r}; it is a span in seconds. "
-            "Pass a positive number, or leave it out."
-        )
-    return seconds

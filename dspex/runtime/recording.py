@@ -18,6 +18,10 @@ EMBEDS: Final = "embeds"
 """The tag of a call whose texts are to be embedded."""
 
 
+Look = Callable[[Identity], Reply | None]
+"""Looks into the cache, and leaves it as it is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """One call of a rehearsal."""
@@ -36,10 +40,10 @@ class Recorder:
     told only among those before it.
 
     Args:
-        look: Returns what the cache has of a request, or `None`; waits for nobody.
+        look: Returns what the cache has, or `None`.
     """
 
-    def __init__(self, look: Callable[[Identity], Reply | None]) -> None:
+    def __init__(self, look: Look) -> None:
         self._look = look
         self._keys: set[str] = set()
         self._is_clouded = False
@@ -54,8 +58,8 @@ class Recorder:
         """Note a call, and answer it.
 
         Args:
-            call: What would be asked.
-            identity: What it is to the cache, if it may be cached.
+            call: What is asked.
+            identity: What it is to the cache; `None` when it may not be cached.
         """
         found = None if identity is None else self._look(identity)
         is_repeated = not self._is_clouded and call.id in self._keys
@@ -78,7 +82,7 @@ def recorder_here() -> Recorder | None:
 
 
 @contextmanager
-def recording(look: Callable[[Identity], Reply | None]) -> Iterator[Recorder]:
+def recording(look: Look) -> Iterator[Recorder]:
     """Make a block a rehearsal, threads that run in copies of its context included."""
     recorder = Recorder(look)
     token = _recorder.set(recorder)

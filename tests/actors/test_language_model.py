@@ -202,13 +202,8 @@ def test_attempt_timeout_fits_the_model(
 ) -> None:
     lm = dspex.LM(model, api_key="k", **settings)
 
-    assert lm._attempt_timeout(_request(lm)) == seconds
-
-
-def _request(lm: dspex.LM) -> Any:
-    from dspex.core.lm import Request
-
-    return Request(model=lm._place.model, messages=(), settings=lm.settings)
+    call, _identity = lm._call(dspex.Runtime(), (), {}, None)
+    assert call.attempt_timeout == seconds
 
 
 # Copies and what is saved.

@@ -249,7 +249,9 @@ class World:
             good = self._meter.take(self.now - self._began)
             told = self._meter.told(self.now - self._began)
             stay = max(0.0, latency - 2 * way) if good else 0.0
-            self._later(stay + way, lambda: self._come_back(request_id, one, good, told))
+            self._later(
+                stay + way, lambda: self._come_back(request_id, one, good, told)
+            )
 
         self._later(way, come)
 
