@@ -20,6 +20,9 @@ from dspex.testing.rate_limit import Verdict
 NO_TOKENS = Usage()
 """The usage of what costs nothing."""
 
+# `json.dumps` looks at its eight options first, each time.
+_encode = json.JSONEncoder().encode
+
 _PIECE = re.compile(r"\s*\S+|\s+$")
 
 
@@ -119,10 +122,11 @@ def completion_of(question: Question, answer: Answer) -> Completion | dict[str, 
     if whole is not None:
         return whole
     choices = tuple([_full(one) for one in said if not isinstance(one, dict)])
+    thought = words([choice.reasoning for choice in choices if choice.reasoning])
     usage = Usage(
         prompt_tokens=question.prompt_tokens,
-        completion_tokens=sum(map(_tokens, choices)),
-        reasoning_tokens=words([choice.reasoning for choice in choices]),
+        completion_tokens=thought + sum(map(_tokens, choices)),
+        reasoning_tokens=thought,
     )
     return Completion(question=question, choices=choices, usage=usage)
 
@@ -160,7 +164,8 @@ def chat_of(body: Mapping[str, Any], field: str) -> list[Mapping[str, Any]]:
         MalformedError: It is none.
     """
     turns = body.get(field, [])
-    if isinstance(turns, list) and all(isinstance(turn, dict) for turn in turns):
+    kinds = set(map(type, turns)) if isinstance(turns, list) else {type(turns)}
+    if isinstance(turns, list) and kinds <= {dict}:
         return turns
     raise MalformedError(f"{field!r} must be a list of objects")
 
@@ -193,7 +198,7 @@ def part_of(body: Mapping[str, Any], field: str) -> Mapping[str, Any]:
 
 def dump(body: object) -> bytes:
     """Write a body."""
-    return json.dumps(body).encode()
+    return _encode(body).encode()
 
 
 def sse(body: object, event: str | None = None) -> bytes:
@@ -213,5 +218,9 @@ def _full(said: str | ToolCallAnswer | FullAnswer) -> FullAnswer:
 
 
 def _tokens(choice: FullAnswer) -> int:
+    """Count the words that are no reasoning."""
+    spoken = len(choice.text.split())
+    if not choice.tool_calls:
+        return spoken
     called = [f"{call.name} {arguments_of(call)}" for call in choice.tool_calls]
-    return words([choice.text, choice.reasoning, *called])
+    return spoken + words(called)
