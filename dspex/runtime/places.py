@@ -83,7 +83,8 @@ class RemotePlace:
         self._get_key = get_key
         self.provider = endpoint.provider
         self.format = endpoint.format
-        self.identity = endpoint.base_url
+        version = endpoint.api_version
+        self.identity = endpoint.base_url + (f" {version}" if version else "")
         self.model = endpoint.model
 
     @property
