@@ -116,8 +116,8 @@ class AnnouncedLimit:
             self._votes, self._bucket_rate, self._longest_reset = 0, heard.rate, 0.0
         self._last = heard
         self._learn_rates(heard)
-        window_is_on = sent.at + heard.reset_in > now
-        if self._is_window and window_is_on:
+        is_quick = now - sent.at < self._longest_reset
+        if self._is_window and is_quick:
             self._hear_window(heard, sent_after, now)
         else:
             self._rate = self._window_rate if self._is_window else self._bucket_rate
@@ -172,6 +172,8 @@ class AnnouncedLimit:
         # The header was written before `now`, so its end is no later than this; the
         # quickest reply of the window knows best.
         latest_end = now + heard.reset_in
+        if heard.moment.at < self._window_ends <= now:
+            return  # It tells of a window that is over.
         if now >= self._window_ends:
             self._window_ends = latest_end
         self._window_ends = min(self._window_ends, latest_end)

@@ -25,6 +25,9 @@ CUT = 0.5
 TARGET = 0.97
 """Share of the last good pace up to which it grows fast."""
 
+LEAST_GOOD = 0.25
+"""Share of a refused pace that is taken for good, however little came through."""
+
 AGAIN = 0.9
 """What is left of the target when a refusal comes soon after the last."""
 
@@ -171,7 +174,8 @@ class Pace:
             self._target *= AGAIN
         elif self._rate < self._target:
             # The pace was growing fast, so only the latest answers count.
-            self._target = TARGET * self._meter.rate(now, SOON)
+            latest = self._meter.rate(now, SOON)
+            self._target = TARGET * max(latest, LEAST_GOOD * self._rate)
         else:
             # A provider that saved up for a burst lets more than its limit through for
             # a while, and what came through includes slower moments: the truth lies

@@ -131,7 +131,7 @@ class Case:
     """Requests per second that come by themselves, instead of from the callers."""
     seed: int = 0
     """Of all that is left to chance."""
-    policy: LimitPolicy = LimitPolicy()
+    policy: LimitPolicy = field(default_factory=LimitPolicy)
     """What the client allows itself."""
 
 
