@@ -29,7 +29,6 @@ from dspex.core.errors import ConfigurationError, LMError
 from dspex.core.lm import Reply
 from supervisors import Handle, last_words
 
-
 FLUSHED_WITHIN: Final = 10.0
 """Seconds the disk may take for what waits to be written."""
 
