@@ -198,17 +198,24 @@ class Dispatcher:
             self._outside.remind(moment - now, LookAgain())
 
     def _fail_lane(self, lane: Lane, retry_in: float) -> None:
-        cause, label = lane.last_error, self._desk.label
-        patience = self._ledger.options.max_outage
         while (call_id := lane.queue.peek()) is not None:
-            error = CircuitOpenError(
-                f"{label} has been down for more than {patience:g} s; the last error "
-                f"was: {cause}. It is looked at again in {retry_in:.1f} s; call later.",
-                model=label,
-                retry_in=retry_in,
-            )
-            error.__cause__ = cause
+            error = self._outage(lane, retry_in)
             self._desk.finish(self._ledger.calls[call_id], error)
+
+    def _outage(self, lane: Lane, retry_in: float) -> CircuitOpenError:
+        label, patience = self._desk.label, self._ledger.options.max_outage
+        cause = lane.last_error
+        if lane.gate.view(self._outside.now()).held:
+            why = "its breaker is held by hand. Let it go with set_circuit()."
+        else:
+            why = f"the last error was: {cause}. It is looked at in {retry_in:.1f} s."
+        error = CircuitOpenError(
+            f"{label} has not been called for more than {patience:g} s; {why}",
+            model=label,
+            retry_in=retry_in,
+        )
+        error.__cause__ = cause
+        return error
 
 
 def _put_off(label: str, seconds: float, longest: float) -> LMRateLimitError:
