@@ -17,6 +17,8 @@ import dspex
 from dspex.cache.cache import Cache, new_caller
 from dspex.cache.entry import Absence
 from dspex.cache.files import ASIDE_NAME, cache_file
+from dspex.cache.memory import as_cached
+from dspex.cache.messages import Found, LookUp
 from dspex.cache.store import TROUBLE, StorePlace
 from dspex.cache.trouble import Trouble
 from dspex.core.errors import ConfigurationError, LMServerError
@@ -578,6 +580,50 @@ def test_hits_of_many_threads_are_counted_once_each(
 
     assert Callers([hit] * 8).outcomes() == [True] * 8
     assert cache.statistics().hits == 400
+
+
+@pytest.mark.parametrize("busy", ["memory", "store"])
+def test_a_shutdown_that_overtakes_an_answer_does_not_lose_it(
+    place: StorePlace, busy: str
+) -> None:
+    with two_tiers(place) as (cache, top):
+        assert cache.look_up(ask("a"), "leader") is None
+        # The answer waits in the mailbox when the shutdown comes.
+        assert top.registry.await_name(busy, PATIENT).suspend()
+        cache.settle(ask("a").key, answer("a"))
+        if busy == "store":
+            cache.statistics()
+
+    assert held(place) == 1
+
+
+def test_followers_are_answered_when_the_clients_word_was_lost(
+    tiers: tuple[Cache, Supervisor],
+) -> None:
+    cache, top = tiers
+    assert cache.look_up(ask("a"), "leader") is None
+    question = LookUp(identity=ask("a"), caller="follower")
+    follower = top.handle("memory").submit(question)
+
+    cache.leave(ask("a").key, "leader", answer("a"))
+
+    assert follower.get(timeout=PATIENT) == Found(as_cached(answer("a")))
+    assert found(cache, "a")
+
+
+def test_a_leader_of_the_past_does_not_answer_for_another(
+    tiers: tuple[Cache, Supervisor],
+) -> None:
+    cache, _ = tiers
+    assert cache.look_up(ask("a"), "past") is None
+    cache.settle(ask("a").key, LMServerError("down"))
+    assert cache.look_up(ask("a"), "present") is None
+
+    cache.leave(ask("a").key, "past", Reply(texts=("stale",)))
+
+    assert not found(cache, "b")
+    cache.settle(ask("a").key, answer("a"))
+    assert found(cache, "a")
 
 
 # Looking into it.
