@@ -262,8 +262,6 @@ class _Sessions:
     async def aclose(self) -> None:
         await self.keeping.close()
         await self.single_use.close()
-        # The loop closes the sockets in its next turn, which may be its last.
-        await asyncio.sleep(0)
 
 
 def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:

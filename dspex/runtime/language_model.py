@@ -34,6 +34,7 @@ from dspex.runtime.stream import AsyncStream, Stream
 _OPTIONS = frozenset(
     {
         "adapter",
+        "allow_insecure",
         "api_base",
         "api_key",
         "api_version",
@@ -73,6 +74,8 @@ class LM:
             a key is first needed, and once more when one was refused. Without it, the
             provider's environment variable is read.
         api_version: Azure's version of its API.
+        allow_insecure: Whether the key may go unencrypted to another machine; only on
+            a network you trust as you trust this machine.
         cache: Whether equal calls share one answer.
         num_retries: Further attempts after a failed one.
         timeout: Seconds without a byte after a request was written. `None` is 60, and
@@ -107,6 +110,7 @@ class LM:
         api_base: str | None = None,
         api_key: str | Callable[[], str] | None = None,
         api_version: str | None = None,
+        allow_insecure: bool = False,
         cache: bool = True,
         num_retries: int = defaults.RETRIES,
         timeout: float | None = None,
@@ -144,6 +148,7 @@ class LM:
                 api_base=api_base,
                 api_key=api_key,
                 api_version=api_version,
+                allow_insecure=allow_insecure,
                 max_in_flight=max_in_flight,
             )
         )

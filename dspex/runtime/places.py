@@ -83,7 +83,8 @@ class RemotePlace:
         self._get_key = get_key
         self.provider = endpoint.provider
         self.format = endpoint.format
-        self.identity = endpoint.base_url
+        version = endpoint.api_version
+        self.identity = endpoint.base_url + (f" {version}" if version else "")
         self.model = endpoint.model
 
     @property
@@ -186,6 +187,8 @@ class Reach:
     """The key, or a function that returns it."""
     api_version: str | None = None
     """Azure's version of its API."""
+    allow_insecure: bool = False
+    """Whether the key may go unencrypted to another machine."""
     max_in_flight: int | None = None
     """Requests out at a time."""
 
@@ -203,6 +206,7 @@ def find_place(model: str, reach: Reach) -> Place:
         # Whether a key may be sent to that address is checked all the same.
         api_key=key if get_key is None else MASK,
         api_version=reach.api_version,
+        allow_insecure=reach.allow_insecure,
         env=os.environ,
     )
     if isinstance(found, FoundLocally):
