@@ -1,4 +1,4 @@
-"""Single flight, move by move; `tests/properties/test_cache_flights.py` tries orders."""
+"""Single flight, move by move; the properties try all orders of them."""
 
 from __future__ import annotations
 
