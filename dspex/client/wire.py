@@ -6,6 +6,7 @@ taken it, so a client that restarts meanwhile finds everything here.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,9 +50,9 @@ class BreakOff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """The client has booked this outcome. Cast."""
+    """The client has booked these outcomes. Cast."""
 
-    request_id: str
+    request_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,15 @@ class Report:
     """Handed back in `Standing`, so that the client knows how old the report is."""
 
 
-Message = Send | BreakOff | Taken | Report
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendAll:
+    """Send requests, and forget what the client has booked meanwhile. Cast by it."""
+
+    sends: tuple[Send, ...]
+    taken: tuple[str, ...] = ()
+
+
+Message = Send | SendAll | BreakOff | Taken | Report
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,6 +95,13 @@ class Sent:
     request_id: str
     outcome: Reply | LMError
     facts: Facts = field(default_factory=Facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentAll:
+    """Several requests were over at one moment. Cast to the client."""
+
+    sent: tuple[Sent, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +145,7 @@ class WireActor(EventLoopActor):
         self._make_exchange = make_exchange
         self._open: dict[str, Any] = {}
         self._not_taken: dict[str, Sent] = {}
+        self._to_report: list[Sent] = []
 
     def on_start(self) -> None:
         """Make the exchange and say that this wire is here."""
@@ -139,15 +156,18 @@ class WireActor(EventLoopActor):
     def on_receive(self, message: Message) -> None:
         """Hand each message to its method."""
         match message:
+            case SendAll():
+                self._forget(message.taken)
+                for send in message.sends:
+                    self._start(send)
             case Send():
-                task = self.spawn(self._send(message))
-                self._open[message.request_id] = task
+                self._start(message)
             case BreakOff():
                 task = self._open.pop(message.request_id, None)
                 if task is not None:
                     task.cancel()
             case Taken():
-                self._not_taken.pop(message.request_id, None)
+                self._forget(message.request_ids)
             case Report():
                 self._report(message)
             case _:
@@ -156,6 +176,13 @@ class WireActor(EventLoopActor):
     async def on_close(self) -> None:
         """Close the idle connections."""
         await self._exchange.aclose()
+
+    def _start(self, send: Send) -> None:
+        self._open[send.request_id] = self.spawn(self._send(send))
+
+    def _forget(self, taken: tuple[str, ...]) -> None:
+        for request_id in taken:
+            self._not_taken.pop(request_id, None)
 
     def _report(self, message: Report) -> None:
         for sent in self._not_taken.values():
@@ -171,7 +198,18 @@ class WireActor(EventLoopActor):
         sent = Sent(request_id=message.request_id, outcome=outcome, facts=facts)
         if self._open.pop(message.request_id, None) is not None:
             self._not_taken[message.request_id] = sent
-            self._client.cast(sent)
+            self._report_soon(sent)
+
+    def _report_soon(self, sent: Sent) -> None:
+        # Answers that are here at the same moment make one message: to wake the client
+        # costs more than to read an answer.
+        if not self._to_report:
+            asyncio.get_running_loop().call_soon(self._report_sent)
+        self._to_report.append(sent)
+
+    def _report_sent(self) -> None:
+        sent, self._to_report = tuple(self._to_report), []
+        self._client.cast(sent[0] if len(sent) == 1 else SentAll(sent=sent))
 
     async def _outcome(self, message: Send, facts: Facts) -> Reply | LMError:
         try:

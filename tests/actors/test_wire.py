@@ -139,7 +139,7 @@ def test_breaking_off_what_is_over_or_unknown_is_harmless(
     probe.expect()
     for request_id in ("r", "unknown"):
         wire.handle.cast(BreakOff(request_id=request_id))
-        wire.handle.cast(Taken(request_id=request_id))
+        wire.handle.cast(Taken(request_ids=(request_id,)))
     wire.handle.cast(Report(up_to=1))
 
     assert probe.expect() == Standing(open=frozenset(), up_to=1)
@@ -151,7 +151,7 @@ def test_report_repeats_what_was_not_taken_and_lists_what_is_open(
     for request_id in ("taken", "not taken"):
         wire.handle.cast(to(provider, request_id))
         probe.expect()
-    wire.handle.cast(Taken(request_id="taken"))
+    wire.handle.cast(Taken(request_ids=("taken",)))
     provider.pause()
     wire.handle.cast(to(provider, "open"))
     provider.wait_for_in_flight(1, PATIENT)
