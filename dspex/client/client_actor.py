@@ -28,7 +28,7 @@ from dspex.client.messages import (
     WakeServer,
 )
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.wire import BreakOff, Report, Send, SendAll, Taken
+from dspex.client.wire import BreakOff, Report, Send, SendAll
 from dspex.core.errors import LMError
 from dspex.core.ids import new_id
 from supervisors import (
@@ -146,8 +146,7 @@ class ClientActor(Actor):
         """Cast it to the wire, with the next requests or together with others."""
         self._taken.append(request_id)
         if len(self._taken) >= TAKEN_TOGETHER:
-            taken, self._taken = tuple(self._taken), []
-            self._wire.cast(Taken(request_ids=taken))
+            self.transmit(())
 
     def ask_wire(self, up_to: int) -> None:
         """Cast it to the wire."""

@@ -34,7 +34,7 @@ from dspex.client.options import ClientOptions, ClientView, LaneView
 from dspex.client.outside import Outside
 from dspex.client.prices import cost_of
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.wire import Sent, SentAll, Standing, WireUp
+from dspex.client.wire import SentAll, Standing, WireUp
 from dspex.core.errors import LMCancelledError, LMError, LMTimeoutError, QueueFullError
 
 ORPHANED_AFTER = 5.0
@@ -102,8 +102,6 @@ class ClientMachine:
         """Hand each message to its method."""
         self._is_expiring = False
         match message:
-            case Sent():
-                self._judge.book(message)
             case SentAll():
                 for sent in message.sent:
                     self._judge.book(sent)

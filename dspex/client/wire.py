@@ -27,7 +27,7 @@ from supervisors import EventLoopActor, Handle
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """Send a request. Cast by the client; the answer is cast back as `Sent`."""
+    """A request to send."""
 
     request_id: str
     idempotency_key: str
@@ -42,17 +42,20 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SendAll:
+    """Send requests. Cast by the client; what comes of each is cast back, `SentAll`."""
+
+    sends: tuple[Send, ...] = ()
+    """Those that may go now."""
+    taken: tuple[str, ...] = ()
+    """Ids of requests whose outcomes the client has booked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BreakOff:
     """Break a request off. Cast; there is no answer."""
 
     request_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """The client has booked these outcomes. Cast."""
-
-    request_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +66,7 @@ class Report:
     """Handed back in `Standing`, so that the client knows how old the report is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendAll:
-    """Send requests, and forget what the client has booked meanwhile. Cast by it."""
-
-    sends: tuple[Send, ...]
-    taken: tuple[str, ...] = ()
-
-
-Message = Send | SendAll | BreakOff | Taken | Report
+Message = SendAll | BreakOff | Report
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,7 +85,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """A request is over. Cast to the client."""
+    """A request that is over."""
 
     request_id: str
     outcome: Reply | LMError
@@ -99,7 +94,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentAll:
-    """Several requests were over at one moment. Cast to the client."""
+    """Requests that were over at one moment. Cast to the client."""
 
     sent: tuple[Sent, ...]
 
@@ -157,17 +152,11 @@ class WireActor(EventLoopActor):
         """Hand each message to its method."""
         match message:
             case SendAll():
-                self._forget(message.taken)
-                for send in message.sends:
-                    self._start(send)
-            case Send():
-                self._start(message)
+                self._send_all(message)
             case BreakOff():
                 task = self._open.pop(message.request_id, None)
                 if task is not None:
                     task.cancel()
-            case Taken():
-                self._forget(message.request_ids)
             case Report():
                 self._report(message)
             case _:
@@ -177,16 +166,15 @@ class WireActor(EventLoopActor):
         """Close the idle connections."""
         await self._exchange.aclose()
 
-    def _start(self, send: Send) -> None:
-        self._open[send.request_id] = self.spawn(self._send(send))
-
-    def _forget(self, taken: tuple[str, ...]) -> None:
-        for request_id in taken:
+    def _send_all(self, message: SendAll) -> None:
+        for request_id in message.taken:
             self._not_taken.pop(request_id, None)
+        for send in message.sends:
+            self._open[send.request_id] = self.spawn(self._send(send))
 
     def _report(self, message: Report) -> None:
-        for sent in self._not_taken.values():
-            self._client.cast(sent)
+        if self._not_taken:
+            self._client.cast(SentAll(sent=tuple(self._not_taken.values())))
         standing = frozenset(self._open) | frozenset(self._not_taken)
         self._client.cast(Standing(open=standing, up_to=message.up_to))
 
@@ -209,7 +197,7 @@ class WireActor(EventLoopActor):
 
     def _report_sent(self) -> None:
         sent, self._to_report = tuple(self._to_report), []
-        self._client.cast(sent[0] if len(sent) == 1 else SentAll(sent=sent))
+        self._client.cast(SentAll(sent=sent))
 
     async def _outcome(self, message: Send, facts: Facts) -> Reply | LMError:
         try:
