@@ -49,7 +49,7 @@ LAYERS = (
     Layer(path="dspex/programs", not_these=("supervisors",)),
     Layer(
         path="dspex/client",
-        third_party=("pykka", "httpcore", "httpx", "pybreaker", "structlog"),
+        third_party=("pykka", "aiohttp", "httpx", "pybreaker", "structlog", "yarl"),
         optional=("xllamacpp",),
     ),
     Layer(
@@ -66,7 +66,7 @@ LAYERS = (
     Layer(path="dspex/__main__.py"),
 )
 
-BROUGHT_ALONG = {"httpcore": "httpx"}
+BROUGHT_ALONG = {"yarl": "aiohttp"}
 """Packages that are no dependencies by name, and the one that brings and pins them."""
 
 NEWER_STANDARD_LIBRARY = frozenset({"annotationlib"})

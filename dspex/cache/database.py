@@ -20,7 +20,7 @@ from dspex.cache import schema
 from dspex.cache.entry import Absence, DamagedError, Entry
 from dspex.cache.files import make_private_file, set_aside
 from dspex.cache.key import Identity
-from dspex.cache.rows import Row, checked_reply, delete, note_absences
+from dspex.cache.rows import Row, checked_reply, delete, insert, note_absences
 from dspex.cache.trouble import Trouble, file_error, trouble_of
 from dspex.core import defaults
 from dspex.core.lm import Reply
@@ -68,6 +68,8 @@ class Database:
         self.now = wall_clock
         self.damaged = 0
         """Rows set aside since it was opened."""
+        self.used: set[str] = set()
+        """Keys of answers to mark as used with the next write."""
         self._patience = patience
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
@@ -161,41 +163,53 @@ class Database:
             return None
         with self.use() as connection:
             row = connection.execute(
-                "SELECT identity, reply, checksum, created FROM entries WHERE key = ?",
+                "SELECT identity, reply, checksum, created, used FROM entries "
+                "WHERE key = ?",
                 (identity.key,),
             ).fetchone()
         if row is None:
             return None
-        text, _, _, created = row
+        text, reply_text, told, created, used = row
         try:
-            reply = checked_reply(*row)
+            reply = checked_reply(text, reply_text, told, created)
         except DamagedError:
             self.quarantine([identity.key])
             return None
         # A digest may collide; the texts are what was asked.
-        is_it = text == identity.text and created + self.ttl > self.now()
-        return reply if is_it else None
+        now = self.now()
+        if text != identity.text or created + self.ttl <= now:
+            return None
+        if not (isinstance(used, float) and used > now - _TOUCHED_AFTER):
+            self.used.add(identity.key)
+        return reply
 
     def write(
         self,
         entries: Iterable[Entry] = (),
         *,
         absences: Iterable[tuple[Identity, Absence]] = (),
-        used: Iterable[str] = (),
     ) -> None:
-        """Keep answers, note why others were not, and mark those that were read."""
-        rows = [Row(entry) for entry in entries]
+        """Keep answers, note why others were not, and mark those that were read.
+
+        An answer that holds what JSON cannot is noted as not to be kept.
+        """
+        rows, absences = [], list(absences)
+        for entry in entries:
+            try:
+                rows.append(Row(entry))
+            except ValueError:
+                absences.append((entry.identity, Absence.UNCACHEABLE))
         now = self.now()
         with self.transaction() as connection:
-            for row in rows:
-                row.insert(connection, now)
+            insert(connection, rows, now)
             connection.executemany(
-                "UPDATE entries SET used = ? WHERE key = ? AND used < ?",
-                [(now, key, now - _TOUCHED_AFTER) for key in used],
+                "UPDATE entries SET used = ? WHERE key = ?",
+                [(now, key) for key in self.used],
             )
             for identity, absence in absences:
                 told = [(identity.key, identity.text)]
                 note_absences(connection, told, absence, now)
+        self.used.clear()
 
     def quarantine(self, keys: Sequence[str]) -> None:
         """Set damaged rows aside, so that each is met once."""

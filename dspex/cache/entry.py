@@ -76,16 +76,15 @@ def dump_reply(reply: Reply) -> str:
         for name, default in _PLAIN.items()
         if getattr(reply, name) != default
     }
-    if reply.usage != Usage():
-        values["usage"] = asdict(reply.usage)
+    if reply.usage != _NO_USAGE:
+        usage = reply.usage
+        values["usage"] = {name: getattr(usage, name) for name in _USAGE}
     if reply.tool_calls:
         values["tool_calls"] = [
             [asdict(call) for call in calls] for calls in reply.tool_calls
         ]
     try:
-        return json.dumps(
-            values, ensure_ascii=True, allow_nan=False, separators=(",", ":")
-        )
+        return _encode(values)
     except (TypeError, RecursionError) as error:
         raise ValueError(str(error)) from error
 
@@ -111,9 +110,7 @@ def checksum(identity_text: str, reply_text: str, created: float) -> str:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(
-            text, parse_constant=_no_constant, object_pairs_hook=_no_doubles
-        )
+        return _decode(text)
     except DamagedError:
         raise
     except (ValueError, RecursionError) as error:
@@ -130,6 +127,14 @@ def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         raise DamagedError("a name stands twice in one object")
     return values
 
+
+# Made once: `json.dumps` and `json.loads` make one for each text.
+_encode = json.JSONEncoder(
+    ensure_ascii=True, allow_nan=False, separators=(",", ":")
+).encode
+_decode = json.JSONDecoder(
+    parse_constant=_no_constant, object_pairs_hook=_no_doubles
+).decode
 
 # What a field may be, one reader each.
 
@@ -174,7 +179,7 @@ def _several(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
 
 def _usage(value: Any) -> Usage:
     counts = _object(value)
-    if counts.keys() != {each.name for each in fields(Usage)}:
+    if counts.keys() != _USAGE:
         raise DamagedError("a usage has other fields")
     return Usage(**{name: _count(count) for name, count in counts.items()})
 
@@ -204,6 +209,9 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
 }
 """How each field of a `Reply` is read."""
 
+_NO_USAGE = Usage()
+_USAGE = {each.name: None for each in fields(Usage)}.keys()
+"""The fields of a `Usage`, in order."""
 _EMPTY = Reply()
 _PLAIN: Mapping[str, Any] = {
     each.name: getattr(_EMPTY, each.name)

@@ -80,7 +80,7 @@ def identify(
         "messages": [_turn(message) for message in request.messages],
         "settings": dict(request.settings),
     }
-    text = _canonical(fields)
+    text = canonical(fields)
     if len(text) <= ATTACHED_FROM:
         # No text in it can be longer than the whole.
         return Identity.of(text)
@@ -89,7 +89,7 @@ def identify(
     folded = _folded(fields, (), attachments, places)
     # In place of a long text stands an empty one, and where that is so stands here, so
     # that no request can be written that looks like another one folded.
-    return Identity.of(_canonical({**folded, "attachments": places}), attachments)
+    return Identity.of(canonical({**folded, "attachments": places}), attachments)
 
 
 def cache_key(
@@ -114,15 +114,16 @@ def attached_digests(text: str) -> tuple[str, ...]:
         return ()
 
 
-def _canonical(fields: Mapping[str, Any]) -> str:
+# Made once: `json.dumps` makes one for each text.
+_encode = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=repr
+).encode
+
+
+def canonical(fields: Any) -> str:
+    """The one text of a JSON value: names in order, in ASCII, without spaces."""
     try:
-        return json.dumps(
-            fields,
-            sort_keys=True,
-            ensure_ascii=True,
-            separators=(",", ":"),
-            default=repr,
-        )
+        return _encode(fields)
     except (TypeError, ValueError, RecursionError):
         # Keys of several types, or a circle. Whether it can be sent at all is not for
         # this function to say; if so, the order of the keys then counts.

@@ -44,20 +44,25 @@ class Row:
         self.size = identity.size + len(reply) + attached
         """Bytes of its texts."""
 
-    def insert(self, connection: sqlite3.Connection, now: float) -> None:
-        """Write it in a transaction, in the place of an older one."""
-        connection.execute(
-            "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (*self.values, now, self.size),
-        )
-        connection.execute("DELETE FROM absences WHERE key = ?", (self.key,))
-        for name, content in self.attachments:
-            connection.execute(
-                "INSERT OR IGNORE INTO attachments VALUES (?, ?)", (name, content)
-            )
-            connection.execute(
-                "INSERT OR IGNORE INTO attached VALUES (?, ?)", (self.key, name)
-            )
+
+def insert(connection: sqlite3.Connection, rows: Sequence[Row], now: float) -> None:
+    """Write answers in a transaction, in the place of older ones."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(*row.values, now, row.size) for row in rows],
+    )
+    connection.executemany(
+        "DELETE FROM absences WHERE key = ?", [(row.key,) for row in rows]
+    )
+    attached = [(row.key, each) for row in rows for each in row.attachments]
+    connection.executemany(
+        "INSERT OR IGNORE INTO attachments VALUES (?, ?)",
+        [attachment for _, attachment in attached],
+    )
+    connection.executemany(
+        "INSERT OR IGNORE INTO attached VALUES (?, ?)",
+        [(key, name) for key, (name, _) in attached],
+    )
 
 
 def checked_reply(identity: Any, reply: Any, told: Any, created: Any) -> Reply:

@@ -10,16 +10,17 @@ import asyncio
 import contextvars
 import queue
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 T = TypeVar("T")
 
 _Job = Callable[[], None]
 
 _OVER: Final = None
-"""Sent to a thread that is to end."""
+"""Handed on from thread to thread when they are to end."""
 
 
 class DaemonThreads:
@@ -40,6 +41,9 @@ class DaemonThreads:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         # One permit for each thread that waits for a job.
         self._idle = threading.Semaphore(0)
+        # An owner that is killed closes nothing.
+        self._close = weakref.finalize(self, self._jobs.put, _OVER)
+        self._close.atexit = False
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do `work` on one of the threads, in a copy of this context.
@@ -67,8 +71,7 @@ class DaemonThreads:
 
     def close(self) -> None:
         """Let the threads end: the idle ones now, the others after their jobs."""
-        for _ in range(self._started):
-            self._jobs.put(_OVER)
+        self._close()
 
     def _submit(self, job: _Job) -> None:
         self._jobs.put(job)
@@ -76,11 +79,17 @@ class DaemonThreads:
             return
         self._started += 1
         name = f"{self._name}-{self._started}"
-        threading.Thread(target=self._work, name=name, daemon=True).start()
+        threading.Thread(
+            target=_work, args=(self._jobs, self._idle), name=name, daemon=True
+        ).start()
 
-    def _work(self) -> Any:
-        while (job := self._jobs.get()) is not _OVER:
-            job()
-            # Its values must not live on in this frame while the thread waits.
-            del job
-            self._idle.release()
+
+def _work(jobs: queue.SimpleQueue[_Job | None], idle: threading.Semaphore) -> None:
+    """Do jobs until they are over. It does not know, and so not keep, their owner."""
+    while (job := jobs.get()) is not _OVER:
+        job()
+        # Its values must not live on in this frame while the thread waits.
+        del job
+        idle.release()
+    # The other threads want to know it too.
+    jobs.put(_OVER)

@@ -90,8 +90,9 @@ class Desk:
         self._close(entry)
 
     def abandon(self, entry: OpenCall, error: LMError) -> None:
-        """End a call whose caller has left it; that is no outcome for anybody else."""
+        """End a call by an error that is no outcome for anybody who shares it."""
         self._close(entry)
+        error.attempts = entry.sent
         for waiter in self.waiters.pop(entry.call.id, ()):
             self.outside.answer(entry.call.id, waiter, shared(error, paid=False))
 

@@ -12,6 +12,8 @@ from collections.abc import Awaitable
 from typing import Protocol, cast
 
 from dspex.client.daemon_threads import DaemonThreads
+from dspex.client.providers.format import Chunk
+from dspex.client.wire import Facts, Send
 from dspex.core.errors import (
     ConfigurationError,
     LMConnectionError,
@@ -39,6 +41,7 @@ class Answerer(Protocol):
 class HomeMade:
     """Has an answerer work, within a time, and words what goes wrong.
 
+    It is an `Exchange` of the wire.
     It lives on an event loop and has many answers made at a time.
 
     Args:
@@ -77,7 +80,19 @@ class HomeMade:
                 raise self._too_slow(timeout) from None
             raise self._worded(error) from error
 
-    def close(self) -> None:
+    async def make(self, send: Send, facts: Facts) -> Reply:  # noqa: ARG002 - of others
+        """Have a request answered; see `wire.Exchange.make`.
+
+        Whoever reads a stream gets each completion as one piece.
+        """
+        reply = await self.answer(send.request, timeout=send.read_timeout)
+        if send.channel is not None:
+            attempt = send.channel.begin_attempt()
+            for index, text in enumerate(reply.texts):
+                await send.channel.put(Chunk(text=text, index=index), attempt)
+        return reply
+
+    async def aclose(self) -> None:
         """Let the threads end."""
         self._threads.close()
 

@@ -1,12 +1,13 @@
-"""Reading a response's body within a limit of bytes, packed and unpacked."""
+"""Unpacking a response's body while it comes, within a limit of bytes."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping
 
-__all__ = ["EncodingError", "TooLargeError", "read_body"]
+__all__ = ["EncodingError", "TooLargeError", "unpacked"]
+
+_PIECE_MAX = 64 * 1024
 
 
 class TooLargeError(Exception):
@@ -17,13 +18,16 @@ class EncodingError(Exception):
     """A body is packed in a way that cannot be undone; the text names the way."""
 
 
-async def read_body(
-    parts: AsyncGenerator[bytes, None], headers: Mapping[str, str], max_bytes: int
-) -> bytes:
-    """Read a whole body and unpack it.
+async def unpacked(
+    parts: AsyncIterable[bytes], headers: Mapping[str, str], max_bytes: int
+) -> AsyncGenerator[bytes, None]:
+    """Yield a body's bytes, unpacked, as they come.
+
+    A packed part is unpacked in pieces of at most 64 kB, so a small part that stands
+    for a gigabyte takes no gigabyte.
 
     Args:
-        parts: The body as it comes. It is closed, read to its end or not.
+        parts: The body as it comes.
         headers: The response's headers, names in lower case.
         max_bytes: The limit, for the bytes that come and for what they unpack to.
 
@@ -31,40 +35,70 @@ async def read_body(
         TooLargeError: When it is larger, or says that it is.
         EncodingError: When it is neither plain, nor gzip, nor deflate.
     """
-    async with aclosing(parts):
-        packed = await _read(parts, headers, max_bytes)
-    return _unpacked(packed, headers.get("content-encoding", ""), max_bytes)
-
-
-async def _read(
-    parts: AsyncGenerator[bytes, None], headers: Mapping[str, str], max_bytes: int
-) -> bytes:
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
         raise TooLargeError
-    received: list[bytes] = []
-    size = 0
+    unpacker = _unpacker(headers.get("content-encoding", ""))
+    packed = plain = 0
     async for part in parts:
-        size += len(part)
-        if size > max_bytes:
+        packed += len(part)
+        if packed > max_bytes:
             raise TooLargeError
-        received.append(part)
-    return b"".join(received)
+        for piece in (part,) if unpacker is None else unpacker.feed(part):
+            plain += len(piece)
+            if plain > max_bytes:
+                raise TooLargeError
+            yield piece
+    if unpacker is not None:
+        unpacker.finish()
 
 
-def _unpacked(packed: bytes, encoding: str, max_bytes: int) -> bytes:
+def _unpacker(encoding: str) -> _Unpacker | None:
     encoding = encoding.strip().lower()
     if encoding in {"", "identity"}:
-        return packed
+        return None
     if encoding not in {"gzip", "x-gzip", "deflate"}:
         raise EncodingError(encoding)
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-    try:
-        body = unpacker.decompress(packed, max_bytes + 1)
-    except zlib.error:
-        raise EncodingError(encoding) from None
-    if len(body) > max_bytes:
-        raise TooLargeError
-    if not unpacker.eof:
-        raise EncodingError(encoding)
-    return body
+    return _Unpacker(encoding)
+
+
+class _Unpacker:
+    """Undoes gzip and deflate, also of several streams in a row."""
+
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+        self._stream = _new_stream()
+        self._is_inside = False
+
+    def feed(self, packed: bytes) -> Iterator[bytes]:
+        """Yield what some more bytes unpack to."""
+        while packed:
+            if self._stream.eof:
+                self._stream = _new_stream()
+            self._is_inside = True
+            yield from self._pieces(packed)
+            packed = self._stream.unused_data
+
+    def finish(self) -> None:
+        """Check that the last stream was whole. No bytes at all are whole too."""
+        if self._is_inside and not self._stream.eof:
+            raise EncodingError(self._encoding)
+
+    def _pieces(self, packed: bytes) -> Iterator[bytes]:
+        piece = self._unpack(packed)
+        # A full piece may have left bytes inside zlib, and not only in its tail.
+        while len(piece) == _PIECE_MAX:
+            yield piece
+            piece = self._unpack(self._stream.unconsumed_tail)
+        if piece:
+            yield piece
+
+    def _unpack(self, packed: bytes) -> bytes:
+        try:
+            return self._stream.decompress(packed, _PIECE_MAX)
+        except zlib.error:
+            raise EncodingError(self._encoding) from None
+
+
+def _new_stream() -> zlib._Decompress:
+    return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)

@@ -40,6 +40,7 @@ class HttpExchange:
         self._transport = make_transport()
         self._keys = KeyRing(get_key)
         self._wall_clock = wall_clock
+        self._keyed: Endpoint | None = None
 
     async def make(self, send: Send, facts: Facts) -> Reply:
         """Send a request and read its reply; see `wire.Exchange.make`."""
@@ -76,7 +77,10 @@ class HttpExchange:
         facts.key_number = key.number
         if key.secret is endpoint.api_key:
             return endpoint
-        return replace(endpoint, api_key=key.secret)
+        if self._keyed is None or self._keyed.api_key is not key.secret:
+            # Made once for each key: an endpoint checks its URL, which takes time.
+            self._keyed = replace(endpoint, api_key=key.secret)
+        return self._keyed
 
     async def _streamed(
         self,
@@ -96,7 +100,7 @@ class HttpExchange:
                 response = HttpResponse(
                     status=incoming.status,
                     headers=incoming.headers,
-                    body=await incoming.read(),
+                    body=b"".join([part async for part in incoming.parts()]),
                 )
                 return wire_format.read(response, sender)
             reader = wire_format.reader(incoming.headers, sender)

@@ -100,7 +100,7 @@ class Judge:
         elif self._broken_by_server(outcome):
             self._lost(entry)
         else:
-            self._failed(entry, outcome, sent)
+            self._failed(entry, _as_told(entry, outcome), sent)
 
     def _failed(self, entry: OpenCall, error: LMError, sent: Sent) -> None:
         verdict = verdict_of(error)
@@ -115,7 +115,8 @@ class Judge:
         if verdict is Verdict.FAILURE:
             entry.lane.last_error = error
         match error:
-            case LMCancelledError():
+            case LMCancelledError() | LMStreamError():
+                # Those who share the call have read nothing, and ask for themselves.
                 self._desk.abandon(entry, error)
             case LMAuthError() if self._may_have_another_key(entry, sent):
                 entry.stale_key = sent.facts.key_number
@@ -202,7 +203,7 @@ class Judge:
                 "until then is in `.text`. Ask again for the whole."
             )
             error: LMError = LMStreamError(text, text=channel.text, model=label)
-            self._desk.finish(entry, error)
+            self._desk.abandon(entry, error)
         elif entry.restarts > MAX_RESTARTS:
             text = (
                 f"the call was lost {entry.restarts} times to restarts of dspex's own "
@@ -216,6 +217,12 @@ class Judge:
 
     def _broken_by_server(self, outcome: LMError) -> bool:
         return self._ledger.needs_server and isinstance(outcome, LMConnectionError)
+
+
+def _as_told(entry: OpenCall, error: LMError) -> LMError:
+    """An error, as it is after a part of the answer was read, if one was."""
+    channel = entry.call.channel
+    return error if channel is None else channel.as_told(error)
 
 
 def _billed(error: LMError) -> Usage | None:

@@ -218,7 +218,7 @@ def _wanted(
 def _prediction(
     adapter: Adapter, signature: type[Signature], reply: Reply, model: str
 ) -> Prediction:
-    if is_rehearsal():
+    if is_rehearsal() and not reply.cached:
         answers = [placeholder_outputs(signature) for _ in reply.texts]
     else:
         answers = [adapter.parse(signature, text) for text in reply.texts]

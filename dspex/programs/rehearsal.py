@@ -1,7 +1,7 @@
 """Whether programs run as a rehearsal: no model is asked, so no answer can be read.
 
-A rehearsing predictor gives placeholders of the right types, whatever text its model
-returned. Who takes the models' place is the runtime's affair.
+A rehearsing predictor gives placeholders of the right types, unless its answer came
+from the cache. Who takes the models' place is the runtime's affair.
 """
 
 from __future__ import annotations

@@ -27,9 +27,15 @@ LMFactory: TypeAlias = Callable[[Mapping[str, Any]], LanguageModel]
 
 METADATA: Final = "metadata"
 UNTRUSTED: Final = frozenset(
-    {"api_base", "base_url", "api_key", "model_list", "headers", "extra_headers"}
+    {
+        *("api_base", "base_url", "api_version", "api_key", "allow_insecure"),
+        *("model_list", "headers", "extra_headers"),
+    }
 )
 """What a file may not say of a model: where the calls, and the keys, would go."""
+
+HOME_MADE: Final = "home_made"
+"""Where the state of a model in the user's own code says which class that is."""
 
 FOREIGN: Final = frozenset(
     {"model_type", "finetuning_model", "launch_kwargs", "train_kwargs"}
@@ -103,6 +109,13 @@ def _json_value(value: Any, where: str) -> Any:
 def restored_lm(state: Mapping[str, Any] | None) -> LanguageModel | None:
     """Return the model of a saved state, without its address and its keys."""
     if not state:
+        return None
+    if HOME_MADE in state:
+        _warn(
+            f"the file names the home-made model {state.get('model')!r} of the class "
+            f"{state[HOME_MADE]!r}; no class is ever looked up by what a file says, so "
+            "the configured model is used. Call program.set_lm() with your own."
+        )
         return None
     ignored = sorted(UNTRUSTED & state.keys())
     if ignored:

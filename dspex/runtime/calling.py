@@ -16,6 +16,7 @@ from dspex.client.call import Call
 from dspex.client.client import Client
 from dspex.core.errors import LMCancelledError, LMError, RuntimeClosedError
 from dspex.core.lm import Reply
+from dspex.runtime.recording import recorder_here
 from dspex.runtime.runtime import Runtime
 from supervisors import ActorDownError, ScopeCancelledError
 
@@ -38,6 +39,9 @@ def fetch(
         LMError: It ended without an answer.
         ActorDownError: The runtime is closed or gave up.
     """
+    recorder = recorder_here()
+    if recorder is not None:
+        return recorder.answer(call, identity)
     if identity is None:
         return client().complete(call)
     cache, caller = runtime.cache, new_caller()
@@ -65,6 +69,9 @@ async def afetch(
 
     Cancelled, it withdraws the call, unless others wait for it.
     """
+    recorder = recorder_here()
+    if recorder is not None:
+        return recorder.answer(call, identity)
     if identity is None:
         return await (await client()).acomplete(call)
     cache, caller = runtime.cache, new_caller()

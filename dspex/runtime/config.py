@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from dspex.client.price import Price
+from dspex.client.proxies import Proxies
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
 
@@ -45,6 +46,8 @@ class Config:
     """Seconds without a call after which a local model server is stopped."""
     branch_restarts: int = defaults.BRANCH_RESTARTS
     """Restarts allowed in one branch within 30 s before it gives up."""
+    proxies: Proxies | None = None
+    """Which requests go through a proxy; `None` reads `HTTPS_PROXY` and its like."""
     prices: Mapping[str, Price] = field(default_factory=dict)
     """Prices by model string, such as `openai/my-model`; they win over the table."""
     home: Path | None = None

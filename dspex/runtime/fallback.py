@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from dspex.client.channel import Channel
 from dspex.core.errors import (
     BudgetExceededError,
     ConfigurationError,
@@ -40,28 +41,59 @@ class Fallbacks:
                 "Pass fallbacks=[dspex.LM(...)] as well."
             )
 
-    def turns_down(self, reply: Reply) -> bool:
-        """Whether a reply is not good enough."""
-        return self.when is not None and bool(self.when(reply))
 
+class Round:
+    """One call on its way from model to model.
 
-def leads_on(error: LMError) -> bool:
-    """Whether an error of one model is a reason to ask another.
-
-    Example:
-        >>> from dspex.core.errors import LMServerError
-        >>> leads_on(LMServerError("down")), leads_on(LMCancelledError("given up"))
-        (True, False)
+    Args:
+        first: The model that is asked first.
+        fallbacks: Whom to ask after it, and when.
+        channel: Where the pieces of a streamed answer go: once one was read, no other
+            model may answer.
     """
-    return not isinstance(error, _NEVER)
 
+    def __init__(
+        self, first: Any, fallbacks: Fallbacks, channel: Channel | None = None
+    ) -> None:
+        self._models = (first, *fallbacks.models)
+        self._when = fallbacks.when
+        self._channel = channel
+        self._errors: list[LMError] = []
+        self._second_best: Reply | None = None
 
-def chained(errors: Sequence[LMError]) -> LMError:
-    """The last of the errors; those before it are its causes."""
-    last = errors[-1]
-    if len(errors) > 1:
-        last.add_note(
-            "other models were asked before: "
-            + "; ".join(f"{error.model}: {error}" for error in errors[:-1])
-        )
-    return last
+    def __iter__(self) -> Iterator[Any]:
+        """The models, in the order in which they are asked."""
+        return iter(self._models)
+
+    def accepts(self, reply: Reply) -> bool:
+        """Whether a reply is good enough, so that nobody else is asked."""
+        has_begun = self._channel is not None and self._channel.began
+        if has_begun or self._when is None or not self._when(reply):
+            return True
+        self._second_best = reply
+        return False
+
+    def failed(self, error: LMError) -> None:
+        """Note an error, which the next model may make good.
+
+        Raises:
+            LMError: This very error, when asking another model is of no use.
+        """
+        if isinstance(error, _NEVER):
+            raise error
+        self._errors.append(error)
+
+    def end(self) -> Reply:
+        """What is left when all were asked: the latest reply, though turned down.
+
+        Raises:
+            LMError: There is no reply: the last model's error, with a note of those
+                before it.
+        """
+        if self._second_best is not None:
+            return self._second_best
+        *before, last = self._errors
+        if before:
+            told = "; ".join(f"{error.model}: {error}" for error in before)
+            last.add_note(f"other models were asked before: {told}")
+        raise last

@@ -8,42 +8,33 @@ request through the tree is in `calling`.
 from __future__ import annotations
 
 import asyncio
-import os
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 from dspex.cache.key import Identity, identify
-from dspex.client.budget import Budget, active_budgets
+from dspex.client.budget import Budget
 from dspex.client.call import Call
 from dspex.client.channel import Channel
 from dspex.client.client import Client
-from dspex.client.fair_queue import Priority
-from dspex.client.limits import LimitPolicy
 from dspex.client.prices import price_of
-from dspex.client.providers.model_strings import LocalModel, resolve
 from dspex.client.retry import RetryPolicy
-from dspex.client.secrets import MASK
 from dspex.core import defaults
 from dspex.core.chat import messages_of
 from dspex.core.errors import ConfigurationError, LMError
-from dspex.core.ids import new_id
 from dspex.core.lm import Message, Reply, Request
+from dspex.programs.rehearsal import is_rehearsal
+from dspex.runtime.call_options import CallOptions, limits_of, priority_of
 from dspex.runtime.calling import afetch, fetch, named
-from dspex.runtime.fallback import Fallbacks, chained, leads_on
+from dspex.runtime.fallback import Fallbacks, Round
 from dspex.runtime.history import Exchanged, History
-from dspex.runtime.places import LocalPlace, Place, RemotePlace
+from dspex.runtime.places import Place, Reach, find_place
 from dspex.runtime.runtime import Runtime, current_runtime
 from dspex.runtime.stream import AsyncStream, Stream
-from supervisors import current_scope
-
-_REASONING = re.compile(r"(^|/)(o[1-9]|gpt-5)([-.:]|$)")
-"""OpenAI's reasoning models, which may think for minutes before the first byte."""
 
 _OPTIONS = frozenset(
     {
         "adapter",
+        "allow_insecure",
         "api_base",
         "api_key",
         "api_version",
@@ -83,6 +74,8 @@ class LM:
             a key is first needed, and once more when one was refused. Without it, the
             provider's environment variable is read.
         api_version: Azure's version of its API.
+        allow_insecure: Whether the key may go unencrypted to another machine; only on
+            a network you trust as you trust this machine.
         cache: Whether equal calls share one answer.
         num_retries: Further attempts after a failed one.
         timeout: Seconds without a byte after a request was written. `None` is 60, and
@@ -117,6 +110,7 @@ class LM:
         api_base: str | None = None,
         api_key: str | Callable[[], str] | None = None,
         api_version: str | None = None,
+        allow_insecure: bool = False,
         cache: bool = True,
         num_retries: int = defaults.RETRIES,
         timeout: float | None = None,
@@ -139,16 +133,26 @@ class LM:
                 "time. Pass 1 or more, or leave it out."
             )
         self.settings: Mapping[str, Any] = dict(settings)
-        self._retries = RetryPolicy(
-            retries=num_retries, longest_retry_after=defaults.LONGEST_RETRY_AFTER
+        self._options = CallOptions(
+            retries=RetryPolicy(
+                retries=num_retries, longest_retry_after=defaults.LONGEST_RETRY_AFTER
+            ),
+            timeout=timeout,
+            deadline=deadline,
+            limits=limits_of(requests_per_minute, tokens_per_minute),
+            priority=priority_of(priority),
+            budget=budget,
         )
-        self._timeout = _checked("timeout", timeout)
-        self._deadline = _checked("deadline", deadline)
-        self._place = _place(model, api_base, api_key, api_version, max_in_flight)
-        self._limits = _limits(requests_per_minute, tokens_per_minute)
+        self._place = self._find_place(
+            Reach(
+                api_base=api_base,
+                api_key=api_key,
+                api_version=api_version,
+                allow_insecure=allow_insecure,
+                max_in_flight=max_in_flight,
+            )
+        )
         self._adapter = adapter
-        self._budget = budget
-        self._priority = None if priority is None else _priority(priority)
         self._fallbacks = Fallbacks(
             models=tuple(LM(one) if isinstance(one, str) else one for one in fallbacks),
             when=fallback_when,
@@ -241,19 +245,17 @@ class LM:
             settings: Settings of this call; they win over the model's own.
             channel: Where the pieces of a streamed answer go; `None` for a whole one.
         """
-        errors: list[LMError] = []
-        for model in (self, *self._fallbacks.models):
+        settings = settings or {}
+        models = Round(self, self._fallbacks, channel)
+        for model in models:
             try:
-                reply = model.ask(messages, settings or {}, channel)
+                reply = model.ask(messages, settings, channel)
             except LMError as error:
-                errors.append(error)
-                if not leads_on(error):
-                    raise
-                continue
-            is_last = model is self._last_model
-            if is_last or _begun(channel) or not self._fallbacks.turns_down(reply):
-                return self._remembered(messages, settings or {}, reply)
-        raise chained(errors)
+                models.failed(error)
+            else:
+                if models.accepts(reply):
+                    return self._remembered(messages, settings, reply)
+        return self._remembered(messages, settings, models.end())
 
     async def acomplete(
         self,
@@ -263,19 +265,17 @@ class LM:
         channel: Channel | None = None,
     ) -> Reply:
         """The same for coroutines, on the caller's loop; cancelled, it withdraws."""
-        errors: list[LMError] = []
-        for model in (self, *self._fallbacks.models):
+        settings = settings or {}
+        models = Round(self, self._fallbacks, channel)
+        for model in models:
             try:
-                reply = await model.aask(messages, settings or {}, channel)
+                reply = await model.aask(messages, settings, channel)
             except LMError as error:
-                errors.append(error)
-                if not leads_on(error):
-                    raise
-                continue
-            is_last = model is self._last_model
-            if is_last or _begun(channel) or not self._fallbacks.turns_down(reply):
-                return self._remembered(messages, settings or {}, reply)
-        raise chained(errors)
+                models.failed(error)
+            else:
+                if models.accepts(reply):
+                    return self._remembered(messages, settings, reply)
+        return self._remembered(messages, settings, models.end())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LM:
         """A handle is never changed, so copies of a program share it."""
@@ -334,6 +334,10 @@ class LM:
             call, identity = self._call(runtime, messages, settings, channel)
             return await afetch(runtime, call, identity, lambda: self._aclient(runtime))
 
+    def _find_place(self, reach: Reach) -> Place:
+        """Where the model lives."""
+        return find_place(self.model, reach)
+
     def _call(
         self,
         runtime: Runtime,
@@ -349,24 +353,12 @@ class LM:
             model=self._place.model, messages=tuple(messages), settings=wanted
         )
         identity = self._identity(request) if cached else None
-        scope = current_scope()
-        tags = scope.tags if scope is not None else {}
-        in_run = "run" in tags
-        now = runtime.clock.monotonic()
-        call = Call(
-            id=new_id() if identity is None else identity.key,
-            request=request,
-            cacheable=cached,
-            attempt_timeout=self._attempt_timeout(request),
-            deadline=None if self._deadline is None else now + self._deadline,
-            retries=self._retries,
-            limits=self._limits,
-            priority=self._priority or _usual_priority(in_run=in_run),
-            share=str(tags.get("run", "")),
-            budgets=active_budgets(self._budget),
-            channel=channel,
+        call = self._options.call(
+            request,
+            identity,
+            now=runtime.clock.monotonic(),
             price=price_of(self._place.provider, request.model, runtime.config.prices),
-            tags=tags,
+            channel=channel,
         )
         return call, identity
 
@@ -386,13 +378,11 @@ class LM:
         # To start a branch may take a while: weights on disk, a server.
         return await asyncio.to_thread(self._client, runtime)
 
-    @property
-    def _last_model(self) -> Any:
-        return self._fallbacks.models[-1] if self._fallbacks.models else self
-
     def _remembered(
         self, messages: Sequence[Message], settings: Mapping[str, Any], reply: Reply
     ) -> Reply:
+        if is_rehearsal():
+            return reply
         self.history.add(
             Exchanged(
                 model=self.model,
@@ -402,37 +392,6 @@ class LM:
             )
         )
         return reply
-
-    def _attempt_timeout(self, request: Request) -> float:
-        if self._timeout is not None:
-            return self._timeout
-        longest = request.settings.get("max_tokens") or 0
-        if longest > defaults.LONG_ANSWER or _REASONING.search(request.model):
-            return defaults.LONG_ATTEMPT_TIMEOUT
-        return defaults.ATTEMPT_TIMEOUT
-
-
-def _place(
-    model: str,
-    api_base: str | None,
-    api_key: str | Callable[[], str] | None,
-    api_version: str | None,
-    max_in_flight: int | None,
-) -> Place:
-    key, get_key = (None, api_key) if callable(api_key) else (api_key, None)
-    found = resolve(
-        model,
-        api_base=api_base,
-        # Whether a key may be sent to that address is checked all the same.
-        api_key=key if get_key is None else MASK,
-        api_version=api_version,
-        env=os.environ,
-    )
-    if isinstance(found, LocalModel):
-        return LocalPlace(found.name)
-    if get_key is not None:
-        found = replace(found, api_key=None)
-    return RemotePlace(found, max_in_flight, get_key)
 
 
 def _turns(
@@ -448,45 +407,7 @@ def _turns(
     return messages_of(messages or ())
 
 
-def _begun(channel: Channel | None) -> bool:
-    """Whether a part of an answer was read, so that no other answer may follow it."""
-    return channel is not None and channel.began
-
-
-def _limits(
-    requests_per_minute: int | None, tokens_per_minute: int | None
-) -> LimitPolicy | None:
-    if requests_per_minute is None and tokens_per_minute is None:
-        return None
-    return LimitPolicy(
-        requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute
-    )
-
-
-def _priority(name: str) -> Priority:
-    try:
-        return Priority[name.upper()]
-    except KeyError:
-        raise ConfigurationError(
-            f"priority is {name!r}; it is 'interactive' or 'batch'. Pass one of them, "
-            "or leave it out."
-        ) from None
-
-
-def _usual_priority(*, in_run: bool) -> Priority:
-    return Priority.BATCH if in_run else Priority.INTERACTIVE
-
-
 def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """Later layers win; `None` takes a setting out."""
     merged = {key: value for layer in layers for key, value in layer.items()}
     return {key: value for key, value in merged.items() if value is not None}
-
-
-def _checked(name: str, seconds: float | None) -> float | None:
-    if seconds is not None and not seconds > 0:
-        raise ConfigurationError(
-            f"{name} is {seconds!r}; it is a span in seconds. "
-            "Pass a positive number, or leave it out."
-        )
-    return seconds

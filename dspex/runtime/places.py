@@ -6,7 +6,8 @@ import hashlib
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from dspex.client.http_exchange import HttpExchange
@@ -16,7 +17,10 @@ from dspex.client.local.models import LocalModel, resolve_local
 from dspex.client.local.settings import read_ready_line
 from dspex.client.local.weights import Weights
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.secrets import Secret
+from dspex.client.providers.formats import for_embeddings
+from dspex.client.providers.model_strings import LocalModel as FoundLocally
+from dspex.client.providers.model_strings import resolve
+from dspex.client.secrets import MASK, Secret
 from dspex.core import defaults
 from dspex.core.home import home
 from dspex.runtime.runtime import Runtime
@@ -79,17 +83,28 @@ class RemotePlace:
         self._get_key = get_key
         self.provider = endpoint.provider
         self.format = endpoint.format
-        self.identity = endpoint.base_url
+        version = endpoint.api_version
+        self.identity = endpoint.base_url + (f" {version}" if version else "")
         self.model = endpoint.model
 
     @property
     def branch_id(self) -> str:
-        """One branch for each (provider, base URL, key)."""
+        """One branch for each (provider, base URL, chat or vectors, key)."""
         mark = _mark(self._endpoint.api_key)
         if self._get_key is not None:
             # Two functions are two accounts, as far as anybody can tell.
             mark = f" key from {id(self._get_key):x}"
-        return f"{self.provider} {self.identity}{mark}"
+        kind = " vectors" if "embeddings" in self._endpoint.format else ""
+        return f"{self.provider} {self.identity}{kind}{mark}"
+
+    def for_vectors(self) -> RemotePlace:
+        """Where the same provider is asked for vectors.
+
+        Raises:
+            ConfigurationError: It gives none.
+        """
+        beside = for_embeddings(self._endpoint)
+        return RemotePlace(beside, self._max_in_flight, self._get_key)
 
     def branch(self, runtime: Runtime) -> Branch:
         """A branch with a wire and a client."""
@@ -160,6 +175,50 @@ class LocalPlace:
             ),
             max_in_flight=settings.slots,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How a model is to be reached, as far as its user says so."""
+
+    api_base: str | None = None
+    """The root of another API."""
+    api_key: str | Callable[[], str] | None = field(default=None, repr=False)
+    """The key, or a function that returns it."""
+    api_version: str | None = None
+    """Azure's version of its API."""
+    allow_insecure: bool = False
+    """Whether the key may go unencrypted to another machine."""
+    max_in_flight: int | None = None
+    """Requests out at a time."""
+
+
+def find_place(model: str, reach: Reach) -> Place:
+    """Find where a model lives, by its model string and the environment.
+
+    Raises:
+        ConfigurationError: The string is none, or what it needs is missing.
+    """
+    key, get_key = _key_of(reach)
+    found = resolve(
+        model,
+        api_base=reach.api_base,
+        # Whether a key may be sent to that address is checked all the same.
+        api_key=key if get_key is None else MASK,
+        api_version=reach.api_version,
+        allow_insecure=reach.allow_insecure,
+        env=os.environ,
+    )
+    if isinstance(found, FoundLocally):
+        return LocalPlace(found.name)
+    if get_key is not None:
+        found = replace(found, api_key=None)
+    return RemotePlace(found, reach.max_in_flight, get_key)
+
+
+def _key_of(reach: Reach) -> tuple[str | None, GetKey | None]:
+    key = reach.api_key
+    return (None, key) if callable(key) else (key, None)
 
 
 def _identity(model: LocalModel) -> str:

@@ -16,7 +16,7 @@ from dspex.client.http_exchange import HttpExchange
 from dspex.client.ledger import Ledger
 from dspex.client.messages import Listener
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.transport import HttpcoreTransport
+from dspex.client.transport import make_transport
 from dspex.core.lm import Message, Request
 from dspex.runtime import tree
 from dspex.runtime.config import Config
@@ -156,14 +156,14 @@ def wire_name(lm: dspex.LM) -> str:
 
 
 def ledger_of(runtime: dspex.Runtime, lm: dspex.LM) -> Ledger:
-    return runtime._branches[lm._place.branch_id].ledger
+    return runtime._running().branches[lm._place.branch_id].ledger
 
 
 def wait_for_open_calls(runtime: dspex.Runtime, lm: dspex.LM, count: int) -> None:
     """Wait until the client has so many calls without an outcome."""
 
     def there() -> bool:
-        branches = runtime._branches
+        branches = runtime._running().branches
         known = lm._place.branch_id in branches
         return known and len(ledger_of(runtime, lm).calls) == count
 
@@ -193,7 +193,7 @@ def branch(
         endpoint=Endpoint(provider="openai", base_url=provider.base_url, model="m"),
         label="the fake",
         ledger=Ledger(tree.client_options(config, max_in_flight)),
-        make_exchange=lambda: HttpExchange(HttpcoreTransport),
+        make_exchange=lambda: HttpExchange(make_transport),
     )
     spec = tree.provider_branch(made, config, listener=listener)
     events = Events()

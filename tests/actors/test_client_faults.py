@@ -207,9 +207,6 @@ def test_a_wait_too_long_to_be_slept_is_raised_to_all_who_meet_it(
     assert len(provider.bill) == CALLERS
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a call that comes later is queued for the hour instead"
-)
 def test_a_wait_too_long_to_be_slept_is_raised_to_those_who_come_later(
     provider: FakeProvider, runtime: dspex.Runtime, clock: ManualClock
 ) -> None:

@@ -202,13 +202,8 @@ def test_attempt_timeout_fits_the_model(
 ) -> None:
     lm = dspex.LM(model, api_key="k", **settings)
 
-    assert lm._attempt_timeout(_request(lm)) == seconds
-
-
-def _request(lm: dspex.LM) -> Any:
-    from dspex.core.lm import Request
-
-    return Request(model=lm._place.model, messages=(), settings=lm.settings)
+    call, _identity = lm._call(dspex.Runtime(), (), {}, None)
+    assert call.attempt_timeout == seconds
 
 
 # Copies and what is saved.
@@ -288,7 +283,7 @@ def test_key_is_in_no_event_error_repr_tree_or_log(
             lm("e")
         seen.add(refused.value)
     seen.add(lm, runtime, runtime.tree(), lm.dump_state(), vars(lm), lm._place)
-    seen.add(runtime.handle(client_name(lm)), runtime._branches, runtime.cache)
+    seen.add(runtime.handle(client_name(lm)), runtime._parts, runtime.cache)
     seen.add(caplog.text, *logs)
 
     assert len(seen.texts) > 20

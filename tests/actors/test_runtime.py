@@ -18,6 +18,7 @@ from tests.actors.lab import PATIENT, ask, call, client_name, echo, eventually, 
 IN_MEMORY = dspex.Config(persist=False)
 """Nothing is kept that another runtime could read."""
 
+
 @pytest.fixture
 def provider() -> Iterator[FakeProvider]:
     with FakeProvider(answer=echo) as provider:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
 
 from dspex.client.http_exchange import HttpExchange
-from dspex.client.http_messages import HttpRequest, HttpResponse
+from dspex.client.http_messages import HttpRequest, HttpResponse, OpenResponse
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.transport import MAX_BYTES, HttpcoreTransport
+from dspex.client.transport import MAX_BYTES, Transport, make_transport
 from dspex.client.wire import (
     BreakOff,
     Report,
@@ -45,7 +46,7 @@ class Wire:
     """A wire in a tree of its own."""
 
     def __init__(
-        self, probe: Probe, make_transport: Callable[[], Any] = HttpcoreTransport
+        self, probe: Probe, make_transport: Callable[[], Transport] = make_transport
     ) -> None:
         client = ChildSpec(id="client", actor=ProbeActor, args=(probe,), name="client")
         wire = ChildSpec(
@@ -194,6 +195,16 @@ def test_request_that_cannot_be_written_costs_nothing_and_nobody_else(
 
 class Broken:
     """A transport with a fault of its own."""
+
+    def open(
+        self,
+        request: HttpRequest,
+        *,
+        connect_timeout: float,
+        read_timeout: float,
+        max_bytes: int = MAX_BYTES,
+    ) -> AbstractAsyncContextManager[OpenResponse]:
+        raise ZeroDivisionError("a fault")
 
     async def send(
         self,

@@ -13,8 +13,9 @@ from typing import TypeVar
 
 import pytest
 
+from dspex.client.aiohttp_transport import AiohttpTransport
 from dspex.client.http_messages import HttpRequest, HttpResponse
-from dspex.client.transport import HttpcoreTransport, Transport
+from dspex.client.transport import Transport
 from dspex.core import errors
 from dspex.testing import (
     BAD_JSON,
@@ -36,7 +37,7 @@ BODY = b'{"model": "m", "messages": [{"role": "user", "content": "hi"}]}'
 PATIENT = 10.0
 
 
-@pytest.fixture(params=[HttpcoreTransport])
+@pytest.fixture(params=[AiohttpTransport])
 def make(request: pytest.FixtureRequest) -> Callable[[], Transport]:
     """The transports that keep the contract."""
     factory: Callable[[], Transport] = request.param
@@ -244,6 +245,22 @@ def test_bytes_that_are_no_http_on_a_used_connection_are_never_tried_again(
     assert len(served) == 2
 
 
+def test_what_is_chained_to_an_error_holds_no_key(
+    make: Callable[[], Transport],
+) -> None:
+    with scripted_server([b"no HTTP\r\n\r\n"]) as (url, _):
+        request = HttpRequest(
+            method="POST", url=url, headers={"x-api-key": "tell-nobody"}, body=b"{}"
+        )
+
+        async def once(transport: Transport) -> None:
+            with pytest.raises(errors.LMConnectionError, match="no HTTP") as caught:
+                await transport.send(request, connect_timeout=9, read_timeout=9)
+            assert "tell-nobody" not in repr(caught.value.__cause__)
+
+        run(make, once)
+
+
 def test_idle_connection_the_server_closed_is_noticed_before_it_is_used(
     make: Callable[[], Transport], provider: FakeProvider
 ) -> None:
@@ -331,7 +348,7 @@ def test_server_that_goes_down_during_a_request_is_a_connection_error(
 def test_connection_the_server_closes_after_its_answer_is_not_kept(
     provider: FakeProvider,
 ) -> None:
-    transport = HttpcoreTransport()
+    transport = AiohttpTransport()
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
     with scripted_server([head + b"ok"]) as (url, _):
 
@@ -486,34 +503,37 @@ def test_no_certificates_are_loaded_for_plain_http(provider: FakeProvider) -> No
     def refuse() -> object:
         raise AssertionError
 
-    transport = HttpcoreTransport(make_context=refuse)  # type: ignore[arg-type] # never called
+    transport = AiohttpTransport(make_context=refuse)  # type: ignore[arg-type] # never called
 
     assert run(lambda: transport, lambda used: ask(used, provider)).status == 200
 
 
-def test_old_idle_connection_is_closed_when_the_next_one_is_returned(
-    provider: FakeProvider,
-) -> None:
-    now = 0.0
-    transport = HttpcoreTransport(clock=lambda: now)
-    provider.pause()
+def test_connection_that_was_idle_for_long_is_closed() -> None:
+    transport = AiohttpTransport(idle_seconds=0.01)
 
-    async def age(used: Transport) -> None:
-        nonlocal now
-        tasks = [asyncio.create_task(ask(used, provider)) for _ in range(3)]
-        await asyncio.to_thread(provider.wait_for_in_flight, 3, PATIENT)
-        provider.resume()
-        await asyncio.gather(*tasks)
-        assert transport.idle == 3
-        now = 31.0
-        await ask(used, provider)
-        assert transport.idle == 1
+    async def grow_old(used: Transport) -> int:
+        gone = asyncio.Event()
 
-    run(lambda: transport, age)
+        async def serve(
+            reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        ) -> None:
+            await reader.readuntil(b"{}")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            await reader.read()
+            gone.set()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        await ask_url(used, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        await gone.wait()
+        server.close()
+        return transport.idle
+
+    assert run(lambda: transport, grow_old) == 0
 
 
 def test_connection_is_used_again(provider: FakeProvider) -> None:
-    transport = HttpcoreTransport()
+    transport = AiohttpTransport()
 
     async def in_turn(used: Transport) -> int:
         for _ in range(5):

@@ -81,7 +81,7 @@ def body_of(request: Request, endpoint: Endpoint, *, stream: bool) -> bytes:
     body |= _thinking(model, asked)
     body |= _tools(asked)
     if "stop" in asked:
-        body["stop_sequences"] = stops_of(asked["stop"])
+        body["stop_sequences"] = _stops(stops_of(asked["stop"]))
     if "user" in asked:
         body["metadata"] = {"user_id": asked["user"]}
     if "response_format" in asked:
@@ -106,6 +106,15 @@ def thinks_adaptively(model: str) -> bool:
     if version is None:
         return model.startswith("claude-")
     return (int(version[1]), int(version[2] or 0)) >= _ADAPTIVE_SINCE
+
+
+def _stops(stops: list[str]) -> list[str]:
+    if not all(stop.strip() for stop in stops):
+        raise ConfigurationError(
+            "stop has a text of white space only, which Anthropic's format refuses;"
+            " expected texts with a character that shows. Use another text to stop at."
+        )
+    return stops
 
 
 def _system(turns: Sequence[Message]) -> list[Mapping[str, Any]]:
@@ -232,12 +241,15 @@ def _tools(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tool(function: Function) -> dict[str, Any]:
-    tool = {
+    tool: dict[str, Any] = {
         "name": function.name,
-        "description": function.description,
         "input_schema": function.parameters,
     }
-    return tool | ({"strict": True} if function.strict else {})
+    if function.description:
+        tool["description"] = function.description
+    if function.strict:
+        tool["strict"] = True
+    return tool
 
 
 def _choice(choice: ToolChoice) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dspex.client.providers.anthropic_messages import ANTHROPIC_MESSAGES
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.providers.format import Format
 from dspex.client.providers.gemini import GEMINI
+from dspex.client.providers.gemini_embeddings import GEMINI_EMBEDDINGS
 from dspex.client.providers.openai_chat import AZURE_CHAT, OPENAI_CHAT
 from dspex.client.providers.openai_embeddings import (
     AZURE_EMBEDDINGS,
@@ -23,12 +24,14 @@ FORMATS: Mapping[str, Format] = {
     "azure_embeddings": AZURE_EMBEDDINGS,
     "anthropic_messages": ANTHROPIC_MESSAGES,
     "gemini": GEMINI,
+    "gemini_embeddings": GEMINI_EMBEDDINGS,
 }
 """Every format."""
 
 _EMBEDDINGS_BESIDE = {
     "openai_chat": "openai_embeddings",
     "azure_chat": "azure_embeddings",
+    "gemini": "gemini_embeddings",
 }
 
 

@@ -56,7 +56,7 @@ class Gemini:
         method = "streamGenerateContent?alt=sse" if stream else "generateContent"
         return HttpRequest(
             method="POST",
-            url=f"{endpoint.base_url}/{_path(model)}:{method}",
+            url=f"{endpoint.base_url}/{path_of(model)}:{method}",
             headers=headers,
             body=body_of(request, model),
         )
@@ -92,8 +92,13 @@ GEMINI = Gemini()
 """The format, which keeps no state."""
 
 
-def _path(model: str) -> str:
-    """The path of a model; one that was tuned has a folder of its own."""
+def path_of(model: str) -> str:
+    """The path of a model; one that was tuned has a folder of its own.
+
+    Example:
+        >>> path_of("gemini-2.5-flash"), path_of("tunedModels/mine")
+        ('models/gemini-2.5-flash', 'tunedModels/mine')
+    """
     folder, slash, name = model.partition("/")
     if not slash or folder not in {"models", "tunedModels"}:
         folder, name = "models", model

@@ -133,6 +133,7 @@ def test_setting_the_api_does_not_have_is_refused_by_name(
         ({"reasoning_effort": "low", "thinking": {"type": "disabled"}}, "both"),
         ({"stop": 7}, "stop"),
         ({"stop": [7]}, "stop"),
+        ({"stop": ["END", "\n\n"]}, "white space"),
         ({"tools": ["search"]}, "a tool"),
         ({"tools": [{"type": "function"}]}, "no name"),
         ({"tool_choice": "perhaps"}, "tool_choice"),

@@ -1,5 +1,6 @@
 import asyncio
 import contextvars
+import gc
 import threading
 from collections.abc import Awaitable, Callable
 
@@ -117,3 +118,22 @@ def test_threads_end_when_they_are_closed() -> None:
 
     assert seen[0].daemon
     assert not seen[0].is_alive()
+
+
+def test_threads_end_when_their_owner_is_gone() -> None:
+    async def use() -> list[threading.Thread]:
+        threads = DaemonThreads(2, "t")
+        both = threading.Barrier(2)
+
+        def work() -> threading.Thread:
+            both.wait(PATIENT)
+            return threading.current_thread()
+
+        return list(await asyncio.gather(threads.run(work), threads.run(work)))
+
+    seen = asyncio.run(use())
+    gc.collect()
+    for thread in seen:
+        thread.join(PATIENT)
+
+    assert not any(thread.is_alive() for thread in seen)

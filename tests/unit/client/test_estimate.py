@@ -1,13 +1,13 @@
 import pytest
 
 from dspex.client.estimate import (
-    ANSWER_TOKENS,
     ATTACHMENT_TOKENS,
     TURN_TOKENS,
     estimate_tokens,
     text_tokens,
     worst_case,
 )
+from dspex.core import defaults
 from dspex.core.lm import (
     ImagePart,
     Message,
@@ -28,7 +28,7 @@ def request(*content: Part, **settings: object) -> Request:
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, ANSWER_TOKENS),
+        ({}, defaults.ASSUMED_ANSWER),
         ({"max_tokens": 10}, 10),
         ({"max_tokens": 10, "n": 3}, 30),
         ({"max_completion_tokens": 20, "max_tokens": 10}, 20),

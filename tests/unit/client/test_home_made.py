@@ -39,7 +39,7 @@ def ask(model: Model, *, timeout: float = PATIENT) -> Reply:
         try:
             return await made.answer(REQUEST, timeout=timeout)
         finally:
-            made.close()
+            await made.aclose()
 
     return asyncio.run(once())
 

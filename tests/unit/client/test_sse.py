@@ -70,6 +70,10 @@ def test_texts_arrive_as_they_were_sent(texts: list[str]) -> None:
     assert [event.data.decode() for event in events_of(stream.encode())] == texts
 
 
+def test_byte_order_mark_before_the_stream_is_dropped() -> None:
+    assert events_of(b"\xef\xbb", b"\xbfdata: a\n\n") == [Event(b"a")]
+
+
 def test_byte_order_mark_inside_the_stream_is_no_field() -> None:
     assert events_of(b"data: a\n\n", b"\xef\xbb\xbfdata: b\n\n") == [Event(b"a")]
 

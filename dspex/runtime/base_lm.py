@@ -1,0 +1,134 @@
+"""`BaseLM`: a home-made model with the cache, limits, retries and breaker of `LM`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from dspex.client.returned import reply_from
+from dspex.core import defaults
+from dspex.core.chat import turn_of
+from dspex.core.errors import ConfigurationError
+from dspex.core.lm import Reply, Request
+from dspex.programs.state import HOME_MADE
+from dspex.runtime.home_made_place import (
+    HomeMadePlace,
+    digest_of_code,
+    refuse_address,
+    settings_of,
+)
+from dspex.runtime.language_model import LM
+from dspex.runtime.places import Place, Reach
+
+
+class BaseLM(LM):
+    """A language model of your own: subclass it and write one method.
+
+    Write `forward(self, messages, **settings)`, which may block, or `async def
+    aforward(...)` with the same arguments. `messages` are dicts in OpenAI's words. It
+    returns a text, a list of texts (one for each completion), or a `Reply` where usage
+    is to be counted; what OpenAI's API answers will do too.
+
+    When to use it: a model in this process, or behind an API that dspex does not
+    speak. When not: an API that speaks like OpenAI's; `LM(..., api_base=...)` reaches
+    it. For tests, any class with the members of `dspex.core.lm.LanguageModel` will do.
+
+    What it raises: `LMRateLimitError`, `LMServerError` and their like are treated as a
+    provider's. An `OSError` counts as a broken connection and a `TimeoutError` as
+    silence, and both are tried again. Everything else ends the call with an `LMError`
+    that has it as its cause.
+
+    Blocking code runs in threads of its own, in none of your contexts; a thread that
+    does not return in time is left behind and keeps its place among `max_in_flight`.
+    Make one object and keep it: each has a branch of the tree.
+
+    Answers are kept under the class's name, the code of that one method and what
+    `dump_state()` returns. Override that to add what else changes an answer, such as a
+    version of the code your method calls; or pass `cache=False`.
+
+    Example:
+        >>> class Shouting(BaseLM):
+        ...     def forward(self, messages, **settings):
+        ...         return messages[-1]["content"].upper()
+        >>> Shouting("shouting", temperature=0)
+        Shouting('shouting', temperature=0)
+
+    Args:
+        model: Its name, for errors, usage and prices. With a prefix ("acme/large"), the
+            price of that provider's model counts; without one, it has none unless you
+            add one for "home-made/NAME".
+        max_in_flight: Answers made at a time; 16 by default.
+        options: What else `LM` takes (`cache`, `timeout`, `budget`, ...), and settings
+            that are passed to `forward`. The timeout is for the whole answer.
+
+    Raises:
+        ConfigurationError: The class has neither of the methods, or an option makes no
+            sense.
+    """
+
+    def __init__(
+        self, model: str, *, max_in_flight: int = defaults.CONCURRENCY, **options: Any
+    ) -> None:
+        super().__init__(model, max_in_flight=max_in_flight, **options)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{super().__repr__().removeprefix('LM')}"
+
+    def forward(self, messages: list[dict[str, Any]], **settings: Any) -> Any:
+        """Answer a chat; subclasses write this, or `aforward`."""
+        raise NotImplementedError
+
+    async def aforward(self, messages: list[dict[str, Any]], **settings: Any) -> Any:
+        """Answer a chat; subclasses write this, or `forward`."""
+        raise NotImplementedError
+
+    def dump_state(self) -> dict[str, Any]:
+        """What can change its answers, as JSON values, without any secret.
+
+        The cache keeps answers under it, and a saved program holds it. Override it to
+        add more: `return {**super().dump_state(), "version": 2}`. A program that is
+        loaded never makes the model again; `set_lm` gives it one.
+        """
+        return {**super().dump_state(), HOME_MADE: _name_of(type(self))}
+
+    def _find_place(self, reach: Reach) -> Place:
+        refuse_address(reach, type(self).__name__)
+        method = self._method()
+
+        def answer(request: Request) -> Reply:
+            return reply_from(method(**_chat(request)), self.model)
+
+        async def aanswer(request: Request) -> Reply:
+            return reply_from(await method(**_chat(request)), self.model)
+
+        is_async = inspect.iscoroutinefunction(method)
+        return HomeMadePlace(
+            label=self.model,
+            answer=aanswer if is_async else answer,
+            is_async=is_async,
+            describe=self.dump_state,
+            kind=_name_of(type(self)),
+            code=digest_of_code(method),
+            most=reach.max_in_flight or defaults.CONCURRENCY,
+        )
+
+    def _method(self) -> Callable[..., Any]:
+        kind = type(self)
+        if kind.aforward is not BaseLM.aforward:
+            return self.aforward
+        if kind.forward is not BaseLM.forward:
+            return self.forward
+        raise ConfigurationError(
+            f"{kind.__name__} has no way to answer; a BaseLM has a method forward() or "
+            "aforward(). Write def forward(self, messages, **settings)."
+        )
+
+
+def _name_of(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _chat(request: Request) -> dict[str, Any]:
+    turns = [turn_of(turn) for turn in request.messages]
+    return {"messages": turns, **settings_of(request)}

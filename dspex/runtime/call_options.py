@@ -1,0 +1,132 @@
+"""How the calls of one language model are made: all that is not sent to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dspex.cache.key import Identity
+from dspex.client.budget import Budget, active_budgets
+from dspex.client.call import Call
+from dspex.client.channel import Channel
+from dspex.client.fair_queue import Priority
+from dspex.client.limits import LimitPolicy
+from dspex.client.price import Price
+from dspex.client.retry import RetryPolicy
+from dspex.core import defaults
+from dspex.core.errors import ConfigurationError
+from dspex.core.ids import new_id
+from dspex.core.lm import Request
+from supervisors import current_scope
+
+_REASONING = re.compile(r"(^|/)(o[1-9]|gpt-5)([-.:]|$)")
+"""OpenAI's reasoning models, which may think for minutes before the first byte."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOptions:
+    """What an `LM` was told about its calls.
+
+    Raises:
+        ConfigurationError: A span is not positive.
+    """
+
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    """Which errors are tried again, how often and when."""
+    timeout: float | None = None
+    """Seconds without a byte; `None` fits the model and the length of the answer."""
+    deadline: float | None = None
+    """Seconds for a whole call; `None` for no limit."""
+    limits: LimitPolicy | None = None
+    """What may be asked of the model in a minute."""
+    priority: Priority | None = None
+    """Who goes first; `None` is batch inside an evaluation, else interactive."""
+    budget: Budget | None = None
+    """What all its calls may cost together."""
+
+    def __post_init__(self) -> None:
+        for name, seconds in (("timeout", self.timeout), ("deadline", self.deadline)):
+            if seconds is not None and not seconds > 0:
+                raise ConfigurationError(
+                    f"{name} is {seconds!r}; it is a span in seconds. "
+                    "Pass a positive number, or leave it out."
+                )
+
+    def call(
+        self,
+        request: Request,
+        identity: Identity | None,
+        *,
+        now: float,
+        price: Price | None,
+        channel: Channel | None,
+    ) -> Call:
+        """Make the call of a request, for the work that runs in this context.
+
+        Args:
+            request: What is asked.
+            identity: What it is to the cache; `None` when it may not be cached.
+            now: The tree's clock.
+            price: What the model charges, if that is known.
+            channel: Where the pieces of a streamed answer go.
+        """
+        scope = current_scope()
+        tags: Mapping[str, Any] = scope.tags if scope is not None else {}
+        usual = Priority.BATCH if "run" in tags else Priority.INTERACTIVE
+        return Call(
+            id=new_id() if identity is None else identity.key,
+            request=request,
+            cacheable=identity is not None,
+            attempt_timeout=self._attempt_timeout(request),
+            deadline=None if self.deadline is None else now + self.deadline,
+            retries=self.retries,
+            limits=self.limits,
+            priority=self.priority or usual,
+            share=str(tags.get("run", "")),
+            budgets=active_budgets(self.budget),
+            price=price,
+            channel=channel,
+            tags=tags,
+        )
+
+    def _attempt_timeout(self, request: Request) -> float:
+        if self.timeout is not None:
+            return self.timeout
+        longest = request.settings.get("max_tokens") or 0
+        if longest > defaults.LONG_ANSWER or _REASONING.search(request.model):
+            return defaults.LONG_ATTEMPT_TIMEOUT
+        return defaults.ATTEMPT_TIMEOUT
+
+
+def limits_of(
+    requests_per_minute: int | None, tokens_per_minute: int | None
+) -> LimitPolicy | None:
+    """The limits a user named, or `None` when there are none.
+
+    Raises:
+        ConfigurationError: One of them is below 1.
+    """
+    if requests_per_minute is None and tokens_per_minute is None:
+        return None
+    return LimitPolicy(
+        requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute
+    )
+
+
+def priority_of(name: str | None) -> Priority | None:
+    """The priority of that name; `None` leaves it open.
+
+    Raises:
+        ConfigurationError: There is none of that name.
+    """
+    if name is None:
+        return None
+    try:
+        return Priority[name.upper()]
+    except KeyError:
+        raise ConfigurationError(
+            f"priority is {name!r}; it is 'interactive' or 'batch'. Pass one of them, "
+            "or leave it out."
+        ) from None
