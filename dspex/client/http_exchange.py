@@ -12,6 +12,7 @@ from dspex.client.keys import GetKey, KeyRing
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.providers.format import Format, Sender
 from dspex.client.providers.formats import format_of
+from dspex.client.secrets import forget_locals
 from dspex.client.streaming import read_stream
 from dspex.client.transport import Transport
 from dspex.client.wire import Facts, Send
@@ -44,6 +45,13 @@ class HttpExchange:
 
     async def make(self, send: Send, facts: Facts) -> Reply:
         """Send a request and read its reply; see `wire.Exchange.make`."""
+        try:
+            return await self._make(send, facts)
+        except Exception as error:
+            forget_locals(error)
+            raise
+
+    async def _make(self, send: Send, facts: Facts) -> Reply:
         endpoint = await self._with_key(send, facts)
         wire_format = format_of(endpoint)
         http = wire_format.build(
@@ -69,6 +77,7 @@ class HttpExchange:
 
     async def aclose(self) -> None:
         """Close the idle connections."""
+        self._keys.close()
         await self._transport.aclose()
 
     async def _with_key(self, send: Send, facts: Facts) -> Endpoint:

@@ -19,6 +19,7 @@ from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
 from dspex.core.ids import new_id
 from dspex.core.lm import Request
+from dspex.core.setting_names import not_settings
 from supervisors import current_scope
 
 _REASONING = re.compile(r"(^|/)(o[1-9]|gpt-5)([-.:]|$)")
@@ -144,3 +145,18 @@ def priority_of(name: str | None) -> Priority | None:
             f"priority is {name!r}; it is 'interactive' or 'batch'. Pass one of them, "
             "or leave it out."
         ) from None
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse what is a key or an address and no setting; its value is not shown.
+
+    Raises:
+        ConfigurationError: There is one.
+    """
+    wrong = not_settings(settings)
+    if wrong:
+        raise ConfigurationError(
+            f"{wrong[0]!r} is no setting of a model: settings are shown, saved with "
+            "programs and kept with cached answers, and may hold neither a key nor an "
+            "address. Pass api_key= or api_base= to dspex.LM() instead."
+        )

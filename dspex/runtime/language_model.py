@@ -24,6 +24,7 @@ from dspex.core.lm import Message, Reply, Request
 from dspex.programs.rehearsal import is_rehearsal
 from dspex.runtime.call_options import (
     CallOptions,
+    check_settings,
     limits_of,
     priority_of,
     retries_of,
@@ -136,6 +137,7 @@ class LM:
                 f"max_in_flight is {max_in_flight!r}; it counts requests out at a "
                 "time. Pass 1 or more, or leave it out."
             )
+        check_settings(settings)
         self.settings: Mapping[str, Any] = dict(settings)
         self._options = CallOptions(
             retries=retries_of(num_retries),
@@ -295,6 +297,7 @@ class LM:
                 f"copy() was given {wrong[0]!r}; it takes settings that are sent to "
                 "the model, such as temperature. Make another LM for anything else."
             )
+        check_settings(changes)
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.settings = _merged(self.settings, changes)
@@ -348,6 +351,7 @@ class LM:
         channel: Channel | None,
     ) -> tuple[Call, Identity | None]:
         """The call, and what it is to the cache if it may be cached."""
+        check_settings(settings)
         wanted = _merged(self._place.settings, self.settings, settings)
         # As in DSPy, one call may say for itself whether it is cached.
         cached = bool(wanted.pop("cache", self.cache))
