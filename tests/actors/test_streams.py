@@ -456,7 +456,8 @@ def test_stream_that_had_not_begun_is_sent_again_when_the_wire_is_killed(
 def test_whatever_is_killed_each_stream_ends_whole_or_with_what_was_read(
     provider: FakeProvider, runtime: dspex.Runtime, record: Record
 ) -> None:
-    lm = lm_of(provider, cache=False)
+    # What is sent again may stall again, after the last kill.
+    lm = lm_of(provider, cache=False, timeout=1.0)
     lm("Is the key a good one? Then many requests may be out at a time.")
     provider.misbehave(StreamStall(after=2), times=15)
     streams = [lm.stream(f"hi {number}") for number in range(20)]
