@@ -17,13 +17,17 @@ from dspex.client.call import Call
 from dspex.client.channel import Channel
 from dspex.client.client import Client
 from dspex.client.prices import price_of
-from dspex.client.retry import RetryPolicy
 from dspex.core import defaults
 from dspex.core.chat import messages_of
 from dspex.core.errors import ConfigurationError, LMError
 from dspex.core.lm import Message, Reply, Request
 from dspex.programs.rehearsal import is_rehearsal
-from dspex.runtime.call_options import CallOptions, limits_of, priority_of
+from dspex.runtime.call_options import (
+    CallOptions,
+    limits_of,
+    priority_of,
+    retries_of,
+)
 from dspex.runtime.calling import afetch, fetch, named
 from dspex.runtime.fallback import Fallbacks, Round
 from dspex.runtime.history import Exchanged, History
@@ -134,9 +138,7 @@ class LM:
             )
         self.settings: Mapping[str, Any] = dict(settings)
         self._options = CallOptions(
-            retries=RetryPolicy(
-                retries=num_retries, longest_retry_after=defaults.LONGEST_RETRY_AFTER
-            ),
+            retries=retries_of(num_retries),
             timeout=timeout,
             deadline=deadline,
             limits=limits_of(requests_per_minute, tokens_per_minute),

@@ -233,6 +233,10 @@ def test_request_is_reserved_in_all_its_budgets_or_in_none() -> None:
     assert (wide.reserved.calls, narrow.reserved.calls) == (1, 1)
 
 
+def test_request_without_a_budget_is_granted() -> None:
+    assert reserve_all((), "a", tokens=1, dollars=None) == Granted()
+
+
 def test_refusal_of_one_budget_wins_over_another_that_is_held() -> None:
     held, refusing = Budget(calls=1), Budget(calls=0, name="nothing")
     held.reserve("a", tokens=1, dollars=None)
