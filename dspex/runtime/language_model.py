@@ -365,6 +365,7 @@ class LM:
             now=runtime.clock.monotonic(),
             price=price_of(self._place.provider, request.model, runtime.config.prices),
             channel=channel,
+            has_answers="embeddings" not in self._place.format,
         )
         return call, identity
 
