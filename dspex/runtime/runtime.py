@@ -89,6 +89,7 @@ class Runtime:
         self._root: Supervisor | None = None
         self._cache: Cache | None = None
         self._branches: dict[str, Branch] = {}
+        self._clients: dict[str, Client] = {}
         self._closed = False
         self._token: contextvars.Token[Runtime | None] | None = None
 
@@ -185,15 +186,19 @@ class Runtime:
             branch_id: Names the (provider, base URL, key).
             make_branch: Makes it when it is called for the first time.
         """
-        root = self.start()
-        name = tree.client_name(branch_id)
-        if root.registry.whereis(name) is None:
+        client = self.running_client(branch_id)
+        if client is None:
             self._start_branch(branch_id, make_branch)
-        return Client(root.handle(name), lambda: self._revive(branch_id, make_branch))
+            handle = self.handle(tree.client_name(branch_id))
+            revive = partial(self._revive, branch_id, make_branch)
+            client = self._clients[branch_id] = Client(handle, revive)
+        return client
 
-    def has_client(self, branch_id: str) -> bool:
-        """Whether a branch's client runs, so that `client` need not start anything."""
-        return self.start().handle(tree.client_name(branch_id)).is_alive()
+    def running_client(self, branch_id: str) -> Client | None:
+        """The client of a branch, unless something has to be started for it."""
+        self.start()
+        client = self._clients.get(branch_id)
+        return client if client is not None and client.is_running() else None
 
     def reconfigure(self, config: Config) -> None:
         """Work by another configuration from now on.
