@@ -174,6 +174,14 @@ class Events:
             if any(_related(prefix, wanted) for wanted in attached.prefixes)
         )
 
+    def are_wanted(self, name: Name) -> bool:
+        """Whether any handler is called for events of that name.
+
+        For events whose facts cost something to put together.
+        """
+        handlers = self._handlers
+        return bool(handlers) and any(one.wants(name) for one in handlers.values())
+
     def emit(
         self,
         name: Name,

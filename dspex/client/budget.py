@@ -48,9 +48,9 @@ class Budget:
 
     The cap holds for what is reserved: a request's prompt by an estimate that errs on
     the high side, its answer by `max_tokens`. A call without `max_tokens` gets one of
-    `defaults.ASSUMED_ANSWER` under a cap on tokens or dollars, since no cap holds for an
-    answer of any length. Where a provider bills more than that all the same (a very
-    large picture), the bill is counted as it came, and later calls are refused.
+    `defaults.ASSUMED_ANSWER` under a cap on tokens or dollars, since no cap holds for
+    an answer of any length. Where a provider bills more all the same (a very large
+    picture), the bill is counted as it came, and later calls are refused.
 
     Args:
         calls: Requests, retries included. Answers from the cache cost nothing.

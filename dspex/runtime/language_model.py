@@ -380,8 +380,9 @@ class LM:
         return runtime.client(place.branch_id, lambda: place.branch(runtime))
 
     async def _aclient(self, runtime: Runtime) -> Client:
-        if runtime.has_client(self._place.branch_id):
-            return self._client(runtime)
+        client = runtime.running_client(self._place.branch_id)
+        if client is not None:
+            return client
         # To start a branch may take a while: weights on disk, a server.
         return await asyncio.to_thread(self._client, runtime)
 
@@ -416,5 +417,9 @@ def _turns(
 
 def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """Later layers win; `None` takes a setting out."""
-    merged = {key: value for layer in layers for key, value in layer.items()}
-    return {key: value for key, value in merged.items() if value is not None}
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged.update(layer)
+    if None in merged.values():
+        return {key: value for key, value in merged.items() if value is not None}
+    return merged

@@ -88,16 +88,13 @@ class RemotePlace:
         version = endpoint.api_version
         self.identity = endpoint.base_url + (f" {version}" if version else "")
         self.model = endpoint.model
-
-    @property
-    def branch_id(self) -> str:
-        """One branch for each (provider, base URL, chat or vectors, key)."""
-        mark = _mark(self._endpoint.api_key)
-        if self._get_key is not None:
+        # One branch for each (provider, base URL, chat or vectors, key).
+        mark = _mark(endpoint.api_key)
+        if get_key is not None:
             # Two functions are two accounts, as far as anybody can tell.
-            mark = f" key from {id(self._get_key):x}"
-        kind = " vectors" if "embeddings" in self._endpoint.format else ""
-        return f"{self.provider} {self.identity}{kind}{mark}"
+            mark = f" key from {id(get_key):x}"
+        kind = " vectors" if "embeddings" in endpoint.format else ""
+        self.branch_id = f"{self.provider} {self.identity}{kind}{mark}"
 
     def for_vectors(self) -> RemotePlace:
         """Where the same provider is asked for vectors.

@@ -234,9 +234,9 @@ class Runtime:
         """
         return self._running().branches.client(branch_id, make_branch)
 
-    def has_client(self, branch_id: str) -> bool:
-        """Whether a branch's client runs, so that `client` need not start anything."""
-        return self._running().branches.has_client(branch_id)
+    def running_client(self, branch_id: str) -> Client | None:
+        """The client of a branch, unless something has to be started for it."""
+        return self._running().branches.running(branch_id)
 
     def reconfigure(self, config: Config) -> None:
         """Work by another configuration from now on.

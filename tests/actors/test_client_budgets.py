@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -244,7 +245,7 @@ def test_thread_in_a_copy_of_the_context_counts_and_another_does_not(
     ("caps", "sent"), [({"tokens": 10_000}, 4096), ({"calls": 9}, None), ({}, None)]
 )
 def test_answer_has_a_longest_length_where_a_cap_needs_one(
-    caps: dict[str, int],
+    caps: dict[str, Any],
     sent: int | None,
     provider: FakeProvider,
     runtime: dspex.Runtime,

@@ -350,6 +350,9 @@ class Hands:
     def settle(self, call_id: str, outcome: Outcome) -> None:
         self._world.settled.setdefault(call_id, []).append(outcome)
 
+    def keeps_books(self) -> bool:
+        return True
+
     def note(self, record: AttemptRecord, seconds: float) -> None:
         assert seconds >= 0
         before = self._world.fates.get(record.request_id)
