@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dspex.client.budget import Budget as Budget
+    from dspex.client.prices import Price as Price
     from dspex.core.adapters import Adapter as Adapter
     from dspex.core.adapters import ChatAdapter as ChatAdapter
     from dspex.core.adapters import LineAdapter as LineAdapter
     from dspex.core.data import Dataset as Dataset
     from dspex.core.data import load as load
     from dspex.core.errors import AdapterParseError as AdapterParseError
+    from dspex.core.errors import BudgetExceededError as BudgetExceededError
     from dspex.core.errors import ConfigurationError as ConfigurationError
     from dspex.core.errors import DataError as DataError
     from dspex.core.errors import DspexError as DspexError
@@ -45,7 +48,10 @@ if TYPE_CHECKING:
     from dspex.programs.settings import context as context
     from dspex.programs.settings import settings as settings
     from dspex.programs.trace import track_usage as track_usage
+    from dspex.runtime.base_lm import BaseLM as BaseLM
     from dspex.runtime.config import Config as Config
+    from dspex.runtime.dry_run import dry_run as dry_run
+    from dspex.runtime.embedder import Embedder as Embedder
     from dspex.runtime.language_model import LM as LM
     from dspex.runtime.runtime import Runtime as Runtime
     from dspex.runtime.runtime import shutdown as shutdown
@@ -57,7 +63,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "Adapter": "dspex.core.adapters",
     "AdapterParseError": "dspex.core.errors",
+    "BaseLM": "dspex.runtime.base_lm",
     "BootstrapFewShot": "dspex.teleprompt",
+    "Budget": "dspex.client.budget",
+    "BudgetExceededError": "dspex.core.errors",
     "ChainOfThought": "dspex.programs.chain_of_thought",
     "ChatAdapter": "dspex.core.adapters",
     "Completions": "dspex.core.prediction",
@@ -66,6 +75,7 @@ _HOMES = {
     "DataError": "dspex.core.errors",
     "Dataset": "dspex.core.data",
     "DspexError": "dspex.core.errors",
+    "Embedder": "dspex.runtime.embedder",
     "Evaluate": "dspex.evaluate.evaluate",
     "EvaluationError": "dspex.core.errors",
     "EvaluationInterrupted": "dspex.core.errors",
@@ -81,6 +91,7 @@ _HOMES = {
     "OutputField": "dspex.core.fields",
     "Predict": "dspex.programs.predict",
     "Prediction": "dspex.core.prediction",
+    "Price": "dspex.client.prices",
     "Program": "dspex.programs.program",
     "Runtime": "dspex.runtime.runtime",
     "Signature": "dspex.core.signature",
@@ -88,6 +99,7 @@ _HOMES = {
     "UnexpectedInputError": "dspex.programs.predict",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
+    "dry_run": "dspex.runtime.dry_run",
     "load": "dspex.core.data",
     "make_signature": "dspex.core.signature",
     "settings": "dspex.programs.settings",
@@ -102,7 +114,10 @@ __all__ = [
     "LM",
     "Adapter",
     "AdapterParseError",
+    "BaseLM",
     "BootstrapFewShot",
+    "Budget",
+    "BudgetExceededError",
     "ChainOfThought",
     "ChatAdapter",
     "Completions",
@@ -111,6 +126,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "DspexError",
+    "Embedder",
     "Evaluate",
     "EvaluationError",
     "EvaluationInterrupted",
@@ -125,6 +141,7 @@ __all__ = [
     "OutputField",
     "Predict",
     "Prediction",
+    "Price",
     "Program",
     "Runtime",
     "Signature",
@@ -133,6 +150,7 @@ __all__ = [
     "__version__",
     "configure",
     "context",
+    "dry_run",
     "load",
     "make_signature",
     "settings",

@@ -4,6 +4,7 @@ Start at `Supervisor` and `ChildSpec`; write your parts as `Actor`. Nothing here
 language models: the package is useful to any Pykka program.
 """
 
+from supervisors._bells import one_wakeup
 from supervisors._callbacks import NO_REPLY, Ignore, Refuse, Stop
 from supervisors._effects import ChildCounts, ChildState, ChildStatus
 from supervisors._future import ReplyFuture
@@ -173,6 +174,7 @@ __all__ = [
     "file_exists",
     "http_answers",
     "last_words",
+    "one_wakeup",
     "output_of",
     "port_accepts",
     "snapshot",

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from supervisors._bells import bell_here
 from supervisors._current import current_life
 from supervisors._future import ReplyFuture
 from supervisors._waiting import give_up, note, strike_off
@@ -54,7 +55,7 @@ async def settled(future: ReplyFuture[Any], timeout: float | None = None) -> boo
     """
     if future.done():
         return True
-    loop, thread = asyncio.get_running_loop(), threading.get_ident()
+    loop, bell = asyncio.get_running_loop(), bell_here()
     here: asyncio.Future[None] = loop.create_future()
 
     def wake() -> None:
@@ -63,7 +64,7 @@ async def settled(future: ReplyFuture[Any], timeout: float | None = None) -> boo
 
     def tell(_done: ReplyFuture[Any]) -> None:
         # Should the loop have closed meanwhile, nobody waits on it any more.
-        run_on(loop, thread, wake)
+        bell.call(wake)
 
     timer = None if timeout is None else loop.call_later(timeout, wake)
     future.on_done(tell)

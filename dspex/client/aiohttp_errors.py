@@ -61,14 +61,14 @@ def translated(error: Exception, around: Circumstances) -> DspexError:
             )
         case aiohttp.ServerTimeoutError() | HeadTimeoutError():
             return _timed_out(error, around)
-        case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
-            return _not_connected(error, around)
         case aiohttp.ClientConnectorCertificateError():
             return LMConnectionError(
                 f"no connection to {host}: {error.certificate_error}; a certificate"
                 " that is trusted here was expected. Set SSL_CERT_FILE to your own"
                 " authority's, or check `api_base`."
             )
+        case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
+            return _not_connected(error, around)
         case aiohttp.ClientResponseError():
             return LMConnectionError(
                 f"the connection to {host} broke: what it sent is no HTTP; a response"

@@ -215,6 +215,8 @@ def reserve_all(
     Raises:
         BudgetExceededError: One of them refused.
     """
+    if not budgets:
+        return Granted()
     asked = Asked.of(tokens=tokens, dollars=dollars)
     accounts = [budget._account for budget in budgets]  # noqa: SLF001 - this module's
     with _lock:

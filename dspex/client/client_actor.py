@@ -28,10 +28,23 @@ from dspex.client.messages import (
     WakeServer,
 )
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.wire import BreakOff, Report, Send, Taken
+from dspex.client.wire import BreakOff, Report, Send, SendAll
 from dspex.core.errors import LMError
 from dspex.core.ids import new_id
-from supervisors import NO_REPLY, Actor, ExitReason, Handle, ReplyToken, Shutdown
+from supervisors import (
+    NO_REPLY,
+    Actor,
+    ExitReason,
+    Handle,
+    ReplyToken,
+    Shutdown,
+    one_wakeup,
+)
+
+BURST = 64
+"""How many messages are handled at most before what they allow is sent."""
+TAKEN_TOGETHER = 64
+"""How many booked outcomes the wire keeps at most while nothing is sent."""
 
 
 class ClientActor(Actor):
@@ -56,6 +69,8 @@ class ClientActor(Actor):
         self._listener = listener
         self._jitter = jitter
         self._tokens: dict[tuple[str, str], ReplyToken] = {}
+        self._taken: list[str] = []
+        self._burst = 0
         self._machine = ClientMachine(
             endpoint=endpoint,
             label=label,
@@ -79,7 +94,16 @@ class ClientActor(Actor):
             self._machine.end()
 
     def on_receive(self, message: Message) -> Any:
-        """Hand each message to the machine."""
+        """Hand each message to the machine, and pump after those that came together."""
+        with one_wakeup():
+            result = self._handled(message)
+            self._burst += 1
+            if self._burst >= BURST or self.actor_inbox.undone() <= 1:
+                self._burst = 0
+                self._machine.pump()
+        return result
+
+    def _handled(self, message: Message) -> Any:
         match message:
             case Submit():
                 key = (message.call.id, message.waiter)
@@ -109,17 +133,20 @@ class ClientActor(Actor):
         """Unique everywhere: the provider sees it."""
         return new_id()
 
-    def transmit(self, send: Send) -> bool:
-        """Cast it to the wire."""
-        return self._wire.cast(send)
+    def transmit(self, sends: tuple[Send, ...]) -> bool:
+        """Cast them to the wire."""
+        taken, self._taken = tuple(self._taken), []
+        return self._wire.cast(SendAll(sends=sends, taken=taken))
 
     def break_off(self, request_id: str) -> None:
         """Cast it to the wire."""
         self._wire.cast(BreakOff(request_id=request_id))
 
     def taken(self, request_id: str) -> None:
-        """Cast it to the wire."""
-        self._wire.cast(Taken(request_id=request_id))
+        """Cast it to the wire, with the next requests or together with others."""
+        self._taken.append(request_id)
+        if len(self._taken) >= TAKEN_TOGETHER:
+            self.transmit(())
 
     def ask_wire(self, up_to: int) -> None:
         """Cast it to the wire."""

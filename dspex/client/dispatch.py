@@ -36,6 +36,7 @@ class Dispatcher:
         self._endpoint = endpoint
         self._address: str | None = None
         self._has_key = has_key
+        self._prepared: list[tuple[OpenCall, Send]] = []
 
     def pump(self) -> None:
         """Send what may be sent."""
@@ -47,6 +48,7 @@ class Dispatcher:
         for lane in ledger.lanes_in_turn():
             if lane.queue:
                 self._pump_lane(lane)
+        self._send_prepared()
 
     def look_again(self) -> None:
         """Note that no timer will look at any lane."""
@@ -89,12 +91,10 @@ class Dispatcher:
                     break
                 continue
             lane.queue.pop()
-            if not self._is_affordable(entry, request_id, permit):
-                if entry.call.id in self._ledger.calls:
-                    held.append(entry)
-            elif not self._send(entry, request_id, permit):
-                self._ledger.requeue(entry)
-                break
+            if self._is_affordable(entry, request_id, permit):
+                self._prepare(entry, request_id, permit)
+            elif entry.call.id in self._ledger.calls:
+                held.append(entry)
         for entry in reversed(held):
             self._ledger.requeue(entry)
 
@@ -143,8 +143,8 @@ class Dispatcher:
             return False
         return True
 
-    def _send(self, entry: OpenCall, request_id: str, permit: Permit) -> bool:
-        """Send one request; `False` when there is no wire now (it says when it is)."""
+    def _prepare(self, entry: OpenCall, request_id: str, permit: Permit) -> None:
+        """Book a request as sent; the wire gets those of one pump together."""
         ledger, call = self._ledger, entry.call
         ledger.numbers += 1
         attempt = OpenAttempt(
@@ -155,21 +155,27 @@ class Dispatcher:
             configuration=ledger.configuration,
         )
         self._desk.opened(entry, attempt)
-        is_taken = self._outside.transmit(
-            Send(
-                request_id=request_id,
-                idempotency_key=entry.idempotency_key,
-                request=call.request,
-                endpoint=self._place(),
-                label=self._desk.label,
-                read_timeout=call.attempt_timeout,
-                channel=call.channel,
-                stale_key=entry.stale_key,
-            )
+        send = Send(
+            request_id=request_id,
+            idempotency_key=entry.idempotency_key,
+            request=call.request,
+            endpoint=self._place(),
+            label=self._desk.label,
+            read_timeout=call.attempt_timeout,
+            channel=call.channel,
+            stale_key=entry.stale_key,
         )
-        if not is_taken:
-            self._desk.not_written(entry)
-        return is_taken
+        self._prepared.append((entry, send))
+
+    def _send_prepared(self) -> None:
+        prepared, self._prepared = self._prepared, []
+        if not prepared:
+            return
+        if not self._outside.transmit(tuple(send for _, send in prepared)):
+            # There is no wire now; it says when it is here.
+            for entry, _ in reversed(prepared):
+                self._desk.not_written(entry)
+                self._ledger.requeue(entry)
 
     def _place(self) -> Endpoint:
         """The endpoint, at the address where a local server listens now."""
@@ -198,17 +204,24 @@ class Dispatcher:
             self._outside.remind(moment - now, LookAgain())
 
     def _fail_lane(self, lane: Lane, retry_in: float) -> None:
-        cause, label = lane.last_error, self._desk.label
-        patience = self._ledger.options.max_outage
         while (call_id := lane.queue.peek()) is not None:
-            error = CircuitOpenError(
-                f"{label} has been down for more than {patience:g} s; the last error "
-                f"was: {cause}. It is looked at again in {retry_in:.1f} s; call later.",
-                model=label,
-                retry_in=retry_in,
-            )
-            error.__cause__ = cause
+            error = self._outage(lane, retry_in)
             self._desk.finish(self._ledger.calls[call_id], error)
+
+    def _outage(self, lane: Lane, retry_in: float) -> CircuitOpenError:
+        label, patience = self._desk.label, self._ledger.options.max_outage
+        cause = lane.last_error
+        if lane.gate.view(self._outside.now()).held:
+            why = "its breaker is held by hand. Let it go with set_circuit()."
+        else:
+            why = f"the last error was: {cause}. It is looked at in {retry_in:.1f} s."
+        error = CircuitOpenError(
+            f"{label} has not been called for more than {patience:g} s; {why}",
+            model=label,
+            retry_in=retry_in,
+        )
+        error.__cause__ = cause
+        return error
 
 
 def _put_off(label: str, seconds: float, longest: float) -> LMRateLimitError:

@@ -76,8 +76,10 @@ def text_tokens(text: str) -> int:
         [7, 7, 3]
     """
     ascii_bytes = text.encode("ascii", "ignore")
-    # Surrogates that stand alone are no UTF-8; each counts as three bytes.
-    other_bytes = len(text.encode("utf-8", "surrogatepass")) - len(ascii_bytes)
+    other_bytes = 0
+    if len(ascii_bytes) < len(text):
+        # Surrogates that stand alone are no UTF-8; each counts as three bytes.
+        other_bytes = len(text.encode("utf-8", "surrogatepass")) - len(ascii_bytes)
     letters = len(ascii_bytes.translate(None, _MARKS))
     marks = len(ascii_bytes) - letters
     return (

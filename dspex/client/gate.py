@@ -110,13 +110,6 @@ class GateView:
     """Seconds until it is let go; `None` when it is not held, or without an end."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateView:
-    """A gate at one moment."""
-
-    state: GateState
-
-
 class Gate:
     """One provider's breaker, for one thread.
 
@@ -264,19 +257,6 @@ class Gate:
             case _:
                 is_due = self._probe_due(now)
                 return GateState.HALF_OPEN if is_due else GateState.OPEN
-
-    def force_open(self, now: float) -> None:
-        """On its way."""
-
-    def force_half_open(self, now: float) -> None:
-        """On its way."""
-
-    def force_closed(self, now: float) -> None:
-        """On its way."""
-
-    def view(self, now: float) -> GateView:
-        """On its way."""
-        return GateView(state=self.state(now))
 
     @property
     def open_since(self) -> float | None:

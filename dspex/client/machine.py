@@ -2,7 +2,8 @@
 
 It decides about every call: when it is sent, when again, how it ends. What it does to
 the world it does through `Outside`; what must survive a restart is in the ledger. A
-message is handled in one step, which leaves the ledger whole.
+message is handled in one step, which leaves the ledger whole. What may be sent after it
+is sent by `pump`, once for all messages that came together.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from dspex.client.options import ClientOptions, ClientView, LaneView
 from dspex.client.outside import Outside
 from dspex.client.prices import cost_of
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.wire import Sent, Standing, WireUp
+from dspex.client.wire import SentAll, Standing, WireUp
 from dspex.core.errors import LMCancelledError, LMError, LMTimeoutError, QueueFullError
 
 ORPHANED_AFTER = 5.0
@@ -68,6 +69,7 @@ class ClientMachine:
         has_key = has_fresh_keys or endpoint.api_key is not None
         self._dispatcher = Dispatcher(self._desk, endpoint, has_key=has_key)
         self._judge = Judge(self._desk, has_fresh_keys=has_fresh_keys)
+        self._is_expiring = False
 
     def start(self) -> None:
         """Take over what the last incarnation left, and ask the wire what it has."""
@@ -91,11 +93,18 @@ class ClientMachine:
             self._desk.break_off(entry)
             self._ledger.requeue(entry)
 
+    def pump(self) -> None:
+        """Send what may be sent; due after each message, or after several."""
+        if not self._is_expiring:
+            self._dispatcher.pump()
+
     def handle(self, message: ToDo) -> None:  # noqa: C901 - a line a message
-        """Hand each message to its method, then send what may be sent."""
+        """Hand each message to its method."""
+        self._is_expiring = False
         match message:
-            case Sent():
-                self._judge.book(message)
+            case SentAll():
+                for sent in message.sent:
+                    self._judge.book(sent)
             case Withdraw():
                 self._withdraw(message)
             case Standing():
@@ -113,8 +122,8 @@ class ClientMachine:
                 # Nothing is sent yet: a place that this frees is not for a call whose
                 # deadline has come as well. Timers that are due go before messages.
                 self._expire(message)
+                self._is_expiring = True
                 self._outside.pump_soon()
-                return
             case LookAgain():
                 self._dispatcher.look_again()
             case CheckIdle():
@@ -125,10 +134,10 @@ class ClientMachine:
                 pass
             case _:
                 assert_never(message)
-        self._dispatcher.pump()
 
     def submit(self, message: Submit) -> None:
         """Open a call, or let its caller join the open one."""
+        self._is_expiring = False
         call, waiter, ledger = message.call, message.waiter, self._ledger
         ended = ledger.ended(call)
         if ended is not None:
@@ -147,7 +156,6 @@ class ClientMachine:
                 self._expire(expire)
             else:
                 self._outside.remind(call.deadline - now, expire)
-        self._dispatcher.pump()
 
     def reconfigure(self, options: ClientOptions) -> int:
         """Work by other options from now on; their number."""
@@ -158,7 +166,6 @@ class ClientMachine:
         for lane in ledger.lanes.values():
             lane.obey(lane.limits, options, now)
         self._dispatcher.look_again()
-        self._dispatcher.pump()
         return ledger.configuration
 
     def set_circuit(self, message: SetCircuit) -> None:
@@ -172,7 +179,6 @@ class ClientMachine:
             case GateState.CLOSED:
                 gate.force_closed(now)
         self._dispatcher.look_again()
-        self._dispatcher.pump()
 
     def view(self) -> ClientView:
         """What can be seen of the client."""
@@ -199,6 +205,9 @@ class ClientMachine:
     def _opened(self, message: Submit, now: float) -> OpenCall | None:
         """Open a call, unless it has to be refused at once."""
         call, ledger = message.call, self._ledger
+        if ledger.queued >= ledger.options.max_queued:
+            # Some of them may be waiting for nothing but the pump.
+            self._dispatcher.pump()
         if ledger.queued >= ledger.options.max_queued:
             self._desk.leave(call.id, message.waiter)
             text = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dspex.client.call import Call
 from dspex.client.gate import GateState
 from dspex.client.options import ClientOptions
-from dspex.client.wire import Sent, Standing, WireUp
+from dspex.client.wire import SentAll, Standing, WireUp
 from dspex.core.errors import LMError
 from dspex.core.lm import Reply
 
@@ -118,7 +118,7 @@ ByTimer = TryAgain | Expire | LookAgain | CheckIdle | DropOrphans
 
 ToDo = (
     Withdraw
-    | Sent
+    | SentAll
     | Standing
     | WireUp
     | ServerUp

@@ -25,14 +25,14 @@ class Outside(Protocol):
     def new_id(self) -> str:
         """An id that nothing else has."""
 
-    def transmit(self, send: Send) -> bool:
-        """Hand a request to the wire; `False` when there is no wire now."""
+    def transmit(self, sends: tuple[Send, ...]) -> bool:
+        """Hand requests to the wire; `False` when there is no wire now."""
 
     def break_off(self, request_id: str) -> None:
         """Have the wire break a request off."""
 
     def taken(self, request_id: str) -> None:
-        """Tell the wire that an outcome has been booked."""
+        """Tell the wire, sooner or later, that an outcome has been booked."""
 
     def ask_wire(self, up_to: int) -> None:
         """Have the wire say what it has open."""

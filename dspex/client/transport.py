@@ -91,7 +91,7 @@ async def read_whole(
 ) -> HttpResponse:
     """Read an opened response to its end: `Transport.send` in terms of `open`."""
     async with opening as opened:
-        body = b"".join([part async for part in opened.parts()])
+        body = await opened.read()
     return HttpResponse(
         status=opened.status, headers=opened.headers, body=body, sends=opened.sends
     )

@@ -6,6 +6,7 @@ taken it, so a client that restarts meanwhile finds everything here.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from supervisors import EventLoopActor, Handle
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """Send a request. Cast by the client; the answer is cast back as `Sent`."""
+    """A request to send."""
 
     request_id: str
     idempotency_key: str
@@ -41,15 +42,18 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BreakOff:
-    """Break a request off. Cast; there is no answer."""
+class SendAll:
+    """Send requests. Cast by the client; what comes of each is cast back, `SentAll`."""
 
-    request_id: str
+    sends: tuple[Send, ...] = ()
+    """Those that may go now."""
+    taken: tuple[str, ...] = ()
+    """Ids of requests whose outcomes the client has booked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """The client has booked this outcome. Cast."""
+class BreakOff:
+    """Break a request off. Cast; there is no answer."""
 
     request_id: str
 
@@ -62,7 +66,7 @@ class Report:
     """Handed back in `Standing`, so that the client knows how old the report is."""
 
 
-Message = Send | BreakOff | Taken | Report
+Message = SendAll | BreakOff | Report
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,11 +85,18 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """A request is over. Cast to the client."""
+    """A request that is over."""
 
     request_id: str
     outcome: Reply | LMError
     facts: Facts = field(default_factory=Facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentAll:
+    """Requests that were over at one moment. Cast to the client."""
+
+    sent: tuple[Sent, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +140,7 @@ class WireActor(EventLoopActor):
         self._make_exchange = make_exchange
         self._open: dict[str, Any] = {}
         self._not_taken: dict[str, Sent] = {}
+        self._to_report: list[Sent] = []
 
     def on_start(self) -> None:
         """Make the exchange and say that this wire is here."""
@@ -139,15 +151,12 @@ class WireActor(EventLoopActor):
     def on_receive(self, message: Message) -> None:
         """Hand each message to its method."""
         match message:
-            case Send():
-                task = self.spawn(self._send(message))
-                self._open[message.request_id] = task
+            case SendAll():
+                self._send_all(message)
             case BreakOff():
                 task = self._open.pop(message.request_id, None)
                 if task is not None:
                     task.cancel()
-            case Taken():
-                self._not_taken.pop(message.request_id, None)
             case Report():
                 self._report(message)
             case _:
@@ -157,9 +166,15 @@ class WireActor(EventLoopActor):
         """Close the idle connections."""
         await self._exchange.aclose()
 
+    def _send_all(self, message: SendAll) -> None:
+        for request_id in message.taken:
+            self._not_taken.pop(request_id, None)
+        for send in message.sends:
+            self._open[send.request_id] = self.spawn(self._send(send))
+
     def _report(self, message: Report) -> None:
-        for sent in self._not_taken.values():
-            self._client.cast(sent)
+        if self._not_taken:
+            self._client.cast(SentAll(sent=tuple(self._not_taken.values())))
         standing = frozenset(self._open) | frozenset(self._not_taken)
         self._client.cast(Standing(open=standing, up_to=message.up_to))
 
@@ -171,7 +186,18 @@ class WireActor(EventLoopActor):
         sent = Sent(request_id=message.request_id, outcome=outcome, facts=facts)
         if self._open.pop(message.request_id, None) is not None:
             self._not_taken[message.request_id] = sent
-            self._client.cast(sent)
+            self._report_soon(sent)
+
+    def _report_soon(self, sent: Sent) -> None:
+        # Answers that are here at the same moment make one message: to wake the client
+        # costs more than to read an answer.
+        if not self._to_report:
+            asyncio.get_running_loop().call_soon(self._report_sent)
+        self._to_report.append(sent)
+
+    def _report_sent(self) -> None:
+        sent, self._to_report = tuple(self._to_report), []
+        self._client.cast(SentAll(sent=sent))
 
     async def _outcome(self, message: Send, facts: Facts) -> Reply | LMError:
         try:

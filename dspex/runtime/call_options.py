@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dspex.cache.key import Identity
@@ -114,6 +114,20 @@ def limits_of(
     return LimitPolicy(
         requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute
     )
+
+
+def retries_of(number: int) -> RetryPolicy:
+    """The policy for so many further attempts.
+
+    Who wants none gets none, not even when the provider only puts a request off.
+
+    Raises:
+        ConfigurationError: The number is negative.
+    """
+    policy = RetryPolicy(
+        retries=number, longest_retry_after=defaults.LONGEST_RETRY_AFTER
+    )
+    return policy if number else replace(policy, refusals=0)
 
 
 def priority_of(name: str | None) -> Priority | None:

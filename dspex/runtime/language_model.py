@@ -17,7 +17,6 @@ from dspex.client.call import Call
 from dspex.client.channel import Channel
 from dspex.client.client import Client
 from dspex.client.prices import price_of
-from dspex.client.retry import RetryPolicy
 from dspex.core import defaults
 from dspex.core.chat import messages_of
 from dspex.core.errors import ConfigurationError, LMError
@@ -28,6 +27,7 @@ from dspex.runtime.call_options import (
     check_settings,
     limits_of,
     priority_of,
+    retries_of,
 )
 from dspex.runtime.calling import afetch, fetch, named
 from dspex.runtime.fallback import Fallbacks, Round
@@ -140,9 +140,7 @@ class LM:
         check_settings(settings)
         self.settings: Mapping[str, Any] = dict(settings)
         self._options = CallOptions(
-            retries=RetryPolicy(
-                retries=num_retries, longest_retry_after=defaults.LONGEST_RETRY_AFTER
-            ),
+            retries=retries_of(num_retries),
             timeout=timeout,
             deadline=deadline,
             limits=limits_of(requests_per_minute, tokens_per_minute),

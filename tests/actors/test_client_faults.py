@@ -207,25 +207,6 @@ def test_a_wait_too_long_to_be_slept_is_raised_to_all_who_meet_it(
     assert len(provider.bill) == CALLERS
 
 
-def test_a_wait_too_long_to_be_slept_is_raised_to_all_who_meet_it(
-    provider: FakeProvider, runtime: dspex.Runtime, lm: dspex.LM
-) -> None:
-    provider.misbehave(Status(429, {"Retry-After": "3600"}))
-    provider.pause()
-
-    callers = ask(lm, map(str, range(CALLERS)))
-    provider.wait_for_in_flight(CALLERS, PATIENT)
-    provider.resume()
-
-    outcomes = callers.outcomes()
-    assert {type(outcome) for outcome in outcomes} == {errors.LMRateLimitError}
-    assert {outcome.retry_after for outcome in outcomes} == {3600.0}
-    assert len(provider.bill) == CALLERS
-
-
-@pytest.mark.xfail(
-    strict=True, reason="a call that comes later is queued for the hour instead"
-)
 def test_a_wait_too_long_to_be_slept_is_raised_to_those_who_come_later(
     provider: FakeProvider, runtime: dspex.Runtime, clock: ManualClock
 ) -> None:

@@ -14,6 +14,7 @@ import dspex
 from dspex.client.call import Fate
 from dspex.client.channel import ConsumerGoneError
 from dspex.core import errors
+from dspex.runtime.base_lm import BaseLM
 from dspex.runtime.stream import Stream
 from dspex.testing import (
     SERVER_ERROR,
@@ -133,6 +134,40 @@ def test_async_stream_comes_in_the_same_pieces(
         return [chunk.text async for chunk in stream]
 
     assert asyncio.run(work()) == PIECES
+
+
+@pytest.mark.parametrize("provider_name", ["anthropic", "gemini"])
+def test_every_provider_s_format_streams_and_breaks_alike(
+    provider_name: str, provider: FakeProvider, runtime: dspex.Runtime
+) -> None:
+    provider.misbehave(StreamCut(after=2), on=2)
+    lm = dspex.LM(
+        f"{provider_name}/m", api_base=provider.root_url, api_key="k", cache=False
+    )
+
+    whole = read(lm.stream("hi"))
+    found, error = read(lm.stream("hi"))
+
+    assert whole == (PIECES, None)
+    assert found == PIECES[:2]
+    assert isinstance(error, errors.LMStreamError)
+    assert error.text == "Lima is"
+
+
+def test_model_of_one_s_own_code_streams_each_completion_as_one_piece(
+    runtime: dspex.Runtime,
+) -> None:
+    class Twice(BaseLM):
+        def forward(self, messages: Any, **settings: Any) -> list[str]:
+            return ["Lima", "Cusco"]
+
+    stream = Twice("twice").stream("hi")
+
+    assert [(chunk.index, chunk.text) for chunk in stream] == [
+        (0, "Lima"),
+        (1, "Cusco"),
+    ]
+    assert stream.reply.texts == ("Lima", "Cusco")
 
 
 def test_whole_stream_is_cached_and_a_hit_is_one_chunk(
@@ -416,6 +451,33 @@ def test_stream_that_had_not_begun_is_sent_again_when_the_wire_is_killed(
 
     assert reading.outcomes() == [PIECES]
     assert fates(provider) == ["gone", "answered"]
+
+
+def test_whatever_is_killed_each_stream_ends_whole_or_with_what_was_read(
+    provider: FakeProvider, runtime: dspex.Runtime, record: Record
+) -> None:
+    # What is sent again may stall again, after the last kill.
+    lm = lm_of(provider, cache=False, timeout=1.0)
+    lm("Is the key a good one? Then many requests may be out at a time.")
+    provider.misbehave(StreamStall(after=2), times=15)
+    streams = [lm.stream(f"hi {number}") for number in range(20)]
+    readers = Callers([partial(read, stream) for stream in streams])
+    # Some have begun, and are not over before the wire is killed.
+    eventually(lambda: sum(stream.text == "Lima is" for stream in streams) >= 5)
+
+    for name in (client_name(lm), wire_name(lm)) * 2:
+        kill(runtime, name)
+
+    outcomes = readers.outcomes()
+    assert any(error is not None for _, error in outcomes)
+    for found, error in outcomes:
+        if error is None:
+            assert found == PIECES
+        else:
+            assert isinstance(error, errors.LMStreamError)
+            assert error.text == "".join(found)
+    provider.wait_for_idle(PATIENT)
+    assert_books_agree(record, provider)
 
 
 def test_closing_the_runtime_ends_a_stream(provider: FakeProvider) -> None:

@@ -139,10 +139,6 @@ def opening(
     )
 
 
-async def rest(opened: OpenResponse) -> bytes:
-    return b"".join([part async for part in opened.parts()])
-
-
 def test_parts_are_handed_on_as_they_come(make: Callable[[], Transport]) -> None:
     next_one = asyncio.Event()
 
@@ -196,7 +192,7 @@ def test_stream_read_to_its_end_leaves_its_connection_to_the_next(
     async def use(transport: Transport, server: Server) -> None:
         for _ in range(3):
             async with opening(transport, server.url) as opened:
-                assert await rest(opened) == b"whole"
+                assert await opened.read() == b"whole"
         assert server.connections == 1
 
     run(make, script, use)
@@ -360,7 +356,7 @@ def test_silence_within_a_stream_is_a_timeout(make: Callable[[], Transport]) -> 
     async def use(transport: Transport, server: Server) -> None:
         with pytest.raises(errors.LMTimeoutError, match=r"no byte .* 0\.05 s"):
             async with opening(transport, server.url, read_timeout=0.05) as opened:
-                await rest(opened)
+                await opened.read()
         await server.empty.wait()
 
     run(make, endless, use)
@@ -476,7 +472,7 @@ def test_redirect_is_not_followed_and_carries_no_key_elsewhere(
         places.append(b"http://127.0.0.1:%d/" % other.sockets[0].getsockname()[1])
         key = {"x-api-key": "tell-nobody"}
         async with opening(transport, server.url, headers=key) as opened:
-            await rest(opened)
+            await opened.read()
         other.close()
         assert opened.status == int(status[:3])
         assert opened.headers["location"] == places[0].decode()
@@ -536,7 +532,7 @@ def test_far_more_than_a_thousand_requests_are_in_flight_at_once(
     async def use(transport: Transport, server: Server) -> None:
         async def one() -> bytes:
             async with opening(transport, server.url) as opened:
-                return await rest(opened)
+                return await opened.read()
 
         bodies = await asyncio.gather(*(one() for _ in range(count)))
         assert bodies == [b"ok"] * count

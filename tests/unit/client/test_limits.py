@@ -73,6 +73,16 @@ def test_thirty_a_minute_are_two_at_once_and_then_one_every_two_seconds() -> Non
     ]
 
 
+def test_the_whole_limit_goes_within_the_minute_and_no_more() -> None:
+    limiter = Limiter(LimitPolicy(requests_per_minute=60))
+
+    by_second = [len(sent(limiter, 9, float(second))) for second in range(61)]
+
+    assert sum(by_second[:60]) == 60
+    assert by_second[55:60] == [1, 0, 0, 0, 0]
+    assert by_second[60] == 5
+
+
 def test_what_was_never_written_is_given_back() -> None:
     limiter = Limiter(LimitPolicy(requests_per_minute=1, tokens_per_minute=600))
     assert limiter.admit("one", 600, 0.0) is None
