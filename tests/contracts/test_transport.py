@@ -31,13 +31,14 @@ from dspex.testing import (
     Reset,
     Status,
 )
+from tests.contracts.transports import TRANSPORTS
 
 T = TypeVar("T")
 BODY = b'{"model": "m", "messages": [{"role": "user", "content": "hi"}]}'
 PATIENT = 10.0
 
 
-@pytest.fixture(params=[AiohttpTransport])
+@pytest.fixture(params=TRANSPORTS)
 def make(request: pytest.FixtureRequest) -> Callable[[], Transport]:
     """The transports that keep the contract."""
     factory: Callable[[], Transport] = request.param

@@ -20,6 +20,7 @@ from dspex.client.aiohttp_transport import AiohttpTransport
 from dspex.client.http_messages import HttpRequest, HttpResponse, OpenResponse
 from dspex.client.transport import Transport, read_whole
 from dspex.core import errors
+from tests.contracts.transports import TRANSPORTS
 
 PATIENT = 20.0
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
@@ -28,7 +29,7 @@ Script = Callable[["Line"], Awaitable[None]]
 Use = Callable[[Transport, "Server"], Awaitable[None]]
 
 
-@pytest.fixture(params=[AiohttpTransport])
+@pytest.fixture(params=TRANSPORTS)
 def make(request: pytest.FixtureRequest) -> Callable[[], Transport]:
     """The transports that keep the contract."""
     factory: Callable[[], Transport] = request.param
@@ -433,7 +434,7 @@ def test_server_has_to_wait_for_a_reader_that_does_not_read(
 def test_server_that_does_not_read_the_request_is_a_timeout(
     make: Callable[[], Transport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aiohttp_transport, "_WRITE_SECONDS", 0.1)
+    monkeypatch.setattr(aiohttp_transport, "WRITE_SECONDS", 0.1)
     over = asyncio.Event()
 
     async def script(line: Line) -> None:
