@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from typing import Final
 
+from dspex.cache import contents
+from dspex.cache.contents import Listed, Pruned
+from dspex.cache.database import Database
+from dspex.cache.explain import Explanation, explain
 from dspex.cache.key import Identity
 from dspex.cache.messages import (
     Clear,
@@ -16,9 +24,13 @@ from dspex.cache.messages import (
 )
 from dspex.cache.statistics import CacheStatistics
 from dspex.cache.store import StorePlace
-from dspex.core.errors import LMError
+from dspex.cache.trouble import CacheFileError
+from dspex.core.errors import ConfigurationError, LMError
 from dspex.core.lm import Reply
 from supervisors import Handle, last_words
+
+FLUSHED_WITHIN: Final = 10.0
+"""Seconds the disk may take for what waits to be written."""
 
 
 class Cache:
@@ -114,23 +126,96 @@ class Cache:
     # What is in it.
 
     def statistics(self) -> CacheStatistics:
-        """What it did since its memory started."""
+        """What it did since its memory started, and what its file holds already."""
         counts: CacheStatistics = self._memory.call(GetStatistics())
-        return counts
+        if self._place is None:
+            return counts
+        try:
+            with closing(self._place.open()) as file:
+                return replace(counts, store=contents.statistics(file))
+        except CacheFileError:
+            # Such as one that others could write: of no use, no harm.
+            return counts
 
-    def flush(self) -> int:
-        """Write to disk what waits; how many answers could not be written yet."""
+    def flush(self, timeout: float | None = FLUSHED_WITHIN) -> int:
+        """Write to disk what waits.
+
+        Args:
+            timeout: Seconds the disk may take.
+
+        Returns:
+            How many answers could not be written yet, because another process writes.
+
+        Raises:
+            CallTimeoutError: It took longer.
+        """
         if self._store is None:
             return 0
         # An answer to a later question, so what was settled before is on its way.
         self._memory.call(GetStatistics())
-        waiting: int = self._store.call(Flush(), timeout=None, idempotent=True)
+        waiting: int = self._store.call(Flush(), timeout, idempotent=True)
         return waiting
 
     def clear(self) -> int:
-        """Forget all answers; how many there were."""
+        """Forget all answers, in memory and on disk.
+
+        Returns:
+            How many there were, in the tier that had more.
+
+        Raises:
+            CacheFileError: The file could not be cleared; the memory was.
+        """
         count: int = self._memory.call(Clear())
-        return count
+        if self._place is None:
+            return count
+        with self._file() as file:
+            return max(count, contents.clear(file))
+
+    def prune(
+        self, *, older_than: float | None = None, max_bytes: float | None = None
+    ) -> Pruned:
+        """Delete old answers from the file, and the ones used least; see `contents`.
+
+        Those in memory stay until their time is over.
+
+        Raises:
+            ConfigurationError: There is no file, because of `persist=False`.
+            CacheFileError: The file cannot be used.
+        """
+        with self._file() as file:
+            return contents.prune(file, older_than=older_than, max_bytes=max_bytes)
+
+    def list(self, *, limit: int = 50, offset: int = 0) -> list[Listed]:
+        """The answers in the file, newest first; a page of them.
+
+        Raises:
+            ConfigurationError: There is no file, because of `persist=False`.
+            CacheFileError: The file cannot be used.
+        """
+        with self._file() as file:
+            return contents.listed(file, limit=limit, offset=offset)
+
+    def explain(self, identity: Identity) -> Explanation:
+        """Say why a request was a miss, and which answer is nearest to it.
+
+        Raises:
+            ConfigurationError: There is no file, because of `persist=False`.
+            CacheFileError: The file cannot be used.
+        """
+        with self._file() as file:
+            return explain(file, identity)
+
+    @contextmanager
+    def _file(self) -> Iterator[Database]:
+        """The file for this thread, with all that was settled before."""
+        if self._place is None:
+            raise ConfigurationError(
+                "this runtime keeps no answers on disk (persist=False), and the file "
+                "was asked for. Open a Runtime with Config(persist=True)."
+            )
+        self.flush()
+        with closing(self._place.open()) as file:
+            yield file
 
 
 def _asking(identity: Identity | str, caller: str, deadline: float | None) -> LookUp:

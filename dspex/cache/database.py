@@ -68,6 +68,8 @@ class Database:
         self.now = wall_clock
         self.damaged = 0
         """Rows set aside since it was opened."""
+        self.used: set[str] = set()
+        """Keys of answers to mark as used with the next write."""
         self._patience = patience
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
@@ -161,27 +163,31 @@ class Database:
             return None
         with self.use() as connection:
             row = connection.execute(
-                "SELECT identity, reply, checksum, created FROM entries WHERE key = ?",
+                "SELECT identity, reply, checksum, created, used FROM entries "
+                "WHERE key = ?",
                 (identity.key,),
             ).fetchone()
         if row is None:
             return None
-        text, _, _, created = row
+        text, reply_text, told, created, used = row
         try:
-            reply = checked_reply(*row)
+            reply = checked_reply(text, reply_text, told, created)
         except DamagedError:
             self.quarantine([identity.key])
             return None
         # A digest may collide; the texts are what was asked.
-        is_it = text == identity.text and created + self.ttl > self.now()
-        return reply if is_it else None
+        now = self.now()
+        if text != identity.text or created + self.ttl <= now:
+            return None
+        if not (isinstance(used, float) and used > now - _TOUCHED_AFTER):
+            self.used.add(identity.key)
+        return reply
 
     def write(
         self,
         entries: Iterable[Entry] = (),
         *,
         absences: Iterable[tuple[Identity, Absence]] = (),
-        used: Iterable[str] = (),
     ) -> None:
         """Keep answers, note why others were not, and mark those that were read.
 
@@ -197,12 +203,13 @@ class Database:
         with self.transaction() as connection:
             insert(connection, rows, now)
             connection.executemany(
-                "UPDATE entries SET used = ? WHERE key = ? AND used < ?",
-                [(now, key, now - _TOUCHED_AFTER) for key in used],
+                "UPDATE entries SET used = ? WHERE key = ?",
+                [(now, key) for key in self.used],
             )
             for identity, absence in absences:
                 told = [(identity.key, identity.text)]
                 note_absences(connection, told, absence, now)
+        self.used.clear()
 
     def quarantine(self, keys: Sequence[str]) -> None:
         """Set damaged rows aside, so that each is met once."""

@@ -157,6 +157,5 @@ class Flights:
         if not flight.waiting:
             del self._flights[key]
             return None
-        flight.reading = None
         flight.leader, _ = flight.waiting.popitem(last=False)
         return flight.leader

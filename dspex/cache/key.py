@@ -80,7 +80,7 @@ def identify(
         "messages": [_turn(message) for message in request.messages],
         "settings": dict(request.settings),
     }
-    text = _canonical(fields)
+    text = canonical(fields)
     if len(text) <= ATTACHED_FROM:
         # No text in it can be longer than the whole.
         return Identity.of(text)
@@ -89,7 +89,7 @@ def identify(
     folded = _folded(fields, (), attachments, places)
     # In place of a long text stands an empty one, and where that is so stands here, so
     # that no request can be written that looks like another one folded.
-    return Identity.of(_canonical({**folded, "attachments": places}), attachments)
+    return Identity.of(canonical({**folded, "attachments": places}), attachments)
 
 
 def cache_key(
@@ -120,7 +120,8 @@ _encode = json.JSONEncoder(
 ).encode
 
 
-def _canonical(fields: Mapping[str, Any]) -> str:
+def canonical(fields: Any) -> str:
+    """The one text of a JSON value: names in order, in ASCII, without spaces."""
     try:
         return _encode(fields)
     except (TypeError, ValueError, RecursionError):

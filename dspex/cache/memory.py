@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, assert_never
@@ -124,6 +125,9 @@ class MemoryActor(Actor):
         self._flights = Flights()
         # Invariant: it has the callers that wait in `_flights`, and no others.
         self._waiting: dict[tuple[str, str], tuple[Identity, ReplyToken]] = {}
+        # When the store has had its time, by reading, the next first. One timer is set
+        # while there are any.
+        self._readings: deque[tuple[float, str, int]] = deque()
         self._counts = _Counts()
 
     def on_start(self) -> None:
@@ -157,7 +161,7 @@ class MemoryActor(Actor):
             case Expire():
                 self._expire(message)
             case GiveUpReading():
-                self._lead(message.key, self._not_found(message))
+                self._give_up_reading()
             case Stored():
                 self._stored(message)
             case _:
@@ -202,20 +206,30 @@ class MemoryActor(Actor):
         if self._store is None or reading is None:
             msg = "a flight that reads has a store and a number"
             raise AssertionError(msg)
-        late = GiveUpReading(key=identity.key, reading=reading)
-        if self._store.cast(Read(identity=identity, reading=reading)):
-            self.send_after(defaults.CACHE_STORE_PATIENCE, late)
-        else:
-            self._lead(late.key, self._not_found(late))
+        if not self._store.cast(Read(identity=identity, reading=reading)):
+            self._not_found(identity.key, reading)
+            return
+        due = self.surroundings.clock.monotonic() + defaults.CACHE_STORE_PATIENCE
+        self._readings.append((due, identity.key, reading))
+        if len(self._readings) == 1:
+            self.send_after(defaults.CACHE_STORE_PATIENCE, GiveUpReading())
 
-    def _not_found(self, late: GiveUpReading) -> str | None:
-        return self._flights.not_found(late.key, late.reading)
+    def _give_up_reading(self) -> None:
+        """Have those lead for whom the store took too long; most are answered."""
+        now = self.surroundings.clock.monotonic()
+        while self._readings and self._readings[0][0] <= now:
+            _, key, reading = self._readings.popleft()
+            self._not_found(key, reading)
+        if self._readings:
+            self.send_after(self._readings[0][0] - now, GiveUpReading())
+
+    def _not_found(self, key: str, reading: int) -> None:
+        self._lead(key, self._flights.not_found(key, reading))
 
     def _stored(self, message: Stored) -> None:
         key, reply = message.identity.key, message.reply
         if reply is None:
-            late = GiveUpReading(key=key, reading=message.reading)
-            self._lead(key, self._not_found(late))
+            self._not_found(key, message.reading)
             return
         free = as_cached(reply)
         if key not in self._shelf:

@@ -64,10 +64,7 @@ class Expire:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GiveUpReading:
-    """The store has had its time. Sent by a timer."""
-
-    key: str
-    reading: int
+    """The store has had its time for some readings. Sent by a timer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

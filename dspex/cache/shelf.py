@@ -97,6 +97,8 @@ class Shelf:
         kept = _Kept(identity.text, reply, weight(identity, reply))
         before = len(self._kept) + (identity.key not in self._kept)
         if kept.weight > self._kept.maxsize:
+            # Nor does an older answer to the same stand for it.
+            self._kept.pop(identity.key, None)
             return
         self._kept[identity.key] = kept
         while len(self._kept) > self._max_entries:

@@ -15,12 +15,6 @@ class StoreStatistics:
     """Bytes of it that are used."""
     attachments: int = 0
     """Long texts kept by their digest."""
-    prompt_tokens: int = 0
-    """Tokens that were sent for the answers in it."""
-    completion_tokens: int = 0
-    """Tokens that were received for them."""
-    dollars: float = 0.0
-    """What they cost, as far as prices were known."""
     damaged: int = 0
     """Rows that were damaged and set aside."""
     oldest: float | None = None

@@ -79,7 +79,6 @@ class StoreActor(Actor):
         # older one to the same request.
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self._absences: dict[Identity, Absence] = {}
-        self._used: set[str] = set()
         self._warned: set[Trouble] = set()
         self._commit_is_due = False
         self._unswept = _SWEEP_EVERY
@@ -152,10 +151,8 @@ class StoreActor(Actor):
             return None
         if self._database.damaged > before:
             self._warn_of_damaged_row()
-        if reply is not None and len(self._used) < MOST_WAITING:
-            self._used.add(identity.key)
-            if len(self._used) >= BATCH:
-                self._commit_soon()
+        if len(self._database.used) >= BATCH:
+            self._commit_soon()
         return reply
 
     # Writing.
@@ -183,9 +180,7 @@ class StoreActor(Actor):
         """Write up to a batch of what waits; whether it was written."""
         batch = [self._entries[key] for key in list(self._entries)[:BATCH]]
         try:
-            self._database.write(
-                batch, absences=self._absences.items(), used=self._used
-            )
+            self._database.write(batch, absences=self._absences.items())
             written = True
         except CacheFileError as error:
             is_first = error.trouble not in self._warned
@@ -197,11 +192,11 @@ class StoreActor(Actor):
                 self._commit_later()
                 return False
             self._tell_dropped(len(batch))
+            self._database.used.clear()
             written = False
         for entry in batch:
             del self._entries[entry.identity.key]
         self._absences.clear()
-        self._used.clear()
         if self._entries:
             self._commit_soon()
         self._sweep(len(batch))
@@ -213,9 +208,12 @@ class StoreActor(Actor):
             self.send_after(_AGAIN_AFTER, Commit())
 
     def _flush(self) -> int:
-        while (self._entries or self._absences or self._used) and self._commit():
+        while self._has_more() and self._commit():
             pass
         return len(self._entries)
+
+    def _has_more(self) -> bool:
+        return bool(self._entries or self._absences or self._database.used)
 
     def _sweep(self, written: int) -> None:
         self._unswept += written

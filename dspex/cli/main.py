@@ -5,15 +5,18 @@ from __future__ import annotations
 import click
 
 import dspex
+from dspex.cli.cache import cache
 from dspex.cli.console import Commands, traceback_option
 from dspex.cli.demo import demo
 from dspex.cli.evaluate import evaluate
 from dspex.cli.predict import predict
+from dspex.cli.purge import purge
+from dspex.cli.where import where
 
 
 @click.group(
     cls=Commands,
-    commands=[demo, predict, evaluate],
+    commands=[demo, predict, evaluate, cache, where, purge],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
 )
 @click.version_option(

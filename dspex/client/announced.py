@@ -13,7 +13,8 @@ from typing import NamedTuple
 from dspex.client.providers.format import Allowance
 
 RESERVE = 0.04
-"""Share of a limit that is left alone: requests overtake each other on their way."""
+"""Share of a bucket, and one more, that is left alone: requests overtake each other on
+their way."""
 
 _TOLERANCE = 1e-9
 """Relative error of sums of floats that must not cost a wait."""
@@ -115,12 +116,11 @@ class AnnouncedLimit:
             self._votes, self._bucket_rate, self._longest_reset = 0, heard.rate, 0.0
         self._last = heard
         self._learn_rates(heard)
-        is_window = self._votes > 0
-        window_is_on = sent.at + heard.reset_in > now
-        if is_window and window_is_on:
+        is_quick = now - sent.at < self._longest_reset
+        if self._is_window and is_quick:
             self._hear_window(heard, sent_after, now)
         else:
-            self._rate = self._window_rate if is_window else self._bucket_rate
+            self._rate = self._window_rate if self._is_window else self._bucket_rate
             fill = self._rate * (now - sent.at)
             self._level = heard.remaining - sent_after + fill
             self._at = now
@@ -133,7 +133,8 @@ class AnnouncedLimit:
         if self._last is None or self._rate <= 0:
             return 0.0
         limit = self._last.limit
-        needed = min(cost + int(RESERVE * limit), limit)
+        reserve = 0 if self._is_window else int(RESERVE * limit + 1)
+        needed = min(cost + reserve, limit)
         missing = needed - self.left(now)
         if missing <= _TOLERANCE * limit:
             return 0.0
@@ -153,6 +154,10 @@ class AnnouncedLimit:
             self._level += cost
 
     @property
+    def _is_window(self) -> bool:
+        return self._votes > 0
+
+    @property
     def _window_rate(self) -> float:
         if self._last is None or self._longest_reset <= 0:
             return 0.0
@@ -170,6 +175,8 @@ class AnnouncedLimit:
         # The header was written before `now`, so its end is no later than this; the
         # quickest reply of the window knows best.
         latest_end = now + heard.reset_in
+        if heard.moment.at < self._window_ends <= now:
+            return  # It tells of a window that is over.
         if now >= self._window_ends:
             self._window_ends = latest_end
         self._window_ends = min(self._window_ends, latest_end)

@@ -150,8 +150,8 @@ def no_price(name: str) -> BudgetExceededError:
     """Refuse a request of unknown price, for a budget that caps money."""
     return BudgetExceededError(
         f"the budget {name!r} caps dollars and the price of this model is not known, "
-        "so nothing was sent; a cap on money needs a price. Add the model's price to "
-        "the table, or cap calls or tokens instead.",
+        "so nothing was sent; a cap on money needs a price. Give it with "
+        "Config(prices={model: Price(...)}), or cap calls or tokens instead.",
         budget=name,
         limit="dollars",
     )

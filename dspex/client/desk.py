@@ -11,10 +11,19 @@ from dspex.client.ledger import Ledger, OpenAttempt, OpenCall, Stage
 from dspex.client.messages import CheckIdle, Outcome, TryAgain
 from dspex.client.outside import Outside
 from dspex.client.prices import cost_of
-from dspex.core.errors import LMError, LMRateLimitError
+from dspex.core.errors import (
+    BudgetExceededError,
+    LMAuthError,
+    LMBillingError,
+    LMError,
+    LMRateLimitError,
+)
 from dspex.core.lm import Usage
 
 _NOTHING = Usage()
+_ITS_CALLERS_OWN = (LMAuthError, LMBillingError, BudgetExceededError)
+"""What is said of one caller's key, account or budget. Another who asks the same may
+have a better one, so it goes on by itself."""
 
 
 class Desk:
@@ -61,6 +70,9 @@ class Desk:
         self, entry: OpenCall, outcome: Outcome, *, latency: float = 0.0
     ) -> None:
         """Give a call its outcome, and that to all who wait for it."""
+        if isinstance(outcome, _ITS_CALLERS_OWN):
+            self.abandon(entry, outcome)
+            return
         call, ledger = entry.call, self.ledger
         self._close(entry)
         if isinstance(outcome, LMError):

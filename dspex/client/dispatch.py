@@ -9,10 +9,11 @@ from dspex.client.budget import Held, reserve_all
 from dspex.client.desk import Desk
 from dspex.client.gate import GateState, Permit, Refused, Verdict
 from dspex.client.ledger import Lane, OpenAttempt, OpenCall
+from dspex.client.limits import WaitReason
 from dspex.client.messages import LookAgain
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.wire import Send
-from dspex.core.errors import BudgetExceededError, CircuitOpenError
+from dspex.core.errors import BudgetExceededError, CircuitOpenError, LMRateLimitError
 
 UNPROVEN = 4
 """Requests out at a time until the provider has taken the key once: a wrong one costs
@@ -33,6 +34,7 @@ class Dispatcher:
         self._ledger = desk.ledger
         self._outside = desk.outside
         self._endpoint = endpoint
+        self._address: str | None = None
         self._has_key = has_key
         self._prepared: list[tuple[OpenCall, Send]] = []
 
@@ -85,7 +87,9 @@ class Dispatcher:
             request_id = self._outside.new_id()
             permit = self._admitted(entry, request_id)
             if permit is None:
-                break
+                if call_id in self._ledger.calls:
+                    break
+                continue
             lane.queue.pop()
             if self._is_affordable(entry, request_id, permit):
                 self._prepare(entry, request_id, permit)
@@ -100,7 +104,10 @@ class Dispatcher:
         return min(most, UNPROVEN) if is_unproven else most
 
     def _admitted(self, entry: OpenCall, request_id: str) -> Permit | None:
-        """Ask breaker and limits; without a permit, a timer or an outcome looks."""
+        """Ask breaker and limits; without a permit, a timer or an outcome looks.
+
+        A call that the provider puts off for longer than it may sleep is ended.
+        """
         lane, now = entry.lane, self._outside.now()
         permit = lane.gate.admit(now)
         if isinstance(permit, Refused):
@@ -110,7 +117,10 @@ class Dispatcher:
         if wait is None:
             return permit
         lane.gate.record(permit, Verdict.NEUTRAL, now)
-        if wait.seconds < math.inf:
+        longest = entry.call.retries.longest_retry_after
+        if wait.reason is WaitReason.PAUSED and wait.seconds > longest:
+            self._desk.finish(entry, _put_off(self._desk.label, wait.seconds, longest))
+        elif wait.seconds < math.inf:
             self._look_at(lane, now + wait.seconds, now)
         return None
 
@@ -172,9 +182,11 @@ class Dispatcher:
     def _place(self) -> Endpoint:
         """The endpoint, at the address where a local server listens now."""
         address = self._ledger.server_address
-        if address is None:
-            return self._endpoint
-        return replace(self._endpoint, base_url=f"{address}/v1")
+        if address is not None and address != self._address:
+            # Made once for each address: an endpoint checks its URL, which takes time.
+            self._address = address
+            self._endpoint = replace(self._endpoint, base_url=f"{address}/v1")
+        return self._endpoint
 
     def _wait_for_gate(self, lane: Lane, refused: Refused, now: float) -> None:
         down_since = lane.gate.open_since
@@ -194,14 +206,31 @@ class Dispatcher:
             self._outside.remind(moment - now, LookAgain())
 
     def _fail_lane(self, lane: Lane, retry_in: float) -> None:
-        cause, label = lane.last_error, self._desk.label
-        patience = self._ledger.options.max_outage
         while (call_id := lane.queue.peek()) is not None:
-            error = CircuitOpenError(
-                f"{label} has been down for more than {patience:g} s; the last error "
-                f"was: {cause}. It is looked at again in {retry_in:.1f} s; call later.",
-                model=label,
-                retry_in=retry_in,
-            )
-            error.__cause__ = cause
+            error = self._outage(lane, retry_in)
             self._desk.finish(self._ledger.calls[call_id], error)
+
+    def _outage(self, lane: Lane, retry_in: float) -> CircuitOpenError:
+        label, patience = self._desk.label, self._ledger.options.max_outage
+        cause = lane.last_error
+        if lane.gate.view(self._outside.now()).held:
+            why = "its breaker is held by hand. Let it go with set_circuit()."
+        else:
+            why = f"the last error was: {cause}. It is looked at in {retry_in:.1f} s."
+        error = CircuitOpenError(
+            f"{label} has not been called for more than {patience:g} s; {why}",
+            model=label,
+            retry_in=retry_in,
+        )
+        error.__cause__ = cause
+        return error
+
+
+def _put_off(label: str, seconds: float, longest: float) -> LMRateLimitError:
+    return LMRateLimitError(
+        f"{label} has asked for {seconds:.0f} s without a request, and at most "
+        f"{longest:.0f} s are slept; `.retry_after` has the rest of it. Call later.",
+        model=label,
+        status=429,
+        retry_after=seconds,
+    )

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from dspex.core import defaults
 from dspex.core.lm import ImagePart, Message, RawPart, Request, TextPart, Usage
 
 LETTERS_PER_TOKEN: Final = 3
@@ -23,8 +24,6 @@ TURN_TOKENS: Final = 8
 ATTACHMENT_TOKENS: Final = 1600
 """A picture, or another part that is no text. Providers count 85 to 1,600 for most
 sizes; some models (gpt-4o-mini) and very large pictures count more."""
-ANSWER_TOKENS: Final = 4096
-"""The answer of a request that sets no `max_tokens`."""
 
 _MARKS: Final = bytes(code for code in range(33, 127) if not chr(code).isalpha())
 """Digits and punctuation of ASCII: some tokenizers give each a token of its own."""
@@ -41,7 +40,8 @@ def worst_case(request: Request, *, answers: bool = True) -> Usage:
 
     Returns:
         Tokens sent, by an estimate from above, and received: `max_tokens` (or
-        `max_completion_tokens`, or else `ANSWER_TOKENS`) for each of `n` completions.
+        `max_completion_tokens`, or else `defaults.ASSUMED_ANSWER`) for each of `n`
+        completions.
     """
     return Usage(
         prompt_tokens=_prompt_tokens(request),
@@ -76,8 +76,10 @@ def text_tokens(text: str) -> int:
         [7, 7, 3]
     """
     ascii_bytes = text.encode("ascii", "ignore")
-    # Surrogates that stand alone are no UTF-8; each counts as three bytes.
-    other_bytes = len(text.encode("utf-8", "surrogatepass")) - len(ascii_bytes)
+    other_bytes = 0
+    if len(ascii_bytes) < len(text):
+        # Surrogates that stand alone are no UTF-8; each counts as three bytes.
+        other_bytes = len(text.encode("utf-8", "surrogatepass")) - len(ascii_bytes)
     letters = len(ascii_bytes.translate(None, _MARKS))
     marks = len(ascii_bytes) - letters
     return (
@@ -131,7 +133,7 @@ def _strings(value: object) -> Iterator[str]:
 
 def _answer_tokens(settings: Mapping[str, Any]) -> int:
     longest = settings.get("max_completion_tokens") or settings.get("max_tokens")
-    return (longest or ANSWER_TOKENS) * (settings.get("n") or 1)
+    return (longest or defaults.ASSUMED_ANSWER) * (settings.get("n") or 1)
 
 
 def _json_tokens(value: object) -> int:

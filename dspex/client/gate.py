@@ -11,6 +11,7 @@ There is no lock: one thread owns a gate, in dspex the client actor's.
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import NoReturn, assert_never
@@ -85,14 +86,28 @@ class Refused:
 
     retry_in: float
     """Seconds until asking again makes sense; 0 while a probe is on its way, whose
-    verdict is what to wait for."""
+    verdict is what to wait for; infinite while the circuit is held open by hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateView:
-    """A gate at one moment."""
+    """A gate at one moment, for people."""
 
     state: GateState
+    """Where it is."""
+    failures: int
+    """Failures in a row; at `fail_max` the circuit opens."""
+    is_probing: bool
+    """Whether a probe is on its way."""
+    retry_in: float | None
+    """Seconds until an open circuit lets a probe through; `None` when it is not open,
+    infinite when it is held open."""
+    open_since: float | None
+    """When it left the closed state; `None` while it is closed."""
+    held: bool
+    """Whether it was put there by hand and stays there, whatever the verdicts."""
+    held_for: float | None
+    """Seconds until it is let go; `None` when it is not held, or without an end."""
 
 
 class Gate:
@@ -126,6 +141,8 @@ class Gate:
         self._opened_at = 0.0
         self._down_since: float | None = None
         self._probe: Permit | None = None
+        # Until when the state set by hand stays; `None` is not held.
+        self._held_until: float | None = None
 
     def admit(self, now: float) -> Permit | Refused:
         """Ask for a permit.
@@ -141,7 +158,7 @@ class Gate:
             case GateState.CLOSED:
                 return Permit(self._generation, is_probe=False)
             case GateState.OPEN:
-                return Refused(self._opened_at + self._policy.reset_after - now)
+                return Refused(self._retry_in(now))
             case GateState.HALF_OPEN:
                 return Refused(0.0) if self._probe else self._admit_probe()
 
@@ -150,9 +167,13 @@ class Gate:
 
         A verdict from before the gate's last change is ignored: it tells of a provider
         that was, not of the one that is. A neutral verdict of a probe leaves the gate
-        half open for the next probe.
+        half open for the next probe. While the gate is held by hand no verdict moves
+        it or counts.
         """
         if permit.generation != self._generation:
+            return
+        if self._is_held(now):
+            self._probe = None
             return
         was = self._breaker.current_state
         match verdict:
@@ -165,7 +186,57 @@ class Gate:
             case _:
                 assert_never(verdict)
         if self._breaker.current_state != was:
+            self._held_until = None
             self._changed(now)
+
+    def force_open(self, now: float, hold: float | None = math.inf) -> None:
+        """Open the circuit by hand: no call passes.
+
+        Args:
+            now: Monotonic seconds.
+            hold: Seconds for which it stays so, whatever the verdicts; for ever
+                (until it is forced elsewhere) by default. `None` does not hold it: it
+                goes on as if it had tripped now. After a hold it probes at once.
+        """
+        self._breaker.open()
+        self._forced(now, hold)
+
+    def force_closed(self, now: float, hold: float | None = None) -> None:
+        """Close the circuit by hand: calls pass, and no failure is counted yet.
+
+        Args:
+            now: Monotonic seconds.
+            hold: Seconds for which failures do not open it; infinite is for ever.
+                `None` does not hold it: the next failures count.
+        """
+        self._breaker.close()
+        self._forced(now, hold)
+
+    def force_half_open(self, now: float, hold: float | None = None) -> None:
+        """Let the next call be a probe, however long the circuit would stay open.
+
+        Args:
+            now: Monotonic seconds.
+            hold: Seconds for which calls pass one at a time, whatever comes of them.
+                `None` does not hold it: the probe's verdict decides.
+        """
+        self._breaker.half_open()
+        self._forced(now, hold)
+
+    def view(self, now: float) -> GateView:
+        """What is known now, for people."""
+        state = self.state(now)
+        is_held = self._is_held(now)
+        left = math.inf if self._held_until is None else self._held_until - now
+        return GateView(
+            state=state,
+            failures=self._breaker.fail_counter,
+            is_probing=self._probe is not None,
+            retry_in=self._retry_in(now) if state is GateState.OPEN else None,
+            open_since=self._down_since,
+            held=is_held,
+            held_for=left if is_held and math.isfinite(left) else None,
+        )
 
     def void_permits(self) -> None:
         """Forget every permit that is out, as their holder has ended.
@@ -184,21 +255,8 @@ class Gate:
             case pybreaker.STATE_HALF_OPEN:
                 return GateState.HALF_OPEN
             case _:
-                is_due = now - self._opened_at >= self._policy.reset_after
+                is_due = self._probe_due(now)
                 return GateState.HALF_OPEN if is_due else GateState.OPEN
-
-    def force_open(self, now: float) -> None:
-        """On its way."""
-
-    def force_half_open(self, now: float) -> None:
-        """On its way."""
-
-    def force_closed(self, now: float) -> None:
-        """On its way."""
-
-    def view(self, now: float) -> GateView:
-        """On its way."""
-        return GateView(state=self.state(now))
 
     @property
     def open_since(self) -> float | None:
@@ -219,11 +277,29 @@ class Gate:
         with contextlib.suppress(_Failure):
             self._breaker.call(_fail)
 
+    def _probe_due(self, now: float) -> bool:
+        if self._held_until is not None:
+            return now >= self._held_until
+        return now - self._opened_at >= self._policy.reset_after
+
+    def _retry_in(self, now: float) -> float:
+        if self._held_until is not None:
+            return self._held_until - now
+        return self._opened_at + self._policy.reset_after - now
+
+    def _is_held(self, now: float) -> bool:
+        return self._held_until is not None and now < self._held_until
+
+    def _forced(self, now: float, hold: float | None) -> None:
+        self._held_until = None if hold is None else now + hold
+        self._changed(now)
+
     def _changed(self, now: float) -> None:
         self._generation += 1
         self._probe = None
         if self._breaker.current_state == pybreaker.STATE_OPEN:
             self._opened_at = now
+        if self._breaker.current_state != pybreaker.STATE_CLOSED:
             self._down_since = now if self._down_since is None else self._down_since
         else:
             self._down_since = None

@@ -12,6 +12,7 @@ from dspex.client.keys import GetKey, KeyRing
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.providers.format import Format, Sender
 from dspex.client.providers.formats import format_of
+from dspex.client.secrets import forget_locals
 from dspex.client.streaming import read_stream
 from dspex.client.transport import Transport
 from dspex.client.wire import Facts, Send
@@ -40,9 +41,17 @@ class HttpExchange:
         self._transport = make_transport()
         self._keys = KeyRing(get_key)
         self._wall_clock = wall_clock
+        self._keyed: Endpoint | None = None
 
     async def make(self, send: Send, facts: Facts) -> Reply:
         """Send a request and read its reply; see `wire.Exchange.make`."""
+        try:
+            return await self._make(send, facts)
+        except Exception as error:
+            forget_locals(error)
+            raise
+
+    async def _make(self, send: Send, facts: Facts) -> Reply:
         endpoint = await self._with_key(send, facts)
         wire_format = format_of(endpoint)
         http = wire_format.build(
@@ -68,6 +77,7 @@ class HttpExchange:
 
     async def aclose(self) -> None:
         """Close the idle connections."""
+        self._keys.close()
         await self._transport.aclose()
 
     async def _with_key(self, send: Send, facts: Facts) -> Endpoint:
@@ -76,7 +86,10 @@ class HttpExchange:
         facts.key_number = key.number
         if key.secret is endpoint.api_key:
             return endpoint
-        return replace(endpoint, api_key=key.secret)
+        if self._keyed is None or self._keyed.api_key is not key.secret:
+            # Made once for each key: an endpoint checks its URL, which takes time.
+            self._keyed = replace(endpoint, api_key=key.secret)
+        return self._keyed
 
     async def _streamed(
         self,

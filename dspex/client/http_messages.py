@@ -72,3 +72,7 @@ class OpenResponse:
                 or cannot be unpacked.
         """
         return self._parts
+
+    async def read(self) -> bytes:
+        """Return the whole body, or what is left of it; see `parts`."""
+        return b"".join([part async for part in self._parts])

@@ -6,14 +6,11 @@ except that the transport writes once more what a stale connection swallowed.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dspex.client import retry
 from dspex.client.call import Fate
 from dspex.client.desk import Desk
-from dspex.client.gate import Verdict, verdict_of
+from dspex.client.gate import GateState, Verdict, verdict_of
 from dspex.client.ledger import Lane, OpenAttempt, OpenCall, Refusal
-from dspex.client.retry import RetryPolicy
 from dspex.client.wire import Sent, Standing
 from dspex.core.errors import (
     LMAuthError,
@@ -29,8 +26,6 @@ from dspex.core.lm import Reply, Usage
 
 MAX_RESTARTS = 20
 """How often one call may be lost to our own restarts before it fails."""
-MAX_THROTTLED = 20
-"""How often one call may be put off by a rate limit before that counts as failure."""
 RESTART_PAUSE = 0.2
 """Seconds before a call is sent again to a local server that just broke off."""
 REFUSED_FOR = 10.0
@@ -135,48 +130,40 @@ class Judge:
             # Sent to see whether the provider is back; that is not its fault.
             self._ledger.requeue(entry)
             return
-        made, policy = self._charge(entry, error)
-        now = self._outside.now()
-        decision = retry.decide(
-            error,
-            made,
-            policy,
-            now=now,
-            deadline=entry.call.deadline,
-            jitter=self._outside.jitter(),
-        )
+        decision = self._decision(entry, error, self._outside.now())
         match decision:
             case retry.GiveUp():
                 self._desk.finish(entry, decision.error)
+            case retry.RetryIn(seconds=0.0):
+                self._ledger.requeue(entry)
             case retry.RetryIn():
-                if self._may_retry(entry, error, now):
-                    self._desk.back_off(entry, decision.seconds)
-                else:
-                    self._desk.finish(entry, error)
+                self._desk.back_off(entry, decision.seconds)
 
-    def _charge(self, entry: OpenCall, error: LMError) -> tuple[int, RetryPolicy]:
-        """Count a failed attempt; how many there were of its kind, and how many may be.
-
-        To be put off by a rate limit is no failure: with a thousand calls and a limit
-        nobody announced, some are put off more than once. Who wants no second attempt
-        gets none.
-        """
-        policy = entry.call.retries
-        if isinstance(error, LMRateLimitError) and policy.retries:
-            entry.throttled += 1
-            most = max(policy.retries, MAX_THROTTLED)
-            return entry.throttled, replace(policy, retries=most)
-        entry.charged += 1
-        return entry.charged, policy
-
-    def _may_retry(self, entry: OpenCall, error: LMError, now: float) -> bool:
-        # The limiter sees to it that calls which were put off do not come too fast.
+    def _decision(
+        self, entry: OpenCall, error: LMError, now: float
+    ) -> retry.RetryIn | retry.GiveUp:
+        """Charge the call with a failed attempt, and decide what follows."""
+        call, budget = entry.call, entry.lane.retry_budget
         if isinstance(error, LMRateLimitError):
-            return True
-        if not entry.lane.retry_budget.may_retry(now):
-            return False
-        entry.lane.retry_budget.retried(now)
-        return True
+            entry.throttled += 1
+            return retry.decide_refused(
+                error, entry.throttled, call.retries, now, call.deadline
+            )
+        entry.charged += 1
+        # Behind an open breaker a retry is no further load, however many there are.
+        is_parked = entry.lane.gate.state(now) is not GateState.CLOSED
+        decision = retry.decide(
+            error,
+            entry.charged,
+            call.retries,
+            now,
+            call.deadline,
+            self._outside.jitter(),
+            may_retry=is_parked or budget.may_retry(now),
+        )
+        if isinstance(decision, retry.RetryIn) and not is_parked:
+            budget.retried(now)
+        return decision
 
     def _account_refused(self, entry: OpenCall, error: LMError) -> None:
         """Nobody else need ask: end all that waits for the same account and model."""

@@ -241,7 +241,9 @@ class Limiter:
         Args:
             request_id: Which one.
             now: Monotonic seconds.
-            retry_after: Seconds the provider asked to wait: nothing goes until then.
+            retry_after: Seconds the provider asked to wait: nothing goes until then,
+                however long that is. A caller with less patience looks at a `Wait`
+                whose reason is `PAUSED`.
         """
         reservation = self._reserved.pop(request_id, None)
         if reservation is None:

@@ -213,8 +213,7 @@ class ClientMachine:
                 "ended, make fewer at a time, or raise max_queued."
             )
             error = QueueFullError(text, model=self._label)
-            if call.cacheable:
-                self._outside.settle(call.id, error)
+            # The cache is not told: whoever shares the call may ask elsewhere.
             self._outside.answer(call.id, message.waiter, error)
             return None
         entry = ledger.add(call, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -43,8 +44,9 @@ class MinuteLimit:
         # Invariant: `_used` is the sum over `_log`, which is in order of time.
         self._log: OrderedDict[str, _Spent] = OrderedDict()
         self._used = 0
+        # The bucket's level at the time `_at`; full at the first look.
         self._level = 0.0
-        self._at: float | None = None
+        self._at = -math.inf
         self.limit = limit
 
     @property
@@ -95,8 +97,7 @@ class MinuteLimit:
             self._used -= self._log.pop(request_id).cost
         if not self._log:
             self._used = 0
-        refill = 0.0 if self._at is None else self.limit * (now - self._at) / MINUTE
-        self._level = self._burst if self._at is None else self._level + refill
+        self._level += self.limit * (now - self._at) / MINUTE
         self._level = min(self._burst, self._level)
         self._at = now
 

@@ -1,7 +1,10 @@
-"""The pace of requests to a provider whose limit nobody knows, found by 429s.
+"""The pace of requests to a provider whose limit nobody knows, found by its 429s.
 
-As TCP does it: nothing is held back until the first refusal; then the pace is cut and
-grows again, fast up to the last good one and slowly beyond it.
+As TCP does it (slow start, multiplicative decrease, and the growth of CUBIC): nothing
+is held back until the first refusal. Then the pace is cut and grows again, fast up to
+the last good one, hardly around it, and faster the longer nothing is refused. It is a
+pace and not a number of requests in flight, because 50 requests a second of 20 ms each
+are one request in flight.
 """
 
 from __future__ import annotations
@@ -20,19 +23,24 @@ CUT = 0.5
 """What a refusal leaves of the pace."""
 
 TARGET = 0.97
-AGAIN = 0.9
 """Share of the last good pace up to which it grows fast."""
+
+LEAST_GOOD = 0.25
+"""Share of a refused pace that is taken for good, however little came through."""
+
+AGAIN = 0.9
+"""What is left of the target when a refusal comes soon after the last."""
+
+SOON = 1.0
+"""Seconds of flow that are too few to tell a good pace by."""
 
 FASTEST_DOUBLING = 0.5
 """Seconds of latency below which fast growth is no faster."""
 
-STEADY_GROWTH = 0.03
-"""Growth beyond the target in a second, as a share of the target."""
-
 STEADY_FOR = 20.0
-"""Seconds without a refusal after which the pace grows fast again."""
+"""Seconds after which the pace is one and a half times its target, if not refused."""
 
-ONE_EVENT = 0.25
+ONE_JAM = 0.25
 """Seconds after a cut in which further refusals are still the same jam."""
 
 CATCH_UP = 0.05
@@ -79,12 +87,13 @@ class Pace:
         self._rate = math.inf
         self._target = math.inf
         self._next = -math.inf
-        self._cut_at = -math.inf
-        self._cut_number = -1
-        self._answered_since_cut = False
-        self._steady_since = -math.inf
-        self._flowing_since = -math.inf
         self._paused_until = -math.inf
+        # The last cut: when, how many had been sent, and what happened since.
+        self._cut_at = -math.inf
+        self._cut_number = 0
+        self._answered_since = False
+        self._flowing_since = -math.inf
+        self._steady_since = -math.inf
 
     @property
     def rate(self) -> float | None:
@@ -106,6 +115,9 @@ class Pace:
     def answered(self, number: int, latency: float, now: float) -> None:
         """Let the pace grow: a request was not refused.
 
+        Only answers make it grow, and only to requests sent since the last cut, so a
+        slow provider is not overrun before it could refuse.
+
         Args:
             number: How many were sent before it.
             latency: Seconds until it was answered.
@@ -114,49 +126,58 @@ class Pace:
         self._meter.count(now)
         if number < self._cut_number or math.isinf(self._rate):
             return
-        self._answered_since_cut = True
+        self._answered_since = True
         if self._rate < self._target:
             self._rate += 1 / max(latency, FASTEST_DOUBLING)
             self._steady_since = now
         else:
             span = max(STEADY_FOR, 3 * latency)
-            grown = 1 + 0.5 * ((now - self._steady_since) / span) ** 3
-            self._rate = max(self._rate, grown * self._target)
+            growth = 1 + 0.5 * ((now - self._steady_since) / span) ** 3
+            self._rate = max(self._rate, growth * self._target)
 
     def refused(
-        self, number: int, next_number: int, now: float, retry_after: float | None
+        self, number: int, sent: int, now: float, retry_after: float | None
     ) -> None:
         """Cut the pace, once for all that were out when it was cut.
 
         Args:
             number: How many were sent before the refused one.
-            next_number: How many have been sent in all.
+            sent: How many have been sent in all.
             now: Monotonic seconds.
             retry_after: Seconds for which the provider wants nothing, if it said so.
         """
         if retry_after is not None:
             self._paused_until = max(self._paused_until, now + retry_after)
-        if number >= self._cut_number and now - self._cut_at >= ONE_EVENT:
+        if number >= self._cut_number and now - self._cut_at >= ONE_JAM:
             self._cut(now)
-            self._cut_number = next_number
+            self._cut_number = sent
         self._flowing_since = max(now, self._paused_until)
         self._next = max(now + 1 / self._rate, self._paused_until)
 
     def _cut(self, now: float) -> None:
-        steady = now - self._flowing_since
-        good = self._meter.rate(now, min(_LOOK_BACK, max(1.0, steady)))
+        flow = now - self._flowing_since
+        good = self._meter.rate(now, min(_LOOK_BACK, max(SOON, flow)))
         if math.isinf(self._rate):
             # What came through until now was not a steady flow, and says little.
             self._rate = max(FIRST_PACE, CUT * good)
         else:
-            if not self._answered_since_cut:
-                pass
-            elif steady < 1.0:
-                self._target *= AGAIN
-            elif self._rate < self._target:
-                self._target = TARGET * self._meter.rate(now, 1.0)
-            else:
-                self._target = TARGET * (good + self._rate) / 2
+            self._aim(good, flow, now)
             self._rate = max(SLOWEST, CUT * min(self._rate, good or self._rate))
         self._cut_at = now
-        self._answered_since_cut = False
+        self._answered_since = False
+
+    def _aim(self, good: float, flow: float, now: float) -> None:
+        """Learn the last good pace from a refusal."""
+        if not self._answered_since:
+            return  # It is still the last jam, which says nothing new.
+        if flow < SOON:
+            self._target *= AGAIN
+        elif self._rate < self._target:
+            # The pace was growing fast, so only the latest answers count.
+            latest = self._meter.rate(now, SOON)
+            self._target = TARGET * max(latest, LEAST_GOOD * self._rate)
+        else:
+            # A provider that saved up for a burst lets more than its limit through for
+            # a while, and what came through includes slower moments: the truth lies
+            # between.
+            self._target = TARGET * (good + self._rate) / 2

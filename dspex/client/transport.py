@@ -16,6 +16,7 @@ from dspex.client.proxies import NO_PROXIES, Proxies
 
 __all__ = [
     "MAX_BYTES",
+    "WRITE_SECONDS",
     "HttpRequest",
     "HttpResponse",
     "OpenResponse",
@@ -26,6 +27,9 @@ __all__ = [
 
 MAX_BYTES = 8 * 1024 * 1024
 """The largest body that is read, packed or unpacked, unless told otherwise."""
+
+WRITE_SECONDS = 30.0
+"""Seconds a server may take to read what it is sent."""
 
 
 class Transport(Protocol):
@@ -91,7 +95,7 @@ async def read_whole(
 ) -> HttpResponse:
     """Read an opened response to its end: `Transport.send` in terms of `open`."""
     async with opening as opened:
-        body = b"".join([part async for part in opened.parts()])
+        body = await opened.read()
     return HttpResponse(
         status=opened.status, headers=opened.headers, body=body, sends=opened.sends
     )

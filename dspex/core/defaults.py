@@ -17,6 +17,10 @@ LONG_ATTEMPT_TIMEOUT: Final = 600.0
 """The same for reasoning models and for `max_tokens` above `LONG_ANSWER`."""
 LONG_ANSWER: Final = 4096
 """Tokens from which an answer counts as long."""
+ASSUMED_ANSWER: Final = 4096
+"""Tokens that limits and budgets reserve for an answer without `max_tokens`."""
+EMBEDDING_BATCH: Final = 200
+"""Texts in a request of an `Embedder`."""
 RETRIES: Final = 2
 """Further attempts after a call's first one failed."""
 LONGEST_RETRY_AFTER: Final = 120.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dspex.cache.key import Identity
@@ -19,6 +19,7 @@ from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
 from dspex.core.ids import new_id
 from dspex.core.lm import Request
+from dspex.core.setting_names import not_settings
 from supervisors import current_scope
 
 _REASONING = re.compile(r"(^|/)(o[1-9]|gpt-5)([-.:]|$)")
@@ -62,6 +63,7 @@ class CallOptions:
         now: float,
         price: Price | None,
         channel: Channel | None,
+        has_answers: bool = True,
     ) -> Call:
         """Make the call of a request, for the work that runs in this context.
 
@@ -71,7 +73,11 @@ class CallOptions:
             now: The tree's clock.
             price: What the model charges, if that is known.
             channel: Where the pieces of a streamed answer go.
+            has_answers: Whether tokens come back; none do for texts to be embedded.
         """
+        budgets = active_budgets(self.budget)
+        if has_answers and any(budget.bounds_answers for budget in budgets):
+            request = _bounded(request)
         scope = current_scope()
         tags: Mapping[str, Any] = scope.tags if scope is not None else {}
         usual = Priority.BATCH if "run" in tags else Priority.INTERACTIVE
@@ -85,7 +91,7 @@ class CallOptions:
             limits=self.limits,
             priority=self.priority or usual,
             share=str(tags.get("run", "")),
-            budgets=active_budgets(self.budget),
+            budgets=budgets,
             price=price,
             channel=channel,
             tags=tags,
@@ -98,6 +104,15 @@ class CallOptions:
         if longest > defaults.LONG_ANSWER or _REASONING.search(request.model):
             return defaults.LONG_ATTEMPT_TIMEOUT
         return defaults.ATTEMPT_TIMEOUT
+
+
+def _bounded(request: Request) -> Request:
+    """A request whose answer has a longest length, as a cap on its cost needs one."""
+    settings = request.settings
+    if settings.get("max_tokens") or settings.get("max_completion_tokens"):
+        return request
+    bound = {"max_tokens": defaults.ASSUMED_ANSWER}
+    return replace(request, settings={**settings, **bound})
 
 
 def limits_of(
@@ -115,6 +130,20 @@ def limits_of(
     )
 
 
+def retries_of(number: int) -> RetryPolicy:
+    """The policy for so many further attempts.
+
+    Who wants none gets none, not even when the provider only puts a request off.
+
+    Raises:
+        ConfigurationError: The number is negative.
+    """
+    policy = RetryPolicy(
+        retries=number, longest_retry_after=defaults.LONGEST_RETRY_AFTER
+    )
+    return policy if number else replace(policy, refusals=0)
+
+
 def priority_of(name: str | None) -> Priority | None:
     """The priority of that name; `None` leaves it open.
 
@@ -130,3 +159,18 @@ def priority_of(name: str | None) -> Priority | None:
             f"priority is {name!r}; it is 'interactive' or 'batch'. Pass one of them, "
             "or leave it out."
         ) from None
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse what is a key or an address and no setting; its value is not shown.
+
+    Raises:
+        ConfigurationError: There is one.
+    """
+    wrong = not_settings(settings)
+    if wrong:
+        raise ConfigurationError(
+            f"{wrong[0]!r} is no setting of a model: settings are shown, saved with "
+            "programs and kept with cached answers, and may hold neither a key nor an "
+            "address. Pass api_key= or api_base= to dspex.LM() instead."
+        )

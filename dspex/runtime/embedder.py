@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
+from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import Message
 from dspex.programs.rehearsal import is_rehearsal
@@ -16,9 +17,6 @@ from dspex.runtime.runtime import current_runtime
 
 Vector = list[float]
 """One embedded text."""
-
-BATCH = 200
-"""Texts in a request, unless said otherwise."""
 
 
 class Embedder:
@@ -36,8 +34,8 @@ class Embedder:
             that takes a list of texts and returns a vector for each; it may be `async`.
         batch_size: Texts in a request; 200 by default.
         caching: Whether texts are looked up and kept.
-        name: For a function, what its vectors are kept under. Change it when the
-            function changes.
+        name: For a function, what its vectors are kept under, beside its code. Change
+            it when what the function calls changes.
         options: What else `LM` takes (`api_base`, `budget`, `timeout`, ...), and
             settings that are sent, such as `dimensions`.
 
@@ -57,7 +55,7 @@ class Embedder:
         self,
         model: str | Callable[..., Any],
         *,
-        batch_size: int = BATCH,
+        batch_size: int = defaults.EMBEDDING_BATCH,
         caching: bool = True,
         name: str | None = None,
         **options: Any,

@@ -17,13 +17,18 @@ from dspex.client.call import Call
 from dspex.client.channel import Channel
 from dspex.client.client import Client
 from dspex.client.prices import price_of
-from dspex.client.retry import RetryPolicy
 from dspex.core import defaults
 from dspex.core.chat import messages_of
 from dspex.core.errors import ConfigurationError, LMError
 from dspex.core.lm import Message, Reply, Request
 from dspex.programs.rehearsal import is_rehearsal
-from dspex.runtime.call_options import CallOptions, limits_of, priority_of
+from dspex.runtime.call_options import (
+    CallOptions,
+    check_settings,
+    limits_of,
+    priority_of,
+    retries_of,
+)
 from dspex.runtime.calling import afetch, fetch, named
 from dspex.runtime.fallback import Fallbacks, Round
 from dspex.runtime.history import Exchanged, History
@@ -34,6 +39,7 @@ from dspex.runtime.stream import AsyncStream, Stream
 _OPTIONS = frozenset(
     {
         "adapter",
+        "allow_insecure",
         "api_base",
         "api_key",
         "api_version",
@@ -73,6 +79,8 @@ class LM:
             a key is first needed, and once more when one was refused. Without it, the
             provider's environment variable is read.
         api_version: Azure's version of its API.
+        allow_insecure: Whether the key may go unencrypted to another machine; only on
+            a network you trust as you trust this machine.
         cache: Whether equal calls share one answer.
         num_retries: Further attempts after a failed one.
         timeout: Seconds without a byte after a request was written. `None` is 60, and
@@ -107,6 +115,7 @@ class LM:
         api_base: str | None = None,
         api_key: str | Callable[[], str] | None = None,
         api_version: str | None = None,
+        allow_insecure: bool = False,
         cache: bool = True,
         num_retries: int = defaults.RETRIES,
         timeout: float | None = None,
@@ -128,11 +137,10 @@ class LM:
                 f"max_in_flight is {max_in_flight!r}; it counts requests out at a "
                 "time. Pass 1 or more, or leave it out."
             )
+        check_settings(settings)
         self.settings: Mapping[str, Any] = dict(settings)
         self._options = CallOptions(
-            retries=RetryPolicy(
-                retries=num_retries, longest_retry_after=defaults.LONGEST_RETRY_AFTER
-            ),
+            retries=retries_of(num_retries),
             timeout=timeout,
             deadline=deadline,
             limits=limits_of(requests_per_minute, tokens_per_minute),
@@ -144,6 +152,7 @@ class LM:
                 api_base=api_base,
                 api_key=api_key,
                 api_version=api_version,
+                allow_insecure=allow_insecure,
                 max_in_flight=max_in_flight,
             )
         )
@@ -288,6 +297,7 @@ class LM:
                 f"copy() was given {wrong[0]!r}; it takes settings that are sent to "
                 "the model, such as temperature. Make another LM for anything else."
             )
+        check_settings(changes)
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.settings = _merged(self.settings, changes)
@@ -341,6 +351,7 @@ class LM:
         channel: Channel | None,
     ) -> tuple[Call, Identity | None]:
         """The call, and what it is to the cache if it may be cached."""
+        check_settings(settings)
         wanted = _merged(self._place.settings, self.settings, settings)
         # As in DSPy, one call may say for itself whether it is cached.
         cached = bool(wanted.pop("cache", self.cache))
@@ -354,6 +365,7 @@ class LM:
             now=runtime.clock.monotonic(),
             price=price_of(self._place.provider, request.model, runtime.config.prices),
             channel=channel,
+            has_answers="embeddings" not in self._place.format,
         )
         return call, identity
 

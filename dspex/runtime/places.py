@@ -8,7 +8,7 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from dspex.client.http_exchange import HttpExchange
 from dspex.client.keys import GetKey
@@ -27,6 +27,8 @@ from dspex.runtime.runtime import Runtime
 from dspex.runtime.tree import Branch, client_options
 from supervisors import ProcessSpec
 
+_SALT: Final = secrets.token_bytes(16)
+"""Known to this process only."""
 _NOWHERE = "http://127.0.0.1"
 """The address of a local server before it says where it listens."""
 
@@ -83,7 +85,8 @@ class RemotePlace:
         self._get_key = get_key
         self.provider = endpoint.provider
         self.format = endpoint.format
-        self.identity = endpoint.base_url
+        version = endpoint.api_version
+        self.identity = endpoint.base_url + (f" {version}" if version else "")
         self.model = endpoint.model
         # One branch for each (provider, base URL, chat or vectors, key).
         mark = _mark(endpoint.api_key)
@@ -183,6 +186,8 @@ class Reach:
     """The key, or a function that returns it."""
     api_version: str | None = None
     """Azure's version of its API."""
+    allow_insecure: bool = False
+    """Whether the key may go unencrypted to another machine."""
     max_in_flight: int | None = None
     """Requests out at a time."""
 
@@ -200,6 +205,7 @@ def find_place(model: str, reach: Reach) -> Place:
         # Whether a key may be sent to that address is checked all the same.
         api_key=key if get_key is None else MASK,
         api_version=reach.api_version,
+        allow_insecure=reach.allow_insecure,
         env=os.environ,
     )
     if isinstance(found, FoundLocally):
@@ -223,7 +229,15 @@ def _identity(model: LocalModel) -> str:
 
 
 def _mark(key: Secret | None) -> str:
-    return "" if key is None else f" key {_digest(key.reveal())}"
+    """Tell keys apart by what says nothing of them.
+
+    A plain digest would: who sees the name of a branch could try keys against it, or
+    look for one with the same digest and have calls made with somebody else's.
+    """
+    if key is None:
+        return ""
+    digest = hashlib.blake2b(key.reveal().encode(), key=_SALT, digest_size=8)
+    return f" key {digest.hexdigest()}"
 
 
 def _digest(text: str) -> str:

@@ -7,14 +7,13 @@ daemon or a library may open one of its own with `with dspex.Runtime(...)`.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import contextvars
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Self
+from typing import Self, cast
 
 from dspex.cache.cache import Cache
 from dspex.client.client import Client
@@ -23,28 +22,23 @@ from dspex.client.transport import Transport, make_transport
 from dspex.core import defaults
 from dspex.core.errors import RuntimeClosedError
 from dspex.runtime import tree
+from dspex.runtime.branches import Branches
 from dspex.runtime.config import Config
+from dspex.runtime.mount import MountedActor
 from dspex.runtime.tree import Branch
 from supervisors import (
     SYSTEM_CLOCK,
-    ActorDownError,
     ChildSpec,
-    ChildStateError,
     Clock,
     Events,
     Handle,
     Registry,
-    RestartLimitError,
     Supervisor,
+    Surroundings,
     TreeNode,
     draw,
     snapshot,
 )
-
-_REVIVE_AFTER = 1.0
-"""Seconds a client may take to be restarted until its branch is looked at."""
-_PROVIDERS_WITHIN = 10.0
-"""Seconds the supervisor of all providers may take to be restarted."""
 
 
 class Runtime:
@@ -83,13 +77,12 @@ class Runtime:
         self.events = Events()
         self._make_transport = make_transport
         self._pid = os.getpid()
-        # Protects starting the tree and its branches, which two threads may want at
-        # once; the tree itself needs no lock.
+        # Protects starting the tree, which two threads may want at once; the tree
+        # itself needs no lock.
         self._starting = threading.Lock()
         self._root: Supervisor | None = None
-        self._cache: Cache | None = None
-        self._branches: dict[str, Branch] = {}
-        self._clients: dict[str, Client] = {}
+        self._parts: _Parts | None = None
+        self._mounted_as: str | None = None
         self._closed = False
         self._token: contextvars.Token[Runtime | None] | None = None
 
@@ -125,18 +118,75 @@ class Runtime:
             return self._root
         with self._starting:
             if self._root is None:
-                self._root = Supervisor.start(
+                if self._mounted_as is not None:
+                    raise RuntimeClosedError(
+                        f"this runtime is a child {self._mounted_as!r} of another tree "
+                        "and was not started by it. Start that tree first."
+                    )
+                root = Supervisor.start(
                     tree.top_children(self.config),
                     intensity=tree.ROOT_INTENSITY,
                     events=self.events,
                     clock=self.clock,
                 )
-            return self._root
+                self._settle_in(root)
+            return cast("Supervisor", self._root)
+
+    def child_spec(self, child_id: str = "dspex") -> ChildSpec:
+        """This runtime as a child of another tree, which then starts and stops it.
+
+        Its names are that tree's, so one runtime fits into a tree. Calls made before
+        the tree has started it raise.
+
+        Args:
+            child_id: Its id and its name there.
+
+        Example:
+            >>> runtime = Runtime()
+            >>> with Supervisor.start([runtime.child_spec()]) as top:
+            ...     print(runtime)
+            dspex
+            ├─ cache
+            │  ├─ store
+            │  └─ memory
+            ├─ providers
+            └─ evaluations
+        """
+        self._mounted_as = child_id
+
+        def on_mount(surroundings: Surroundings) -> None:
+            self.events, self.clock = surroundings.events, surroundings.clock
+            self._settle_in(Supervisor(surroundings.registry, child_id))
+
+        return ChildSpec(
+            id=child_id,
+            actor=MountedActor,
+            args=(tree.top_children(self.config),),
+            kwargs={"intensity": tree.ROOT_INTENSITY, "on_mount": on_mount},
+            kind="supervisor",
+            name=child_id,
+        )
+
+    def _settle_in(self, root: Supervisor) -> None:
+        """Be the runtime of a tree that has just started, or started again."""
+        if self._parts is None or self._parts.registry is not root.registry:
+            self._parts = _Parts(
+                registry=root.registry,
+                cache=tree.cache(root.registry, self.config),
+                branches=Branches(root.registry, self.config),
+            )
+        self._root = root
 
     def close(self, timeout: float | None = defaults.CLOSE_WITHIN) -> None:
-        """Stop the tree, youngest part first; calls that wait are answered."""
+        """Stop the tree, youngest part first; calls that wait are answered.
+
+        A tree that this runtime is mounted in goes on; it makes no more calls.
+        """
         self._closed = True
-        if self._root is not None and self._pid == os.getpid():
+        if self._parts is not None:
+            self._parts.branches.close()
+        is_own = self._mounted_as is None and self._pid == os.getpid()
+        if self._root is not None and is_own:
             self._root.stop(timeout)
 
     def _check(self) -> None:
@@ -160,11 +210,7 @@ class Runtime:
     @property
     def cache(self) -> Cache:
         """The cache of this tree."""
-        root = self.start()
-        if self._cache is None:
-            # Two threads may make it at once; both are the same.
-            self._cache = tree.cache(root.registry, self.config)
-        return self._cache
+        return self._running().cache
 
     def handle(self, name: str) -> Handle:
         """A handle on the actor of that name in this tree."""
@@ -186,19 +232,11 @@ class Runtime:
             branch_id: Names the (provider, base URL, key).
             make_branch: Makes it when it is called for the first time.
         """
-        client = self.running_client(branch_id)
-        if client is None:
-            self._start_branch(branch_id, make_branch)
-            handle = self.handle(tree.client_name(branch_id))
-            revive = partial(self._revive, branch_id, make_branch)
-            client = self._clients[branch_id] = Client(handle, revive)
-        return client
+        return self._running().branches.client(branch_id, make_branch)
 
     def running_client(self, branch_id: str) -> Client | None:
         """The client of a branch, unless something has to be started for it."""
-        self.start()
-        client = self._clients.get(branch_id)
-        return client if client is not None and client.is_running() else None
+        return self._running().branches.running(branch_id)
 
     def reconfigure(self, config: Config) -> None:
         """Work by another configuration from now on.
@@ -208,13 +246,7 @@ class Runtime:
         The cache's size and place stay as they were when the tree was started.
         """
         self.config = config
-        root = self.start()
-        for branch in tuple(self._branches.values()):
-            options = tree.client_options(config, branch.max_in_flight)
-            client = Client(root.handle(branch.client_name), _stays_away)
-            # One that gave up works by this configuration when it is started again.
-            with contextlib.suppress(ActorDownError):
-                client.reconfigure(options)
+        self._running().branches.reconfigure(config)
 
     @property
     def make_transport(self) -> Callable[[], Transport]:
@@ -224,75 +256,18 @@ class Runtime:
         proxies = self.config.proxies or Proxies.from_environment(os.environ)
         return partial(make_transport, proxies=proxies)
 
-    def _revive(self, branch_id: str, make_branch: Callable[[], Branch]) -> None:
-        """Wait for a client that is being restarted.
-
-        When all providers were restarted, nobody has its branch any more; then it is
-        started again.
-
-        Raises:
-            ActorDownError: The branch or the tree gave up, or is closed.
-        """
-        registry = self._registry()
-        try:
-            registry.await_name(tree.client_name(branch_id), _REVIVE_AFTER)
-        except RestartLimitError:
-            raise
-        except ActorDownError:
-            if registry.closed is not None or self._closed:
-                raise
-            self._start_branch(branch_id, make_branch)
-
-    def _start_branch(self, branch_id: str, make_branch: Callable[[], Branch]) -> None:
-        registry = self._registry()
-        with self._starting:
-            if registry.whereis(branch_id) is not None:
-                return
-            if self._gave_up(tree.client_name(branch_id)):
-                # Everybody who waited was answered: nothing in its memory is wanted.
-                self._branches.pop(branch_id, None)
-            branch = self._branches.get(branch_id) or make_branch()
-            self._branches[branch_id] = branch
-            registry.await_name(tree.PROVIDERS, _PROVIDERS_WITHIN)
-            spec = tree.provider_branch(
-                branch,
-                self.config,
-                listener=self._settle,
-            )
-            self._add(Supervisor(registry, tree.PROVIDERS), spec)
-
-    def _gave_up(self, name: str) -> bool:
-        try:
-            self._registry().resolve(name)
-        except RestartLimitError:
-            return True
-        except ActorDownError:
-            return False
-        return False
-
-    def _settle(self, key: str, outcome: Any) -> None:
-        Cache(Handle(self._registry(), tree.CACHE)).settle(key, outcome)
-
-    def _registry(self) -> Registry:
-        root = self._root
-        if root is None:
-            msg = "no branch starts before the root"
-            raise AssertionError(msg)
-        return root.registry
-
-    @staticmethod
-    def _add(supervisor: Supervisor, spec: ChildSpec) -> None:
-        """Start a branch, in the place of one that gave up before."""
-        try:
-            supervisor.start_child(spec)
-        except ChildStateError as error:
-            if error.state == "already_present":
-                supervisor.delete_child(spec.id)
-                supervisor.start_child(spec)
+    def _running(self) -> _Parts:
+        self.start()
+        return cast("_Parts", self._parts)
 
 
-def _stays_away() -> None:
-    """Do nothing for a client that is gone: only its present life is spoken to."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What is held of a running tree."""
+
+    registry: Registry
+    cache: Cache
+    branches: Branches
 
 
 _current: contextvars.ContextVar[Runtime | None] = contextvars.ContextVar(

@@ -163,8 +163,11 @@ def response_head(status: int, headers: Mapping[str, str], size: int | None) -> 
 def _parse_head(head: bytes) -> tuple[str, str, dict[str, str]]:
     request_line, *lines = head.decode("latin-1").split("\r\n")
     method, path, _version = request_line.split(" ", 2)
-    pairs = (line.partition(":") for line in lines)
-    return method, path, {name.lower(): value.strip() for name, _, value in pairs}
+    headers = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip()
+    return method, path, headers
 
 
 def _phrase(status: int) -> str:

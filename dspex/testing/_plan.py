@@ -63,7 +63,7 @@ class Ending(Enum):
     SILENCE = "nothing more happens until the client goes away"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Plan:
     """What to send for one request."""
 

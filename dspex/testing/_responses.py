@@ -40,7 +40,7 @@ _TOKENS_SENT = ("prompt_tokens", "input_tokens", "promptTokenCount")
 _TOKENS_RECEIVED = ("completion_tokens", "output_tokens", "candidatesTokenCount")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Asked:
     """A request as far as the provider could read it."""
 
@@ -68,7 +68,7 @@ class Asked:
         return self.question.prompt_tokens + self.question.max_tokens
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Response:
     """An answer before it is put on the wire."""
 

@@ -31,6 +31,9 @@ from dspex.testing._rules import Rule, Script
 from dspex.testing.faults import Fault
 from dspex.testing.rate_limit import Limiter, RateLimit, too_many
 
+# `json.loads` guesses the encoding first, each time.
+_decode = json.JSONDecoder().decode
+
 
 @dataclass(slots=True, kw_only=True)
 class Work:
@@ -272,7 +275,7 @@ class Service:
 def parse(body: bytes) -> Mapping[str, Any]:
     """Read a request's body; empty when it is no JSON object."""
     try:
-        parsed = json.loads(body)
+        parsed = _decode(body.decode())
     except (ValueError, RecursionError):
         return {}
     return parsed if isinstance(parsed, dict) else {}

@@ -156,14 +156,14 @@ def wire_name(lm: dspex.LM) -> str:
 
 
 def ledger_of(runtime: dspex.Runtime, lm: dspex.LM) -> Ledger:
-    return runtime._branches[lm._place.branch_id].ledger
+    return runtime._running().branches[lm._place.branch_id].ledger
 
 
 def wait_for_open_calls(runtime: dspex.Runtime, lm: dspex.LM, count: int) -> None:
     """Wait until the client has so many calls without an outcome."""
 
     def there() -> bool:
-        branches = runtime._branches
+        branches = runtime._running().branches
         known = lm._place.branch_id in branches
         return known and len(ledger_of(runtime, lm).calls) == count
 

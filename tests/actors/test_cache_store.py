@@ -17,9 +17,11 @@ import dspex
 from dspex.cache.cache import Cache, new_caller
 from dspex.cache.entry import Absence
 from dspex.cache.files import ASIDE_NAME, cache_file
+from dspex.cache.memory import as_cached
+from dspex.cache.messages import Found, LookUp
 from dspex.cache.store import TROUBLE, StorePlace
 from dspex.cache.trouble import Trouble
-from dspex.core.errors import LMServerError
+from dspex.core.errors import ConfigurationError, LMServerError
 from dspex.core.lm import Reply
 from dspex.testing import FakeProvider
 from supervisors import Event, Events, Supervisor
@@ -578,3 +580,108 @@ def test_hits_of_many_threads_are_counted_once_each(
 
     assert Callers([hit] * 8).outcomes() == [True] * 8
     assert cache.statistics().hits == 400
+
+
+@pytest.mark.parametrize("busy", ["memory", "store"])
+def test_a_shutdown_that_overtakes_an_answer_does_not_lose_it(
+    place: StorePlace, busy: str
+) -> None:
+    with two_tiers(place) as (cache, top):
+        assert cache.look_up(ask("a"), "leader") is None
+        # The answer waits in the mailbox when the shutdown comes.
+        assert top.registry.await_name(busy, PATIENT).suspend()
+        cache.settle(ask("a").key, answer("a"))
+        if busy == "store":
+            cache.statistics()
+
+    assert held(place) == 1
+
+
+def test_followers_are_answered_when_the_clients_word_was_lost(
+    tiers: tuple[Cache, Supervisor],
+) -> None:
+    cache, top = tiers
+    assert cache.look_up(ask("a"), "leader") is None
+    question = LookUp(identity=ask("a"), caller="follower")
+    follower = top.handle("memory").submit(question)
+
+    cache.leave(ask("a").key, "leader", answer("a"))
+
+    assert follower.get(timeout=PATIENT) == Found(as_cached(answer("a")))
+    assert found(cache, "a")
+
+
+def test_a_leader_of_the_past_does_not_answer_for_another(
+    tiers: tuple[Cache, Supervisor],
+) -> None:
+    cache, _ = tiers
+    assert cache.look_up(ask("a"), "past") is None
+    cache.settle(ask("a").key, LMServerError("down"))
+    assert cache.look_up(ask("a"), "present") is None
+
+    cache.leave(ask("a").key, "past", Reply(texts=("stale",)))
+
+    assert not found(cache, "b")
+    cache.settle(ask("a").key, answer("a"))
+    assert found(cache, "a")
+
+
+# Looking into it.
+
+
+def test_the_handle_tells_of_what_was_settled_just_now(
+    tiers: tuple[Cache, Supervisor],
+) -> None:
+    cache, _ = tiers
+    fetch(cache, "a")
+    fetch(cache, "cut", BAD)
+
+    assert [each.key for each in cache.list()] == [ask("a").key]
+    assert cache.explain(ask("cut")).absence is Absence.CUT_OFF
+    counts = cache.statistics()
+    assert counts.store is not None
+    assert counts.store.size == 1
+
+
+def test_clearing_forgets_in_memory_and_on_disk(
+    tiers: tuple[Cache, Supervisor], place: StorePlace
+) -> None:
+    cache, _ = tiers
+    fetch(cache, "a")
+
+    assert cache.clear() == 1
+
+    assert not found(cache, "a")
+    assert held(place) == 0
+
+
+def test_pruning_leaves_the_memory_alone(
+    tiers: tuple[Cache, Supervisor], place: StorePlace
+) -> None:
+    cache, _ = tiers
+    fetch(cache, "a")
+
+    assert cache.prune(older_than=0.0).answers == 1
+
+    assert held(place) == 0
+    assert found(cache, "a")
+
+
+def test_without_a_file_a_look_into_it_says_why_there_is_none() -> None:
+    with dspex.Runtime(dspex.Config(persist=False)) as runtime:
+        assert runtime.cache.statistics().store is None
+        assert runtime.cache.flush() == 0
+        with pytest.raises(ConfigurationError, match="persist=False"):
+            runtime.cache.list()
+
+
+def test_statistics_of_a_file_that_is_no_file_are_left_out(
+    tiers: tuple[Cache, Supervisor], place: StorePlace
+) -> None:
+    place.path.mkdir(parents=True, mode=0o700)
+    cache, _ = tiers
+    fetch(cache, "a")
+
+    counts = cache.statistics()
+
+    assert (counts.size, counts.store) == (1, None)

@@ -14,6 +14,7 @@ import dspex
 from dspex.client.budget import Budget
 from dspex.core.errors import BudgetExceededError, ConfigurationError, LMError
 from dspex.runtime.embedder import Embedder
+from dspex.testing import SERVER_ERROR, FakeProvider
 from tests.actors.lab import STURDY, Callers
 
 
@@ -183,6 +184,30 @@ def test_budget_counts_requests_and_not_what_was_cached() -> None:
         embed("ccc")
 
     assert budget.spent.calls == 1
+
+
+def test_providers_model_is_asked_in_batches_and_tried_again() -> None:
+    with FakeProvider() as provider:
+        provider.misbehave(SERVER_ERROR, on=1)
+        budget = Budget()
+        embed = Embedder(
+            "openai/e",
+            api_base=provider.base_url,
+            batch_size=2,
+            budget=budget,
+            dimensions=4,
+        )
+
+        vectors = embed(["one", "two", "three"])
+        again = embed(["three", "one"])
+
+        asked = [billed.body["input"] for billed in provider.bill]
+        assert [billed.body["dimensions"] for billed in provider.bill] == [4] * 3
+    assert asked == [["one", "two"], ["one", "two"], ["three"]]
+    assert [len(vector) for vector in vectors] == [4, 4, 4]
+    assert again == [vectors[2], vectors[0]]
+    assert budget.spent.calls == 3
+    assert budget.spent.tokens == 3
 
 
 def test_vectors_survive_on_disk(tmp_path: Path) -> None:

@@ -283,7 +283,7 @@ def test_key_is_in_no_event_error_repr_tree_or_log(
             lm("e")
         seen.add(refused.value)
     seen.add(lm, runtime, runtime.tree(), lm.dump_state(), vars(lm), lm._place)
-    seen.add(runtime.handle(client_name(lm)), runtime._branches, runtime.cache)
+    seen.add(runtime.handle(client_name(lm)), runtime._parts, runtime.cache)
     seen.add(caplog.text, *logs)
 
     assert len(seen.texts) > 20

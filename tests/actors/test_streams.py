@@ -6,14 +6,17 @@ import asyncio
 import gc
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 import dspex
+from dspex.client import http_exchange
 from dspex.client.call import Fate
-from dspex.client.channel import ConsumerGoneError
+from dspex.client.channel import Channel, ConsumerGoneError
+from dspex.client.providers.format import Chunk
 from dspex.core import errors
+from dspex.runtime.base_lm import BaseLM
 from dspex.runtime.stream import Stream
 from dspex.testing import (
     SERVER_ERROR,
@@ -135,6 +138,40 @@ def test_async_stream_comes_in_the_same_pieces(
     assert asyncio.run(work()) == PIECES
 
 
+@pytest.mark.parametrize("provider_name", ["anthropic", "gemini"])
+def test_every_provider_s_format_streams_and_breaks_alike(
+    provider_name: str, provider: FakeProvider, runtime: dspex.Runtime
+) -> None:
+    provider.misbehave(StreamCut(after=2), on=2)
+    lm = dspex.LM(
+        f"{provider_name}/m", api_base=provider.root_url, api_key="k", cache=False
+    )
+
+    whole = read(lm.stream("hi"))
+    found, error = read(lm.stream("hi"))
+
+    assert whole == (PIECES, None)
+    assert found == PIECES[:2]
+    assert isinstance(error, errors.LMStreamError)
+    assert error.text == "Lima is"
+
+
+def test_model_of_one_s_own_code_streams_each_completion_as_one_piece(
+    runtime: dspex.Runtime,
+) -> None:
+    class Twice(BaseLM):
+        def forward(self, messages: Any, **settings: Any) -> list[str]:
+            return ["Lima", "Cusco"]
+
+    stream = Twice("twice").stream("hi")
+
+    assert [(chunk.index, chunk.text) for chunk in stream] == [
+        (0, "Lima"),
+        (1, "Cusco"),
+    ]
+    assert stream.reply.texts == ("Lima", "Cusco")
+
+
 def test_whole_stream_is_cached_and_a_hit_is_one_chunk(
     provider: FakeProvider, runtime: dspex.Runtime
 ) -> None:
@@ -222,9 +259,27 @@ def test_broken_stream_is_an_error_with_the_text_so_far_and_never_sent_again(
     assert isinstance(error, errors.LMStreamError)
     assert error.text == "Lima is"
     assert error.model == "openai/m"
+    assert error.attempts == 1
     assert error.__cause__ is not None
     assert len(provider.bill) == 1
     assert_books_agree(record, provider)
+
+
+def test_whatever_error_an_exchange_raises_after_a_piece_nothing_is_sent_again(
+    provider: FakeProvider, runtime: dspex.Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def careless(_parts: Any, _reader: Any, channel: Channel) -> NoReturn:
+        await channel.put(Chunk(text="Lima"), channel.begin_attempt())
+        raise errors.LMConnectionError("it broke.")
+
+    monkeypatch.setattr(http_exchange, "read_stream", careless)
+
+    found, error = read(lm_of(provider).stream("hi"))
+
+    assert found == ["Lima"]
+    assert isinstance(error, errors.LMStreamError)
+    assert error.text == "Lima"
+    assert len(provider.bill) == 1
 
 
 def test_broken_stream_is_not_cached(
@@ -418,6 +473,33 @@ def test_stream_that_had_not_begun_is_sent_again_when_the_wire_is_killed(
     assert fates(provider) == ["gone", "answered"]
 
 
+def test_whatever_is_killed_each_stream_ends_whole_or_with_what_was_read(
+    provider: FakeProvider, runtime: dspex.Runtime, record: Record
+) -> None:
+    # What is sent again may stall again, after the last kill.
+    lm = lm_of(provider, cache=False, timeout=1.0)
+    lm("Is the key a good one? Then many requests may be out at a time.")
+    provider.misbehave(StreamStall(after=2), times=15)
+    streams = [lm.stream(f"hi {number}") for number in range(20)]
+    readers = Callers([partial(read, stream) for stream in streams])
+    # Some have begun, and are not over before the wire is killed.
+    eventually(lambda: sum(stream.text == "Lima is" for stream in streams) >= 5)
+
+    for name in (client_name(lm), wire_name(lm)) * 2:
+        kill(runtime, name)
+
+    outcomes = readers.outcomes()
+    assert any(error is not None for _, error in outcomes)
+    for found, error in outcomes:
+        if error is None:
+            assert found == PIECES
+        else:
+            assert isinstance(error, errors.LMStreamError)
+            assert error.text == "".join(found)
+    provider.wait_for_idle(PATIENT)
+    assert_books_agree(record, provider)
+
+
 def test_closing_the_runtime_ends_a_stream(provider: FakeProvider) -> None:
     provider.misbehave(StreamStall(after=1))
 
@@ -448,9 +530,9 @@ def test_equal_calls_share_a_stream_and_those_who_follow_get_it_whole(
     assert len(slow_provider.bill) == 1
 
 
-@pytest.mark.parametrize("leaves", [True, False])
+@pytest.mark.parametrize("ends", ["closed", "cut", "killed"])
 def test_those_who_follow_a_stream_that_ends_too_early_ask_for_themselves(
-    leaves: bool, provider: FakeProvider, runtime: dspex.Runtime
+    ends: str, provider: FakeProvider, runtime: dspex.Runtime
 ) -> None:
     provider.misbehave(StreamStall(after=1), times=1)
     lm = lm_of(provider)
@@ -459,13 +541,17 @@ def test_those_who_follow_a_stream_that_ends_too_early_ask_for_themselves(
     following = call(lambda: lm("hi"))
     eventually(lambda: "cache/memory" in str(waits()), "a follower")
 
-    if leaves:
-        stream.close()
-    else:
-        kill(runtime, wire_name(lm))
+    match ends:
+        case "closed":
+            stream.close()
+        case "cut":
+            provider.stop()
+            provider.start()
+        case _:
+            kill(runtime, wire_name(lm))
 
     assert following.outcomes() == [[ANSWER]]
-    assert fates(provider) == ["gone", "answered"]
+    assert fates(provider) == ["cut" if ends == "cut" else "gone", "answered"]
 
 
 def test_fallback_streams_when_the_first_model_fails_before_its_first_piece(

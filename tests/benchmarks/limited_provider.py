@@ -31,8 +31,8 @@ class Meter(Protocol):
     def told(self, now: float) -> Allowance:
         """What the headers say now."""
 
-    def ideal(self, requests: int) -> float:
-        """Seconds that so many requests need at least."""
+    def ideal(self, requests: int, fastest: float) -> float:
+        """Seconds that so many requests need at least, at a `fastest` rate."""
 
 
 class Bucket:
@@ -58,8 +58,8 @@ class Bucket:
             reset_in=(self._burst - self._level) / self._rate,
         )
 
-    def ideal(self, requests: int) -> float:
-        return max(0.0, (requests - self._burst) / self._rate)
+    def ideal(self, requests: int, fastest: float) -> float:
+        return max(requests / fastest, (requests - self._burst) / self._rate)
 
     def _fill(self, now: float) -> None:
         self._level += (now - self._at) * self._rate
@@ -85,9 +85,10 @@ class Window:
         left = max(0, self._limit - self._used)
         return Allowance(limit=self._limit, remaining=left, reset_in=end - now)
 
-    def ideal(self, requests: int) -> float:
+    def ideal(self, requests: int, fastest: float) -> float:
         windows = math.ceil(requests / self._limit) - 1
-        return max(0.0, windows * self._seconds - self._phase)
+        last = (requests - windows * self._limit) / fastest
+        return max(requests / fastest, windows * self._seconds - self._phase + last)
 
     def _turn(self, now: float) -> None:
         number = int((now + self._phase) // self._seconds)
@@ -104,8 +105,8 @@ class Unlimited:
     def told(self, now: float) -> Allowance:
         return Allowance()
 
-    def ideal(self, requests: int) -> float:
-        return 0.0
+    def ideal(self, requests: int, fastest: float) -> float:
+        return requests / fastest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +131,7 @@ class Case:
     """Requests per second that come by themselves, instead of from the callers."""
     seed: int = 0
     """Of all that is left to chance."""
-    policy: LimitPolicy = LimitPolicy()
+    policy: LimitPolicy = field(default_factory=LimitPolicy)
     """What the client allows itself."""
 
 
@@ -181,10 +182,8 @@ class World:
         self._wake_at = math.inf
         self.now = 1000.0
         self._began = self.now
-        floor = case.requests * case.latency / case.callers
-        if case.arrivals is not None:
-            floor = case.requests / case.arrivals
-        self.life = Life(ideal=max(self._meter.ideal(case.requests), floor))
+        fastest = case.arrivals or case.callers / case.latency
+        self.life = Life(ideal=self._meter.ideal(case.requests, fastest))
 
     def live(self, longest: float = 3600.0) -> Life:
         """Run until every request is answered, or for so many seconds."""

@@ -168,6 +168,7 @@ def test_a_key_goes_to_the_address_it_was_named_for(
     ) as provider:
         there = ["--model", "Org/Name", "--api-base", provider.base_url]
         with_key = run("predict", "a -> b", "a=1", *there, "--api-key-env", "MY_KEY")
+        # Another question: the first answer is kept, and needs no key any more.
         without = run("predict", "a -> b", "a=2", *there)
 
     assert with_key.stdout == "b: yes\n"

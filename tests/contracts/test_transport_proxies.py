@@ -194,14 +194,19 @@ def test_certificate_is_checked_inside_a_tunnel_too() -> None:
             listening(server.echo) as url,
             using(
                 AiohttpTransport(
-                    proxies=only(proxy.address),
+                    proxies=only(proxy.address, user=f"me:{PASSWORD}@"),
                     make_context=ssl.create_default_context,
                 )
             ) as transport,
         ):
-            with pytest.raises(errors.LMConnectionError, match="CERTIFICATE_VERIFY"):
+            with pytest.raises(
+                errors.LMConnectionError, match="CERTIFICATE_VERIFY"
+            ) as caught:
                 await ask(transport, url)
         assert server.connections == 0
+        cause = caught.value.__cause__
+        assert cause is not None
+        assert PASSWORD not in repr(cause) + repr(vars(cause))
 
     run(scenario)
 

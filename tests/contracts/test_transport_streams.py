@@ -17,9 +17,10 @@ import pytest
 
 from dspex.client import aiohttp_transport
 from dspex.client.aiohttp_transport import AiohttpTransport
-from dspex.client.http_messages import HttpRequest, OpenResponse
-from dspex.client.transport import Transport
+from dspex.client.http_messages import HttpRequest, HttpResponse, OpenResponse
+from dspex.client.transport import Transport, read_whole
 from dspex.core import errors
+from tests.contracts.transports import TRANSPORTS
 
 PATIENT = 20.0
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
@@ -28,7 +29,7 @@ Script = Callable[["Line"], Awaitable[None]]
 Use = Callable[[Transport, "Server"], Awaitable[None]]
 
 
-@pytest.fixture(params=[AiohttpTransport])
+@pytest.fixture(params=TRANSPORTS)
 def make(request: pytest.FixtureRequest) -> Callable[[], Transport]:
     """The transports that keep the contract."""
     factory: Callable[[], Transport] = request.param
@@ -69,6 +70,7 @@ class Server:
         self.open = 0
         self.connections = 0
         self.empty = asyncio.Event()
+        self.changed = asyncio.Condition()
         self.url = ""
 
     async def serve(
@@ -87,6 +89,13 @@ class Server:
             self.open -= 1
             if not self.open:
                 self.empty.set()
+            async with self.changed:
+                self.changed.notify_all()
+
+    async def until_open(self, count: int) -> None:
+        """Wait until so many connections are left."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.open == count)
 
 
 def run(make: Callable[[], Transport], script: Script, use: Use) -> None:
@@ -129,10 +138,6 @@ def opening(
         read_timeout=read_timeout,
         max_bytes=max_bytes,
     )
-
-
-async def rest(opened: OpenResponse) -> bytes:
-    return b"".join([part async for part in opened.parts()])
 
 
 def test_parts_are_handed_on_as_they_come(make: Callable[[], Transport]) -> None:
@@ -183,18 +188,113 @@ def test_stream_read_to_its_end_leaves_its_connection_to_the_next(
 ) -> None:
     async def script(line: Line) -> None:
         while True:
-            await line.take()
-            line.head()
-            line.part(b"whole")
-            line.part(b"")
+            await answer(line)
 
     async def use(transport: Transport, server: Server) -> None:
         for _ in range(3):
             async with opening(transport, server.url) as opened:
-                assert await rest(opened) == b"whole"
+                assert await opened.read() == b"whole"
         assert server.connections == 1
 
     run(make, script, use)
+
+
+async def answer(line: Line) -> None:
+    """Answer one request whole."""
+    await line.take()
+    line.head()
+    line.part(b"whole")
+    line.part(b"")
+
+
+async def whole(transport: Transport, server: Server) -> HttpResponse:
+    return await read_whole(opening(transport, server.url))
+
+
+def test_connection_that_is_stale_is_replaced_by_a_fresh_one_and_no_other_idle_one(
+    make: Callable[[], Transport],
+) -> None:
+    everybody = asyncio.Barrier(2)
+
+    async def script(line: Line) -> None:
+        await line.take()
+        if server_of[0].connections <= 2:
+            await everybody.wait()
+        line.head()
+        line.part(b"")
+        await line.take()  # and close without a byte
+
+    server_of: list[Server] = []
+
+    async def use(transport: Transport, server: Server) -> None:
+        server_of.append(server)
+        await asyncio.gather(whole(transport, server), whole(transport, server))
+        assert (await whole(transport, server)).sends == 2
+        assert server.connections == 3
+
+    run(make, script, use)
+
+
+def test_half_a_head_on_a_used_connection_is_never_tried_again(
+    make: Callable[[], Transport],
+) -> None:
+    async def script(line: Line) -> None:
+        await answer(line)
+        await line.take()
+        line.writer.write(b"HTTP/1.1 200 OK\r\nContent-")
+
+    async def use(transport: Transport, server: Server) -> None:
+        await whole(transport, server)
+        with pytest.raises(errors.LMConnectionError, match="broke"):
+            await whole(transport, server)
+        assert server.connections == 1
+
+    run(make, script, use)
+
+
+def test_bytes_that_came_unasked_and_were_read_are_not_the_next_answer(
+    make: Callable[[], Transport],
+) -> None:
+    lines: list[Line] = []
+
+    async def script(line: Line) -> None:
+        lines.append(line)
+        await answer(line)
+        await line.gone()
+
+    async def use(transport: Transport, server: Server) -> None:
+        other = Server(script)
+        listening = await asyncio.start_server(other.serve, "127.0.0.1", 0)
+        other.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+        await whole(transport, server)
+        lines[0].head(b"X-Late: yes\r\n")
+        await whole(transport, other)  # meanwhile the loop reads what came
+        assert "x-late" not in (await whole(transport, server)).headers
+        assert server.connections == 2
+        await transport.aclose()
+        await other.empty.wait()
+        listening.close()
+
+    run(make, script, use)
+
+
+def test_no_more_connections_are_kept_than_allowed() -> None:
+    everybody = asyncio.Barrier(8)
+    transport = AiohttpTransport(idle_max=3)
+
+    async def script(line: Line) -> None:
+        await line.take()
+        await everybody.wait()
+        line.head()
+        line.part(b"")
+        await line.gone()
+
+    async def use(used: Transport, server: Server) -> None:
+        await asyncio.gather(*(whole(used, server) for _ in range(8)))
+        await server.until_open(3)
+        assert transport.idle == 3
+
+    run(lambda: transport, script, use)
 
 
 async def endless(line: Line) -> None:
@@ -257,7 +357,7 @@ def test_silence_within_a_stream_is_a_timeout(make: Callable[[], Transport]) -> 
     async def use(transport: Transport, server: Server) -> None:
         with pytest.raises(errors.LMTimeoutError, match=r"no byte .* 0\.05 s"):
             async with opening(transport, server.url, read_timeout=0.05) as opened:
-                await rest(opened)
+                await opened.read()
         await server.empty.wait()
 
     run(make, endless, use)
@@ -334,7 +434,7 @@ def test_server_has_to_wait_for_a_reader_that_does_not_read(
 def test_server_that_does_not_read_the_request_is_a_timeout(
     make: Callable[[], Transport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aiohttp_transport, "_WRITE_SECONDS", 0.1)
+    monkeypatch.setattr(aiohttp_transport, "WRITE_SECONDS", 0.1)
     over = asyncio.Event()
 
     async def script(line: Line) -> None:
@@ -373,7 +473,7 @@ def test_redirect_is_not_followed_and_carries_no_key_elsewhere(
         places.append(b"http://127.0.0.1:%d/" % other.sockets[0].getsockname()[1])
         key = {"x-api-key": "tell-nobody"}
         async with opening(transport, server.url, headers=key) as opened:
-            await rest(opened)
+            await opened.read()
         other.close()
         assert opened.status == int(status[:3])
         assert opened.headers["location"] == places[0].decode()
@@ -396,11 +496,7 @@ def test_closing_ends_idle_connections_and_breaks_those_in_use(
         await line.gone()
 
     async def use(transport: Transport, server: Server) -> None:
-        async def whole() -> bytes:
-            async with opening(transport, server.url) as opened:
-                return await rest(opened)
-
-        await asyncio.gather(whole(), whole())
+        await asyncio.gather(whole(transport, server), whole(transport, server))
         async with opening(transport, server.url) as opened:
             parts = opened.parts()
             await anext(parts)
@@ -410,7 +506,7 @@ def test_closing_ends_idle_connections_and_breaks_those_in_use(
         assert server.connections == 2
         await server.empty.wait()
         with pytest.raises(RuntimeError, match="closed"):
-            await whole()
+            await whole(transport, server)
 
     run(make, script, use)
 
@@ -437,7 +533,7 @@ def test_far_more_than_a_thousand_requests_are_in_flight_at_once(
     async def use(transport: Transport, server: Server) -> None:
         async def one() -> bytes:
             async with opening(transport, server.url) as opened:
-                return await rest(opened)
+                return await opened.read()
 
         bodies = await asyncio.gather(*(one() for _ in range(count)))
         assert bodies == [b"ok"] * count

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from dspex.client.aiohttp_transport import AiohttpTransport
 from dspex.client.http_messages import HttpRequest, HttpResponse
 from dspex.client.transport import Transport
 from dspex.core import errors
+from tests.contracts.transports import TRANSPORTS
 
 HERE = Path(__file__).parent / "tls"
 CERTIFICATE = HERE / "certificate.pem"
@@ -22,7 +23,7 @@ PATIENT = 10.0
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-@pytest.fixture(params=[AiohttpTransport])
+@pytest.fixture(params=TRANSPORTS)
 def make(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], Transport]:
@@ -161,7 +162,9 @@ def test_certificate_nobody_trusts_is_a_connection_error(
 
     async def distrust(transport: Transport, server: Server) -> None:
         async with listening(server.echo) as url:
-            with pytest.raises(errors.LMConnectionError, match="CERTIFICATE_VERIFY"):
+            with pytest.raises(
+                errors.LMConnectionError, match=r"CERTIFICATE_VERIFY.*trusted"
+            ):
                 await ask(transport, url)
         assert server.connections == 0
 
@@ -173,7 +176,9 @@ def test_certificate_for_another_host_is_a_connection_error(
 ) -> None:
     async def elsewhere(transport: Transport, server: Server) -> None:
         async with listening(server.echo, host="127.0.0.2") as url:
-            with pytest.raises(errors.LMConnectionError, match="CERTIFICATE_VERIFY"):
+            with pytest.raises(
+                errors.LMConnectionError, match=r"CERTIFICATE_VERIFY.*trusted"
+            ):
                 await ask(transport, url)
         assert server.connections == 0
 
@@ -242,6 +247,53 @@ def test_cancellation_ends_a_tls_connection(
             await server.gone.wait()
 
     run(make, cancel)
+
+
+@pytest.mark.parametrize("has_head", [True, False], ids=["in-body", "before-head"])
+def test_leaving_closes_the_socket_of_a_server_that_says_no_goodbye(
+    make: Callable[[], Transport], *, has_head: bool
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATE, HERE / "key.pem")
+    arrived = asyncio.Event()
+
+    def serve(listener: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        connection, _ = listener.accept()
+        connection.settimeout(PATIENT / 2)
+        tls = context.wrap_socket(connection, server_side=True)
+        tls.recv(65_536)
+        if has_head:
+            tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+        loop.call_soon_threadsafe(arrived.set)
+        # From here on it speaks TCP only, and waits for its end.
+        with socket.socket(fileno=tls.detach()) as plain:
+            plain.settimeout(PATIENT / 2)
+            with suppress(ConnectionResetError):
+                while plain.recv(65_536):
+                    pass
+
+    async def leave(transport: Transport, server: Server) -> None:
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            serving = asyncio.create_task(asyncio.to_thread(serve, listener, loop))
+            url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+            opening = transport.open(
+                HttpRequest(method="POST", url=url, body=b"{}"),
+                connect_timeout=PATIENT,
+                read_timeout=PATIENT,
+            )
+            if has_head:
+                async with opening:
+                    pass
+            else:
+                asking = asyncio.create_task(opening.__aenter__())
+                await arrived.wait()
+                asking.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await asking
+            await serving
+
+    run(make, leave)
 
 
 def test_idle_tls_connection_the_server_closed_is_replaced(

@@ -29,7 +29,12 @@ def written(page: str) -> str:
 def _tables() -> Iterator[str]:
     assert isinstance(main, click.Group)
     for name, command in sorted(main.commands.items()):
-        if not command.hidden:
+        if command.hidden:
+            continue
+        if isinstance(command, click.Group):
+            for below, one in sorted(command.commands.items()):
+                yield from _table(f"{name} {below}", one)
+        else:
             yield from _table(name, command)
 
 

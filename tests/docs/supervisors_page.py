@@ -53,7 +53,7 @@ IDEAS = {
         "stream",
         "_stream_options",
     ),
-    "asyncio": ("event_loop",),
+    "asyncio": ("event_loop", "_bells"),
     "Processes of the operating system": ("process", "process_spec", "readiness"),
     "Looking inside": (
         "tree",

@@ -91,6 +91,27 @@ class GateMachine(RuleBasedStateMachine):
             self.stale.append(self.probe)
             self.probe = None
 
+    @rule()
+    def open_by_hand(self) -> None:
+        self.gate.force_open(self.now, hold=None)
+        self.forget_probe()
+        self.failures = 0
+        self.trip()
+
+    @rule()
+    def close_by_hand(self) -> None:
+        self.gate.force_closed(self.now)
+        self.forget_probe()
+        self.stale += self.valid
+        self.valid.clear()
+        self.failures = 0
+        self.opened_at = self.down_since = None
+
+    def forget_probe(self) -> None:
+        if self.probe is not None:
+            self.stale.append(self.probe)
+            self.probe = None
+
     def trip(self) -> None:
         self.opened_at = self.now
         self.down_since = self.now if self.down_since is None else self.down_since

@@ -40,8 +40,9 @@ class RefusedError(Exception):
 def reply_of(parsed: Mapping[str, Any], headers: Mapping[str, str]) -> Reply:
     """Read a whole completion.
 
-    A completion without a text has the text `""` when that is right: it calls tools, or
-    it ended at its length or in a filter. A refusal's text is the refusal.
+    A completion without a text has the text `""` when that is right: it calls tools, it
+    ended at its length or in a filter, or the model only reasoned. A refusal's text is
+    the refusal.
 
     Raises:
         RefusedError: When an error is inside.
@@ -124,7 +125,8 @@ def _finish_reason(choice: Mapping[str, Any]) -> str:
 
 def _text(message: Mapping[str, Any], reason: str, calls: tuple[ToolCall, ...]) -> str:
     text = _content(message)
-    if text is None and (calls or reason in _ENDS_WITHOUT_TEXT):
+    is_right = calls or reason in _ENDS_WITHOUT_TEXT or reasoning_in(message)
+    if text is None and is_right:
         return ""
     if text is None:
         raise NoReplyError("a message has no text content")

@@ -36,11 +36,17 @@ class _Choice:
     """What has come of one completion."""
 
     texts: list[str] = field(default_factory=list)
+    """Pieces of its text; none when no content came at all."""
     refusals: list[str] = field(default_factory=list)
+    """Pieces of a refusal."""
     reasoning: list[str] = field(default_factory=list)
+    """Pieces of its reasoning."""
     calls: list[_Call] = field(default_factory=list)
+    """Its tool calls, in the order they began."""
     logprobs: dict[str, list[Any]] = field(default_factory=dict)
-    finish_reason: str | None = None
+    """Lists of log-probabilities, by the name the server gives each."""
+    finish_reason: object = None
+    """Why it ended; `None` until it has."""
 
     def whole(self) -> dict[str, Any]:
         """The choice as it stands in a body that comes whole."""
@@ -62,9 +68,13 @@ class _Call:
     """What has come of one tool call."""
 
     index: int | None
+    """Its number among the calls, where the server numbers them."""
     id: str
+    """The server's id of it, or an empty text."""
     name: str = ""
+    """The tool."""
     arguments: list[str] = field(default_factory=list)
+    """Pieces of its arguments."""
 
     def whole(self) -> dict[str, Any]:
         """The call as it stands in a body that comes whole."""

@@ -141,6 +141,36 @@ def test_request_that_was_never_written_costs_nothing() -> None:
     assert budget.reserve("b", tokens=1, dollars=None) == Granted()
 
 
+def test_reserved_request_is_granted_again_when_nothing_is_left() -> None:
+    budget = Budget(calls=1)
+
+    answers = [budget.reserve("a", tokens=1, dollars=None) for _ in range(2)]
+
+    assert answers == [Granted(), Granted()]
+    assert budget.reserved.calls == 1
+
+
+def test_price_that_is_known_with_the_bill_is_counted() -> None:
+    budget = Budget()
+    budget.reserve("a", tokens=9, dollars=None)
+
+    budget.settle("a", usage=TEN, dollars=0.2)
+
+    assert budget.spent == Spending(calls=1, tokens=10, dollars=0.2)
+
+
+@pytest.mark.parametrize("dollars", [0.1, 0.07, 2.01, 4.35, 1e-7])
+def test_amounts_that_floats_cannot_hold_fit_their_own_cap(dollars: float) -> None:
+    budget = Budget(dollars=dollars * 3)
+
+    for number in range(3):
+        budget.reserve(str(number), tokens=1, dollars=dollars)
+        budget.settle(str(number), usage=TEN, dollars=dollars)
+
+    assert budget.left.dollars == 0.0
+    assert budget.spent.dollars == pytest.approx(dollars * 3)
+
+
 def test_saying_a_thing_twice_counts_once() -> None:
     budget = Budget(calls=2)
 
@@ -201,6 +231,10 @@ def test_request_is_reserved_in_all_its_budgets_or_in_none() -> None:
 
     assert held == Held("narrow", "calls")
     assert (wide.reserved.calls, narrow.reserved.calls) == (1, 1)
+
+
+def test_request_without_a_budget_is_granted() -> None:
+    assert reserve_all((), "a", tokens=1, dollars=None) == Granted()
 
 
 def test_refusal_of_one_budget_wins_over_another_that_is_held() -> None:

@@ -1,13 +1,13 @@
 import pytest
 
 from dspex.client.estimate import (
-    ANSWER_TOKENS,
     ATTACHMENT_TOKENS,
     TURN_TOKENS,
     estimate_tokens,
     text_tokens,
     worst_case,
 )
+from dspex.core import defaults
 from dspex.core.lm import (
     ImagePart,
     Message,
@@ -28,7 +28,7 @@ def request(*content: Part, **settings: object) -> Request:
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, ANSWER_TOKENS),
+        ({}, defaults.ASSUMED_ANSWER),
         ({"max_tokens": 10}, 10),
         ({"max_tokens": 10, "n": 3}, 30),
         ({"max_completion_tokens": 20, "max_tokens": 10}, 20),
@@ -66,7 +66,9 @@ def test_text_in_a_raw_part_counts_as_text_and_its_file_as_an_attachment() -> No
     of_words = worst_case(request(words)).prompt_tokens
     of_sound = worst_case(request(sound)).prompt_tokens
 
-    assert 500 <= of_words < ATTACHMENT_TOKENS
+    # Keys count too: they are sent, and what is sent is billed.
+    said = ("type", "text", "parts", "text", "well " * 300)
+    assert of_words == TURN_TOKENS + sum(map(text_tokens, said))
     assert ATTACHMENT_TOKENS < of_sound < ATTACHMENT_TOKENS + 50
 
 

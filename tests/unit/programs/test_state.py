@@ -204,11 +204,14 @@ def test_addresses_and_keys_in_a_file_are_ignored_with_a_warning(
     state["lm"] = {
         "model": "openai/gpt-4o-mini",
         "api_base": "http://elsewhere",
+        "allow_insecure": True,
         "api_key": "sk-secret",
         "seed": 1,
     }
 
-    with pytest.warns(UserWarning, match="'api_base', 'api_key'") as caught:
+    with pytest.warns(
+        UserWarning, match="'allow_insecure', 'api_base', 'api_key'"
+    ) as caught:
         predict = Predict("a -> b").load_state(state)
 
     assert predict.lm is not None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.secrets import Secret
-from dspex.runtime.places import LocalPlace, RemotePlace
+from dspex.core.errors import ConfigurationError
+from dspex.runtime.places import LocalPlace, Reach, RemotePlace, find_place
 from dspex.runtime.runtime import Runtime
 
 CANARY = "sk-canary-0123456789"
@@ -114,3 +116,14 @@ def test_local_branch_does_not_wait_for_its_server_and_needs_no_guard(
     assert server is not None
     assert server.started_when == "running"
     assert server.watches_stdin
+
+
+def test_key_goes_unencrypted_to_another_machine_only_when_its_user_says_so() -> None:
+    reach = Reach(api_base="http://10.0.0.1/v1", api_key=CANARY)
+    with pytest.raises(ConfigurationError, match="allow_insecure=True") as caught:
+        find_place("vllm/m", reach)
+
+    place = find_place("vllm/m", replace(reach, allow_insecure=True))
+
+    assert isinstance(place, RemotePlace)
+    assert CANARY not in str(caught.value)

@@ -1,0 +1,91 @@
+"""`dspex where`: every folder and file that dspex writes, its size, what it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from dspex.cli.console import json_option, show, show_json, traceback_option
+from dspex.cli.units import size_text
+from dspex.core.home import home
+
+PURPOSES = {
+    "cache": "answers of language models, so that equal calls are paid once",
+    "runs": "what evaluations measured, so that they can be resumed",
+    "models": "weights of local models, put together once",
+}
+"""The folders of dspex, and what is in each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One folder."""
+
+    name: str
+    """Its name below the home."""
+    path: Path
+    """Where it is."""
+    size: int
+    """Bytes of the files in it; 0 when it is not there."""
+    files: int
+    """How many there are."""
+    purpose: str
+    """What it is for."""
+
+
+def kept(where: Path) -> Iterator[Kept]:
+    """Yield every folder dspex writes below its home, whether it is there or not."""
+    for name, purpose in PURPOSES.items():
+        sizes = [size for _, size in files_in(where / name)]
+        yield Kept(
+            name=name,
+            path=where / name,
+            size=sum(sizes),
+            files=len(sizes),
+            purpose=purpose,
+        )
+
+
+def files_in(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Yield the files below a folder with their sizes; links are not followed."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not path.is_file():
+            continue
+        try:
+            yield path, path.stat().st_size
+        except FileNotFoundError:
+            # A program that runs has just deleted it.
+            continue
+
+
+@click.command()
+@json_option
+@traceback_option
+def where(as_json: bool) -> None:  # noqa: FBT001 - click passes by name
+    """Show what dspex keeps on disk: where, how much, and what it is for.
+
+    Everything lies in one folder: DSPEX_HOME, or `dspex` in the platform's folder for
+    user data. Nothing else is written.
+    """
+    found = list(kept(home()))
+    if as_json:
+        folders = [
+            {
+                "name": each.name,
+                "path": str(each.path),
+                "bytes": each.size,
+                "files": each.files,
+                "purpose": each.purpose,
+            }
+            for each in found
+        ]
+        show_json({"home": str(home()), "folders": folders})
+        return
+    show(str(home()))
+    for each in found:
+        show(f"  {each.name:<7} {size_text(each.size):>9}  {each.purpose}")
+        for path, size in files_in(each.path):
+            show(f"    {size_text(size):>13}  {path.relative_to(each.path)}")

@@ -1,0 +1,35 @@
+"""A runtime as a branch of somebody else's tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from supervisors import ChildSpec, Intensity, SupervisorActor, Surroundings
+
+OnMount = Callable[[Surroundings], None]
+"""Told what the tree has for those who live in it, at each start of the branch."""
+
+
+class MountedActor(SupervisorActor):
+    """The top of a runtime that another tree has started.
+
+    Args:
+        children: Cache, providers, evaluations.
+        intensity: How many restarts are allowed.
+        on_mount: Told of the surroundings before the children start.
+    """
+
+    def __init__(
+        self,
+        children: Iterable[ChildSpec],
+        *,
+        intensity: Intensity,
+        on_mount: OnMount,
+    ) -> None:
+        super().__init__(children, intensity=intensity)
+        self._on_mount = on_mount
+
+    def on_start(self) -> None:
+        """Say where this is, then start the children."""
+        self._on_mount(self.surroundings)
+        super().on_start()

@@ -1,0 +1,69 @@
+"""A runtime as a branch of somebody else's tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+import dspex
+from dspex.core.errors import RuntimeClosedError
+from dspex.testing import FakeProvider
+from supervisors import Supervisor
+from tests.actors.lab import Record, client_name, echo, kill
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    with FakeProvider(answer=echo) as provider:
+        yield provider
+
+
+def test_mounted_runtime_answers_from_the_tree_it_is_in(provider: FakeProvider) -> None:
+    lm = dspex.LM("openai/m", api_base=provider.base_url)
+    runtime = dspex.Runtime()
+
+    with Supervisor.start([runtime.child_spec("models")]) as top, runtime:
+        record = Record(runtime.events)
+        answer = lm("hi")
+        there = top.registry.whereis(client_name(lm)) is not None
+
+    assert answer == ["re: hi"]
+    assert there
+    assert len(record.attempts) == 2
+
+
+def test_mounted_runtime_survives_the_death_of_its_whole_branch(
+    provider: FakeProvider,
+) -> None:
+    lm = dspex.LM("openai/m", api_base=provider.base_url, cache=False)
+    runtime = dspex.Runtime()
+
+    with Supervisor.start([runtime.child_spec()]) as top, runtime:
+        lm("before")
+        kill(runtime, "dspex")
+        answer = lm("after")
+        assert top.registry.whereis("dspex") is not None
+
+    assert answer == ["re: after"]
+
+
+def test_runtime_that_is_to_be_mounted_starts_no_tree_of_its_own() -> None:
+    runtime = dspex.Runtime()
+    runtime.child_spec()
+
+    with pytest.raises(RuntimeClosedError, match="Start that tree first"):
+        runtime.start()
+
+
+def test_closing_a_mounted_runtime_leaves_its_tree_alone(
+    provider: FakeProvider,
+) -> None:
+    runtime = dspex.Runtime()
+
+    with Supervisor.start([runtime.child_spec()]) as top:
+        with runtime:
+            dspex.LM("openai/m", api_base=provider.base_url)("hi")
+        assert top.registry.whereis("dspex") is not None
+        with pytest.raises(RuntimeClosedError, match="closed"):
+            runtime.start()
