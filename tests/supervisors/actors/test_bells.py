@@ -54,16 +54,17 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 def test_a_loop_is_woken_once_for_all_replies_of_a_block() -> None:
     async def callers() -> None:
-        ref = Patient.start()
+        woken = Woken(asyncio.get_running_loop())
+        before: list[int] = []
+        ref = Patient.start(lambda: before.append(woken.times))
         waiting = [asyncio.create_task(ref.acall("wait", WAIT)) for _ in range(MANY)]
         # Its mailbox keeps the order: all of them wait before it is told.
         await asyncio.sleep(0)
-        woken = Woken(asyncio.get_running_loop())
 
         ref.cast("answer")
 
         assert await asyncio.gather(*waiting) == ["done"] * MANY
-        assert woken.times == 1
+        assert (before, woken.times) == ([0], 1)
         ref.stop()
 
     run(callers())
