@@ -165,6 +165,7 @@ class ClientMachine:
         now = self._outside.now()
         for lane in ledger.lanes.values():
             lane.obey(lane.limits, options, now)
+            lane.gate.obey(options.gate)
         self._dispatcher.look_again()
         return ledger.configuration
 

@@ -167,7 +167,10 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     Raises:
         ConfigurationError: There is one.
     """
-    wrong = not_settings(settings)
+    # Fields of a provider's own, at its own address; a format without them refuses it.
+    extra = settings.get("extra_body")
+    names = settings.keys() - {"extra_body"}
+    wrong = not_settings(names | set(extra if isinstance(extra, Mapping) else ()))
     if wrong:
         raise ConfigurationError(
             f"{wrong[0]!r} is no setting of a model: settings are shown, saved with "

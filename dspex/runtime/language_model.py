@@ -309,9 +309,16 @@ class LM:
         adapter = {} if self._adapter is None else {"adapter": self._adapter}
         return {"model": self.model, "cache": self.cache, **adapter, **self.settings}
 
+    def client(self) -> Client:
+        """The client of its provider here, started if need be: limits, queue, breaker.
+
+        Other LMs of the same provider, address and key have the same one.
+        """
+        return self._client(current_runtime())
+
     def prepare(self) -> None:
         """Do now what the first call would do: weights on disk, server started."""
-        self._client(current_runtime())
+        self.client()
 
     # One call of this model alone.
 

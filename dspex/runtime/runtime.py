@@ -10,7 +10,8 @@ import atexit
 import contextvars
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self, cast
@@ -46,7 +47,8 @@ class Runtime:
 
     `with Runtime()` is the runtime of the context it is opened in. The workers of an
     evaluation see it; a plain thread sees it only when it runs in a copy of that
-    context (`contextvars.copy_context().run`), and else uses the default runtime.
+    context (`contextvars.copy_context().run`) or in `with runtime.use()`, and else
+    uses the default runtime.
 
     Example:
         >>> with Runtime() as runtime:
@@ -96,6 +98,18 @@ class Runtime:
         if self._token is not None:
             _current.reset(self._token)
         self.close()
+
+    @contextmanager
+    def use(self) -> Iterator[Self]:
+        """Be the runtime of this context for a block, and go on after it.
+
+        For actors and threads of your own, which have a context of their own.
+        """
+        token = _current.set(self)
+        try:
+            yield self
+        finally:
+            _current.reset(token)
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "running" if self._root else "not started"

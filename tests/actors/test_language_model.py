@@ -290,3 +290,16 @@ def test_key_is_in_no_event_error_repr_tree_or_log(
     assert [text for text in seen.texts if CANARY in text] == []
     authorized = {entry.headers["authorization"] for entry in provider.bill}
     assert authorized == {f"Bearer {CANARY}"}
+
+
+def test_fields_of_a_providers_own_are_sent_and_hold_no_key() -> None:
+    safety = [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]
+    with FakeProvider() as provider, dspex.Runtime():
+        there = f"{provider.root_url}/v1beta"
+        lm = dspex.LM("gemini/m", api_base=there, extra_body={"safetySettings": safety})
+        lm("hi")
+        [billed] = provider.bill
+
+    assert billed.body["safetySettings"] == safety
+    with pytest.raises(ConfigurationError, match="'api_key' is no setting"):
+        dspex.LM("gemini/m", api_base=there, extra_body={"api_key": "sk-0123456789"})
