@@ -29,7 +29,7 @@ METADATA: Final = "metadata"
 UNTRUSTED: Final = frozenset(
     {
         *("api_base", "base_url", "api_version", "api_key", "allow_insecure"),
-        *("model_list", "headers", "extra_headers"),
+        *("proxy", "model_list", "headers", "extra_headers"),
     }
 )
 """What a file may not say of a model: where the calls, and the keys, would go."""

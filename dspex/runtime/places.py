@@ -20,8 +20,10 @@ from dspex.client.providers.endpoint import Endpoint
 from dspex.client.providers.formats import for_embeddings
 from dspex.client.providers.model_strings import LocalModel as FoundLocally
 from dspex.client.providers.model_strings import resolve
+from dspex.client.proxies import Proxies
 from dspex.client.secrets import MASK, Secret
 from dspex.core import defaults
+from dspex.core.errors import ConfigurationError
 from dspex.core.home import home
 from dspex.runtime.runtime import Runtime
 from dspex.runtime.tree import Branch, client_options
@@ -77,10 +79,12 @@ class RemotePlace:
         endpoint: Endpoint,
         max_in_flight: int | None = None,
         get_key: GetKey | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._max_in_flight = max_in_flight
         self._get_key = get_key
+        self._proxies = proxies
         self.provider = endpoint.provider
         self.format = endpoint.format
         version = endpoint.api_version
@@ -89,13 +93,14 @@ class RemotePlace:
 
     @property
     def branch_id(self) -> str:
-        """One branch for each (provider, base URL, chat or vectors, key)."""
+        """One branch for each (provider, base URL, chat or vectors, key, proxy)."""
         mark = _mark(self._endpoint.api_key)
         if self._get_key is not None:
             # Two functions are two accounts, as far as anybody can tell.
             mark = f" key from {id(self._get_key):x}"
         kind = " vectors" if "embeddings" in self._endpoint.format else ""
-        return f"{self.provider} {self.identity}{kind}{mark}"
+        way = _way(self._proxies)
+        return f"{self.provider} {self.identity}{kind}{mark}{way}"
 
     def for_vectors(self) -> RemotePlace:
         """Where the same provider is asked for vectors.
@@ -104,11 +109,16 @@ class RemotePlace:
             ConfigurationError: It gives none.
         """
         beside = for_embeddings(self._endpoint)
-        return RemotePlace(beside, self._max_in_flight, self._get_key)
+        return RemotePlace(beside, self._max_in_flight, self._get_key, self._proxies)
 
     def branch(self, runtime: Runtime) -> Branch:
-        """A branch with a wire and a client."""
-        make_transport, get_key = runtime.make_transport, self._get_key
+        """A branch with a wire and a client.
+
+        Raises:
+            ConfigurationError: It has a proxy, and the runtime a transport of its own.
+        """
+        make_transport = runtime.transport_through(self._proxies)
+        get_key = self._get_key
         return Branch(
             id=self.branch_id,
             endpoint=self._endpoint,
@@ -147,7 +157,7 @@ class LocalPlace:
         if not self._model.is_ready(where) and sys.stderr is not None:
             print(self._model.announce(where), file=sys.stderr)  # noqa: T201 - for people: it costs disk and time
         settings = self._model.prepare(where)
-        make_transport = runtime.make_transport
+        make_transport = runtime.transport_through(None)
         key = Secret(secrets.token_hex(16))
         return Branch(
             id=self.branch_id,
@@ -191,6 +201,8 @@ class Reach:
     """Whether the key may go unencrypted to another machine."""
     max_in_flight: int | None = None
     """Requests out at a time."""
+    proxy: str | None = field(default=None, repr=False)
+    """The proxy of every request; empty for none, `None` for the runtime's own."""
 
 
 def find_place(model: str, reach: Reach) -> Place:
@@ -210,10 +222,16 @@ def find_place(model: str, reach: Reach) -> Place:
         env=os.environ,
     )
     if isinstance(found, FoundLocally):
+        if reach.proxy is not None:
+            raise ConfigurationError(
+                f"{model!r} was given a proxy; a local model is served on this machine"
+                " and reached directly. Leave proxy= out."
+            )
         return LocalPlace(found.name)
     if get_key is not None:
         found = replace(found, api_key=None)
-    return RemotePlace(found, reach.max_in_flight, get_key)
+    proxies = None if reach.proxy is None else Proxies.only(reach.proxy)
+    return RemotePlace(found, reach.max_in_flight, get_key, proxies)
 
 
 def _key_of(reach: Reach) -> tuple[str | None, GetKey | None]:
@@ -231,6 +249,13 @@ def _identity(model: LocalModel) -> str:
 
 def _mark(key: Secret | None) -> str:
     return "" if key is None else f" key {_digest(key.reveal())}"
+
+
+def _way(proxies: Proxies | None) -> str:
+    if proxies is None:
+        return ""
+    # `Proxies.only` has one for both kinds of request.
+    return f" proxy {_digest(proxies.https)}" if proxies.https else " no proxy"
 
 
 def _digest(text: str) -> str:
