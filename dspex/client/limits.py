@@ -188,7 +188,9 @@ class Limiter:
             return Wait(math.inf, WaitReason.IN_FLIGHT)
         waits = self._waits(tokens, now)
         reason = max(waits, key=waits.__getitem__)
-        if waits[reason] > 0:
+        # What only a header could end is not waited for while none is on its way.
+        is_hopeless = math.isinf(waits[reason]) and not self._reserved
+        if waits[reason] > 0 and not is_hopeless:
             return Wait(max(SHORTEST_WAIT, waits[reason]), reason)
         self._reserve(request_id, tokens, now)
         return None
