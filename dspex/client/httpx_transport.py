@@ -7,9 +7,9 @@ defaults) is either not wanted here or done elsewhere, and it costs the most.
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 
@@ -44,6 +44,9 @@ _FOREIGN = (httpx.HTTPError, httpx.StreamError, OSError)
 """What may be raised on the way of a request, our own errors aside."""
 _ENDED = "without sending"
 """What httpx says of a connection that ended too early, and of nothing else."""
+
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+"""OpenSSL's name for that; httpx does not hand on which error it was."""
 
 
 class _HeadTimeoutError(Exception):
@@ -165,7 +168,8 @@ class HttpxTransport:
                     "pool": around.connect_timeout,
                     "write": WRITE_SECONDS,
                     "read": around.read_timeout,
-                }
+                },
+                "trace": _Handshake().trace,
             },
         )
         # Each phase has its time, but a head that drips keeps within all of them.
@@ -179,6 +183,23 @@ class HttpxTransport:
             if whole.expired():
                 raise _HeadTimeoutError from error
             raise
+
+
+class _Handshake:
+    """Closes the socket of a TLS handshake that is cancelled.
+
+    httpcore does so when one fails, and forgets it here.
+    """
+
+    def __init__(self) -> None:
+        self._socket: Any = None
+
+    async def trace(self, event: str, facts: Mapping[str, Any]) -> None:
+        """Told what happens on the way; see httpcore's extension of that name."""
+        if event.endswith("connect_tcp.complete"):
+            self._socket = facts["return_value"]
+        elif event.endswith("start_tls.failed") and self._socket is not None:
+            await self._socket.aclose()
 
 
 async def _parts(
@@ -237,7 +258,7 @@ def _translated(error: Exception, around: Circumstances) -> DspexError:
                 " should open a tunnel. Check its user and password, and whether it"
                 " lets this host through."
             )
-        case httpx.ConnectError() if _is_about_a_certificate(error):
+        case httpx.ConnectError() if _UNTRUSTED in str(error):
             return untrusted(reason_of(error), around)
         case httpx.ConnectError():
             return not_connected(reason_of(error), around)
@@ -264,17 +285,6 @@ def _timed_out(error: Exception, around: Circumstances) -> LMTimeoutError:
             return not_taken(around)
         case _:
             return silent(around)
-
-
-def _is_about_a_certificate(error: Exception) -> bool:
-    return any(isinstance(each, ssl.SSLCertVerificationError) for each in _why(error))
-
-
-def _why(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__
 
 
 def _is_shown(error: Exception) -> bool:

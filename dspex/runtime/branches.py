@@ -126,7 +126,8 @@ class Branches:
         return False
 
     def _settle(self, key: str, outcome: Any) -> None:
-        Cache(Handle(self._registry, tree.CACHE)).settle(key, outcome)
+        memory = Handle(self._registry, tree.memory_name(tree.CACHE))
+        Cache(memory).settle(key, outcome)
 
 
 def _add(supervisor: Supervisor, spec: ChildSpec) -> None:

@@ -52,6 +52,7 @@ _OPTIONS = frozenset(
         "model",
         "num_retries",
         "priority",
+        "proxy",
         "requests_per_minute",
         "timeout",
         "tokens_per_minute",
@@ -81,6 +82,9 @@ class LM:
         api_version: Azure's version of its API.
         allow_insecure: Whether the key may go unencrypted to another machine; only on
             a network you trust as you trust this machine.
+        proxy: The proxy of every request to this endpoint, such as
+            `http://user:password@proxy.example:3128`; an empty text for none. `None`
+            is the runtime's, which reads `HTTPS_PROXY` and its like.
         cache: Whether equal calls share one answer.
         num_retries: Further attempts after a failed one.
         timeout: Seconds without a byte after a request was written. `None` is 60, and
@@ -105,7 +109,8 @@ class LM:
 
     Raises:
         ConfigurationError: An unknown model string (the known prefixes are listed), no
-            key, a wrong address, or a missing extra (with the line to install it).
+            key, a wrong address or proxy, or a missing extra (with the line that
+            installs it).
     """
 
     def __init__(
@@ -116,6 +121,7 @@ class LM:
         api_key: str | Callable[[], str] | None = None,
         api_version: str | None = None,
         allow_insecure: bool = False,
+        proxy: str | None = None,
         cache: bool = True,
         num_retries: int = defaults.RETRIES,
         timeout: float | None = None,
@@ -154,6 +160,7 @@ class LM:
                 api_version=api_version,
                 allow_insecure=allow_insecure,
                 max_in_flight=max_in_flight,
+                proxy=proxy,
             )
         )
         self._adapter = adapter

@@ -21,7 +21,7 @@ from dspex.client.client import Client
 from dspex.client.proxies import Proxies
 from dspex.client.transport import Transport, make_transport
 from dspex.core import defaults
-from dspex.core.errors import RuntimeClosedError
+from dspex.core.errors import ConfigurationError, RuntimeClosedError
 from dspex.runtime import tree
 from dspex.runtime.branches import Branches
 from dspex.runtime.config import Config
@@ -262,13 +262,26 @@ class Runtime:
         self.config = config
         self._running().branches.reconfigure(config)
 
-    @property
-    def make_transport(self) -> Callable[[], Transport]:
-        """Makes the HTTP transport of a provider branch."""
-        if self._make_transport is not None:
-            return self._make_transport
-        proxies = self.config.proxies or Proxies.from_environment(os.environ)
-        return partial(make_transport, proxies=proxies)
+    def transport_through(self, proxies: Proxies | None) -> Callable[[], Transport]:
+        """What makes the HTTP transport of a provider branch.
+
+        Args:
+            proxies: The branch's own; `None` for those of the configuration.
+
+        Raises:
+            ConfigurationError: There are some, and the runtime was told how to make
+                its transports.
+        """
+        if self._make_transport is None:
+            proxies = proxies or self.config.proxies
+            proxies = proxies or Proxies.from_environment(os.environ)
+            return partial(make_transport, proxies=proxies)
+        if proxies is not None:
+            raise ConfigurationError(
+                "a model was given a proxy, and this runtime a transport of its own, "
+                "which has its own way out. Leave proxy= out, or make_transport=."
+            )
+        return self._make_transport
 
     def _running(self) -> _Parts:
         self.start()

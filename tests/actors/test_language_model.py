@@ -13,6 +13,7 @@ import pytest
 import structlog
 
 import dspex
+from dspex.client.proxies import Proxies
 from dspex.core import errors
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import LanguageModel, Message
@@ -67,6 +68,32 @@ def test_string_that_names_no_model_is_refused(model: str) -> None:
 def test_missing_key_names_its_variable() -> None:
     with pytest.raises(ConfigurationError, match="OPENAI_API_KEY"):
         dspex.LM("openai/gpt-4o-mini")
+
+
+def test_proxy_of_a_model_wins_over_the_environments(
+    provider: FakeProvider, runtime: dspex.Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    proxy = provider.root_url.replace("://", f"://me:{CANARY}@")
+    lm = dspex.LM("openai/m", api_base="http://model.example/v1", proxy=proxy)
+
+    answer = lm("hi")
+
+    # To a proxy, the whole address is said.
+    assert answer == ["re: hi"]
+    assert provider.bill[0].path == "http://model.example/v1/chat/completions"
+    assert CANARY not in f"{lm!r} {lm.dump_state()} {runtime}"
+
+
+def test_empty_proxy_is_the_direct_way(provider: FakeProvider) -> None:
+    # The proxy of a runtime is asked for this machine too, unlike the environment's.
+    closed = Proxies.only("http://127.0.0.1:9")
+    config = replace(STURDY, proxies=closed)
+
+    with dspex.Runtime(config):
+        answer = dspex.LM("openai/m", api_base=provider.base_url, proxy="")("hi")
+
+    assert answer == ["re: hi"]
 
 
 def test_key_of_the_environment_is_for_its_own_provider_only(
