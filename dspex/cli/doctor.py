@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -135,10 +135,14 @@ def _examined(endpoint: Endpoint) -> Iterator[Finding]:
     with asyncio.Runner() as runner:
         findings = examine(endpoint, transport, proxies)
         try:
-            while (finding := runner.run(anext(findings, None))) is not None:
+            while (finding := runner.run(_next(findings))) is not None:
                 yield finding
         finally:
             runner.run(transport.aclose())
+
+
+async def _next(findings: AsyncIterator[Finding]) -> Finding | None:
+    return await anext(findings, None)
 
 
 def _answered(choice: ModelChoice, model: str) -> Iterator[Finding]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Iterator
 from types import FunctionType
@@ -23,11 +24,13 @@ from tests.docs.docstrings import (
     arguments,
     cell,
     described_arguments,
+    docs_below,
     fields_table,
     first_paragraph,
     is_method,
     method_summary,
     method_text,
+    targets,
     value_text,
 )
 from tests.docs.pages import ROOT
@@ -80,6 +83,12 @@ def _sections() -> Iterator[str]:
     yield "## What you are given\n"
     for value in GIVEN:
         yield from _explained(value.__name__, value, home=value.__module__)
+    yield "## Events\n"
+    yield "`runtime.events.attach(handler, prefix=...)` hears them.\n"
+    yield "| event | constant | what happened, and what comes with it |"
+    yield "| --- | --- | --- |"
+    yield from _events()
+    yield ""
 
 
 def _explained(name: str, value: Any, *, home: str) -> Iterator[str]:
@@ -122,6 +131,33 @@ def _methods_table(owner: type[Any]) -> Iterator[str]:
         text = method_text(word, member).replace("__call__", owner.__name__.lower())
         yield f"| `{text}` | {cell(method_summary(member))} |"
     yield ""
+
+
+def _events() -> Iterator[str]:
+    """Yield a row for each constant of dspex that is an event's name."""
+    for path in sorted((ROOT / "dspex").rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        docs = docs_below(tree)
+        home = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for statement in tree.body:
+            words = _words(statement)
+            if words[:1] == ["dspex"]:
+                [name] = targets(statement)
+                event = f"({', '.join(map(repr, words))})".replace("'", '"')
+                told = cell(docs[name].removeprefix("Event name of "))
+                yield f"| `{event}` | `{home}.{name}` | {told} |"
+
+
+def _words(statement: ast.stmt) -> list[object]:
+    """Return what stands in the tuple that a statement assigns, if it does."""
+    match statement:
+        case (
+            ast.Assign(value=ast.Tuple(elts=parts))
+            | ast.AnnAssign(value=ast.Tuple(elts=parts))
+        ):
+            return [part.value for part in parts if isinstance(part, ast.Constant)]
+        case _:
+            return []
 
 
 if __name__ == "__main__":
