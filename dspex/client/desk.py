@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from dataclasses import replace
 
 from dspex.client.call import AttemptRecord, Fate
 from dspex.client.gate import Permit, Verdict
@@ -79,8 +78,7 @@ class Desk:
         if isinstance(outcome, LMError):
             outcome.attempts = entry.sent
         else:
-            outcome = replace(
-                outcome,
+            outcome = outcome.with_changes(
                 attempts=entry.sent,
                 latency=latency,
                 cost=self._cost(entry, outcome.usage),
@@ -199,6 +197,8 @@ class Desk:
         error: LMError | None,
         sends: int,
     ) -> None:
+        if not self.outside.keeps_books():
+            return
         record = AttemptRecord(
             request_id=attempt.request_id,
             call_id=entry.call.id,
@@ -227,4 +227,4 @@ def shared(outcome: Outcome, *, paid: bool) -> Outcome:
         return twin
     if not paid:
         return outcome
-    return replace(outcome, cached=True, attempts=0, usage=_NOTHING, cost=0.0)
+    return outcome.with_changes(cached=True, attempts=0, usage=_NOTHING, cost=0.0)

@@ -14,7 +14,7 @@ WHERE_CALLS_GO: Final = frozenset(
     {
         *("api_base", "base_url", "api_version", "api_key", "allow_insecure"),
         *("model_list", "headers", "default_headers", "extra_headers"),
-        *("extra_body", "extra_query"),
+        *("extra_body", "extra_query", "proxy"),
     }
 )
 """What says where calls, and keys, would go."""

@@ -63,6 +63,7 @@ class CallOptions:
         now: float,
         price: Price | None,
         channel: Channel | None,
+        has_answers: bool = True,
     ) -> Call:
         """Make the call of a request, for the work that runs in this context.
 
@@ -72,7 +73,11 @@ class CallOptions:
             now: The tree's clock.
             price: What the model charges, if that is known.
             channel: Where the pieces of a streamed answer go.
+            has_answers: Whether tokens come back; none do for texts to be embedded.
         """
+        budgets = active_budgets(self.budget)
+        if has_answers and any(budget.bounds_answers for budget in budgets):
+            request = _bounded(request)
         scope = current_scope()
         tags: Mapping[str, Any] = scope.tags if scope is not None else {}
         usual = Priority.BATCH if "run" in tags else Priority.INTERACTIVE
@@ -86,7 +91,7 @@ class CallOptions:
             limits=self.limits,
             priority=self.priority or usual,
             share=str(tags.get("run", "")),
-            budgets=active_budgets(self.budget),
+            budgets=budgets,
             price=price,
             channel=channel,
             tags=tags,
@@ -99,6 +104,15 @@ class CallOptions:
         if longest > defaults.LONG_ANSWER or _REASONING.search(request.model):
             return defaults.LONG_ATTEMPT_TIMEOUT
         return defaults.ATTEMPT_TIMEOUT
+
+
+def _bounded(request: Request) -> Request:
+    """A request whose answer has a longest length, as a cap on its cost needs one."""
+    settings = request.settings
+    if settings.get("max_tokens") or settings.get("max_completion_tokens"):
+        return request
+    bound = {"max_tokens": defaults.ASSUMED_ANSWER}
+    return replace(request, settings={**settings, **bound})
 
 
 def limits_of(
@@ -153,7 +167,10 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     Raises:
         ConfigurationError: There is one.
     """
-    wrong = not_settings(settings)
+    # Fields of a provider's own, at its own address; a format without them refuses it.
+    extra = settings.get("extra_body")
+    names = settings.keys() - {"extra_body"}
+    wrong = not_settings(names | set(extra if isinstance(extra, Mapping) else ()))
     if wrong:
         raise ConfigurationError(
             f"{wrong[0]!r} is no setting of a model: settings are shown, saved with "
