@@ -7,6 +7,7 @@ is taken off. Between headers the mirror goes on by itself.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -128,11 +129,16 @@ class AnnouncedLimit:
     def wait(self, cost: float, now: float) -> float:
         """Seconds until `cost` may be taken; 0 is now.
 
-        What costs more than the whole limit waits until all of it is there.
+        What costs more than the whole limit waits until all of it is there. Infinite
+        means that all is on its way which is known to be there: how fast it comes back
+        is not known until a header tells.
         """
-        if self._last is None or self._rate <= 0:
+        if self._last is None:
             return 0.0
         limit = self._last.limit
+        if self._rate <= 0:
+            is_full = self._last.remaining == limit
+            return math.inf if is_full and self._level < min(cost, limit) else 0.0
         reserve = 0 if self._is_window else int(RESERVE * limit + 1)
         needed = min(cost + reserve, limit)
         missing = needed - self.left(now)

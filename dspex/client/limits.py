@@ -198,7 +198,9 @@ class Limiter:
             return Wait(math.inf, WaitReason.IN_FLIGHT)
         waits = self._waits(tokens, now)
         longest = max(waits)
-        if longest > 0:
+        # What only a header could end is not waited for while none is on its way.
+        is_hopeless = math.isinf(longest) and not self._reserved
+        if longest > 0 and not is_hopeless:
             reason = _REASONS[waits.index(longest)]
             return Wait(max(SHORTEST_WAIT, longest), reason)
         self._reserve(request_id, tokens, now)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from dspex.client.dispatch import UNPROVEN
 from dspex.client.limits import Limiter, LimitPolicy
 from dspex.client.providers.format import Allowance, RateLimits
 
@@ -86,9 +87,13 @@ class Window:
         return Allowance(limit=self._limit, remaining=left, reset_in=end - now)
 
     def ideal(self, requests: int, fastest: float) -> float:
-        windows = math.ceil(requests / self._limit) - 1
-        last = (requests - windows * self._limit) / fastest
-        return max(requests / fastest, windows * self._seconds - self._phase + last)
+        first = min(self._limit, fastest * (self._seconds - self._phase), requests)
+        if first == requests:
+            return requests / fastest
+        each = min(self._limit, fastest * self._seconds)
+        windows = math.ceil((requests - first) / each) - 1
+        last = requests - first - windows * each
+        return self._seconds - self._phase + windows * self._seconds + last / fastest
 
     def _turn(self, now: float) -> None:
         number = int((now + self._phase) // self._seconds)
@@ -131,6 +136,8 @@ class Case:
     """Requests per second that come by themselves, instead of from the callers."""
     seed: int = 0
     """Of all that is left to chance."""
+    has_key: bool = True
+    """Whether few are out, as in the dispatcher, until the key was taken once."""
     policy: LimitPolicy = field(default_factory=LimitPolicy)
     """What the client allows itself."""
 
@@ -180,6 +187,7 @@ class World:
         self._refusals = [0] * case.requests
         self._fresh = iter(range(case.requests))
         self._wake_at = math.inf
+        self._is_proven = False
         self.now = 1000.0
         self._began = self.now
         fastest = case.arrivals or case.callers / case.latency
@@ -217,13 +225,17 @@ class World:
             self._pump()
 
     def _pump(self) -> None:
-        while self._queue:
+        while self._queue and self._limiter.in_flight < self._places():
             request_id = str(next(self._ids))
             wait = self._limiter.admit(request_id, 100, self.now)
             if wait is not None:
                 self._look_again_in(wait.seconds)
                 return
             self._send(request_id, self._queue.popleft())
+
+    def _places(self) -> float:
+        is_unproven = self._case.has_key and not self._is_proven
+        return UNPROVEN if is_unproven else math.inf
 
     def _look_again_in(self, seconds: float) -> None:
         if self.now + seconds < self._wake_at:
@@ -259,6 +271,7 @@ class World:
     ) -> None:
         if self._case.told_late and good:
             told = self._meter.told(self.now - self._began)
+        self._is_proven = True
         if self._case.announced:
             self._limiter.learn(request_id, RateLimits(requests=told), self.now)
         if good:
