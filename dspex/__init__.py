@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dspex.cache.cache import Cache as Cache
     from dspex.cache.trouble import CacheFileError as CacheFileError
     from dspex.client.budget import Budget as Budget
-    from dspex.client.client import Client as Client
     from dspex.client.price import LongPrompt as LongPrompt
     from dspex.client.prices import Price as Price
     from dspex.client.proxies import Proxies as Proxies
@@ -79,6 +77,8 @@ if TYPE_CHECKING:
     from dspex.runtime.dry_run import dry_run as dry_run
     from dspex.runtime.embedder import Embedder as Embedder
     from dspex.runtime.language_model import LM as LM
+    from dspex.runtime.mounting import Cache as Cache
+    from dspex.runtime.mounting import Client as Client
     from dspex.runtime.runtime import Runtime as Runtime
     from dspex.runtime.runtime import shutdown as shutdown
     from dspex.runtime.stream import AsyncStream as AsyncStream
@@ -97,12 +97,12 @@ _HOMES = {
     "BootstrapFewShot": "dspex.teleprompt",
     "Budget": "dspex.client.budget",
     "BudgetExceededError": "dspex.core.errors",
-    "Cache": "dspex.cache.cache",
+    "Cache": "dspex.runtime.mounting",
     "CacheFileError": "dspex.cache.trouble",
     "ChainOfThought": "dspex.programs.chain_of_thought",
     "ChatAdapter": "dspex.core.adapters",
     "CircuitOpenError": "dspex.core.errors",
-    "Client": "dspex.client.client",
+    "Client": "dspex.runtime.mounting",
     "Completions": "dspex.core.prediction",
     "Config": "dspex.runtime.config",
     "ConfigurationError": "dspex.core.errors",
