@@ -119,8 +119,7 @@ def _local_model(name: str) -> Finding:
     from dspex.core.home import home
 
     model = resolve_local(name)
-    is_ready = model.is_ready(home())
-    what = "is ready" if is_ready else "is installed, and made at the first call"
+    what = "is ready" if model.is_ready(home()) else "will be made at the first call"
     return ok("file", f"{model.path(home())} {what}")
 
 
@@ -181,7 +180,8 @@ def _learned(view: ClientView) -> Finding:
         else Allowance(limit=known.limit, remaining=int(known.left))
         for known in (lane.limits.announced_requests, lane.limits.announced_tokens)
     )
-    return limits_found(RateLimits(requests=requests, tokens=tokens))
+    limits = RateLimits(requests=requests, tokens=tokens)
+    return limits_found(limits, "none were announced; refusals will teach them")
 
 
 def _plain(findings: list[Finding]) -> list[dict[str, Any]]:
