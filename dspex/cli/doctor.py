@@ -96,7 +96,7 @@ def _findings(choice: ModelChoice, *, ask: bool) -> Iterator[Finding]:
             yield finding
             ask = ask and finding.state is not State.FAILED
         if ask:
-            yield from _answered(choice, choice.model)
+            yield from _answered(choice)
     except ConfigurationError as error:
         yield failed("setup", error)
 
@@ -144,7 +144,7 @@ async def _next(findings: AsyncIterator[Finding]) -> Finding | None:
     return await anext(findings, None)
 
 
-def _answered(choice: ModelChoice, model: str) -> Iterator[Finding]:
+def _answered(choice: ModelChoice) -> Iterator[Finding]:
     """Make the smallest call there is, and say what is known after it."""
     from dspex.client.examination import failed, ok
     from dspex.core.errors import LMError
@@ -152,8 +152,8 @@ def _answered(choice: ModelChoice, model: str) -> Iterator[Finding]:
     from dspex.runtime.config import Config
     from dspex.runtime.runtime import Runtime
 
-    lm, place = choice.lm(max_tokens=1, cache=False, num_retries=0), choice.place(model)
-    with Runtime(Config(persist=False)) as runtime:
+    lm = choice.lm(max_tokens=1, cache=False, num_retries=0)
+    with Runtime(Config(persist=False)):
         try:
             reply = lm.complete((Message("user", "Hi"),))
         except LMError as error:
@@ -164,8 +164,7 @@ def _answered(choice: ModelChoice, model: str) -> Iterator[Finding]:
             "answer",
             f"in {reply.latency:.2f} s, {reply.usage.total_tokens} tokens, {cost}",
         )
-        client = runtime.client(place.branch_id, lambda: place.branch(runtime))
-        yield _learned(client.view())
+        yield _learned(lm.client().view())
 
 
 def _learned(view: ClientView) -> Finding:
