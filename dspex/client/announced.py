@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from dspex.client.providers.format import Allowance
 
 RESERVE = 0.04
-"""Share of a bucket, and one more, that is left alone: requests overtake each other on
-their way."""
+"""Share of a bucket, or seconds' worth of what fills it if that is more, and one more,
+that is left alone: requests overtake each other on their way."""
 
 _TOLERANCE = 1e-9
 """Relative error of sums of floats that must not cost a wait."""
@@ -139,7 +139,7 @@ class AnnouncedLimit:
         if self._rate <= 0:
             is_full = self._last.remaining == limit
             return math.inf if is_full and self._level < min(cost, limit) else 0.0
-        reserve = 0 if self._is_window else int(RESERVE * limit + 1)
+        reserve = 0 if self._is_window else int(RESERVE * max(limit, self._rate) + 1)
         needed = min(cost + reserve, limit)
         missing = needed - self.left(now)
         if missing <= _TOLERANCE * limit:

@@ -145,7 +145,6 @@ class Judge:
         """Charge the call with a failed attempt, and decide what follows."""
         call, budget = entry.call, entry.lane.retry_budget
         if isinstance(error, LMRateLimitError):
-            entry.throttled += 1
             return retry.decide_refused(
                 error, entry.throttled, call.retries, now, call.deadline
             )
