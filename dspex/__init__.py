@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from dspex.cache.trouble import CacheFileError as CacheFileError
     from dspex.client.budget import Budget as Budget
+    from dspex.client.httpx_transport import HttpxTransport as HttpxTransport
     from dspex.client.price import LongPrompt as LongPrompt
     from dspex.client.prices import Price as Price
+    from dspex.client.providers.format import Chunk as Chunk
     from dspex.client.proxies import Proxies as Proxies
     from dspex.core.adapters import Adapter as Adapter
     from dspex.core.adapters import ChatAdapter as ChatAdapter
@@ -101,6 +103,7 @@ _HOMES = {
     "CacheFileError": "dspex.cache.trouble",
     "ChainOfThought": "dspex.programs.chain_of_thought",
     "ChatAdapter": "dspex.core.adapters",
+    "Chunk": "dspex.client.providers.format",
     "CircuitOpenError": "dspex.core.errors",
     "Client": "dspex.runtime.mounting",
     "Completions": "dspex.core.prediction",
@@ -117,6 +120,7 @@ _HOMES = {
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
     "Example": "dspex.core.example",
+    "HttpxTransport": "dspex.client.httpx_transport",
     "InputField": "dspex.core.fields",
     "LM": "dspex.runtime.language_model",
     "LMAuthError": "dspex.core.errors",
@@ -178,6 +182,7 @@ __all__ = [
     "CacheFileError",
     "ChainOfThought",
     "ChatAdapter",
+    "Chunk",
     "CircuitOpenError",
     "Client",
     "Completions",
@@ -194,6 +199,7 @@ __all__ = [
     "EvaluationInterrupted",
     "EvaluationResult",
     "Example",
+    "HttpxTransport",
     "InputField",
     "LMAuthError",
     "LMBillingError",

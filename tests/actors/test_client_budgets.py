@@ -256,3 +256,16 @@ def test_answer_has_a_longest_length_where_a_cap_needs_one(
         unbounded("hi")
 
     assert provider.bill[0].body.get("max_tokens") == sent
+
+
+@pytest.mark.usefixtures("runtime")
+def test_request_that_never_left_is_not_taken_for_billed(
+    provider: FakeProvider,
+) -> None:
+    lm = dspex.LM("openai/m", api_base=provider.base_url, num_retries=0)
+    provider.stop()
+
+    with Budget(tokens=10_000) as budget, pytest.raises(LMError):
+        lm("hi")
+
+    assert (budget.spent.tokens, budget.spent.assumed) == (0, 0)
