@@ -116,7 +116,7 @@ class Judge:
             case LMAuthError() if self._may_have_another_key(entry, sent):
                 entry.stale_key = sent.facts.key_number
                 self._ledger.requeue(entry)
-            case LMAuthError() | LMBillingError():
+            case LMAuthError() | LMBillingError() if not self._is_for_one(error):
                 self._account_refused(entry, error)
             case _:
                 self._ledger.proven |= error.status is not None
@@ -172,6 +172,15 @@ class Judge:
         self._desk.finish(entry, error)
         while (call_id := lane.queue.peek()) is not None:
             self._desk.finish(self._ledger.calls[call_id], error)
+
+    def _is_for_one(self, error: LMError) -> bool:
+        """Whether a refusal is about one request, and not about the account.
+
+        A key that was taken before and is now forbidden something asked for what it may
+        not have: what a moderation flags, or a region, is 403 with some providers. One
+        such prompt must not end the calls of everybody else.
+        """
+        return error.status == 403 and self._ledger.proven
 
     def _may_have_another_key(self, entry: OpenCall, sent: Sent) -> bool:
         return (
