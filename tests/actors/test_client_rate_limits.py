@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import pytest
@@ -13,6 +14,7 @@ from supervisors import Event
 from supervisors.testing import ManualClock
 from tests.actors.lab import (
     PATIENT,
+    Callers,
     Record,
     ask,
     assert_books_agree,
@@ -33,18 +35,22 @@ def test_an_announced_limit_costs_few_refusals(
     kind: Literal["bucket", "window"], retry_after: Literal["seconds"] | None
 ) -> None:
     limit = RateLimit(requests=100, per=1.0, kind=kind, retry_after=retry_after)
-    questions = [str(number) for number in range(300)]
     with FakeProvider(answer=echo, limit=limit) as provider, dspex.Runtime() as runtime:
         record = Record(runtime.events)
         lm = dspex.LM(
             "openai/m", api_base=provider.base_url, api_key="sk-1", cache=False
         )
 
-        outcomes = ask(lm, questions).outcomes()
+        def some(caller: int) -> list[str]:
+            return [lm(f"{caller}, {number}")[0] for number in range(20)]
 
-        assert outcomes == [f"re: {question}" for question in questions]
+        callers = Callers([partial(some, caller) for caller in range(15)])
+
+        assert callers.outcomes() == [
+            [f"re: {caller}, {number}" for number in range(20)] for caller in range(15)
+        ]
         refused = sum(billed.limited for billed in provider.bill)
-        assert refused <= MOST_WASTE * len(questions)
+        assert refused <= MOST_WASTE * 300
         assert_books_agree(record, provider)
 
 
