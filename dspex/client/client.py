@@ -12,7 +12,7 @@ from dspex.client.options import ClientOptions, ClientView
 from dspex.core.errors import LMError
 from dspex.core.ids import new_id
 from dspex.core.lm import Reply
-from supervisors import ActorDownError, Handle, RestartLimitError, last_words
+from supervisors import ActorDownError, Handle, last_words
 
 
 class Client:
@@ -48,8 +48,6 @@ class Client:
             while True:
                 try:
                     reply: Reply = self._handle.call(message, timeout=None)
-                except RestartLimitError:
-                    raise
                 except ActorDownError:
                     self._revive()
                 else:
@@ -68,8 +66,6 @@ class Client:
             while True:
                 try:
                     reply: Reply = await self._handle.acall(message, timeout=None)
-                except RestartLimitError:
-                    raise
                 except ActorDownError:
                     await asyncio.to_thread(self._revive)
                 else:

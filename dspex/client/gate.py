@@ -175,8 +175,11 @@ class Gate:
         if self._is_held(now):
             self._probe = None
             return
-        was = self._breaker.current_state
+        was, failures = self._breaker.current_state, self._breaker.fail_counter
         match verdict:
+            case Verdict.SUCCESS if was == pybreaker.STATE_CLOSED and not failures:
+                # Nothing changes, at almost every call.
+                return
             case Verdict.SUCCESS:
                 self._breaker.call(_succeed)
             case Verdict.FAILURE:

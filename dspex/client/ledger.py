@@ -236,6 +236,17 @@ class Ledger(Estate):
         entry.lane.queue.remove(entry.call.id)
         self.last_activity = now
 
+    def write_off(self) -> None:
+        """Count what is out as spent, when no client will ever hear of it again.
+
+        The branch is over, and its budgets are not: others wait for their room.
+        """
+        for entry in self.calls.values():
+            attempt = entry.attempt
+            if attempt is not None:
+                for budget in entry.call.budgets:
+                    budget.settle(attempt.request_id, usage=None, dollars=None)
+
     def keep(self, call_id: str, outcome: Reply | LMError, *, paid: bool) -> None:
         """Keep an outcome for callers who were there but did not get it.
 

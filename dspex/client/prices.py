@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from dspex.client.price import FREE, LongPrompt, Price, cost_of
@@ -47,7 +48,7 @@ def price_of(
         >>> price_of("openai", "gpt-99-2031-01-01", mine).input
         2
     """
-    names = (model, _SNAPSHOT.sub("", model))
+    names = _names(model)
     for name in names:
         if f"{provider}/{name}" in prices:
             return prices[f"{provider}/{name}"]
@@ -55,3 +56,9 @@ def price_of(
         return FREE
     known = PRICES.get(provider, _NO_PRICES)
     return next((known[name] for name in names if name in known), None)
+
+
+@lru_cache(maxsize=256)
+def _names(model: str) -> tuple[str, str]:
+    """The names under which a model may stand; asked for at every call."""
+    return model, _SNAPSHOT.sub("", model)

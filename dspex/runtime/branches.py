@@ -96,11 +96,26 @@ class Branches:
         try:
             self._registry.await_name(tree.client_name(branch_id), _REVIVE_AFTER)
         except RestartLimitError:
+            self._write_off(branch_id)
             raise
         except ActorDownError:
             if self._registry.closed is not None or self._closed:
+                self._write_off(branch_id)
                 raise
             self._start(branch_id, make_branch)
+
+    def _write_off(self, branch_id: str) -> None:
+        """Free what a branch that is over for good holds of budgets: others wait."""
+        with self._starting:
+            is_over = self._registry.closed is not None
+            if is_over or self._gave_up(tree.client_name(branch_id)):
+                self._forget(branch_id)
+
+    def _forget(self, branch_id: str) -> None:
+        # Everybody who waited was answered: nothing else in its memory is wanted.
+        branch = self._known.pop(branch_id, None)
+        if branch is not None:
+            branch.ledger.write_off()
 
     def _start(self, branch_id: str, make_branch: MakeBranch) -> None:
         registry = self._registry
@@ -108,8 +123,7 @@ class Branches:
             if registry.whereis(branch_id) is not None:
                 return
             if self._gave_up(tree.client_name(branch_id)):
-                # Everybody who waited was answered: nothing in its memory is wanted.
-                self._known.pop(branch_id, None)
+                self._forget(branch_id)
             branch = self._known.get(branch_id) or make_branch()
             self._known[branch_id] = branch
             registry.await_name(tree.PROVIDERS, _PROVIDERS_WITHIN)

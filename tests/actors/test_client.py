@@ -171,7 +171,11 @@ def test_calls_that_back_off_survive_the_client_and_keep_their_pause(
     with dspex.Runtime(STURDY, clock=clock) as runtime:
         lm = dspex.LM("openai/m", api_base=provider.base_url)
         record = Record(runtime.events)
+        # All are out before the first is refused: that holds back who comes later.
+        provider.pause()
         callers = ask(lm, FIFTY[:5])
+        provider.wait_for_in_flight(5, PATIENT)
+        provider.resume()
         eventually(lambda: record.count(Fate.FAILED) == 5, "5 refusals")
 
         kill(runtime, client_name(lm))

@@ -11,10 +11,16 @@ import pytest
 import dspex
 from dspex.client.budget import Budget
 from dspex.client.price import Price
-from dspex.core.errors import BudgetExceededError, LMError, LMServerError
+from dspex.core.errors import (
+    BudgetExceededError,
+    LMError,
+    LMServerError,
+    RuntimeClosedError,
+)
 from dspex.core.lm import Message
 from dspex.testing import SERVER_ERROR, FakeProvider
 from tests.actors.lab import (
+    PATIENT,
     STURDY,
     Callers,
     ask,
@@ -269,3 +275,29 @@ def test_request_that_never_left_is_not_taken_for_billed(
         lm("hi")
 
     assert (budget.spent.tokens, budget.spent.assumed) == (0, 0)
+
+
+def test_a_branch_that_gave_up_leaves_its_room_to_others() -> None:
+    config = dspex.Config(branch_restarts=1, persist=False)
+    budget = Budget(tokens=100)
+    with (
+        FakeProvider(answer=echo) as provider,
+        FakeProvider(answer=echo) as other,
+        dspex.Runtime(config) as runtime,
+    ):
+        lost, held = (
+            dspex.LM("openai/m", api_base=url, budget=budget, max_tokens=20)
+            for url in (provider.base_url, other.base_url)
+        )
+        provider.pause()
+        stuck = ask(lost, ["hi"])
+        provider.wait_for_in_flight(1, PATIENT)
+        kill(runtime, client_name(lost))
+        registry = runtime.start().registry
+        registry.await_name(client_name(lost), PATIENT).kill()
+
+        (outcome,) = stuck.outcomes()
+
+        assert type(outcome) is RuntimeClosedError
+        assert (budget.reserved.calls, budget.spent.assumed) == (0, 1)
+        assert held("room again") == ["re: room again"]

@@ -50,8 +50,9 @@ class OpenAIChat:
         stream: bool = False,
     ) -> HttpRequest:
         """Put a request into bytes; `chat_body` says what becomes of the settings."""
-        model = request.model or endpoint.model
-        address = self._find(endpoint, model, "chat/completions")
+        if not request.model:
+            request = replace(request, model=endpoint.model)
+        address = self._find(endpoint, request.model, "chat/completions")
         headers = request_headers(
             request_id=request_id, idempotency_key=idempotency_key, stream=stream
         )
@@ -59,7 +60,7 @@ class OpenAIChat:
             method="POST",
             url=address.url,
             headers={**headers, **address.key_headers},
-            body=chat_body(replace(request, model=model), endpoint, stream=stream),
+            body=chat_body(request, endpoint, stream=stream),
         )
 
     def read(self, response: HttpResponse, sender: Sender) -> Reply:
