@@ -12,27 +12,52 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dspex.cache.trouble import CacheFileError as CacheFileError
     from dspex.client.budget import Budget as Budget
+    from dspex.client.httpx_transport import HttpxTransport as HttpxTransport
+    from dspex.client.price import LongPrompt as LongPrompt
     from dspex.client.prices import Price as Price
+    from dspex.client.providers.format import Chunk as Chunk
+    from dspex.client.proxies import Proxies as Proxies
     from dspex.core.adapters import Adapter as Adapter
     from dspex.core.adapters import ChatAdapter as ChatAdapter
     from dspex.core.adapters import LineAdapter as LineAdapter
     from dspex.core.data import Dataset as Dataset
     from dspex.core.data import load as load
+    from dspex.core.errors import AdapterError as AdapterError
     from dspex.core.errors import AdapterParseError as AdapterParseError
     from dspex.core.errors import BudgetExceededError as BudgetExceededError
+    from dspex.core.errors import CircuitOpenError as CircuitOpenError
     from dspex.core.errors import ConfigurationError as ConfigurationError
+    from dspex.core.errors import (
+        ContextWindowExceededError as ContextWindowExceededError,
+    )
     from dspex.core.errors import DataError as DataError
     from dspex.core.errors import DspexError as DspexError
     from dspex.core.errors import EvaluationError as EvaluationError
     from dspex.core.errors import EvaluationInterrupted as EvaluationInterrupted
+    from dspex.core.errors import LMAuthError as LMAuthError
+    from dspex.core.errors import LMBillingError as LMBillingError
+    from dspex.core.errors import LMCancelledError as LMCancelledError
+    from dspex.core.errors import LMConnectionError as LMConnectionError
     from dspex.core.errors import LMError as LMError
+    from dspex.core.errors import LMInvalidRequestError as LMInvalidRequestError
+    from dspex.core.errors import LMRateLimitError as LMRateLimitError
+    from dspex.core.errors import LMResponseError as LMResponseError
+    from dspex.core.errors import LMServerError as LMServerError
+    from dspex.core.errors import LMStreamError as LMStreamError
+    from dspex.core.errors import LMTimeoutError as LMTimeoutError
     from dspex.core.errors import MissingInputError as MissingInputError
+    from dspex.core.errors import QueueFullError as QueueFullError
+    from dspex.core.errors import RuntimeClosedError as RuntimeClosedError
     from dspex.core.errors import SignatureError as SignatureError
     from dspex.core.example import Example as Example
     from dspex.core.fields import InputField as InputField
     from dspex.core.fields import OutputField as OutputField
     from dspex.core.lm import LanguageModel
+    from dspex.core.lm import Message as Message
+    from dspex.core.lm import Reply as Reply
+    from dspex.core.lm import Usage as Usage
     from dspex.core.prediction import Completions as Completions
     from dspex.core.prediction import Prediction as Prediction
     from dspex.core.signature import Signature as Signature
@@ -50,11 +75,16 @@ if TYPE_CHECKING:
     from dspex.programs.trace import track_usage as track_usage
     from dspex.runtime.base_lm import BaseLM as BaseLM
     from dspex.runtime.config import Config as Config
+    from dspex.runtime.dry_run import DryRun as DryRun
     from dspex.runtime.dry_run import dry_run as dry_run
     from dspex.runtime.embedder import Embedder as Embedder
     from dspex.runtime.language_model import LM as LM
+    from dspex.runtime.mounting import Cache as Cache
+    from dspex.runtime.mounting import Client as Client
     from dspex.runtime.runtime import Runtime as Runtime
     from dspex.runtime.runtime import shutdown as shutdown
+    from dspex.runtime.stream import AsyncStream as AsyncStream
+    from dspex.runtime.stream import Stream as Stream
     from dspex.teleprompt import BootstrapFewShot as BootstrapFewShot
     from dspex.teleprompt import LabeledFewShot as LabeledFewShot
 
@@ -62,18 +92,27 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Adapter": "dspex.core.adapters",
+    "AdapterError": "dspex.core.errors",
     "AdapterParseError": "dspex.core.errors",
+    "AsyncStream": "dspex.runtime.stream",
     "BaseLM": "dspex.runtime.base_lm",
     "BootstrapFewShot": "dspex.teleprompt",
     "Budget": "dspex.client.budget",
     "BudgetExceededError": "dspex.core.errors",
+    "Cache": "dspex.runtime.mounting",
+    "CacheFileError": "dspex.cache.trouble",
     "ChainOfThought": "dspex.programs.chain_of_thought",
     "ChatAdapter": "dspex.core.adapters",
+    "Chunk": "dspex.client.providers.format",
+    "CircuitOpenError": "dspex.core.errors",
+    "Client": "dspex.runtime.mounting",
     "Completions": "dspex.core.prediction",
     "Config": "dspex.runtime.config",
     "ConfigurationError": "dspex.core.errors",
+    "ContextWindowExceededError": "dspex.core.errors",
     "DataError": "dspex.core.errors",
     "Dataset": "dspex.core.data",
+    "DryRun": "dspex.runtime.dry_run",
     "DspexError": "dspex.core.errors",
     "Embedder": "dspex.runtime.embedder",
     "Evaluate": "dspex.evaluate.evaluate",
@@ -81,11 +120,24 @@ _HOMES = {
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
     "Example": "dspex.core.example",
+    "HttpxTransport": "dspex.client.httpx_transport",
     "InputField": "dspex.core.fields",
     "LM": "dspex.runtime.language_model",
+    "LMAuthError": "dspex.core.errors",
+    "LMBillingError": "dspex.core.errors",
+    "LMCancelledError": "dspex.core.errors",
+    "LMConnectionError": "dspex.core.errors",
     "LMError": "dspex.core.errors",
+    "LMInvalidRequestError": "dspex.core.errors",
+    "LMRateLimitError": "dspex.core.errors",
+    "LMResponseError": "dspex.core.errors",
+    "LMServerError": "dspex.core.errors",
+    "LMStreamError": "dspex.core.errors",
+    "LMTimeoutError": "dspex.core.errors",
     "LabeledFewShot": "dspex.teleprompt",
     "LineAdapter": "dspex.core.adapters",
+    "LongPrompt": "dspex.client.price",
+    "Message": "dspex.core.lm",
     "MissingInputError": "dspex.core.errors",
     "Module": "dspex.programs.program",
     "OutputField": "dspex.core.fields",
@@ -93,10 +145,16 @@ _HOMES = {
     "Prediction": "dspex.core.prediction",
     "Price": "dspex.client.prices",
     "Program": "dspex.programs.program",
+    "Proxies": "dspex.client.proxies",
+    "QueueFullError": "dspex.core.errors",
+    "Reply": "dspex.core.lm",
     "Runtime": "dspex.runtime.runtime",
+    "RuntimeClosedError": "dspex.core.errors",
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
+    "Stream": "dspex.runtime.stream",
     "UnexpectedInputError": "dspex.programs.predict",
+    "Usage": "dspex.core.lm",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
     "dry_run": "dspex.runtime.dry_run",
@@ -113,18 +171,27 @@ _SUBMODULES = frozenset({"evaluate", "metrics", "teleprompt", "testing"})
 __all__ = [
     "LM",
     "Adapter",
+    "AdapterError",
     "AdapterParseError",
+    "AsyncStream",
     "BaseLM",
     "BootstrapFewShot",
     "Budget",
     "BudgetExceededError",
+    "Cache",
+    "CacheFileError",
     "ChainOfThought",
     "ChatAdapter",
+    "Chunk",
+    "CircuitOpenError",
+    "Client",
     "Completions",
     "Config",
     "ConfigurationError",
+    "ContextWindowExceededError",
     "DataError",
     "Dataset",
+    "DryRun",
     "DspexError",
     "Embedder",
     "Evaluate",
@@ -132,10 +199,23 @@ __all__ = [
     "EvaluationInterrupted",
     "EvaluationResult",
     "Example",
+    "HttpxTransport",
     "InputField",
+    "LMAuthError",
+    "LMBillingError",
+    "LMCancelledError",
+    "LMConnectionError",
     "LMError",
+    "LMInvalidRequestError",
+    "LMRateLimitError",
+    "LMResponseError",
+    "LMServerError",
+    "LMStreamError",
+    "LMTimeoutError",
     "LabeledFewShot",
     "LineAdapter",
+    "LongPrompt",
+    "Message",
     "MissingInputError",
     "Module",
     "OutputField",
@@ -143,10 +223,16 @@ __all__ = [
     "Prediction",
     "Price",
     "Program",
+    "Proxies",
+    "QueueFullError",
+    "Reply",
     "Runtime",
+    "RuntimeClosedError",
     "Signature",
     "SignatureError",
+    "Stream",
     "UnexpectedInputError",
+    "Usage",
     "__version__",
     "configure",
     "context",

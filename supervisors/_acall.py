@@ -11,7 +11,7 @@ from supervisors._bells import bell_here
 from supervisors._current import current_life
 from supervisors._future import ReplyFuture
 from supervisors._waiting import give_up, note, strike_off
-from supervisors.scope import current_scopes, time_left
+from supervisors.scope import scopes_of, time_left
 
 if TYPE_CHECKING:
     from supervisors._life import Life
@@ -30,8 +30,11 @@ async def acall(
         ScopeCancelledError: A scope the caller works in was given up meanwhile.
     """
     if not future.done():
-        timeout = time_left(timeout, current_scopes())
-        note(future, current_life(), target)
+        here = current_life()
+        scopes = scopes_of(here)
+        if scopes:
+            timeout = time_left(timeout, scopes)
+        note(future, here, target)
         try:
             answered = await settled(future, timeout)
         except BaseException:

@@ -126,11 +126,16 @@ class OnLoop(Actor):
         """
         if self._spawned is None:
             self._spawned = set()
+        spawned = self._spawned
         task = asyncio.get_running_loop().create_task(self._guard(work))
-        self._spawned.add(task)
-        task.add_done_callback(self._spawned.discard)
-        # Cancelled before its first step, it would complain of not being awaited.
-        task.add_done_callback(lambda _task: work.close())
+        spawned.add(task)
+
+        def over(task: asyncio.Task[None]) -> None:
+            spawned.discard(task)
+            # Cancelled before its first step, it would complain of not being awaited.
+            work.close()
+
+        task.add_done_callback(over)
         return task
 
     async def on_close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from supervisors._acall import acall
 from supervisors._future import ReplyFuture
 from supervisors._mailbox import remaining
 from supervisors.clock import SYSTEM_CLOCK
@@ -22,18 +23,19 @@ class Handle:
     def __init__(self, registry: Registry, name: str) -> None:
         self._registry = registry
         self.name = name
+        # The actor found last, and the registry's changes before it was looked for.
+        self._found: tuple[int, Ref[Any] | None] = (-1, None)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
 
     def is_alive(self) -> bool:
         """Whether an actor has the name at this moment."""
-        ref = self._registry.whereis(self.name)
-        return ref is not None and ref.is_alive()
+        return self._present() is not None
 
     def cast(self, message: Any) -> bool:
         """Send and forget; `False` when nobody has the name now, as in OTP."""
-        ref = self._registry.whereis(self.name)
+        ref = self._present()
         if ref is None:
             return False
         ref.cast(message)
@@ -46,7 +48,7 @@ class Handle:
             ActorDownError: Nobody has the name now.
             SelfCallError: The actor itself is calling.
         """
-        return self._registry.resolve(self.name).submit(message)
+        return self._resolved().submit(message)
 
     def call(
         self,
@@ -72,7 +74,7 @@ class Handle:
             SelfCallError: The actor itself is calling.
         """
         if not idempotent:
-            return self._registry.resolve(self.name).call(message, timeout)
+            return self._resolved().call(message, timeout)
         check_not_on_event_loop(self.name)
         deadline = _deadline(timeout)
         while True:
@@ -102,7 +104,8 @@ class Handle:
             The same errors as `call`, but for `BlockingCallError`.
         """
         if not idempotent:
-            return await self._registry.resolve(self.name).acall(message, timeout)
+            ref = self._resolved()
+            return await acall(ref.submit(message), timeout, ref.life)
         deadline = _deadline(timeout)
         while True:
             ref = await self._registry.await_name_on_loop(
@@ -112,6 +115,20 @@ class Handle:
                 return await ref.acall(message, remaining(deadline))
             except ActorDownError:
                 _raise_unless_gone(ref)
+
+    def _present(self) -> Ref[Any] | None:
+        """The actor that has the name now, without a look into a registry at rest."""
+        changes, ref = self._found
+        if changes != self._registry.changes:
+            changes = self._registry.changes
+            ref = self._registry.whereis(self.name)
+            # One step: several threads may be here.
+            self._found = changes, ref
+        return ref if ref is not None and ref.is_alive() else None
+
+    def _resolved(self) -> Ref[Any]:
+        """The same, or what the registry says of the lack of one, raised."""
+        return self._present() or self._registry.resolve(self.name)
 
 
 def _deadline(timeout: float | None) -> float | None:

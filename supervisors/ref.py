@@ -28,6 +28,7 @@ from supervisors.exits import (
     ExitReason,
 )
 from supervisors.scope import (
+    Scope,
     check_scopes,
     current_scopes,
     scopes_of,
@@ -81,12 +82,12 @@ class Ref(pykka.ActorRef[A]):
                 is sent.
             SelfCallError: When an actor submits to itself.
         """
-        if current_life() is self.life:
+        here = current_life()
+        if here is self.life:
             raise _self_call(self.life.label)
-        return self._send(message)
+        return self._send(message, scopes_of(here))
 
-    def _send(self, message: Any) -> ReplyFuture[Any]:
-        scopes = current_scopes()
+    def _send(self, message: Any, scopes: tuple[Scope, ...]) -> ReplyFuture[Any]:
         if scopes:
             check_scopes(scopes)
         future: ReplyFuture[Any] = ReplyFuture()
@@ -172,7 +173,7 @@ class Ref(pykka.ActorRef[A]):
             The same errors as `call`; `CallTimeoutError` is a `pykka.Timeout`.
         """
         if not block:
-            return self._send(message)
+            return self._send(message, current_scopes())
         return self.call(message, timeout)
 
     def monitor(self, callback: Callable[[ExitReason], None]) -> Callable[[], None]:

@@ -63,6 +63,7 @@ class Registry:
         # Protects the fields below. Reentrant, because a finaliser or a signal's
         # handler may come in while its own thread holds it.
         self._lock = threading.RLock()
+        self._changes = 0
         self._table = NameTable()
         self._waiters = NameWaiters()
         self._graves: dict[Hashable, ActorDownError] = {}
@@ -97,6 +98,7 @@ class Registry:
             if owner is not None:
                 raise AlreadyRegisteredError(key, owner)
             unwatched = not self._table.knows(ref.life)
+            self._changes += 1
             self._table.add(entry)
             self._graves.pop(key, None)
             waiting = self._waiters.take(key)
@@ -182,6 +184,11 @@ class Registry:
         found = self.lookup(key)
         if found:
             action(found)
+
+    @property
+    def changes(self) -> int:
+        """How often an entry came or went: while it is the same, so are the owners."""
+        return self._changes
 
     # Names: unique keys that are called, awaited and mourned.
 
@@ -364,6 +371,7 @@ class Registry:
 
     def _forget(self, life: Life, reason: ExitReason) -> None:
         with self._lock:
+            self._changes += 1
             for entry in self._table.forget(life):
                 self._news.note(Unregistered(entry.key, entry.ref, reason))
         self._news.tell()
@@ -374,6 +382,7 @@ class Registry:
         self._news.tell()
 
     def _remove_locked(self, entries: tuple[Entry, ...]) -> None:
+        self._changes += 1
         for entry in entries:
             if self._table.remove(entry):
                 self._news.note(Unregistered(entry.key, entry.ref, None))

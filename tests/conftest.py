@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,11 +41,13 @@ def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def _own_home(
     request: pytest.FixtureRequest, _homes: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Iterator[None]:
     """Nothing is written to the user's folders, and no test finds another's answers."""
     if request.node.get_closest_marker("model") is None:
         # It is made by whoever writes to it.
         monkeypatch.setenv("DSPEX_HOME", str(_homes / f"{next(_numbers)}"))
+    yield
+    shutil.rmtree(_homes / "model" / "cache", ignore_errors=True)
 
 
 @pytest.fixture(autouse=True, scope="session")

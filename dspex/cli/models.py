@@ -16,6 +16,8 @@ import click
 from dspex.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from dspex.client.providers.endpoint import Endpoint
+    from dspex.client.providers.model_strings import LocalModel
     from dspex.runtime.language_model import LM
 
 EMBEDDED = "local/gemma-3-270m"
@@ -60,6 +62,21 @@ class ModelChoice:
             api_base=self.api_base,
             api_key=self._key(),
             **settings,
+        )
+
+    def found(self, model: str) -> Endpoint | LocalModel:
+        """Where a model is reached, without making anything.
+
+        Raises:
+            ConfigurationError: The string, the address or the key makes no sense.
+        """
+        from dspex.client.providers.model_strings import resolve
+
+        return resolve(
+            _model_string(model, self.api_base),
+            api_base=self.api_base,
+            api_key=self._key(),
+            env=os.environ,
         )
 
     def _key(self) -> str | None:

@@ -14,24 +14,18 @@ import aiohttp
 import yarl
 
 from dspex.client.aiohttp_connector import CheckingConnector, Lease, leasing
-from dspex.client.aiohttp_errors import (
-    FOREIGN,
-    Circumstances,
-    HeadTimeoutError,
-    translated,
-)
+from dspex.client.aiohttp_errors import FOREIGN, HeadTimeoutError, translated
 from dspex.client.http_body import EncodingError, TooLargeError, unpacked
 from dspex.client.http_messages import HttpRequest, HttpResponse, OpenResponse
 from dspex.client.proxies import NO_PROXIES, Proxies
 from dspex.client.tls import shared_context
-from dspex.client.transport import MAX_BYTES, read_whole
-from dspex.core.errors import ConfigurationError
+from dspex.client.transport import MAX_BYTES, WRITE_SECONDS, read_whole
+from dspex.client.transport_errors import Circumstances, check_headers, no_http_url
 
 __all__ = ["AiohttpTransport"]
 
 _IDLE_MAX = 256
 _IDLE_SECONDS = 30.0
-_WRITE_SECONDS = 30.0
 _HEADER_MAX = 64 * 1024
 _TARGETS_MAX = 64
 _WRITTEN_AT_ONCE_MAX = 512 * 1024
@@ -87,12 +81,13 @@ class AiohttpTransport:
     ) -> AsyncIterator[OpenResponse]:
         """Send a request and hand over its response; see `Transport.open`."""
         target = self._target(request.url)
+        headers = {**_IDENTITY, **target.headers, **request.headers}
+        # aiohttp would put other characters into UTF-8.
+        check_headers(headers, target.host)
         call = _Call(
             target=target,
             request=request,
-            headers=_checked(
-                {**_IDENTITY, **target.headers, **request.headers}, target.host
-            ),
+            headers=headers,
             around=Circumstances(
                 host=target.host,
                 proxy=target.proxy.host,
@@ -174,11 +169,7 @@ class AiohttpTransport:
         except ValueError:
             url = yarl.URL()
         if url.scheme not in {"http", "https"} or not url.host or url.user:
-            raise ConfigurationError(
-                f"a request cannot be sent to scheme {url.scheme!r} and host"
-                f" {url.host!r}; expected an http or https URL with a host and without"
-                " a user. Check `api_base`."
-            )
+            raise no_http_url(url.scheme, url.host)
         proxy = _proxy(self._proxies.for_url(text))
         is_https = url.scheme == "https"
         return _Target(
@@ -284,7 +275,7 @@ async def _head(
     token = leasing.set(lease)
     # aiohttp has no limit for a server that does not read what it is sent.
     whole = asyncio.timeout(
-        around.connect_timeout + _WRITE_SECONDS + around.read_timeout
+        around.connect_timeout + WRITE_SECONDS + around.read_timeout
     )
     try:
         async with whole:
@@ -346,17 +337,6 @@ def _says_nothing(error: BaseException) -> bool:
 def _shown(error: Exception) -> Exception | None:
     """Return what may be chained: what quotes the request or the response may not."""
     return None if isinstance(error, aiohttp.ClientResponseError) else error
-
-
-def _checked(headers: Mapping[str, str], host: str) -> Mapping[str, str]:
-    # aiohttp would put other characters into UTF-8, which no provider expects.
-    for text in (*headers, *headers.values()):
-        if not (text.isascii() and text.isprintable()):
-            raise ConfigurationError(
-                f"the request to {host} cannot be put into HTTP; headers hold visible"
-                " ASCII characters only. Check the key for spaces and line breaks."
-            )
-    return headers
 
 
 def _proxy(text: str | None) -> _Proxy:

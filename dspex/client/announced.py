@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dspex.client.providers.format import Allowance
 
@@ -30,8 +31,7 @@ _CLOSE = 0.15
 """How far a prediction may be off, as a share of the larger figure."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class Moment(NamedTuple):
     """When a request was sent, in time and in order."""
 
     number: int
@@ -153,6 +153,9 @@ class AnnouncedLimit:
 
     def take(self, cost: float, now: float) -> None:
         """Take it."""
+        if self._last is None:
+            # The first header says what is left, whatever was taken before it.
+            return
         self._level = self.left(now) - cost
         self._at = max(self._at, now)
 

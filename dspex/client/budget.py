@@ -47,9 +47,10 @@ class Budget:
     not: to slow requests down; limits per minute do that.
 
     The cap holds for what is reserved: a request's prompt by an estimate that errs on
-    the high side, its answer by `max_tokens`. Without `max_tokens`, or for a provider
-    that bills more than that, a bill can be above its reservation; it is counted as it
-    came, and later calls are refused.
+    the high side, its answer by `max_tokens`. A call without `max_tokens` gets one of
+    `defaults.ASSUMED_ANSWER` under a cap on tokens or dollars, since no cap holds for
+    an answer of any length. Where a provider bills more all the same (a very large
+    picture), the bill is counted as it came, and later calls are refused.
 
     Args:
         calls: Requests, retries included. Answers from the cache cost nothing.
@@ -101,6 +102,12 @@ class Budget:
         active = _active.get()
         innermost = len(active) - 1 - active[::-1].index(self)
         _active.set(active[:innermost] + active[innermost + 1 :])
+
+    @property
+    def bounds_answers(self) -> bool:
+        """Whether its caps hold only when an answer has a longest length."""
+        caps = self._account.caps
+        return caps.tokens is not None or caps.money is not None
 
     @property
     def spent(self) -> Spending:

@@ -66,7 +66,8 @@ class Account:
 
     def __init__(self, name: str, caps: Caps) -> None:
         self._name = name
-        self._caps = caps
+        self.caps = caps
+        """What may be spent."""
         self._open: dict[str, Asked] = {}
         self._reserved = Amount()
         self._spent = Amount()
@@ -77,7 +78,7 @@ class Account:
 
     def __str__(self) -> str:
         return described(
-            self._caps,
+            self.caps,
             self._spent,
             unpriced=self._unpriced,
             under_way=self._reserved.calls,
@@ -107,7 +108,7 @@ class Account:
     @property
     def left(self) -> Room:
         """What is neither spent nor reserved."""
-        return self._caps.left(self._spent + self._reserved)
+        return self.caps.left(self._spent + self._reserved)
 
     def look(self, request_id: str, asked: Asked) -> Granted | Held:
         """Say whether there is room, without taking it.
@@ -117,13 +118,13 @@ class Account:
         """
         if request_id in self._open:
             return Granted()
-        if self._caps.money is not None and not asked.priced:
+        if self.caps.money is not None and not asked.priced:
             raise no_price(self._name)
-        refused = self._caps.first_broken(self._spent + asked.amount)
+        refused = self.caps.first_broken(self._spent + asked.amount)
         if refused is not None:
-            raise exceeded(self._name, refused, self._caps, self._spent, asked.amount)
+            raise exceeded(self._name, refused, self.caps, self._spent, asked.amount)
         taken = self._spent + self._reserved
-        held = self._caps.first_broken(taken + asked.amount)
+        held = self.caps.first_broken(taken + asked.amount)
         return Granted() if held is None else Held(self._name, held)
 
     def take(self, request_id: str, asked: Asked) -> None:

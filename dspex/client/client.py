@@ -31,6 +31,10 @@ class Client:
     def __repr__(self) -> str:
         return f"<Client {self._handle.name}>"
 
+    def is_running(self) -> bool:
+        """Whether somebody has the name at this moment."""
+        return self._handle.is_alive()
+
     def complete(self, call: Call) -> Reply:
         """Make a call and wait for its reply, however often the client restarts.
 

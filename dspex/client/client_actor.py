@@ -165,6 +165,10 @@ class ClientActor(Actor):
         """Tell the listener, which tells the cache."""
         self._listener(call_id, outcome)
 
+    def keeps_books(self) -> bool:
+        """Whether somebody listens to the event."""
+        return self.surroundings.events.are_wanted(ATTEMPT)
+
     def note(self, record: AttemptRecord, seconds: float) -> None:
         """Emit an event."""
         events = self.surroundings.events

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from dataclasses import replace
 
 from dspex.client.call import AttemptRecord, Fate
 from dspex.client.gate import Permit, Verdict
@@ -12,10 +11,19 @@ from dspex.client.ledger import Ledger, OpenAttempt, OpenCall, Stage
 from dspex.client.messages import CheckIdle, Outcome, TryAgain
 from dspex.client.outside import Outside
 from dspex.client.prices import cost_of
-from dspex.core.errors import LMError, LMRateLimitError
+from dspex.core.errors import (
+    BudgetExceededError,
+    LMAuthError,
+    LMBillingError,
+    LMError,
+    LMRateLimitError,
+)
 from dspex.core.lm import Usage
 
 _NOTHING = Usage()
+_ITS_CALLERS_OWN = (LMAuthError, LMBillingError, BudgetExceededError)
+"""What is said of one caller's key, account or budget. Another who asks the same may
+have a better one, so it goes on by itself."""
 
 
 class Desk:
@@ -62,13 +70,15 @@ class Desk:
         self, entry: OpenCall, outcome: Outcome, *, latency: float = 0.0
     ) -> None:
         """Give a call its outcome, and that to all who wait for it."""
+        if isinstance(outcome, _ITS_CALLERS_OWN):
+            self.abandon(entry, outcome)
+            return
         call, ledger = entry.call, self.ledger
         self._close(entry)
         if isinstance(outcome, LMError):
             outcome.attempts = entry.sent
         else:
-            outcome = replace(
-                outcome,
+            outcome = outcome.with_changes(
                 attempts=entry.sent,
                 latency=latency,
                 cost=self._cost(entry, outcome.usage),
@@ -190,6 +200,8 @@ class Desk:
         error: LMError | None,
         sends: int,
     ) -> None:
+        if not self.outside.keeps_books():
+            return
         record = AttemptRecord(
             request_id=attempt.request_id,
             call_id=entry.call.id,
@@ -218,4 +230,4 @@ def shared(outcome: Outcome, *, paid: bool) -> Outcome:
         return twin
     if not paid:
         return outcome
-    return replace(outcome, cached=True, attempts=0, usage=_NOTHING, cost=0.0)
+    return outcome.with_changes(cached=True, attempts=0, usage=_NOTHING, cost=0.0)

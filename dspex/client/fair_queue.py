@@ -44,7 +44,8 @@ class FairQueue:
 
     def __init__(self) -> None:
         # Invariant: `_places` has exactly the ids that are in one of the lines.
-        self._lines = {priority: _Line() for priority in Priority}
+        self._interactive = _Line()
+        self._batch = _Line()
         self._places: dict[str, tuple[_Line, str]] = {}
         self._batch_passed_over = 0
 
@@ -58,7 +59,7 @@ class FairQueue:
 
     def waiting(self, priority: Priority) -> int:
         """How many of one priority wait."""
-        return len(self._lines[priority])
+        return self._line(priority).length
 
     def push(
         self,
@@ -76,8 +77,9 @@ class FairQueue:
             priority: How urgent it is.
             first: Before the others of its share, as for a call that goes again.
         """
-        self.remove(call_id)
-        line = self._lines[priority]
+        if call_id in self._places:
+            self.remove(call_id)
+        line = self._line(priority)
         line.add(call_id, share, first=first)
         self._places[call_id] = line, share
 
@@ -94,7 +96,7 @@ class FairQueue:
         if not self._places:
             raise LookupError("nobody waits in this queue; look at its length first.")
         line = self._next_line()
-        is_passing = line is not self._batch and len(self._batch) > 0
+        is_passing = line is not self._batch and self._batch.length > 0
         self._batch_passed_over = self._batch_passed_over + 1 if is_passing else 0
         call_id = line.take()
         del self._places[call_id]
@@ -109,14 +111,13 @@ class FairQueue:
         line.remove(call_id, share)
         return True
 
-    @property
-    def _batch(self) -> _Line:
-        return self._lines[Priority.BATCH]
+    def _line(self, priority: Priority) -> _Line:
+        return self._batch if priority is Priority.BATCH else self._interactive
 
     def _next_line(self) -> _Line:
-        interactive = self._lines[Priority.INTERACTIVE]
-        is_batch_due = self._batch_passed_over >= BATCH_TURN - 1 and len(self._batch)
-        return self._batch if is_batch_due or not len(interactive) else interactive
+        batch, interactive = self._batch, self._interactive
+        is_batch_due = self._batch_passed_over >= BATCH_TURN - 1 and batch.length
+        return batch if is_batch_due or not interactive.length else interactive
 
 
 class _Line:
@@ -125,27 +126,29 @@ class _Line:
     def __init__(self) -> None:
         # Invariant: no share is empty. The first share is the next to have its turn.
         self._shares: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
-        self._length = 0
-
-    def __len__(self) -> int:
-        return self._length
+        self.length = 0
+        """How many ids there are."""
 
     def add(self, call_id: str, share: str, *, first: bool) -> None:
-        ids = self._shares.setdefault(share, OrderedDict())
+        ids = self._shares.get(share)
+        if ids is None:
+            ids = self._shares[share] = OrderedDict()
         ids[call_id] = None
         if first:
             ids.move_to_end(call_id, last=False)
-        self._length += 1
+        self.length += 1
 
     def head(self) -> str:
         return next(iter(next(iter(self._shares.values()))))
 
     def take(self) -> str:
-        call_id = self.head()
-        share = next(iter(self._shares))
-        self.remove(call_id, share)
-        if share in self._shares:
+        share, ids = next(iter(self._shares.items()))
+        call_id, _ = ids.popitem(last=False)
+        self.length -= 1
+        if ids:
             self._shares.move_to_end(share)
+        else:
+            del self._shares[share]
         return call_id
 
     def remove(self, call_id: str, share: str) -> None:
@@ -153,4 +156,4 @@ class _Line:
         del ids[call_id]
         if not ids:
             del self._shares[share]
-        self._length -= 1
+        self.length -= 1

@@ -223,6 +223,11 @@ class Gate:
         self._breaker.half_open()
         self._forced(now, hold)
 
+    def obey(self, policy: GatePolicy) -> None:
+        """Open and close by another policy from now on; where it is does not change."""
+        self._policy = policy
+        self._breaker.fail_max = policy.fail_max
+
     def view(self, now: float) -> GateView:
         """What is known now, for people."""
         state = self.state(now)

@@ -12,6 +12,7 @@ from dspex.client.keys import GetKey, KeyRing
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.providers.format import Format, Sender
 from dspex.client.providers.formats import format_of
+from dspex.client.secrets import forget_locals
 from dspex.client.streaming import read_stream
 from dspex.client.transport import Transport
 from dspex.client.wire import Facts, Send
@@ -44,6 +45,15 @@ class HttpExchange:
 
     async def make(self, send: Send, facts: Facts) -> Reply:
         """Send a request and read its reply; see `wire.Exchange.make`."""
+        try:
+            return await self._make(send, facts)
+        except Exception as error:
+            forget_locals(error)
+            raise
+
+    async def _make(self, send: Send, facts: Facts) -> Reply:
+        # Until it is handed to the transport, nobody can bill it.
+        facts.sends = 0
         endpoint = await self._with_key(send, facts)
         wire_format = format_of(endpoint)
         http = wire_format.build(
@@ -53,6 +63,7 @@ class HttpExchange:
             idempotency_key=send.idempotency_key,
             stream=send.channel is not None,
         )
+        facts.sends = 1
         sender = Sender(
             endpoint=endpoint, label=send.label, wall_clock=self._wall_clock
         )
@@ -69,6 +80,7 @@ class HttpExchange:
 
     async def aclose(self) -> None:
         """Close the idle connections."""
+        self._keys.close()
         await self._transport.aclose()
 
     async def _with_key(self, send: Send, facts: Facts) -> Endpoint:

@@ -103,7 +103,7 @@ class Judge:
             entry,
             Fate.FAILED,
             verdict,
-            usage=_billed(error),
+            usage=_billed(error, sent.facts.sends),
             error=error,
             sends=sent.facts.sends,
         )
@@ -116,7 +116,7 @@ class Judge:
             case LMAuthError() if self._may_have_another_key(entry, sent):
                 entry.stale_key = sent.facts.key_number
                 self._ledger.requeue(entry)
-            case LMAuthError() | LMBillingError():
+            case LMAuthError() | LMBillingError() if not self._is_for_one(error):
                 self._account_refused(entry, error)
             case _:
                 self._ledger.proven |= error.status is not None
@@ -173,6 +173,15 @@ class Judge:
         while (call_id := lane.queue.peek()) is not None:
             self._desk.finish(self._ledger.calls[call_id], error)
 
+    def _is_for_one(self, error: LMError) -> bool:
+        """Whether a refusal is about one request, and not about the account.
+
+        A key that was taken before and is now forbidden something asked for what it may
+        not have: what a moderation flags, or a region, is 403 with some providers. One
+        such prompt must not end the calls of everybody else.
+        """
+        return error.status == 403 and self._ledger.proven
+
     def _may_have_another_key(self, entry: OpenCall, sent: Sent) -> bool:
         return (
             self._has_fresh_keys and entry.stale_key == 0 and sent.facts.key_number > 0
@@ -211,8 +220,10 @@ def _as_told(entry: OpenCall, error: LMError) -> LMError:
     return error if channel is None else channel.as_told(error)
 
 
-def _billed(error: LMError) -> Usage | None:
+def _billed(error: LMError, sends: int) -> Usage | None:
     """What a failed request cost; `None` when the provider may have billed it."""
+    if sends == 0 or not error.was_sent:
+        return _NOT_BILLED
     unknown = isinstance(error, LMTimeoutError | LMConnectionError | LMStreamError)
     is_refused = error.status is not None and not 200 <= error.status < 300
     return None if unknown or not is_refused else _NOT_BILLED

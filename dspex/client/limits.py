@@ -11,9 +11,9 @@ those whose holder may be gone. One thread owns it; the clock is an argument.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from dspex.client.announced import AnnouncedLimit, Moment
 from dspex.client.minute import MinuteLimit
@@ -69,6 +69,17 @@ class WaitReason(Enum):
     """The pace that earlier refusals taught."""
 
 
+_REASONS = (
+    WaitReason.PAUSED,
+    WaitReason.PACE,
+    WaitReason.ANNOUNCED_REQUESTS,
+    WaitReason.ANNOUNCED_TOKENS,
+    WaitReason.REQUESTS_PER_MINUTE,
+    WaitReason.TOKENS_PER_MINUTE,
+)
+"""What may take time, in the order in which a limiter looks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """The request must not go now."""
@@ -118,8 +129,7 @@ class LimitsView:
     latest request was answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Reservation:
+class _Reservation(NamedTuple):
     """A request that is out, or about to be."""
 
     tokens: int
@@ -187,9 +197,10 @@ class Limiter:
         if len(self._reserved) >= self._policy.max_in_flight:
             return Wait(math.inf, WaitReason.IN_FLIGHT)
         waits = self._waits(tokens, now)
-        reason = max(waits, key=waits.__getitem__)
-        if waits[reason] > 0:
-            return Wait(max(SHORTEST_WAIT, waits[reason]), reason)
+        longest = max(waits)
+        if longest > 0:
+            reason = _REASONS[waits.index(longest)]
+            return Wait(max(SHORTEST_WAIT, longest), reason)
         self._reserve(request_id, tokens, now)
         return None
 
@@ -294,24 +305,20 @@ class Limiter:
             refused_since=self._refused_since,
         )
 
-    def _waits(self, tokens: int, now: float) -> Mapping[WaitReason, float]:
-        waits = {
-            WaitReason.PAUSED: self._pace.paused_for(now),
-            WaitReason.PACE: self._pace.wait(now),
-            WaitReason.ANNOUNCED_REQUESTS: self._announced_requests.wait(1, now),
-            WaitReason.ANNOUNCED_TOKENS: self._announced_tokens.wait(tokens, now),
-        }
-        if self._requests is not None:
-            waits[WaitReason.REQUESTS_PER_MINUTE] = self._requests.wait(1, now)
-        if self._tokens is not None:
-            waits[WaitReason.TOKENS_PER_MINUTE] = self._tokens.wait(tokens, now)
-        if not self._reserved:
-            # What only a header can end is not waited for when none is on its way.
-            waits = {
-                reason: 0.0 if math.isinf(seconds) else seconds
-                for reason, seconds in waits.items()
-            }
-        return waits
+    def _waits(self, tokens: int, now: float) -> tuple[float, ...]:
+        """Seconds each of `_REASONS` holds a request back."""
+        waits = (
+            self._pace.paused_for(now),
+            self._pace.wait(now),
+            self._announced_requests.wait(1, now),
+            self._announced_tokens.wait(tokens, now),
+            0.0 if self._requests is None else self._requests.wait(1, now),
+            0.0 if self._tokens is None else self._tokens.wait(tokens, now),
+        )
+        if self._reserved:
+            return waits
+        # What only a header can end is not waited for when none is on its way.
+        return tuple(0.0 if math.isinf(seconds) else seconds for seconds in waits)
 
     def _reserve(self, request_id: str, tokens: int, now: float) -> None:
         sent = Moment(number=self._sent, at=now)

@@ -165,6 +165,7 @@ class ClientMachine:
         now = self._outside.now()
         for lane in ledger.lanes.values():
             lane.obey(lane.limits, options, now)
+            lane.gate.obey(options.gate)
         self._dispatcher.look_again()
         return ledger.configuration
 
@@ -205,10 +206,7 @@ class ClientMachine:
     def _opened(self, message: Submit, now: float) -> OpenCall | None:
         """Open a call, unless it has to be refused at once."""
         call, ledger = message.call, self._ledger
-        if ledger.queued >= ledger.options.max_queued:
-            # Some of them may be waiting for nothing but the pump.
-            self._dispatcher.pump()
-        if ledger.queued >= ledger.options.max_queued:
+        if self._is_full():
             self._desk.leave(call.id, message.waiter)
             text = (
                 f"{ledger.queued} calls wait for {self._label}, as many as may "
@@ -216,8 +214,7 @@ class ClientMachine:
                 "ended, make fewer at a time, or raise max_queued."
             )
             error = QueueFullError(text, model=self._label)
-            if call.cacheable:
-                self._outside.settle(call.id, error)
+            # The cache is not told: whoever shares the call may ask elsewhere.
             self._outside.answer(call.id, message.waiter, error)
             return None
         entry = ledger.add(call, now)
@@ -226,6 +223,15 @@ class ClientMachine:
         self._estimate(entry)
         entry.lane.retry_budget.called(now)
         return None if self._judge.refuse(entry.lane, entry) else entry
+
+    def _is_full(self) -> bool:
+        """Whether as many calls wait as may."""
+        ledger = self._ledger
+        if ledger.queued < ledger.options.max_queued:
+            return False
+        # Some of them may be waiting for nothing but the pump.
+        self._dispatcher.pump()
+        return ledger.queued >= ledger.options.max_queued
 
     def _estimate(self, entry: OpenCall) -> None:
         """Work out what a request of a call may take at worst."""

@@ -43,6 +43,9 @@ class Outside(Protocol):
     def settle(self, call_id: str, outcome: Outcome) -> None:
         """Tell the cache how a cacheable call ended."""
 
+    def keeps_books(self) -> bool:
+        """Whether anybody wants to know of each request."""
+
     def note(self, record: AttemptRecord, seconds: float) -> None:
         """Put a request into the books, `seconds` after it was sent."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Iterator
 from typing import NoReturn
 
 from dspex.core.errors import ConfigurationError
@@ -73,3 +75,25 @@ class Secret:
             "a Secret cannot be pickled or deep-copied; keys stay in the process that "
             "read them. Pass the name of the environment variable instead."
         )
+
+
+def forget_locals(error: BaseException) -> None:
+    """Drop the values in the frames that an error and its causes came through.
+
+    They hold headers, and those the key; tools that report errors with the variables
+    of each frame would write it down. Files and line numbers stay.
+    """
+    for each in _chain(error):
+        traceback.clear_frames(each.__traceback__)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and all that led to it, each once."""
+    seen: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        each = left.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            left += (each.__cause__, each.__context__)

@@ -16,6 +16,7 @@ from dspex.client.proxies import NO_PROXIES, Proxies
 
 __all__ = [
     "MAX_BYTES",
+    "WRITE_SECONDS",
     "HttpRequest",
     "HttpResponse",
     "OpenResponse",
@@ -26,6 +27,9 @@ __all__ = [
 
 MAX_BYTES = 8 * 1024 * 1024
 """The largest body that is read, packed or unpacked, unless told otherwise."""
+
+WRITE_SECONDS = 30.0
+"""Seconds a server may take to read what it is sent."""
 
 
 class Transport(Protocol):

@@ -10,9 +10,9 @@ import os
 import secrets
 
 _next_number = itertools.count(1).__next__
-_origin = (0, "")
-"""This process, and what its ids begin with. Two threads may both make it at first;
-then the ids begin in two ways, and are no less unique."""
+_origin = ""
+"""What the ids of this process begin with. Two threads may both make it at first; then
+the ids begin in two ways, and are no less unique."""
 
 
 def new_id() -> str:
@@ -22,9 +22,19 @@ def new_id() -> str:
         >>> len(new_id()), new_id() == new_id()
         (28, False)
     """
+    return f"{_origin or _begin()}{_next_number():012x}"
+
+
+def _begin() -> str:
     global _origin  # noqa: PLW0603 - one value for the process, made when first needed
-    pid = os.getpid()
-    if _origin[0] != pid:
-        # A forked process counts on from where it was forked, so it needs its own.
-        _origin = (pid, secrets.token_hex(8))
-    return f"{_origin[1]}{_next_number():012x}"
+    _origin = secrets.token_hex(8)
+    return _origin
+
+
+def _forget() -> None:
+    global _origin  # noqa: PLW0603 - a forked process counts on, so it needs its own
+    _origin = ""
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

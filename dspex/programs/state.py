@@ -21,19 +21,12 @@ from dspex.core.adapters.render import plain_value
 from dspex.core.errors import ConfigurationError, DataError
 from dspex.core.example import Example
 from dspex.core.lm import LanguageModel
+from dspex.core.setting_names import not_settings
 
 LMFactory: TypeAlias = Callable[[Mapping[str, Any]], LanguageModel]
 """Makes a language model of the state its `dump_state()` returned."""
 
 METADATA: Final = "metadata"
-UNTRUSTED: Final = frozenset(
-    {
-        *("api_base", "base_url", "api_version", "api_key", "allow_insecure"),
-        *("model_list", "headers", "extra_headers"),
-    }
-)
-"""What a file may not say of a model: where the calls, and the keys, would go."""
-
 HOME_MADE: Final = "home_made"
 """Where the state of a model in the user's own code says which class that is."""
 
@@ -117,7 +110,7 @@ def restored_lm(state: Mapping[str, Any] | None) -> LanguageModel | None:
             "the configured model is used. Call program.set_lm() with your own."
         )
         return None
-    ignored = sorted(UNTRUSTED & state.keys())
+    ignored = not_settings(state)
     if ignored:
         _warn(
             f"the file says {_listed(ignored)} for the model {state.get('model')!r}; "
@@ -130,7 +123,7 @@ def restored_lm(state: Mapping[str, Any] | None) -> LanguageModel | None:
             "make it; the configured one is used. Call use_lm_factory() first."
         )
         return None
-    dropped = UNTRUSTED | FOREIGN
+    dropped = FOREIGN.union(ignored)
     return _lm_factory(
         {
             key: value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from dspex.cache.cache import Cache
@@ -45,6 +46,7 @@ class Branches:
         # Protects starting a branch, which two threads may want at once.
         self._starting = threading.Lock()
         self._known: dict[str, Branch] = {}
+        self._clients: dict[str, Client] = {}
         self._closed = False
 
     def __getitem__(self, branch_id: str) -> Branch:
@@ -55,14 +57,18 @@ class Branches:
 
     def client(self, branch_id: str, make_branch: MakeBranch) -> Client:
         """The client of a branch, started if it is not there."""
-        if not self.has_client(branch_id):
+        client = self.running(branch_id)
+        if client is None:
             self._start(branch_id, make_branch)
-        handle = Handle(self._registry, tree.client_name(branch_id))
-        return Client(handle, lambda: self._revive(branch_id, make_branch))
+            handle = Handle(self._registry, tree.client_name(branch_id))
+            revive = partial(self._revive, branch_id, make_branch)
+            client = self._clients[branch_id] = Client(handle, revive)
+        return client
 
-    def has_client(self, branch_id: str) -> bool:
-        """Whether a branch's client runs, so that `client` need not start anything."""
-        return self._registry.whereis(tree.client_name(branch_id)) is not None
+    def running(self, branch_id: str) -> Client | None:
+        """The client of a branch, unless something has to be started for it."""
+        client = self._clients.get(branch_id)
+        return client if client is not None and client.is_running() else None
 
     def reconfigure(self, config: Config) -> None:
         """Have all branches, and those to come, work by another configuration."""
@@ -120,7 +126,8 @@ class Branches:
         return False
 
     def _settle(self, key: str, outcome: Any) -> None:
-        Cache(Handle(self._registry, tree.CACHE)).settle(key, outcome)
+        memory = Handle(self._registry, tree.memory_name(tree.CACHE))
+        Cache(memory).settle(key, outcome)
 
 
 def _add(supervisor: Supervisor, spec: ChildSpec) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,15 +13,14 @@ from dspex.client.channel import Channel
 from dspex.client.fair_queue import Priority
 from dspex.client.limits import LimitPolicy
 from dspex.client.price import Price
+from dspex.client.providers.openai_request import is_reasoning_model
 from dspex.client.retry import RetryPolicy
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
 from dspex.core.ids import new_id
 from dspex.core.lm import Request
+from dspex.core.setting_names import not_settings
 from supervisors import current_scope
-
-_REASONING = re.compile(r"(^|/)(o[1-9]|gpt-5)([-.:]|$)")
-"""OpenAI's reasoning models, which may think for minutes before the first byte."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +60,7 @@ class CallOptions:
         now: float,
         price: Price | None,
         channel: Channel | None,
+        has_answers: bool = True,
     ) -> Call:
         """Make the call of a request, for the work that runs in this context.
 
@@ -71,7 +70,11 @@ class CallOptions:
             now: The tree's clock.
             price: What the model charges, if that is known.
             channel: Where the pieces of a streamed answer go.
+            has_answers: Whether tokens come back; none do for texts to be embedded.
         """
+        budgets = active_budgets(self.budget)
+        if has_answers and any(budget.bounds_answers for budget in budgets):
+            request = _bounded(request)
         scope = current_scope()
         tags: Mapping[str, Any] = scope.tags if scope is not None else {}
         usual = Priority.BATCH if "run" in tags else Priority.INTERACTIVE
@@ -85,7 +88,7 @@ class CallOptions:
             limits=self.limits,
             priority=self.priority or usual,
             share=str(tags.get("run", "")),
-            budgets=active_budgets(self.budget),
+            budgets=budgets,
             price=price,
             channel=channel,
             tags=tags,
@@ -95,9 +98,18 @@ class CallOptions:
         if self.timeout is not None:
             return self.timeout
         longest = request.settings.get("max_tokens") or 0
-        if longest > defaults.LONG_ANSWER or _REASONING.search(request.model):
+        if longest > defaults.LONG_ANSWER or is_reasoning_model(request.model):
             return defaults.LONG_ATTEMPT_TIMEOUT
         return defaults.ATTEMPT_TIMEOUT
+
+
+def _bounded(request: Request) -> Request:
+    """A request whose answer has a longest length, as a cap on its cost needs one."""
+    settings = request.settings
+    if settings.get("max_tokens") or settings.get("max_completion_tokens"):
+        return request
+    bound = {"max_tokens": defaults.ASSUMED_ANSWER}
+    return replace(request, settings={**settings, **bound})
 
 
 def limits_of(
@@ -144,3 +156,21 @@ def priority_of(name: str | None) -> Priority | None:
             f"priority is {name!r}; it is 'interactive' or 'batch'. Pass one of them, "
             "or leave it out."
         ) from None
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse what is a key or an address and no setting; its value is not shown.
+
+    Raises:
+        ConfigurationError: There is one.
+    """
+    # Fields of a provider's own, at its own address; a format without them refuses it.
+    extra = settings.get("extra_body")
+    names = settings.keys() - {"extra_body"}
+    wrong = not_settings(names | set(extra if isinstance(extra, Mapping) else ()))
+    if wrong:
+        raise ConfigurationError(
+            f"{wrong[0]!r} is no setting of a model: settings are shown, saved with "
+            "programs and kept with cached answers, and may hold neither a key nor an "
+            "address. Pass api_key= or api_base= to dspex.LM() instead."
+        )

@@ -7,8 +7,7 @@ client, and is never shared.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 
 from dspex.cache.cache import new_caller
 from dspex.cache.key import Identity
@@ -87,16 +86,27 @@ async def afetch(
     return reply
 
 
-@contextmanager
-def named(model: str) -> Iterator[None]:
+class named:  # noqa: N801 - used as a function; a generator would cost twice as much
     """Have the errors of a block name the model as the user does."""
-    try:
-        yield
-    except LMError as error:
-        error.model = model
-        raise
-    except ScopeCancelledError as error:
-        raise LMCancelledError(str(error), model=model) from error
-    except ActorDownError as error:
-        text = f"{model!r} cannot be called any more: {error}"
-        raise RuntimeClosedError(text) from error
+
+    __slots__ = ("_model",)
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+
+    def __enter__(self) -> None:
+        """Enter the block."""
+
+    def __exit__(
+        self, _kind: object, error: BaseException | None, _traceback: object
+    ) -> None:
+        """Name the model in the error, if there is one."""
+        model = self._model
+        match error:
+            case LMError():
+                error.model = model
+            case ScopeCancelledError():
+                raise LMCancelledError(str(error), model=model) from error
+            case ActorDownError():
+                text = f"{model!r} cannot be called any more: {error}"
+                raise RuntimeClosedError(text) from error

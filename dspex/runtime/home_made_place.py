@@ -135,10 +135,11 @@ def refuse_address(reach: Reach, what: str) -> None:
     """Refuse what only a provider has.
 
     Raises:
-        ConfigurationError: An address, a key or a version was given.
+        ConfigurationError: An address, a key, a version or a proxy was given.
     """
-    if (reach.api_base, reach.api_key, reach.api_version) != (None, None, None):
+    given = (reach.api_base, reach.api_key, reach.api_version, reach.proxy)
+    if any(one is not None for one in given):
         raise ConfigurationError(
-            f"{what} was given an address or a key; code of your own has neither. "
-            "Keep them in that code."
+            f"{what} was given an address, a key or a proxy; code of your own has none "
+            "of them. Keep them in that code."
         )

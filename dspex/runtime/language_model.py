@@ -24,6 +24,7 @@ from dspex.core.lm import Message, Reply, Request
 from dspex.programs.rehearsal import is_rehearsal
 from dspex.runtime.call_options import (
     CallOptions,
+    check_settings,
     limits_of,
     priority_of,
     retries_of,
@@ -51,6 +52,7 @@ _OPTIONS = frozenset(
         "model",
         "num_retries",
         "priority",
+        "proxy",
         "requests_per_minute",
         "timeout",
         "tokens_per_minute",
@@ -80,6 +82,9 @@ class LM:
         api_version: Azure's version of its API.
         allow_insecure: Whether the key may go unencrypted to another machine; only on
             a network you trust as you trust this machine.
+        proxy: The proxy of every request to this endpoint, such as
+            `http://user:password@proxy.example:3128`; an empty text for none. `None`
+            is the runtime's, which reads `HTTPS_PROXY` and its like.
         cache: Whether equal calls share one answer.
         num_retries: Further attempts after a failed one.
         timeout: Seconds without a byte after a request was written. `None` is 60, and
@@ -104,7 +109,8 @@ class LM:
 
     Raises:
         ConfigurationError: An unknown model string (the known prefixes are listed), no
-            key, a wrong address, or a missing extra (with the line to install it).
+            key, a wrong address or proxy, or a missing extra (with the line that
+            installs it).
     """
 
     def __init__(
@@ -115,6 +121,7 @@ class LM:
         api_key: str | Callable[[], str] | None = None,
         api_version: str | None = None,
         allow_insecure: bool = False,
+        proxy: str | None = None,
         cache: bool = True,
         num_retries: int = defaults.RETRIES,
         timeout: float | None = None,
@@ -136,6 +143,7 @@ class LM:
                 f"max_in_flight is {max_in_flight!r}; it counts requests out at a "
                 "time. Pass 1 or more, or leave it out."
             )
+        check_settings(settings)
         self.settings: Mapping[str, Any] = dict(settings)
         self._options = CallOptions(
             retries=retries_of(num_retries),
@@ -152,6 +160,7 @@ class LM:
                 api_version=api_version,
                 allow_insecure=allow_insecure,
                 max_in_flight=max_in_flight,
+                proxy=proxy,
             )
         )
         self._adapter = adapter
@@ -295,6 +304,7 @@ class LM:
                 f"copy() was given {wrong[0]!r}; it takes settings that are sent to "
                 "the model, such as temperature. Make another LM for anything else."
             )
+        check_settings(changes)
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.settings = _merged(self.settings, changes)
@@ -306,9 +316,16 @@ class LM:
         adapter = {} if self._adapter is None else {"adapter": self._adapter}
         return {"model": self.model, "cache": self.cache, **adapter, **self.settings}
 
+    def client(self) -> Client:
+        """The client of its provider here, started if need be: limits, queue, breaker.
+
+        Other LMs of the same provider, address and key have the same one.
+        """
+        return self._client(current_runtime())
+
     def prepare(self) -> None:
         """Do now what the first call would do: weights on disk, server started."""
-        self._client(current_runtime())
+        self.client()
 
     # One call of this model alone.
 
@@ -348,6 +365,7 @@ class LM:
         channel: Channel | None,
     ) -> tuple[Call, Identity | None]:
         """The call, and what it is to the cache if it may be cached."""
+        check_settings(settings)
         wanted = _merged(self._place.settings, self.settings, settings)
         # As in DSPy, one call may say for itself whether it is cached.
         cached = bool(wanted.pop("cache", self.cache))
@@ -361,6 +379,7 @@ class LM:
             now=runtime.clock.monotonic(),
             price=price_of(self._place.provider, request.model, runtime.config.prices),
             channel=channel,
+            has_answers="embeddings" not in self._place.format,
         )
         return call, identity
 
@@ -375,8 +394,9 @@ class LM:
         return runtime.client(place.branch_id, lambda: place.branch(runtime))
 
     async def _aclient(self, runtime: Runtime) -> Client:
-        if runtime.has_client(self._place.branch_id):
-            return self._client(runtime)
+        client = runtime.running_client(self._place.branch_id)
+        if client is not None:
+            return client
         # To start a branch may take a while: weights on disk, a server.
         return await asyncio.to_thread(self._client, runtime)
 
@@ -411,5 +431,9 @@ def _turns(
 
 def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """Later layers win; `None` takes a setting out."""
-    merged = {key: value for layer in layers for key, value in layer.items()}
-    return {key: value for key, value in merged.items() if value is not None}
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged.update(layer)
+    if None in merged.values():
+        return {key: value for key, value in merged.items() if value is not None}
+    return merged

@@ -8,7 +8,7 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from dspex.client.http_exchange import HttpExchange
 from dspex.client.keys import GetKey
@@ -20,13 +20,17 @@ from dspex.client.providers.endpoint import Endpoint
 from dspex.client.providers.formats import for_embeddings
 from dspex.client.providers.model_strings import LocalModel as FoundLocally
 from dspex.client.providers.model_strings import resolve
+from dspex.client.proxies import Proxies
 from dspex.client.secrets import MASK, Secret
 from dspex.core import defaults
+from dspex.core.errors import ConfigurationError
 from dspex.core.home import home
 from dspex.runtime.runtime import Runtime
 from dspex.runtime.tree import Branch, client_options
 from supervisors import ProcessSpec
 
+_SALT: Final = secrets.token_bytes(16)
+"""Known to this process only."""
 _NOWHERE = "http://127.0.0.1"
 """The address of a local server before it says where it listens."""
 
@@ -77,25 +81,25 @@ class RemotePlace:
         endpoint: Endpoint,
         max_in_flight: int | None = None,
         get_key: GetKey | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._max_in_flight = max_in_flight
         self._get_key = get_key
+        self._proxies = proxies
         self.provider = endpoint.provider
         self.format = endpoint.format
         version = endpoint.api_version
         self.identity = endpoint.base_url + (f" {version}" if version else "")
         self.model = endpoint.model
-
-    @property
-    def branch_id(self) -> str:
-        """One branch for each (provider, base URL, chat or vectors, key)."""
-        mark = _mark(self._endpoint.api_key)
-        if self._get_key is not None:
+        # One branch for each (provider, base URL, chat or vectors, key, proxy).
+        mark = _mark(endpoint.api_key)
+        if get_key is not None:
             # Two functions are two accounts, as far as anybody can tell.
-            mark = f" key from {id(self._get_key):x}"
-        kind = " vectors" if "embeddings" in self._endpoint.format else ""
-        return f"{self.provider} {self.identity}{kind}{mark}"
+            mark = f" key from {id(get_key):x}"
+        kind = " vectors" if "embeddings" in endpoint.format else ""
+        way = _way(proxies)
+        self.branch_id = f"{self.provider} {self.identity}{kind}{mark}{way}"
 
     def for_vectors(self) -> RemotePlace:
         """Where the same provider is asked for vectors.
@@ -104,11 +108,16 @@ class RemotePlace:
             ConfigurationError: It gives none.
         """
         beside = for_embeddings(self._endpoint)
-        return RemotePlace(beside, self._max_in_flight, self._get_key)
+        return RemotePlace(beside, self._max_in_flight, self._get_key, self._proxies)
 
     def branch(self, runtime: Runtime) -> Branch:
-        """A branch with a wire and a client."""
-        make_transport, get_key = runtime.make_transport, self._get_key
+        """A branch with a wire and a client.
+
+        Raises:
+            ConfigurationError: It has a proxy, and the runtime a transport of its own.
+        """
+        make_transport = runtime.transport_through(self._proxies)
+        get_key = self._get_key
         return Branch(
             id=self.branch_id,
             endpoint=self._endpoint,
@@ -147,7 +156,7 @@ class LocalPlace:
         if not self._model.is_ready(where) and sys.stderr is not None:
             print(self._model.announce(where), file=sys.stderr)  # noqa: T201 - for people: it costs disk and time
         settings = self._model.prepare(where)
-        make_transport = runtime.make_transport
+        make_transport = runtime.transport_through(None)
         key = Secret(secrets.token_hex(16))
         return Branch(
             id=self.branch_id,
@@ -191,6 +200,8 @@ class Reach:
     """Whether the key may go unencrypted to another machine."""
     max_in_flight: int | None = None
     """Requests out at a time."""
+    proxy: str | None = field(default=None, repr=False)
+    """The proxy of every request; empty for none, `None` for the runtime's own."""
 
 
 def find_place(model: str, reach: Reach) -> Place:
@@ -210,10 +221,16 @@ def find_place(model: str, reach: Reach) -> Place:
         env=os.environ,
     )
     if isinstance(found, FoundLocally):
+        if reach.proxy is not None:
+            raise ConfigurationError(
+                f"{model!r} was given a proxy; a local model is served on this machine"
+                " and reached directly. Leave proxy= out."
+            )
         return LocalPlace(found.name)
     if get_key is not None:
         found = replace(found, api_key=None)
-    return RemotePlace(found, reach.max_in_flight, get_key)
+    proxies = None if reach.proxy is None else Proxies.only(reach.proxy)
+    return RemotePlace(found, reach.max_in_flight, get_key, proxies)
 
 
 def _key_of(reach: Reach) -> tuple[str | None, GetKey | None]:
@@ -230,7 +247,25 @@ def _identity(model: LocalModel) -> str:
 
 
 def _mark(key: Secret | None) -> str:
-    return "" if key is None else f" key {_digest(key.reveal())}"
+    """Tell keys apart by what says nothing of them.
+
+    A plain digest would: who sees the name of a branch could try keys against it, or
+    look for one with the same digest and have calls made with somebody else's.
+    """
+    return "" if key is None else f" key {_salted(key.reveal())}"
+
+
+def _salted(secret: str) -> str:
+    return hashlib.blake2b(secret.encode(), key=_SALT, digest_size=8).hexdigest()
+
+
+def _way(proxies: Proxies | None) -> str:
+    if proxies is None:
+        return ""
+    # `Proxies.only` has one for both kinds of request.
+    if not proxies.https:
+        return " no proxy"
+    return f" proxy {_salted(proxies.https)}"
 
 
 def _digest(text: str) -> str:

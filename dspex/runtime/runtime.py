@@ -10,7 +10,8 @@ import atexit
 import contextvars
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self, cast
@@ -20,7 +21,7 @@ from dspex.client.client import Client
 from dspex.client.proxies import Proxies
 from dspex.client.transport import Transport, make_transport
 from dspex.core import defaults
-from dspex.core.errors import RuntimeClosedError
+from dspex.core.errors import ConfigurationError, RuntimeClosedError
 from dspex.runtime import tree
 from dspex.runtime.branches import Branches
 from dspex.runtime.config import Config
@@ -46,7 +47,8 @@ class Runtime:
 
     `with Runtime()` is the runtime of the context it is opened in. The workers of an
     evaluation see it; a plain thread sees it only when it runs in a copy of that
-    context (`contextvars.copy_context().run`), and else uses the default runtime.
+    context (`contextvars.copy_context().run`) or in `with runtime.use()`, and else
+    uses the default runtime.
 
     Example:
         >>> with Runtime() as runtime:
@@ -96,6 +98,18 @@ class Runtime:
         if self._token is not None:
             _current.reset(self._token)
         self.close()
+
+    @contextmanager
+    def use(self) -> Iterator[Self]:
+        """Be the runtime of this context for a block, and go on after it.
+
+        For actors and threads of your own, which have a context of their own.
+        """
+        token = _current.set(self)
+        try:
+            yield self
+        finally:
+            _current.reset(token)
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "running" if self._root else "not started"
@@ -234,9 +248,9 @@ class Runtime:
         """
         return self._running().branches.client(branch_id, make_branch)
 
-    def has_client(self, branch_id: str) -> bool:
-        """Whether a branch's client runs, so that `client` need not start anything."""
-        return self._running().branches.has_client(branch_id)
+    def running_client(self, branch_id: str) -> Client | None:
+        """The client of a branch, unless something has to be started for it."""
+        return self._running().branches.running(branch_id)
 
     def reconfigure(self, config: Config) -> None:
         """Work by another configuration from now on.
@@ -248,13 +262,26 @@ class Runtime:
         self.config = config
         self._running().branches.reconfigure(config)
 
-    @property
-    def make_transport(self) -> Callable[[], Transport]:
-        """Makes the HTTP transport of a provider branch."""
-        if self._make_transport is not None:
-            return self._make_transport
-        proxies = self.config.proxies or Proxies.from_environment(os.environ)
-        return partial(make_transport, proxies=proxies)
+    def transport_through(self, proxies: Proxies | None) -> Callable[[], Transport]:
+        """What makes the HTTP transport of a provider branch.
+
+        Args:
+            proxies: The branch's own; `None` for those of the configuration.
+
+        Raises:
+            ConfigurationError: There are some, and the runtime was told how to make
+                its transports.
+        """
+        if self._make_transport is None:
+            proxies = proxies or self.config.proxies
+            proxies = proxies or Proxies.from_environment(os.environ)
+            return partial(make_transport, proxies=proxies)
+        if proxies is not None:
+            raise ConfigurationError(
+                "a model was given a proxy, and this runtime a transport of its own, "
+                "which has its own way out. Leave proxy= out, or make_transport=."
+            )
+        return self._make_transport
 
     def _running(self) -> _Parts:
         self.start()

@@ -43,8 +43,7 @@ from supervisors import (
     SupervisorActor,
 )
 
-CACHE = "cache.memory"
-STORE = "cache.store"
+CACHE = "cache"
 PROVIDERS = "providers"
 EVALUATIONS = "evaluations"
 
@@ -65,26 +64,31 @@ def top_children(config: Config) -> tuple[ChildSpec, ...]:
     """The three branches under the root."""
     intensity = branch_intensity(config)
     return (
-        ChildSpec(
-            id="cache",
-            actor=SupervisorActor,
-            args=(tuple(_tiers(config)),),
-            kwargs={"strategy": Strategy.REST_FOR_ONE, "intensity": intensity},
-            kind="supervisor",
-        ),
+        cache_branch(CACHE, store_place(config), config),
         _branches("providers", PROVIDERS, SupervisorActor, intensity),
         _branches("evaluations", EVALUATIONS, DynamicSupervisorActor, intensity),
     )
 
 
+def memory_name(branch_id: str) -> str:
+    """The name of the memory of a cache branch."""
+    return f"{branch_id}.memory"
+
+
+def store_name(branch_id: str) -> str:
+    """The name of the store of a cache branch."""
+    return f"{branch_id}.store"
+
+
 def cache(registry: Registry, config: Config) -> Cache:
     """The cache of the tree that has these names."""
-    place = _store_place(config)
-    store = None if place is None else Handle(registry, STORE)
-    return Cache(Handle(registry, CACHE), store, place)
+    place = store_place(config)
+    store = None if place is None else Handle(registry, store_name(CACHE))
+    return Cache(Handle(registry, memory_name(CACHE)), store, place)
 
 
-def _store_place(config: Config) -> StorePlace | None:
+def store_place(config: Config) -> StorePlace | None:
+    """The file of the cache, if there is to be one."""
     if not config.persist:
         return None
     return StorePlace(
@@ -94,15 +98,37 @@ def _store_place(config: Config) -> StorePlace | None:
     )
 
 
-def _tiers(config: Config) -> Iterator[ChildSpec]:
+def cache_branch(branch_id: str, place: StorePlace | None, config: Config) -> ChildSpec:
+    """The supervisor of a cache and its tiers.
+
+    Args:
+        branch_id: Its id, and the beginning of its actors' names.
+        place: The file, if there is to be one.
+        config: How much is kept in memory.
+    """
+    return ChildSpec(
+        id=branch_id,
+        actor=SupervisorActor,
+        args=(tuple(_tiers(branch_id, place, config)),),
+        kwargs={
+            "strategy": Strategy.REST_FOR_ONE,
+            "intensity": branch_intensity(config),
+        },
+        kind="supervisor",
+    )
+
+
+def _tiers(
+    branch_id: str, place: StorePlace | None, config: Config
+) -> Iterator[ChildSpec]:
     """The store, if there is one, then the memory that asks it."""
-    place = _store_place(config)
+    memory, store = memory_name(branch_id), store_name(branch_id)
     if place is not None:
         yield ChildSpec(
             id="store",
             actor=StoreActor,
-            args=(place, CACHE),
-            name=STORE,
+            args=(place, memory),
+            name=store,
             hang_after=_STORE_HANGS_AFTER,
         )
     yield ChildSpec(
@@ -114,9 +140,9 @@ def _tiers(config: Config) -> Iterator[ChildSpec]:
             "ttl": config.cache_ttl,
             # Outlives each incarnation: what is asked by the calls that are out.
             "errands": Errands(config.cache_bytes),
-            "store": None if place is None else STORE,
+            "store": None if place is None else store,
         },
-        name=CACHE,
+        name=memory,
     )
 
 

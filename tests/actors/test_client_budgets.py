@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -238,3 +239,33 @@ def test_thread_in_a_copy_of_the_context_counts_and_another_does_not(
     outside.outcomes()
 
     assert budget.spent.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("caps", "sent"), [({"tokens": 10_000}, 4096), ({"calls": 9}, None), ({}, None)]
+)
+def test_answer_has_a_longest_length_where_a_cap_needs_one(
+    caps: dict[str, Any],
+    sent: int | None,
+    provider: FakeProvider,
+    runtime: dspex.Runtime,
+) -> None:
+    unbounded = dspex.LM("openai/m", api_base=provider.base_url)
+
+    with Budget(**caps):
+        unbounded("hi")
+
+    assert provider.bill[0].body.get("max_tokens") == sent
+
+
+@pytest.mark.usefixtures("runtime")
+def test_request_that_never_left_is_not_taken_for_billed(
+    provider: FakeProvider,
+) -> None:
+    lm = dspex.LM("openai/m", api_base=provider.base_url, num_retries=0)
+    provider.stop()
+
+    with Budget(tokens=10_000) as budget, pytest.raises(LMError):
+        lm("hi")
+
+    assert (budget.spent.tokens, budget.spent.assumed) == (0, 0)

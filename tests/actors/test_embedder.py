@@ -229,7 +229,7 @@ def test_vectors_survive_on_disk(tmp_path: Path) -> None:
         (lambda: Embedder("anthropic/claude", api_key="k"), "gives no embeddings"),
         (lambda: Embedder("local/gemma-3-270m"), "gives no vectors"),
         (lambda: Embedder("openai/e", name="x"), "has one already"),
-        (lambda: Embedder(Lengths(), api_key="k"), "code of your own has neither"),
+        (lambda: Embedder(Lengths(), api_key="k"), "code of your own has none"),
         (lambda: Embedder(Lengths(), batch_size=0), "batch_size is 0"),
         (lambda: Embedder(Lengths())(["a", 7]), "inputs[1] is 'int'"),  # type: ignore[list-item]
     ],

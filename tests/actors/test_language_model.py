@@ -13,6 +13,7 @@ import pytest
 import structlog
 
 import dspex
+from dspex.client.proxies import Proxies
 from dspex.core import errors
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import LanguageModel, Message
@@ -67,6 +68,32 @@ def test_string_that_names_no_model_is_refused(model: str) -> None:
 def test_missing_key_names_its_variable() -> None:
     with pytest.raises(ConfigurationError, match="OPENAI_API_KEY"):
         dspex.LM("openai/gpt-4o-mini")
+
+
+def test_proxy_of_a_model_wins_over_the_environments(
+    provider: FakeProvider, runtime: dspex.Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    proxy = provider.root_url.replace("://", f"://me:{CANARY}@")
+    lm = dspex.LM("openai/m", api_base="http://model.example/v1", proxy=proxy)
+
+    answer = lm("hi")
+
+    # To a proxy, the whole address is said.
+    assert answer == ["re: hi"]
+    assert provider.bill[0].path == "http://model.example/v1/chat/completions"
+    assert CANARY not in f"{lm!r} {lm.dump_state()} {runtime}"
+
+
+def test_empty_proxy_is_the_direct_way(provider: FakeProvider) -> None:
+    # The proxy of a runtime is asked for this machine too, unlike the environment's.
+    closed = Proxies.only("http://127.0.0.1:9")
+    config = replace(STURDY, proxies=closed)
+
+    with dspex.Runtime(config):
+        answer = dspex.LM("openai/m", api_base=provider.base_url, proxy="")("hi")
+
+    assert answer == ["re: hi"]
 
 
 def test_key_of_the_environment_is_for_its_own_provider_only(
@@ -193,6 +220,8 @@ def test_it_is_what_programs_take_for_a_language_model(
         ("openai/gpt-4o-mini", {"max_tokens": 4097}, 600.0),
         ("openai/o3-mini", {}, 600.0),
         ("openai/gpt-5", {}, 600.0),
+        ("openai/gpt-6-mini", {}, 600.0),
+        ("openai/ft:o4-mini:me", {}, 600.0),
         ("openrouter/openai/o4-mini:free", {}, 600.0),
         ("openai/o3-mini", {"timeout": 7.0}, 7.0),
     ],
@@ -290,3 +319,16 @@ def test_key_is_in_no_event_error_repr_tree_or_log(
     assert [text for text in seen.texts if CANARY in text] == []
     authorized = {entry.headers["authorization"] for entry in provider.bill}
     assert authorized == {f"Bearer {CANARY}"}
+
+
+def test_fields_of_a_providers_own_are_sent_and_hold_no_key() -> None:
+    safety = [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]
+    with FakeProvider() as provider, dspex.Runtime():
+        there = f"{provider.root_url}/v1beta"
+        lm = dspex.LM("gemini/m", api_base=there, extra_body={"safetySettings": safety})
+        lm("hi")
+        [billed] = provider.bill
+
+    assert billed.body["safetySettings"] == safety
+    with pytest.raises(ConfigurationError, match="'api_key' is no setting"):
+        dspex.LM("gemini/m", api_base=there, extra_body={"api_key": "sk-0123456789"})

@@ -9,7 +9,7 @@ import pytest
 import dspex
 from dspex.core.errors import RuntimeClosedError
 from dspex.testing import FakeProvider
-from supervisors import Supervisor
+from supervisors import Actor, ChildSpec, Supervisor
 from tests.actors.lab import Record, client_name, echo, kill
 
 
@@ -67,3 +67,45 @@ def test_closing_a_mounted_runtime_leaves_its_tree_alone(
         assert top.registry.whereis("dspex") is not None
         with pytest.raises(RuntimeClosedError, match="closed"):
             runtime.start()
+
+
+class Clerk(Actor):
+    """An actor of somebody's own, which has a context of its own."""
+
+    def __init__(self, models: dspex.Runtime, lm: dspex.LM) -> None:
+        super().__init__()
+        self._models = models
+        self._lm = lm
+
+    def on_receive(self, question: str) -> str:
+        with self._models.use():
+            return self._lm(question)[0]
+
+
+def test_actor_beside_a_mounted_runtime_uses_it(provider: FakeProvider) -> None:
+    lm = dspex.LM("openai/m", api_base=provider.base_url)
+    models = dspex.Runtime()
+    clerk = ChildSpec(id="clerk", actor=Clerk, args=(models, lm), name="clerk")
+
+    with Supervisor.start([models.child_spec(), clerk]) as top:
+        answers = [top.handle("clerk").call(question) for question in ("a", "b")]
+        there = top.registry.whereis(client_name(lm)) is not None
+
+    assert answers == ["re: a", "re: b"]
+    assert there
+
+
+def test_runtime_goes_on_after_a_block_that_used_it(provider: FakeProvider) -> None:
+    lm = dspex.LM("openai/m", api_base=provider.base_url, cache=False)
+
+    with dspex.Runtime() as inner, dspex.Runtime() as outer:
+        with inner.use():
+            lm("in the inner one")
+        lm("in the outer one")
+        with inner.use():
+            lm("in the inner one again")
+
+        branches = [str(runtime).count("client") for runtime in (inner, outer)]
+
+    assert branches == [1, 1]
+    assert len(provider.bill) == 3

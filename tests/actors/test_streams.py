@@ -6,13 +6,15 @@ import asyncio
 import gc
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 import dspex
+from dspex.client import http_exchange
 from dspex.client.call import Fate
-from dspex.client.channel import ConsumerGoneError
+from dspex.client.channel import Channel, ConsumerGoneError
+from dspex.client.providers.format import Chunk
 from dspex.core import errors
 from dspex.runtime.base_lm import BaseLM
 from dspex.runtime.stream import Stream
@@ -257,9 +259,27 @@ def test_broken_stream_is_an_error_with_the_text_so_far_and_never_sent_again(
     assert isinstance(error, errors.LMStreamError)
     assert error.text == "Lima is"
     assert error.model == "openai/m"
+    assert error.attempts == 1
     assert error.__cause__ is not None
     assert len(provider.bill) == 1
     assert_books_agree(record, provider)
+
+
+def test_whatever_error_an_exchange_raises_after_a_piece_nothing_is_sent_again(
+    provider: FakeProvider, runtime: dspex.Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def careless(_parts: Any, _reader: Any, channel: Channel) -> NoReturn:
+        await channel.put(Chunk(text="Lima"), channel.begin_attempt())
+        raise errors.LMConnectionError("it broke.")
+
+    monkeypatch.setattr(http_exchange, "read_stream", careless)
+
+    found, error = read(lm_of(provider).stream("hi"))
+
+    assert found == ["Lima"]
+    assert isinstance(error, errors.LMStreamError)
+    assert error.text == "Lima"
+    assert len(provider.bill) == 1
 
 
 def test_broken_stream_is_not_cached(
@@ -510,9 +530,9 @@ def test_equal_calls_share_a_stream_and_those_who_follow_get_it_whole(
     assert len(slow_provider.bill) == 1
 
 
-@pytest.mark.parametrize("leaves", [True, False])
+@pytest.mark.parametrize("ends", ["closed", "cut", "killed"])
 def test_those_who_follow_a_stream_that_ends_too_early_ask_for_themselves(
-    leaves: bool, provider: FakeProvider, runtime: dspex.Runtime
+    ends: str, provider: FakeProvider, runtime: dspex.Runtime
 ) -> None:
     provider.misbehave(StreamStall(after=1), times=1)
     lm = lm_of(provider)
@@ -521,13 +541,17 @@ def test_those_who_follow_a_stream_that_ends_too_early_ask_for_themselves(
     following = call(lambda: lm("hi"))
     eventually(lambda: "cache/memory" in str(waits()), "a follower")
 
-    if leaves:
-        stream.close()
-    else:
-        kill(runtime, wire_name(lm))
+    match ends:
+        case "closed":
+            stream.close()
+        case "cut":
+            provider.stop()
+            provider.start()
+        case _:
+            kill(runtime, wire_name(lm))
 
     assert following.outcomes() == [[ANSWER]]
-    assert fates(provider) == ["gone", "answered"]
+    assert fates(provider) == ["cut" if ends == "cut" else "gone", "answered"]
 
 
 def test_fallback_streams_when_the_first_model_fails_before_its_first_piece(

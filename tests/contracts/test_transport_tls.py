@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from dspex.client.aiohttp_transport import AiohttpTransport
 from dspex.client.http_messages import HttpRequest, HttpResponse
 from dspex.client.transport import Transport
 from dspex.core import errors
+from tests.contracts.transports import TRANSPORTS
 
 HERE = Path(__file__).parent / "tls"
 CERTIFICATE = HERE / "certificate.pem"
@@ -23,7 +23,7 @@ PATIENT = 10.0
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-@pytest.fixture(params=[AiohttpTransport])
+@pytest.fixture(params=TRANSPORTS)
 def make(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], Transport]:

@@ -10,13 +10,24 @@ import ast
 import dataclasses
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from enum import Enum
 from types import FunctionType, ModuleType
 from typing import Any
 
 import supervisors
 from supervisors import testing
+from tests.docs.docstrings import (
+    arguments,
+    cell,
+    docs_below,
+    fields_table,
+    first_paragraph,
+    is_method,
+    method_summary,
+    method_text,
+    targets,
+)
 from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs/reference/supervisors.md"
@@ -53,7 +64,7 @@ IDEAS = {
         "stream",
         "_stream_options",
     ),
-    "asyncio": ("event_loop",),
+    "asyncio": ("event_loop", "_bells"),
     "Processes of the operating system": ("process", "process_spec", "readiness"),
     "Looking inside": (
         "tree",
@@ -127,21 +138,21 @@ def _section(idea: str, names: list[str], module: ModuleType) -> Iterator[str]:
     yield "| --- | --- |"
     for name in names:
         value = getattr(module, name)
-        yield f"| `{_call(name, value)}` | {_cell(_summary(name, value))} |"
+        yield f"| `{_call(name, value)}` | {cell(_summary(name, value))} |"
     yield ""
     for name in names:
         value = getattr(module, name)
         if isinstance(value, type):
-            yield from _fields(name, value)
+            yield from fields_table(name, value)
             yield from _methods(name, value)
 
 
 def _call(name: str, value: Any) -> str:
     """Write what one calls as it is called; all others stand by their name."""
     if isinstance(value, FunctionType):
-        return f"{name}({_arguments(value)})"
+        return f"{name}({arguments(value)})"
     if _is_made_by_users(value):
-        return f"{name}({_arguments(value.__init__, bound=True)})"
+        return f"{name}({arguments(value.__init__, bound=True)})"
     return name
 
 
@@ -157,42 +168,8 @@ def _is_made_by_users(value: Any) -> bool:
 
 def _summary(name: str, value: Any) -> str:
     if isinstance(value, type | FunctionType):
-        return _first_paragraph(value.__doc__)
+        return first_paragraph(value.__doc__)
     return _constant(name)[1]
-
-
-def _fields(name: str, owner: type[Any]) -> Iterator[str]:
-    """Yield the table of what a value holds: its fields, or an enum's members."""
-    if issubclass(owner, Enum):
-        members = [f"`{name}.{member}`" for member in owner.__members__]
-    elif dataclasses.is_dataclass(owner):
-        members = [f"`{field.name}`{_default(field)}" for field in _own_fields(owner)]
-    else:
-        return
-    if not members:
-        return
-    docs = _docs_below(ast.parse(inspect.getsource(owner)).body[0])
-    yield f"`{name}` {'is one of' if issubclass(owner, Enum) else 'holds'}:\n"
-    yield "| field | what it means |"
-    yield "| --- | --- |"
-    for member in members:
-        word = member.split("`")[1].rpartition(".")[2]
-        yield f"| {member} | {_cell(docs.get(word, ''))} |"
-    yield ""
-
-
-def _own_fields(owner: Any) -> tuple[dataclasses.Field[Any], ...]:
-    return tuple(
-        field for field in dataclasses.fields(owner) if not field.name.startswith("_")
-    )
-
-
-def _default(field: dataclasses.Field[Any]) -> str:
-    if field.default is not dataclasses.MISSING:
-        return f" = `{_value(field.default)}`"
-    if field.default_factory is not dataclasses.MISSING:
-        return f" = `{_value(field.default_factory())}`"
-    return ""
 
 
 def _methods(name: str, owner: type[Any]) -> Iterator[str]:
@@ -206,7 +183,7 @@ def _methods(name: str, owner: type[Any]) -> Iterator[str]:
     yield "| method | what it does |"
     yield "| --- | --- |"
     for word, member in methods.items():
-        yield f"| `{_method(word, member)}` | {_cell(_of_method(member))} |"
+        yield f"| `{method_text(word, member)}` | {cell(method_summary(member))} |"
     yield ""
 
 
@@ -219,7 +196,7 @@ def _methods_of(owner: type[Any]) -> dict[str, Any]:
         if base is not owner and _is_public(base):
             break
         for word, member in vars(base).items():
-            if word[0] != "_" and _is_method(member):
+            if word[0] != "_" and is_method(member):
                 methods.setdefault(word, member)
     return methods
 
@@ -228,100 +205,16 @@ def _is_public(owner: type[Any]) -> bool:
     return getattr(supervisors, owner.__name__, None) is owner
 
 
-def _is_method(member: Any) -> bool:
-    function = getattr(member, "__func__", member)
-    return isinstance(function, FunctionType | property)
-
-
-def _method(word: str, member: Any) -> str:
-    if isinstance(member, property):
-        return word
-    function = getattr(member, "__func__", member)
-    bound = not isinstance(member, staticmethod)
-    return f"{word}({_arguments(function, bound=bound)})"
-
-
-def _of_method(member: Any) -> str:
-    return _first_paragraph(getattr(member, "fget", member).__doc__)
-
-
-def _arguments(function: Any, *, bound: bool = False) -> str:
-    """Write the arguments of a function with their defaults and without types."""
-    parameters = list(inspect.signature(function).parameters.values())[bound:]
-    words = []
-    starred = False
-    for parameter in parameters:
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            starred = True
-        elif parameter.kind is parameter.KEYWORD_ONLY and not starred:
-            words.append("*")
-            starred = True
-        words.append(_argument(parameter))
-    return ", ".join(words)
-
-
-def _argument(parameter: inspect.Parameter) -> str:
-    word = str(parameter).partition(":")[0].partition("=")[0].strip()
-    if parameter.default is parameter.empty:
-        return word
-    return f"{word}={_value(parameter.default)}"
-
-
-def _value(value: Any) -> str:
-    """Write a default as one would write it in code."""
-    for name in supervisors.__all__:
-        if getattr(supervisors, name) is value:
-            return name
-    if isinstance(value, Enum):
-        return str(value)
-    if dataclasses.is_dataclass(value) and not dataclasses.fields(value):
-        return f"{type(value).__name__}()"
-    if isinstance(value, Mapping):
-        return repr(dict(value))
-    if callable(value):
-        return str(getattr(value, "__name__", type(value).__name__))
-    return repr(value)
-
-
 def _constant(name: str) -> tuple[str, str]:
     """Find where a constant is written down, and what stands below it."""
     for home, module in sorted(sys.modules.items()):
         if not home.startswith("supervisors."):
             continue
         tree = ast.parse(inspect.getsource(module))
-        if any(name in _targets(statement) for statement in tree.body):
-            return home, _docs_below(tree).get(name, "")
+        if any(name in targets(statement) for statement in tree.body):
+            return home, docs_below(tree).get(name, "")
     msg = f"no module of supervisors assigns {name!r}"
     raise LookupError(msg)
-
-
-def _docs_below(scope: Any) -> dict[str, str]:
-    """Read the docstrings that stand below the assignments of a module or a class."""
-    docs = {}
-    for statement, below in zip(scope.body, scope.body[1:], strict=False):
-        match below:
-            case ast.Expr(value=ast.Constant(value=str(text))):
-                for target in _targets(statement):
-                    docs[target] = _first_paragraph(text)
-    return docs
-
-
-def _targets(statement: ast.stmt) -> list[str]:
-    match statement:
-        case ast.AnnAssign(target=ast.Name(id=name)):
-            return [name]
-        case ast.Assign(targets=targets):
-            return [target.id for target in targets if isinstance(target, ast.Name)]
-        case _:
-            return []
-
-
-def _first_paragraph(doc: str | None) -> str:
-    return " ".join(inspect.cleandoc(doc or "").split("\n\n")[0].split())
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 if __name__ == "__main__":

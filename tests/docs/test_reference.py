@@ -9,7 +9,7 @@ import pytest
 import dspex
 import supervisors
 from dspex.evaluate.outcome import OutcomeKind
-from tests.docs import cli_page, events_page, supervisors_page
+from tests.docs import cli_page, client_page, events_page, supervisors_page
 from tests.docs.pages import ROOT, name_of, pages
 from tests.test_layers import LAYERS, Layer
 
@@ -61,6 +61,38 @@ def test_the_page_of_the_command_line_is_what_the_commands_say() -> None:
         "docs/reference/cli.md is behind the commands; write it again: "
         "python -m tests.docs.cli_page"
     )
+
+
+def test_the_page_of_a_call_is_what_the_docstrings_say() -> None:
+    page = client_page.PAGE.read_text(encoding="utf-8")
+
+    assert client_page.written(page) == page, (
+        "docs/reference/client.md is behind the code; write it again: "
+        "python -m tests.docs.client_page"
+    )
+
+
+def test_each_name_on_the_page_of_a_call_is_explained() -> None:
+    page = client_page.PAGE.read_text(encoding="utf-8")
+
+    assert re.findall(r"^\| .*\|  \|$| at 0x", page, re.MULTILINE) == []
+
+
+def homes_of_a_call() -> set[str]:
+    """Where the public names around a call live."""
+    layers = ("dspex.client", "dspex.cache", "dspex.runtime", "dspex.core.lm")
+    return {
+        name
+        for name in dspex.__all__
+        if getattr(getattr(dspex, name), "__module__", "").startswith(layers)
+        and name not in error_classes()
+    }
+
+
+def test_the_page_of_a_call_names_every_public_name_around_it() -> None:
+    named = {name for names in client_page.PUBLIC.values() for name in names}
+
+    assert homes_of_a_call() - named == set()
 
 
 def test_the_page_of_supervisors_is_what_the_docstrings_say() -> None:

@@ -141,7 +141,8 @@ def test_client_that_dies_while_the_server_starts_learns_where_it_is(
 
 def test_it_sleeps_when_idle_and_wakes_for_the_next_call(lm: dspex.LM) -> None:
     clock = ManualClock()
-    with dspex.Runtime(dspex.Config(local_idle=600.0), clock=clock) as runtime:
+    config = dspex.Config(local_idle=600.0, persist=False)
+    with dspex.Runtime(config, clock=clock) as runtime:
         assert capital_of(lm, "France") == "Paris"
         first = server_of(runtime, lm)
         assert first is not None
@@ -161,7 +162,8 @@ def test_it_sleeps_when_idle_and_wakes_for_the_next_call(lm: dspex.LM) -> None:
 
 def test_it_also_sleeps_when_it_was_only_prepared(lm: dspex.LM) -> None:
     clock = ManualClock()
-    with dspex.Runtime(dspex.Config(local_idle=600.0), clock=clock) as runtime:
+    config = dspex.Config(local_idle=600.0, persist=False)
+    with dspex.Runtime(config, clock=clock) as runtime:
         lm.prepare()
         eventually(lambda: ledger_of(runtime, lm).server_address, "a ready server")
 

@@ -31,9 +31,10 @@ from dspex.client.wire import (
     Facts,
     Report,
     Send,
+    SendAll,
     Sent,
+    SentAll,
     Standing,
-    Taken,
     WireUp,
 )
 from dspex.core.errors import (
@@ -170,6 +171,8 @@ class World:
                 machine.submit(message)
             else:
                 machine.handle(message)
+            if hands.process is not None and not hands.process.mailbox:
+                machine.pump()
             self._check_step()
 
     def _start_wire(self) -> None:
@@ -323,14 +326,14 @@ class Hands:
     def new_id(self) -> str:
         return f"r{self._world.sim.steps}.{self._world.sim.random.randrange(10**9)}"
 
-    def transmit(self, send: Send) -> bool:
-        return self._tell_wire(send)
+    def transmit(self, sends: tuple[Send, ...]) -> bool:
+        return self._tell_wire(SendAll(sends=sends))
 
     def break_off(self, request_id: str) -> None:
         self._tell_wire(BreakOff(request_id=request_id))
 
     def taken(self, request_id: str) -> None:
-        self._tell_wire(Taken(request_id=request_id))
+        self._tell_wire(SendAll(taken=(request_id,)))
 
     def ask_wire(self, up_to: int) -> None:
         self._tell_wire(Report(up_to=up_to))
@@ -346,6 +349,9 @@ class Hands:
 
     def settle(self, call_id: str, outcome: Outcome) -> None:
         self._world.settled.setdefault(call_id, []).append(outcome)
+
+    def keeps_books(self) -> bool:
+        return True
 
     def note(self, record: AttemptRecord, seconds: float) -> None:
         assert seconds >= 0
@@ -400,22 +406,25 @@ class Wire:
         while True:
             message = yield Receive()
             match message:
-                case Send():
-                    script = self._request(message)
-                    process = self._world.sim.spawn("request", script)
-                    self._open[message.request_id] = process
+                case SendAll():
+                    self._send_all(message)
                 case BreakOff():
                     broken = self._open.pop(message.request_id, None)
                     if broken is not None:
                         broken.kill()
-                case Taken():
-                    self._not_taken.pop(message.request_id, None)
                 case Report():
                     for sent in self._not_taken.values():
-                        self._world.tell_client(sent)
+                        self._world.tell_client(SentAll(sent=(sent,)))
                     there = frozenset(self._open) | frozenset(self._not_taken)
                     standing = Standing(open=there, up_to=message.up_to)
                     self._world.tell_client(standing)
+
+    def _send_all(self, message: SendAll) -> None:
+        for request_id in message.taken:
+            self._not_taken.pop(request_id, None)
+        for send in message.sends:
+            script = self._request(send)
+            self._open[send.request_id] = self._world.sim.spawn("request", script)
 
     def _request(self, send: Send) -> Any:
         world, draw = self._world, self._world.sim.random
@@ -438,7 +447,7 @@ class Wire:
         )
         if self._open.pop(send.request_id, None) is not None:
             self._not_taken[send.request_id] = sent
-            world.tell_client(sent)
+            world.tell_client(SentAll(sent=(sent,)))
 
     def _outcome(self, send: Send) -> Reply | LMError:
         world, draw = self._world, self._world.sim.random

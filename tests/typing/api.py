@@ -7,6 +7,7 @@ from typing import Any, assert_type
 
 import dspex
 import supervisors
+from dspex.client.options import ClientView
 from dspex.evaluate import Evaluate, EvaluationResult
 from dspex.metrics import exact_match
 from dspex.teleprompt import BootstrapFewShot, LabeledFewShot
@@ -73,6 +74,8 @@ def signatures() -> None:
 def models(lm: dspex.LM) -> None:
     assert_type(lm("hello"), list[str])
     assert_type(lm.copy(temperature=0.0), dspex.LM)
+    assert_type(lm.client().view(), ClientView)
+    assert_type(lm.stream("hello").reply, dspex.Reply)
     with dspex.context(lm=lm, adapter=dspex.LineAdapter()):
         pass
     with FakeProvider(answer=lambda _messages: "ok") as provider:
@@ -89,6 +92,8 @@ def runtimes(config: dspex.Config) -> None:
     with dspex.Runtime(config) as runtime:
         assert_type(runtime.tree(), supervisors.TreeNode)
         assert_type(runtime.restarts, int)
+    with runtime.use() as same:
+        assert_type(same, dspex.Runtime)
     dspex.shutdown()
 
 

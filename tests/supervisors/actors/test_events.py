@@ -56,6 +56,18 @@ def test_a_detached_handler_hears_no_more() -> None:
     assert seen == []
 
 
+def test_events_are_wanted_by_whoever_would_hear_them() -> None:
+    events = Events()
+    assert not events.are_wanted(("a", "start"))
+
+    number = events.attach(lambda _event: None, ("a",))
+
+    assert events.are_wanted(("a", "start"))
+    assert not events.are_wanted(("b", "start"))
+    events.detach(number)
+    assert not events.are_wanted(("a", "start"))
+
+
 def test_a_handler_that_raises_is_detached_and_reported_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

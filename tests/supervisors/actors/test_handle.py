@@ -47,6 +47,38 @@ def test_a_handle_finds_the_actor_of_its_tree() -> None:
         assert repr(handle) == "<Handle c>"
 
 
+def test_a_handle_follows_a_name_that_changes_hands_among_the_living() -> None:
+    registry = Registry()
+    first, second = Counter.start(), Counter.start()
+    handle = Handle(registry, "c")
+    registry.register("c", first)
+    handle.call("add")
+
+    registry.unregister("c", first)
+    assert not handle.is_alive()
+    registry.register("c", second)
+
+    assert handle.call("get") == 0
+    assert first.call("get") == 1
+    first.stop()
+    second.stop()
+
+
+def test_a_handle_does_not_find_the_dead_while_nobody_else_comes_or_goes() -> None:
+    registry = Registry()
+    counter = Counter.start()
+    registry.register("c", counter)
+    handle = Handle(registry, "c")
+    handle.call("add")
+
+    counter.kill()
+
+    assert not handle.is_alive()
+    assert not handle.cast("add")
+    with pytest.raises(ActorDownError):
+        handle.call("get")
+
+
 def test_nobody_of_that_name() -> None:
     handle = Handle(Registry(), "ghost")
 

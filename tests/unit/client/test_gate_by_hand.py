@@ -143,3 +143,22 @@ def test_view_shows_a_gate_to_people() -> None:
     permit(gate, 11.0)
     assert gate.view(11.0).is_probing
     assert not gate.view(11.0).held
+
+
+def test_gate_keeps_to_another_policy_from_then_on() -> None:
+    gate = Gate(POLICY)
+
+    gate.obey(GatePolicy(fail_max=1, reset_after=9.0))
+    gate.record(permit(gate, 0.0), Verdict.FAILURE, 0.0)
+
+    assert gate.admit(1.0) == Refused(8.0)
+
+
+def test_another_policy_leaves_an_open_gate_open() -> None:
+    gate = Gate(GatePolicy(fail_max=1, reset_after=5.0))
+    gate.record(permit(gate, 0.0), Verdict.FAILURE, 0.0)
+
+    gate.obey(GatePolicy(fail_max=3, reset_after=2.0))
+
+    assert gate.admit(1.0) == Refused(1.0)
+    assert permit(gate, 2.0).is_probe

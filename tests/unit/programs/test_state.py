@@ -206,11 +206,12 @@ def test_addresses_and_keys_in_a_file_are_ignored_with_a_warning(
         "api_base": "http://elsewhere",
         "allow_insecure": True,
         "api_key": "sk-secret",
+        "proxy": "http://me:sk-secret@elsewhere",
         "seed": 1,
     }
 
     with pytest.warns(
-        UserWarning, match="'allow_insecure', 'api_base', 'api_key'"
+        UserWarning, match="'allow_insecure', 'api_base', 'api_key', 'proxy'"
     ) as caught:
         predict = Predict("a -> b").load_state(state)
 

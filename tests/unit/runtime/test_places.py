@@ -10,6 +10,7 @@ import pytest
 
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.secrets import Secret
+from dspex.client.transport import make_transport
 from dspex.core.errors import ConfigurationError
 from dspex.runtime.places import LocalPlace, Reach, RemotePlace, find_place
 from dspex.runtime.runtime import Runtime
@@ -127,3 +128,50 @@ def test_key_goes_unencrypted_to_another_machine_only_when_its_user_says_so() ->
 
     assert isinstance(place, RemotePlace)
     assert CANARY not in str(caught.value)
+
+
+def through(proxy: str | None) -> RemotePlace:
+    reach = Reach(api_base="https://a.example/v1", proxy=proxy)
+    place = find_place("openai/m", reach)
+    assert isinstance(place, RemotePlace)
+    return place
+
+
+def test_another_proxy_is_another_branch_and_the_same_answers() -> None:
+    places = [through(None), through(""), through("http://p:1"), through("http://p:2")]
+
+    assert len({place.branch_id for place in places}) == 4
+    assert len({place.identity for place in places}) == 1
+    vectors = {place.for_vectors().branch_id for place in places}
+    assert len(vectors) == 4
+
+
+def test_proxy_is_in_no_name() -> None:
+    place = through(f"http://me:{CANARY}@secret-proxy:3128")
+    branch = place.branch(Runtime())
+
+    shown = f"{place.branch_id} {place.identity} {branch!r} {branch.client_name}"
+
+    assert CANARY not in shown
+    assert "secret-proxy" not in shown
+
+
+@pytest.mark.parametrize("proxy", ["socks5://p:1", "http://", "http://p:port"])
+def test_proxy_that_is_no_http_url_is_refused_before_anything_is_sent(
+    proxy: str,
+) -> None:
+    with pytest.raises(ConfigurationError, match="Correct proxy="):
+        through(proxy)
+
+
+def test_local_model_has_no_proxy(gguf: Path) -> None:
+    with pytest.raises(ConfigurationError, match="Leave proxy= out"):
+        find_place(f"local/{gguf}", Reach(proxy="http://p:1"))
+
+
+def test_proxy_and_a_transport_of_the_users_own_exclude_each_other() -> None:
+    runtime = Runtime(make_transport=make_transport)
+
+    assert through(None).branch(runtime).label
+    with pytest.raises(ConfigurationError, match="or make_transport="):
+        through("http://p:1").branch(runtime)

@@ -54,13 +54,13 @@ def test_half_of_a_lognormal_is_above_its_median() -> None:
 
 
 def test_the_tail_is_as_large_as_its_share() -> None:
-    tail = SlowTail(share=0.05, seconds=9.0, otherwise=Jitter(0.0, 1.0))
+    tail = SlowTail(share=0.4, seconds=9.0, otherwise=Jitter(0.0, 1.0))
     latency = latency_by_number(tail, seed=0)
 
     drawn = [latency(number) for number in range(4000)]
 
     others = [seconds for seconds in drawn if seconds != 9.0]
-    assert 150 < len(drawn) - len(others) < 250
+    assert 1500 < len(drawn) - len(others) < 1700
     assert statistics.mean(others) == pytest.approx(0.5, abs=0.05)
 
 

@@ -1,0 +1,200 @@
+"""The security cases, and the tests that hold each of them.
+
+`test_cases.py` holds that the tests exist. A case that has no test says why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One way in which somebody could be harmed."""
+
+    name: str
+    """Its number in the list of cases."""
+    what: str
+    """What is tried, and what has to come of it."""
+    tests: tuple[str, ...] = ()
+    """`file::test` below `tests/`."""
+    open_until: str = ""
+    """Why there is no test, if there is none."""
+
+
+CASES: Final = (
+    Case(
+        "S1",
+        "A key is in no byte printed, logged or written, whatever happens.",
+        (
+            "security/test_canary.py::test_no_key_is_in_any_byte_written",
+            "security/test_keys.py::test_a_key_among_the_settings_is_refused_before_it_can_be_written_down",
+            "security/test_keys.py::test_the_name_of_a_branch_cannot_be_tried_for_its_key",
+            "actors/test_cache_store.py::test_no_key_is_in_any_byte_of_the_file",
+            "contracts/test_transport.py::test_what_is_chained_to_an_error_holds_no_key",
+            "unit/client/test_secrets.py::test_no_text_of_a_secret_shows_it",
+        ),
+    ),
+    Case(
+        "S2",
+        "A key with line breaks, non-ASCII or spaces is stripped, or refused unshown.",
+        (
+            "security/test_hostile_texts.py::test_a_key_that_no_header_can_carry_is_refused_without_being_shown",
+            "security/test_hostile_texts.py::test_white_space_around_a_key_is_not_sent",
+            "unit/client/test_keys.py::test_what_is_no_key_is_named",
+        ),
+    ),
+    Case(
+        "S3",
+        "Gemini's key is in a header, and in no URL and no log.",
+        (
+            "security/test_hostile_providers.py::test_geminis_key_is_in_no_address_and_no_log",
+            "unit/client/test_gemini.py::test_key_is_in_a_header_and_never_in_the_address",
+        ),
+    ),
+    Case(
+        "S4",
+        "Pickles and foreign schemas in the place of a file are never opened.",
+        (
+            "security/test_files.py::test_pickles_in_the_place_of_the_cache_are_never_opened",
+            "unit/cache/test_database.py::test_a_trigger_in_the_file_makes_it_foreign",
+            "test_no_pickle.py::test_nothing_is_unpickled_or_evaluated_and_nothing_sleeps",
+        ),
+    ),
+    Case(
+        "S5",
+        "A program's file leads no call elsewhere and has nothing imported.",
+        (
+            "security/test_hostile_texts.py::test_a_program_file_leads_no_call_elsewhere_and_imports_nothing",
+            "security/test_keys.py::test_a_key_among_the_settings_of_a_file_is_dropped_with_a_warning",
+            "unit/programs/test_state.py::test_addresses_and_keys_in_a_file_are_ignored_with_a_warning",
+        ),
+    ),
+    Case(
+        "S6",
+        "A pickled program is refused.",
+        (
+            "security/test_hostile_texts.py::test_a_pickled_program_is_refused_unopened",
+            "unit/programs/test_state.py::test_pickles_are_refused_both_ways",
+        ),
+    ),
+    Case(
+        "S7",
+        "A text that looks like a format of any kind stays as it is.",
+        (
+            "security/test_hostile_texts.py::test_a_text_that_looks_like_a_format_is_sent_and_returned_as_it_is",
+        ),
+    ),
+    Case(
+        "S8",
+        "The adapter's own marks inside a text give no other field.",
+        (
+            "security/test_hostile_texts.py::test_a_marker_inside_an_answer_gives_no_other_field",
+            "properties/test_adapters.py::test_chat_outputs_come_back_as_they_were",
+            "properties/test_adapters.py::test_a_line_value_that_looks_like_another_line_stays_in_its_field",
+            "properties/test_adapters.py::test_an_input_cannot_add_a_header_to_a_chat_prompt",
+            "properties/test_adapters.py::test_inputs_cannot_add_lines_to_a_line_prompt",
+        ),
+    ),
+    Case(
+        "S9",
+        "A key is taken to no address that is no model's API.",
+        (
+            "security/test_hostile_providers.py::test_a_key_is_taken_to_no_address_that_is_no_models_api",
+            "unit/client/test_endpoint.py::test_key_over_plain_http_to_another_machine_is_refused",
+            "unit/client/test_model_strings.py::test_key_of_the_environment_stays_away_from_another_address",
+        ),
+    ),
+    Case(
+        "S10",
+        "A redirect is not followed, and takes no key elsewhere.",
+        (
+            "security/test_hostile_providers.py::test_a_redirect_takes_the_key_nowhere",
+            "contracts/test_transport_streams.py::test_redirect_is_not_followed_and_carries_no_key_elsewhere",
+        ),
+    ),
+    Case(
+        "S11",
+        "Bombs, endless bodies and drips end at a cap or at the deadline.",
+        (
+            "security/test_hostile_providers.py::test_a_body_without_end_is_an_error_and_no_part_of_the_tree_dies",
+            "security/test_hostile_providers.py::test_a_deadline_holds_against_a_body_that_drips",
+            "contracts/test_transport.py::test_default_limit_holds_against_bombs",
+            "unit/client/test_http_body.py::test_bomb_is_unpacked_in_small_pieces_and_given_up_at_the_limit",
+        ),
+    ),
+    Case(
+        "S12",
+        "JSON that breaks readers is one call's error.",
+        (
+            "security/test_hostile_providers.py::test_json_that_breaks_readers_is_an_error_and_no_part_of_the_tree_dies",
+            "unit/client/test_json_body.py::test_what_is_no_sound_json_is_refused",
+        ),
+    ),
+    Case(
+        "S13",
+        "Control sequences in a text steer no terminal.",
+        (
+            "security/test_hostile_texts.py::test_an_answer_steers_no_terminal",
+            "security/test_hostile_texts.py::test_a_refusal_steers_no_terminal",
+            "unit/core/test_safe_text.py::test_nothing_that_acts_is_left_in_any_text",
+        ),
+    ),
+    Case(
+        "S14",
+        "Markup in a text is shown as it is.",
+        ("security/test_hostile_texts.py::test_an_answer_steers_no_terminal",),
+    ),
+    Case(
+        "S15",
+        "A provider's words are one line of a log, escaped.",
+        (
+            "security/test_hostile_texts.py::test_a_refusal_is_one_line_of_a_log",
+            "unit/client/test_openai_errors.py::test_request_id_with_control_characters_is_made_visible",
+        ),
+    ),
+    Case(
+        "S19",
+        "A control socket is its user's own.",
+        open_until="dspex opens no socket to be controlled by; the daemon will.",
+    ),
+    Case(
+        "S20",
+        "Files are their user's own, and no link is followed.",
+        (
+            "security/test_files.py::test_files_are_their_users_own_whatever_the_umask",
+            "security/test_files.py::test_a_link_in_the_place_of_the_cache_is_not_followed",
+            "security/test_files.py::test_nothing_is_written_where_others_may_write",
+            "actors/test_cache_store.py::test_a_link_in_the_place_of_the_file_costs_one_warning_and_is_left_alone",
+        ),
+    ),
+    Case(
+        "S22",
+        "Ten thousand calls with a wrong key end after the first few requests.",
+        (
+            "security/test_hostile_providers.py::test_ten_thousand_calls_with_a_wrong_key_cost_a_few_requests",
+            "cli/test_predict.py::test_a_refused_key_is_configuration",
+            "cli/test_evaluate.py::test_a_wrong_key_stops_the_run_with_one_message",
+        ),
+    ),
+    Case(
+        "two callers",
+        "What is said of one caller's key or budget is told to nobody else.",
+        (
+            "security/test_keys.py::test_a_wrong_key_is_told_to_its_own_callers_only",
+            "security/test_keys.py::test_a_used_up_budget_is_told_to_its_own_callers_only",
+            "security/test_keys.py::test_a_full_queue_is_told_to_its_own_callers_only",
+            "security/test_hostile_providers.py::test_one_forbidden_prompt_ends_no_call_but_its_own",
+        ),
+    ),
+    Case(
+        "foreign code",
+        "A function that should return a key may hang, exit or return anything.",
+        (
+            "security/test_keys.py::test_a_program_ends_though_its_key_function_never_returns",
+            "security/test_keys.py::test_a_key_function_that_exits_ends_one_call_and_no_part_of_the_tree",
+            "unit/client/test_keys.py::test_a_function_that_hangs_is_waited_for_once_by_all",
+        ),
+    ),
+)
