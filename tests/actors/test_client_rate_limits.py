@@ -9,7 +9,8 @@ import pytest
 
 import dspex
 from dspex.client.call import ATTEMPT, Fate
-from dspex.testing import FakeProvider, RateLimit, Status
+from dspex.core.errors import LMRateLimitError
+from dspex.testing import RATE_LIMITED, FakeProvider, RateLimit, Status
 from supervisors import Event
 from supervisors.testing import ManualClock
 from tests.actors.lab import (
@@ -79,3 +80,17 @@ def test_nobody_calls_while_the_provider_wants_a_pause() -> None:
         assert others.outcomes() == [f"re: {number}" for number in range(20)]
         assert len(sent_at) == 22
         assert min(sent_at[1:]) >= began + 30.0
+
+
+def test_who_bears_no_refusal_is_not_sent_again_though_it_was_known() -> None:
+    with FakeProvider(answer=echo) as provider, dspex.Runtime():
+        provider.misbehave(RATE_LIMITED)
+        provider.pause()
+        lm = dspex.LM("openai/m", api_base=provider.base_url, num_retries=0)
+        callers = ask(lm, ["first", "second"])
+        provider.wait_for_in_flight(2, PATIENT)
+
+        provider.resume()
+
+        assert [type(error) for error in callers.outcomes()] == [LMRateLimitError] * 2
+        assert len(provider.bill) == 2

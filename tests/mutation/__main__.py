@@ -1,9 +1,8 @@
 """Mutation testing: is each change to the pure modules noticed by a test?
 
-`python -m tests.mutation` changes `_intensity.py`, `_mailbox.py`, `_decide.py` and its
-`_decide_*.py` in `supervisors/` in every small way that mutmut knows, and runs their
-quick tests on each. It ends with 0 when each mutant was noticed, or is in
-`survivors.toml` with the reason why it makes no difference.
+`python -m tests.mutation` changes the modules of `targets.py` in every small way that
+mutmut knows, and runs their quick tests on each. It ends with 0 when each mutant was
+noticed, or is in `survivors.toml` with the reason why it makes no difference.
 """
 
 from __future__ import annotations

@@ -16,11 +16,14 @@ from tests.mutation.targets import ROOT, Target
 
 _COPIED = (
     "pyproject.toml",
+    "dspex",
     "supervisors",
     "tests/__init__.py",
     "tests/conftest.py",
     "tests/otp",
+    "tests/properties",
     "tests/supervisors",
+    "tests/unit",
 )
 
 # Workers are forked from a server that runs no test itself: a test of actors leaves
@@ -28,7 +31,9 @@ _COPIED = (
 # times over, and fifteen seconds: less than that kills healthy ones on a busy machine.
 _CONFIGURATION = """\
 [mutmut]
-source_paths = supervisors
+source_paths =
+  dspex
+  supervisors
 only_mutate = {file}
 process_isolation = forkserver
 timeout_multiplier = 20

@@ -38,7 +38,8 @@ def functions(tree: ast.AST, owner: str = "") -> Iterator[tuple[str, ast.AST]]:
 
 
 def lines_of(module: str, function: str) -> list[str]:
-    source = (ROOT / f"supervisors/{module}.py").read_text(encoding="utf-8")
+    files = {target.module: target.file for target in TARGETS}
+    source = (ROOT / files[module]).read_text(encoding="utf-8")
     node = dict(functions(ast.parse(source))).get(function)
     text = (node and ast.get_source_segment(source, node)) or ""
     return [line.strip() for line in text.splitlines()]
@@ -55,7 +56,12 @@ def test_each_entry_is_about_lines_that_are_there(survivor: Survivor) -> None:
     there = lines_of(mutation.module, mutation.function)
 
     assert set(mutation.before.splitlines()) <= set(there)
-    assert mutation.module in {target.module for target in TARGETS}
+
+
+def test_no_two_modules_share_a_name() -> None:
+    modules = [target.module for target in TARGETS]
+
+    assert len(modules) == len(set(modules))
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.module)

@@ -389,3 +389,25 @@ def test_only_the_first_refusal_of_a_jam_is_news() -> None:
     assert news == [True, False, False]
     assert limiter.refused(later, 1.2, retry_after=None)
     assert not limiter.refused("gone", 1.2, retry_after=None)
+
+
+def test_what_came_back_on_the_way_counts_but_for_a_quarter_of_the_bucket() -> None:
+    limiter = Limiter()
+    (one,) = sent(limiter, 1, 0.0)
+
+    limiter.learn(one, told(100, 40, 6.0), 5.0)
+
+    view = limiter.state(5.0).announced_requests
+    assert view is not None
+    assert view.left == 40 + 10 * 5 - 25
+
+
+def test_a_header_that_came_at_once_counts_as_it_is() -> None:
+    limiter = Limiter()
+    (one,) = sent(limiter, 1, 0.0)
+
+    limiter.learn(one, told(100, 40, 6.0), 1.0)
+
+    view = limiter.state(1.0).announced_requests
+    assert view is not None
+    assert view.left == 40
