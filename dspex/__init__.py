@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dspex.cache.cache import Cache as Cache
     from dspex.cache.trouble import CacheFileError as CacheFileError
     from dspex.client.budget import Budget as Budget
-    from dspex.client.client import Client as Client
+    from dspex.client.httpx_transport import HttpxTransport as HttpxTransport
     from dspex.client.price import LongPrompt as LongPrompt
     from dspex.client.prices import Price as Price
+    from dspex.client.providers.format import Chunk as Chunk
     from dspex.client.proxies import Proxies as Proxies
     from dspex.core.adapters import Adapter as Adapter
     from dspex.core.adapters import ChatAdapter as ChatAdapter
@@ -79,6 +79,8 @@ if TYPE_CHECKING:
     from dspex.runtime.dry_run import dry_run as dry_run
     from dspex.runtime.embedder import Embedder as Embedder
     from dspex.runtime.language_model import LM as LM
+    from dspex.runtime.mounting import Cache as Cache
+    from dspex.runtime.mounting import Client as Client
     from dspex.runtime.runtime import Runtime as Runtime
     from dspex.runtime.runtime import shutdown as shutdown
     from dspex.runtime.stream import AsyncStream as AsyncStream
@@ -97,12 +99,13 @@ _HOMES = {
     "BootstrapFewShot": "dspex.teleprompt",
     "Budget": "dspex.client.budget",
     "BudgetExceededError": "dspex.core.errors",
-    "Cache": "dspex.cache.cache",
+    "Cache": "dspex.runtime.mounting",
     "CacheFileError": "dspex.cache.trouble",
     "ChainOfThought": "dspex.programs.chain_of_thought",
     "ChatAdapter": "dspex.core.adapters",
+    "Chunk": "dspex.client.providers.format",
     "CircuitOpenError": "dspex.core.errors",
-    "Client": "dspex.client.client",
+    "Client": "dspex.runtime.mounting",
     "Completions": "dspex.core.prediction",
     "Config": "dspex.runtime.config",
     "ConfigurationError": "dspex.core.errors",
@@ -117,6 +120,7 @@ _HOMES = {
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
     "Example": "dspex.core.example",
+    "HttpxTransport": "dspex.client.httpx_transport",
     "InputField": "dspex.core.fields",
     "LM": "dspex.runtime.language_model",
     "LMAuthError": "dspex.core.errors",
@@ -178,6 +182,7 @@ __all__ = [
     "CacheFileError",
     "ChainOfThought",
     "ChatAdapter",
+    "Chunk",
     "CircuitOpenError",
     "Client",
     "Completions",
@@ -194,6 +199,7 @@ __all__ = [
     "EvaluationInterrupted",
     "EvaluationResult",
     "Example",
+    "HttpxTransport",
     "InputField",
     "LMAuthError",
     "LMBillingError",

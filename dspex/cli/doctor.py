@@ -96,7 +96,7 @@ def _findings(choice: ModelChoice, *, ask: bool) -> Iterator[Finding]:
             yield finding
             ask = ask and finding.state is not State.FAILED
         if ask:
-            yield from _answered(choice, choice.model)
+            yield from _answered(choice)
     except ConfigurationError as error:
         yield failed("setup", error)
 
@@ -119,8 +119,7 @@ def _local_model(name: str) -> Finding:
     from dspex.core.home import home
 
     model = resolve_local(name)
-    is_ready = model.is_ready(home())
-    what = "is ready" if is_ready else "is installed, and made at the first call"
+    what = "is ready" if model.is_ready(home()) else "will be made at the first call"
     return ok("file", f"{model.path(home())} {what}")
 
 
@@ -145,7 +144,7 @@ async def _next(findings: AsyncIterator[Finding]) -> Finding | None:
     return await anext(findings, None)
 
 
-def _answered(choice: ModelChoice, model: str) -> Iterator[Finding]:
+def _answered(choice: ModelChoice) -> Iterator[Finding]:
     """Make the smallest call there is, and say what is known after it."""
     from dspex.client.examination import failed, ok
     from dspex.core.errors import LMError
@@ -153,8 +152,8 @@ def _answered(choice: ModelChoice, model: str) -> Iterator[Finding]:
     from dspex.runtime.config import Config
     from dspex.runtime.runtime import Runtime
 
-    lm, place = choice.lm(max_tokens=1, cache=False, num_retries=0), choice.place(model)
-    with Runtime(Config(persist=False)) as runtime:
+    lm = choice.lm(max_tokens=1, cache=False, num_retries=0)
+    with Runtime(Config(persist=False)):
         try:
             reply = lm.complete((Message("user", "Hi"),))
         except LMError as error:
@@ -165,8 +164,7 @@ def _answered(choice: ModelChoice, model: str) -> Iterator[Finding]:
             "answer",
             f"in {reply.latency:.2f} s, {reply.usage.total_tokens} tokens, {cost}",
         )
-        client = runtime.client(place.branch_id, lambda: place.branch(runtime))
-        yield _learned(client.view())
+        yield _learned(lm.client().view())
 
 
 def _learned(view: ClientView) -> Finding:
@@ -181,7 +179,8 @@ def _learned(view: ClientView) -> Finding:
         else Allowance(limit=known.limit, remaining=int(known.left))
         for known in (lane.limits.announced_requests, lane.limits.announced_tokens)
     )
-    return limits_found(RateLimits(requests=requests, tokens=tokens))
+    limits = RateLimits(requests=requests, tokens=tokens)
+    return limits_found(limits, "none were announced; refusals will teach them")
 
 
 def _plain(findings: list[Finding]) -> list[dict[str, Any]]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from dspex.client.providers.endpoint import Endpoint
     from dspex.client.providers.model_strings import LocalModel
     from dspex.runtime.language_model import LM
-    from dspex.runtime.places import Place
 
 EMBEDDED = "local/gemma-3-270m"
 """The model that the extra `demo` installs."""
@@ -78,15 +77,6 @@ class ModelChoice:
             api_base=self.api_base,
             api_key=self._key(),
             env=os.environ,
-        )
-
-    def place(self, model: str) -> Place:
-        """Where a model is reached, as the tree has it."""
-        from dspex.runtime.places import Reach, find_place
-
-        return find_place(
-            _model_string(model, self.api_base),
-            Reach(api_base=self.api_base, api_key=self._key()),
         )
 
     def _key(self) -> str | None:

@@ -14,8 +14,12 @@ from typing import NamedTuple
 from dspex.client.providers.format import Allowance
 
 RESERVE = 0.04
-"""Share of a bucket, and one more, that is left alone: requests overtake each other on
-their way."""
+"""Share of a bucket, or seconds' worth of what fills it if that is more, and one more,
+that is left alone: requests overtake each other on their way."""
+
+DOUBT = 0.25
+"""Share of a bucket that does not count of what came back while a request was out: its
+header may have been written at the end of its way, as when a connection took long."""
 
 _TOLERANCE = 1e-9
 """Relative error of sums of floats that must not cost a wait."""
@@ -123,7 +127,8 @@ class AnnouncedLimit:
         else:
             self._rate = self._window_rate if self._is_window else self._bucket_rate
             fill = self._rate * (now - sent.at)
-            self._level = heard.remaining - sent_after + fill
+            counted = max(0.0, fill - DOUBT * heard.limit)
+            self._level = heard.remaining - sent_after + counted
             self._at = now
 
     def wait(self, cost: float, now: float) -> float:
@@ -139,7 +144,7 @@ class AnnouncedLimit:
         if self._rate <= 0:
             is_full = self._last.remaining == limit
             return math.inf if is_full and self._level < min(cost, limit) else 0.0
-        reserve = 0 if self._is_window else int(RESERVE * limit + 1)
+        reserve = 0 if self._is_window else int(RESERVE * max(limit, self._rate) + 1)
         needed = min(cost + reserve, limit)
         missing = needed - self.left(now)
         if missing <= _TOLERANCE * limit:

@@ -149,7 +149,10 @@ class Desk:
         request_id, lane = attempt.request_id, entry.lane
         lane.gate.record(attempt.permit, verdict, now)
         if isinstance(error, LMRateLimitError):
-            lane.limiter.refused(request_id, now, retry_after=error.retry_after)
+            retry_after = error.retry_after
+            is_news = lane.limiter.refused(request_id, now, retry_after=retry_after)
+            if is_news or not entry.throttled:
+                entry.throttled += 1
         else:
             tokens = None if usage is None else usage.total_tokens
             lane.limiter.settle(request_id, now, tokens=tokens)

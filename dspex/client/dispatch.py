@@ -18,6 +18,9 @@ from dspex.core.errors import BudgetExceededError, CircuitOpenError, LMRateLimit
 UNPROVEN = 4
 """Requests out at a time until the provider has taken the key once: a wrong one costs
 a handful of requests and not one for each call."""
+PROVEN_AFTER = 2.0
+"""Seconds after which a request that is still out counts as proof: a key is refused at
+once, while an answer may take minutes."""
 
 
 class Dispatcher:
@@ -79,7 +82,7 @@ class Dispatcher:
     def _pump_lane(self, lane: Lane) -> None:
         # Calls whose budget has no room now; they let others go before them.
         held: list[OpenCall] = []
-        while self._ledger.in_flight < self._places():
+        while self._ledger.in_flight < self._places(lane):
             call_id = lane.queue.peek()
             if call_id is None:
                 break
@@ -98,10 +101,23 @@ class Dispatcher:
         for entry in reversed(held):
             self._ledger.requeue(entry)
 
-    def _places(self) -> int:
+    def _places(self, lane: Lane) -> int:
         ledger, most = self._ledger, self._ledger.options.max_in_flight
-        is_unproven = self._has_key and not ledger.proven
-        return min(most, UNPROVEN) if is_unproven else most
+        if ledger.proven or not self._has_key or ledger.in_flight < UNPROVEN:
+            return most
+        now = self._outside.now()
+        proven_at = self._longest_out() + PROVEN_AFTER
+        if now < proven_at:
+            self._look_at(lane, proven_at, now)
+            return min(most, UNPROVEN)
+        ledger.proven = True
+        return most
+
+    def _longest_out(self) -> float:
+        """When the oldest request that is out was sent."""
+        call_id = next(iter(self._ledger.by_attempt.values()))
+        attempt = self._ledger.calls[call_id].attempt
+        return self._outside.now() if attempt is None else attempt.started
 
     def _admitted(self, entry: OpenCall, request_id: str) -> Permit | None:
         """Ask breaker and limits; without a permit, a timer or an outcome looks.

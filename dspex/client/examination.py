@@ -191,7 +191,7 @@ async def _asked(endpoint: Endpoint, transport: Transport) -> AsyncIterator[Find
     else:
         yield await _key(endpoint, transport)
         yield _model(endpoint, response)
-    yield limits_found(limits)
+    yield limits_found(limits, "none are announced here; --ask looks at an answer")
 
 
 async def _listing(endpoint: Endpoint, transport: Transport) -> HttpResponse:
@@ -240,8 +240,13 @@ def _model(endpoint: Endpoint, response: HttpResponse) -> Finding:
     )
 
 
-def limits_found(limits: RateLimits) -> Finding:
-    """What the headers of an answer announced."""
+def limits_found(limits: RateLimits, otherwise: str) -> Finding:
+    """What the headers of a response announced.
+
+    Args:
+        limits: What is in them.
+        otherwise: What to say when there is nothing.
+    """
     told = [
         f"{allowance.limit:,} {what} ({allowance.remaining:,} left)"
         if allowance.remaining is not None
@@ -254,7 +259,7 @@ def limits_found(limits: RateLimits) -> Finding:
     ]
     if told:
         return ok("limits", "announced: " + ", ".join(told))
-    return unknown("limits", "none are announced here; an answer may announce some")
+    return unknown("limits", otherwise)
 
 
 def _some(words: list[str]) -> str:

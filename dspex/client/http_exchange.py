@@ -52,6 +52,8 @@ class HttpExchange:
             raise
 
     async def _make(self, send: Send, facts: Facts) -> Reply:
+        # Until it is handed to the transport, nobody can bill it.
+        facts.sends = 0
         endpoint = await self._with_key(send, facts)
         wire_format = format_of(endpoint)
         http = wire_format.build(
@@ -61,6 +63,7 @@ class HttpExchange:
             idempotency_key=send.idempotency_key,
             stream=send.channel is not None,
         )
+        facts.sends = 1
         sender = Sender(
             endpoint=endpoint, label=send.label, wall_clock=self._wall_clock
         )

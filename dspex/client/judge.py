@@ -103,7 +103,7 @@ class Judge:
             entry,
             Fate.FAILED,
             verdict,
-            usage=_billed(error),
+            usage=_billed(error, sent.facts.sends),
             error=error,
             sends=sent.facts.sends,
         )
@@ -145,7 +145,6 @@ class Judge:
         """Charge the call with a failed attempt, and decide what follows."""
         call, budget = entry.call, entry.lane.retry_budget
         if isinstance(error, LMRateLimitError):
-            entry.throttled += 1
             return retry.decide_refused(
                 error, entry.throttled, call.retries, now, call.deadline
             )
@@ -221,8 +220,10 @@ def _as_told(entry: OpenCall, error: LMError) -> LMError:
     return error if channel is None else channel.as_told(error)
 
 
-def _billed(error: LMError) -> Usage | None:
+def _billed(error: LMError, sends: int) -> Usage | None:
     """What a failed request cost; `None` when the provider may have billed it."""
+    if sends == 0 or not error.was_sent:
+        return _NOT_BILLED
     unknown = isinstance(error, LMTimeoutError | LMConnectionError | LMStreamError)
     is_refused = error.status is not None and not 200 <= error.status < 300
     return None if unknown or not is_refused else _NOT_BILLED

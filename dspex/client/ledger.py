@@ -98,7 +98,8 @@ class OpenCall:
     charged: int = 0
     """Requests that failed and count for the retry limit."""
     throttled: int = 0
-    """Requests that the provider put off because there were too many."""
+    """Jams at the provider (429) that it met. A refusal that tells nothing new does not
+    count, or the call at the front would pay for all that are needed to find a pace."""
     restarts: int = 0
     """Requests lost to our own restarts."""
     stale_key: int = 0

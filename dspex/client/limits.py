@@ -198,9 +198,7 @@ class Limiter:
             return Wait(math.inf, WaitReason.IN_FLIGHT)
         waits = self._waits(tokens, now)
         longest = max(waits)
-        # What only a header could end is not waited for while none is on its way.
-        is_hopeless = math.isinf(longest) and not self._reserved
-        if longest > 0 and not is_hopeless:
+        if longest > 0:
             reason = _REASONS[waits.index(longest)]
             return Wait(max(SHORTEST_WAIT, longest), reason)
         self._reserve(request_id, tokens, now)
@@ -235,7 +233,7 @@ class Limiter:
 
     def refused(
         self, request_id: str, now: float, *, retry_after: float | None
-    ) -> None:
+    ) -> bool:
         """End a request that met a rate limit (429).
 
         It counts as a request of the minute, as providers count it, with no tokens.
@@ -244,19 +242,26 @@ class Limiter:
             request_id: Which one.
             now: Monotonic seconds.
             retry_after: Seconds the provider asked to wait: nothing goes until then,
-                however long that is. A caller with less patience looks at a `Wait`
+                however long that is, but for the rounding where an announced limit
+                says the same exactly. A caller with less patience looks at a `Wait`
                 whose reason is `PAUSED`.
+
+        Returns:
+            Whether it was news: not when it belongs to a jam that is known.
         """
         reservation = self._reserved.pop(request_id, None)
         if reservation is None:
-            return
+            return False
         if self._tokens is not None:
             self._tokens.settle(request_id, 0)
         self._give_back_announced(reservation)
-        self._pace.refused(reservation.sent.number, self._sent, now, retry_after)
+        if retry_after is not None and self._announces(retry_after, reservation, now):
+            retry_after = None
         self._refusals += 1
         if self._refused_since is None:
             self._refused_since = now
+        number = reservation.sent.number
+        return self._pace.refused(number, self._sent, now, retry_after)
 
     def learn(self, request_id: str, limits: RateLimits, now: float) -> None:
         """Take in what the headers of a reply or a refusal say.
@@ -302,7 +307,7 @@ class Limiter:
 
     def _waits(self, tokens: int, now: float) -> tuple[float, ...]:
         """Seconds each of `_REASONS` holds a request back."""
-        return (
+        waits = (
             self._pace.paused_for(now),
             self._pace.wait(now),
             self._announced_requests.wait(1, now),
@@ -310,6 +315,10 @@ class Limiter:
             0.0 if self._requests is None else self._requests.wait(1, now),
             0.0 if self._tokens is None else self._tokens.wait(tokens, now),
         )
+        if self._reserved:
+            return waits
+        # What only a header can end is not waited for when none is on its way.
+        return tuple(0.0 if math.isinf(seconds) else seconds for seconds in waits)
 
     def _reserve(self, request_id: str, tokens: int, now: float) -> None:
         sent = Moment(number=self._sent, at=now)
@@ -323,6 +332,19 @@ class Limiter:
             self._requests.take(request_id, 1, now)
         if self._tokens is not None:
             self._tokens.take(request_id, tokens, now)
+
+    def _announces(self, retry_after: float, refused: _Reservation, now: float) -> bool:
+        """Whether an announced limit says the same as a pause, but to the fraction.
+
+        `Retry-After` counts in whole seconds: 0.02 s until the next request may come
+        are 1 there, and a pause of that would waste 49 of 50 requests a second.
+        """
+        exact = max(
+            self._announced_requests.wait(1, now),
+            self._announced_tokens.wait(refused.tokens, now),
+        )
+        is_whole = retry_after == int(retry_after)
+        return is_whole and retry_after - 1 < exact <= retry_after
 
     def _give_back_announced(self, reservation: _Reservation) -> None:
         self._announced_requests.give_back(1, reservation.sent)

@@ -137,7 +137,7 @@ class Pace:
 
     def refused(
         self, number: int, sent: int, now: float, retry_after: float | None
-    ) -> None:
+    ) -> bool:
         """Cut the pace, once for all that were out when it was cut.
 
         Args:
@@ -145,14 +145,19 @@ class Pace:
             sent: How many have been sent in all.
             now: Monotonic seconds.
             retry_after: Seconds for which the provider wants nothing, if it said so.
+
+        Returns:
+            Whether it was news, so that the pace was cut.
         """
         if retry_after is not None:
             self._paused_until = max(self._paused_until, now + retry_after)
-        if number >= self._cut_number and now - self._cut_at >= ONE_JAM:
+        is_news = number >= self._cut_number and now - self._cut_at >= ONE_JAM
+        if is_news:
             self._cut(now)
             self._cut_number = sent
         self._flowing_since = max(now, self._paused_until)
         self._next = max(now + 1 / self._rate, self._paused_until)
+        return is_news
 
     def _cut(self, now: float) -> None:
         flow = now - self._flowing_since

@@ -20,7 +20,8 @@ class RetryPolicy:
     longest_retry_after: float = 120.0
     """The longest wait a provider may ask for, in seconds."""
     refusals: int = 20
-    """How many rate limits (429) one call bears; it waits for its turn after each."""
+    """How many rate limits (429) one call bears; it waits for its turn after each.
+    After its first, one that only repeats what was just said does not count."""
 
     def __post_init__(self) -> None:
         """Check that every figure is a sensible one."""
@@ -111,7 +112,7 @@ def decide_refused(
 
     Args:
         error: The refusal.
-        refusals: How many this call has met, this one included; at least 1.
+        refusals: How many this call has met that count; at least 1.
         policy: How patient to be.
         now: Monotonic seconds.
         deadline: When the call must have ended, on the same clock, or `None`.

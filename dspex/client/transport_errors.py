@@ -86,28 +86,34 @@ def unsendable(host: str) -> ConfigurationError:
 
 def not_connected(reason: str, around: Circumstances) -> LMConnectionError:
     """Nobody answers there."""
-    return LMConnectionError(
+    error = LMConnectionError(
         f"no connection to {around.host}: {reason}; a server should be listening"
         " there. Start it, or check `api_base`."
     )
+    error.was_sent = False
+    return error
 
 
 def not_connected_in_time(around: Circumstances) -> LMTimeoutError:
     """Connecting took longer than it may."""
     way = around.host if not around.proxy else f"{around.host} through {around.proxy}"
-    return LMTimeoutError(
+    error = LMTimeoutError(
         f"no connection to {way} within {around.connect_timeout:g} s; a provider"
         " answers faster. Check the network and `api_base`."
     )
+    error.was_sent = False
+    return error
 
 
 def untrusted(reason: str, around: Circumstances) -> LMConnectionError:
     """The server's certificate is none that is trusted here."""
-    return LMConnectionError(
+    error = LMConnectionError(
         f"no connection to {around.host}: {reason}; a certificate that is trusted here"
         " was expected. Set SSL_CERT_FILE to your own authority's, or check"
         " `api_base`."
     )
+    error.was_sent = False
+    return error
 
 
 # The connection is of no use any more.

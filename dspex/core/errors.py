@@ -124,6 +124,9 @@ class LMError(DspexError):
 
     Each class has its own answer; an instance differs when the provider said so.
     """
+    was_sent: bool = True
+    """Whether the last request may have reached the provider, which may bill it then;
+    not so where there was no connection, for example."""
 
     def __init__(
         self,

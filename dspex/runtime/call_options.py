@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +13,7 @@ from dspex.client.channel import Channel
 from dspex.client.fair_queue import Priority
 from dspex.client.limits import LimitPolicy
 from dspex.client.price import Price
+from dspex.client.providers.openai_request import is_reasoning_model
 from dspex.client.retry import RetryPolicy
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
@@ -21,9 +21,6 @@ from dspex.core.ids import new_id
 from dspex.core.lm import Request
 from dspex.core.setting_names import not_settings
 from supervisors import current_scope
-
-_REASONING = re.compile(r"(^|/)(o[1-9]|gpt-5)([-.:]|$)")
-"""OpenAI's reasoning models, which may think for minutes before the first byte."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +98,7 @@ class CallOptions:
         if self.timeout is not None:
             return self.timeout
         longest = request.settings.get("max_tokens") or 0
-        if longest > defaults.LONG_ANSWER or _REASONING.search(request.model):
+        if longest > defaults.LONG_ANSWER or is_reasoning_model(request.model):
             return defaults.LONG_ATTEMPT_TIMEOUT
         return defaults.ATTEMPT_TIMEOUT
 

@@ -255,7 +255,10 @@ class _Seat:
     def request(self, prompt: str, settings: Mapping[str, Any]) -> Request:
         wanted = {**self.place.settings, **settings}
         return Request(
-            model=self.place.model, messages=(Message("user", prompt),), settings=wanted
+            model=self.place.model,
+            messages=(Message("user", prompt),),
+            # As in `LM`, `None` takes a setting out.
+            settings={key: one for key, one in wanted.items() if one is not None},
         )
 
     def call(self, prompt: str, settings: Mapping[str, Any]) -> Call:

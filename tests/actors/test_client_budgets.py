@@ -288,3 +288,16 @@ def test_a_branch_that_gave_up_leaves_its_room_to_others() -> None:
         assert type(outcome) is RuntimeClosedError
         assert (budget.reserved.calls, budget.spent.assumed) == (0, 1)
         assert held("room again") == ["re: room again"]
+
+
+@pytest.mark.usefixtures("runtime")
+def test_request_that_never_left_is_not_taken_for_billed(
+    provider: FakeProvider,
+) -> None:
+    lm = dspex.LM("openai/m", api_base=provider.base_url, num_retries=0)
+    provider.stop()
+
+    with Budget(tokens=10_000) as budget, pytest.raises(LMError):
+        lm("hi")
+
+    assert (budget.spent.tokens, budget.spent.assumed) == (0, 0)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import dspex
 from dspex.client.call import Fate
+from dspex.client.dispatch import UNPROVEN
 from dspex.core.errors import LMTimeoutError
 from dspex.testing import RATE_LIMITED, Drip, FakeProvider, Hang
 from supervisors.testing import ManualClock
@@ -224,3 +225,19 @@ def test_limit_is_never_exceeded_and_always_used(
         assert asked.outcomes() == [f"re: {number}" for number in range(callers)]
         assert provider.in_flight_max == min(limit, callers)
         assert len(provider.bill) == callers
+
+
+def test_slow_first_answers_hold_the_others_back_for_a_moment_only(
+    provider: FakeProvider, clock: ManualClock
+) -> None:
+    provider.pause()
+    with dspex.Runtime(clock=clock):
+        lm = dspex.LM("openai/m", api_base=provider.base_url, api_key="sk-1")
+        callers = ask(lm, [str(number) for number in range(10)])
+        provider.wait_for_in_flight(UNPROVEN, PATIENT)
+        at_first = provider.in_flight
+        wind_until(clock, lambda: provider.in_flight == 10)
+        provider.resume()
+
+        assert callers.outcomes() == [f"re: {number}" for number in range(10)]
+    assert at_first == UNPROVEN

@@ -220,6 +220,8 @@ def test_it_is_what_programs_take_for_a_language_model(
         ("openai/gpt-4o-mini", {"max_tokens": 4097}, 600.0),
         ("openai/o3-mini", {}, 600.0),
         ("openai/gpt-5", {}, 600.0),
+        ("openai/gpt-6-mini", {}, 600.0),
+        ("openai/ft:o4-mini:me", {}, 600.0),
         ("openrouter/openai/o4-mini:free", {}, 600.0),
         ("openai/o3-mini", {"timeout": 7.0}, 7.0),
     ],

@@ -25,7 +25,7 @@ from dspex.runtime.config import Config
 from dspex.runtime.mounting import Cache, Client
 from dspex.testing import SERVER_ERROR, FakeProvider
 from supervisors import Actor, ChildSpec, Intensity, Supervisor
-from tests.actors.lab import PATIENT, Callers, call, echo
+from tests.actors.lab import PATIENT, Callers, call, echo, eventually
 
 STURDY = Intensity(max_restarts=100, within=1.0)
 
@@ -81,6 +81,28 @@ def test_death_of_any_part_of_the_branch_is_not_seen_by_its_callers(
 
     assert outcomes == ["re: hi"]
     assert before is beside
+
+
+def test_branch_that_gave_up_is_started_again_by_the_tree_it_is_in(
+    provider: FakeProvider,
+) -> None:
+    with mounted(provider, config=Config(branch_restarts=1)) as (client, top):
+        before = top.registry.await_name("model", PATIENT)
+        kill(top, "model/client")
+        top.registry.await_name("model/client", PATIENT).kill()
+        eventually(lambda: top.registry.whereis("model") not in {None, before})
+        answer = client.ask("hi").text
+
+    assert answer == "re: hi"
+
+
+def test_setting_that_is_none_is_taken_out(provider: FakeProvider) -> None:
+    with mounted(provider) as (client, _):
+        client.ask("hi", seed=None)
+        same = client.identity("hi", seed=None) == client.identity("hi")
+
+    assert "seed" not in provider.bill[0].body
+    assert same
 
 
 def test_breaker_of_a_mounted_client_outlives_its_restart(

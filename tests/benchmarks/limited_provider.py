@@ -155,7 +155,7 @@ class Life:
     refused: int = 0
     """How many 429s there were."""
     most_refusals: int = 0
-    """How many 429s the unluckiest request met."""
+    """How many 429s the unluckiest request met that count."""
     wakes: int = 0
     """How often the client looked again because of a timer."""
     sent: list[float] = field(default_factory=list)
@@ -281,9 +281,9 @@ class World:
                 self._arrive()
         else:
             wait = 1.0 if self._case.retry_after else None
-            self._limiter.refused(request_id, self.now, retry_after=wait)
+            is_news = self._limiter.refused(request_id, self.now, retry_after=wait)
             self.life.refused += 1
-            self._refusals[one] += 1
+            self._refusals[one] += is_news or not self._refusals[one]
             self.life.most_refusals = max(self._refusals[one], self.life.most_refusals)
             self._queue.appendleft(one)
         self._pump()

@@ -54,31 +54,30 @@ class Kind:
     """The span of the limit."""
     kind: str
     """As `RateLimit` names it."""
-    burst_seconds: float
-    """Seconds' worth of the limit that may come at one time."""
 
     def limit(self, rate: int) -> dict[str, Any]:
         """What to make a `RateLimit` of."""
-        span = {"requests": round(rate * self.seconds), "per": self.seconds}
-        if self.kind == "window":
-            return {"kind": "window", **span}
-        return {"kind": "bucket", "burst": self._burst(rate), **span}
+        return {
+            "kind": self.kind,
+            "requests": self._requests(rate),
+            "per": self.seconds,
+        }
 
     def meter(self, rate: int) -> Meter:
         """The same, for the arithmetic of what is possible."""
         if self.kind == "window":
-            return Window(round(rate * self.seconds), self.seconds, 0.0)
-        return Bucket(rate, self._burst(rate))
+            return Window(self._requests(rate), self.seconds, 0.0)
+        return Bucket(rate, self._requests(rate))
 
-    def _burst(self, rate: int) -> int:
-        return max(1, round(rate * self.burst_seconds))
+    def _requests(self, rate: int) -> int:
+        return max(1, round(rate * self.seconds))
 
 
 KINDS = {
-    "bucket": Kind(seconds=1.0, kind="bucket", burst_seconds=1.0),
-    "small bucket": Kind(seconds=1.0, kind="bucket", burst_seconds=0.2),
-    "window of 1 s": Kind(seconds=1.0, kind="window", burst_seconds=1.0),
-    "window of 10 s": Kind(seconds=10.0, kind="window", burst_seconds=10.0),
+    "bucket": Kind(seconds=1.0, kind="bucket"),
+    "small bucket": Kind(seconds=0.2, kind="bucket"),
+    "window of 1 s": Kind(seconds=1.0, kind="window"),
+    "window of 10 s": Kind(seconds=10.0, kind="window"),
 }
 """By name."""
 

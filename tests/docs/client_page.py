@@ -18,7 +18,6 @@ from dspex.client.call import AttemptRecord, Fate
 from dspex.client.gate import GateState, GateView
 from dspex.client.limits import AnnouncedView, LimitPolicy, LimitsView
 from dspex.client.options import ClientOptions, ClientView, LaneView
-from dspex.client.providers.format import Chunk
 from dspex.core.lm import ToolCall
 from tests.docs.docstrings import (
     arguments,
@@ -40,9 +39,12 @@ BEGIN, END = "<!-- names -->", "<!-- end of names -->"
 
 PUBLIC = {
     "Asking": ("LM", "BaseLM", "Embedder", "Stream", "AsyncStream"),
-    "What comes back": ("Reply", "Usage", "Message"),
+    "What comes back": ("Reply", "Usage", "Message", "Chunk"),
     "Money": ("Budget", "Price", "LongPrompt", "dry_run", "DryRun"),
-    "The runtime": ("Runtime", "Config", "Proxies", "Client", "Cache", "shutdown"),
+    "The runtime": (
+        *("Runtime", "Config", "Proxies", "Client", "Cache", "HttpxTransport"),
+        "shutdown",
+    ),
 }
 """The headings of the page, and the names of `dspex` under each."""
 
@@ -50,7 +52,6 @@ GIVEN = (
     AnnouncedView,
     AttemptRecord,
     CacheStatistics,
-    Chunk,
     ClientOptions,
     ClientView,
     Fate,

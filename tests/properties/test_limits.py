@@ -217,6 +217,10 @@ def bucket(_: object) -> Meter:
     return Bucket(50, 50)
 
 
+def long_window(_: object) -> Meter:
+    return Window(500, 10.0, 1.5)
+
+
 def window(_: object) -> Meter:
     return Window(50, 1.0, 0.3)
 
@@ -291,3 +295,21 @@ def test_a_provider_without_a_limit_is_not_slowed(callers: int) -> None:
 
     assert life.wakes == 0
     assert life.ratio <= 1.2 + 1.2 * callers / case.requests
+
+
+@pytest.mark.parametrize("callers", [1, 256])
+def test_no_call_is_given_up_because_others_found_the_end_of_a_long_window(
+    callers: int,
+) -> None:
+    """Its dry spells are long, and the same call stands at the front all the time."""
+    life = lived(
+        Case(
+            meter=long_window,
+            announced=False,
+            latency=0.005,
+            callers=callers,
+            requests=2000,
+        )
+    )
+
+    assert life.most_refusals <= 20

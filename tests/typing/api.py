@@ -7,6 +7,7 @@ from typing import Any, assert_type
 
 import dspex
 import supervisors
+from dspex.client.options import ClientView
 from dspex.evaluate import Evaluate, EvaluationResult
 from dspex.metrics import exact_match
 from dspex.teleprompt import BootstrapFewShot, LabeledFewShot
@@ -73,7 +74,7 @@ def signatures() -> None:
 def models(lm: dspex.LM) -> None:
     assert_type(lm("hello"), list[str])
     assert_type(lm.copy(temperature=0.0), dspex.LM)
-    assert_type(lm.client(), dspex.Client)
+    assert_type(lm.client().view(), ClientView)
     assert_type(lm.stream("hello").reply, dspex.Reply)
     with dspex.context(lm=lm, adapter=dspex.LineAdapter()):
         pass

@@ -21,8 +21,8 @@ _NOT_SETTINGS = frozenset(
         *("headers", "extra_headers", "extra_body", "extra_query"),
     }
 )
-_REASONS = re.compile(r"(?:^|[/:])(?:o[1-9]|gpt-[5-9])")
-"""OpenAI's models that refuse `max_tokens` (the o series, and GPT-5 on)."""
+_REASONING = re.compile(r"(?:^|[/:])(?:o[1-9]|gpt-[5-9])(?:[-.:]|$)")
+"""The o series, and GPT-5 on; a fine-tuned one has its base after a colon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,21 @@ _MISTRAL = _Dialect(
     renamed={"seed": "random_seed", "max_completion_tokens": "max_tokens"},
     counts_unasked=True,
 )
+
+
+def is_reasoning_model(name: str) -> bool:
+    """Whether a name is one of OpenAI's reasoning models, at whatever provider.
+
+    They may think for minutes before the first byte, and at OpenAI and Azure they
+    refuse `max_tokens`.
+
+    Example:
+        >>> [is_reasoning_model(name) for name in ("o3-mini", "openai/gpt-5.1")]
+        [True, True]
+        >>> [is_reasoning_model(name) for name in ("gpt-4o", "qwen3-o1", "o1ive")]
+        [False, False, False]
+    """
+    return _REASONING.search(name) is not None
 
 
 def chat_body(request: Request, endpoint: Endpoint, *, stream: bool) -> bytes:
@@ -96,7 +111,7 @@ def written(fields: Mapping[str, Any], settings: Mapping[str, Any]) -> bytes:
 
 
 def _dialect(provider: str, model: str) -> _Dialect:
-    if provider in {"openai", "azure"} and _REASONS.search(model):
+    if provider in {"openai", "azure"} and is_reasoning_model(model):
         return _OPENAI_REASONING
     return _MISTRAL if provider == "mistral" else _PLAIN
 

@@ -1,4 +1,4 @@
-"""Anthropic's Messages API, mostly by golden files; see `golden_cases`."""
+"""Anthropic's Messages API, mostly by golden files; see `test_golden`."""
 
 import json
 from pathlib import Path
@@ -16,20 +16,17 @@ from dspex.client.secrets import Secret
 from dspex.core import errors
 from dspex.core.lm import ImagePart, Message, Reply, Request, ToolCall
 from tests.unit.client.golden_cases import (
+    ENDPOINTS,
     GOLDEN,
     KEY,
     WALL_CLOCK,
     bodies_in,
-    check_request,
-    check_response,
-    check_stream,
-    golden,
+    cases,
     load,
     sender_to,
-    stream_bytes,
+    stream_body,
 )
 from tests.unit.client.wire_properties import (
-    cut,
     feed_all,
     json_bodies,
     outcome_of,
@@ -37,14 +34,8 @@ from tests.unit.client.wire_properties import (
     stream_outcome,
 )
 
-ENDPOINT = Endpoint(
-    provider="anthropic",
-    base_url="https://api.anthropic.com/v1",
-    model="claude-haiku-4-5",
-    format="anthropic_messages",
-)
-SENDER = sender_to(ENDPOINT)
-STREAMS = sorted((GOLDEN / "anthropic_messages/streams").glob("*.json"))
+SENDER = sender_to(ENDPOINTS["anthropic_messages"])
+STREAMS = cases("streams", "anthropic_messages")
 BODIES = bodies_in("anthropic_messages")
 
 
@@ -66,21 +57,6 @@ def built(
     return ANTHROPIC_MESSAGES.build(
         request, endpoint, request_id="attempt-1", idempotency_key="call-1"
     )
-
-
-@golden("anthropic_messages", "requests")
-def test_request_is_built_as_the_golden_file_says(path: Path) -> None:
-    check_request(path, ANTHROPIC_MESSAGES, ENDPOINT)
-
-
-@golden("anthropic_messages", "responses")
-def test_response_is_read_as_the_golden_file_says(path: Path) -> None:
-    check_response(path, ANTHROPIC_MESSAGES, SENDER)
-
-
-@golden("anthropic_messages", "streams")
-def test_stream_is_read_as_the_golden_file_says(path: Path) -> None:
-    check_stream(path, ANTHROPIC_MESSAGES, SENDER)
 
 
 def test_headers_carry_the_key_and_the_version() -> None:
@@ -280,24 +256,9 @@ def test_no_header_breaks_the_reading_of_limits(text: str) -> None:
 
 
 @pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.stem)
-@given(sampled=st.data())
-def test_stream_is_the_same_wherever_it_is_cut(
-    path: Path, sampled: st.DataObject
-) -> None:
-    case = load(path)
-    data = stream_bytes(case)
-    whole = stream_outcome(ANTHROPIC_MESSAGES.reader(case["headers"], SENDER), [data])
-
-    pieces = cut(data, sampled.draw)
-
-    reader = ANTHROPIC_MESSAGES.reader(case["headers"], SENDER)
-    assert stream_outcome(reader, pieces) == whole
-
-
-@pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.stem)
 def test_last_event_counts_without_an_empty_line_after_it(path: Path) -> None:
     case = load(path)
-    data = stream_bytes(case)
+    data = stream_body(path)
     whole = stream_outcome(ANTHROPIC_MESSAGES.reader(case["headers"], SENDER), [data])
 
     reader = ANTHROPIC_MESSAGES.reader(case["headers"], SENDER)

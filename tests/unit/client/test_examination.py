@@ -114,7 +114,9 @@ def test_limits_that_the_list_announces_are_told() -> None:
 def test_a_limit_may_come_without_what_is_left_of_it() -> None:
     limits = RateLimits(requests=Allowance(limit=9), tokens=Allowance(limit=1000))
 
-    assert limits_found(limits).text == "announced: 9 requests, 1,000 tokens"
+    found = limits_found(limits, "none")
+
+    assert found.text == "announced: 9 requests, 1,000 tokens"
 
 
 def test_with_a_proxy_the_way_there_is_its_own_and_its_password_is_not_told() -> None:

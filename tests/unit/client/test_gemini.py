@@ -1,4 +1,4 @@
-"""Gemini's generateContent, mostly by golden files; see `golden_cases`."""
+"""Gemini's generateContent, mostly by golden files; see `test_golden`."""
 
 import json
 from pathlib import Path
@@ -14,21 +14,18 @@ from dspex.client.providers.format import RateLimits
 from dspex.client.providers.gemini import GEMINI
 from dspex.client.secrets import Secret
 from dspex.core import errors
-from dspex.core.lm import ImagePart, Message, Reply, Request, ToolCall
+from dspex.core.lm import ImagePart, Message, RawPart, Reply, Request, ToolCall
 from tests.unit.client.golden_cases import (
+    ENDPOINTS,
     GOLDEN,
     KEY,
     bodies_in,
-    check_request,
-    check_response,
-    check_stream,
-    golden,
+    cases,
     load,
     sender_to,
-    stream_bytes,
+    stream_body,
 )
 from tests.unit.client.wire_properties import (
-    cut,
     feed_all,
     json_bodies,
     outcome_of,
@@ -37,11 +34,8 @@ from tests.unit.client.wire_properties import (
 )
 
 BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
-ENDPOINT = Endpoint(
-    provider="gemini", base_url=BASE_URL, model="gemini-2.5-flash", format="gemini"
-)
-SENDER = sender_to(ENDPOINT)
-STREAMS = sorted((GOLDEN / "gemini/streams").glob("*.json"))
+SENDER = sender_to(ENDPOINTS["gemini"])
+STREAMS = cases("streams", "gemini")
 BODIES = bodies_in("gemini")
 NAMES = (
     "candidates",
@@ -76,21 +70,6 @@ def built(
     return GEMINI.build(
         request, endpoint, request_id="attempt-1", idempotency_key="call-1"
     )
-
-
-@golden("gemini", "requests")
-def test_request_is_built_as_the_golden_file_says(path: Path) -> None:
-    check_request(path, GEMINI, ENDPOINT)
-
-
-@golden("gemini", "responses")
-def test_response_is_read_as_the_golden_file_says(path: Path) -> None:
-    check_response(path, GEMINI, SENDER)
-
-
-@golden("gemini", "streams")
-def test_stream_is_read_as_the_golden_file_says(path: Path) -> None:
-    check_stream(path, GEMINI, SENDER)
 
 
 def test_key_is_in_a_header_and_never_in_the_address() -> None:
@@ -166,29 +145,22 @@ def test_id_of_a_call_brings_the_signature_back_to_the_model() -> None:
     assert b'"thoughtSignature":"a+/="' in http.body
 
 
+def test_raw_part_is_passed_on_as_it_is() -> None:
+    part = {"fileData": {"fileUri": "https://example.com/a.pdf"}}
+
+    http = built({}, Message("user", (RawPart(part),)))
+
+    assert json.loads(http.body)["contents"][0]["parts"] == [part]
+
+
 def test_headers_tell_no_limits() -> None:
     assert GEMINI.limits({"retry-after": "1"}, lambda: 0.0) == RateLimits()
 
 
 @pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.stem)
-@given(sampled=st.data())
-def test_stream_is_the_same_wherever_it_is_cut(
-    path: Path, sampled: st.DataObject
-) -> None:
-    case = load(path)
-    data = stream_bytes(case)
-    whole = stream_outcome(GEMINI.reader(case["headers"], SENDER), [data])
-
-    pieces = cut(data, sampled.draw)
-
-    reader = GEMINI.reader(case["headers"], SENDER)
-    assert stream_outcome(reader, pieces) == whole
-
-
-@pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.stem)
 def test_last_event_counts_without_an_empty_line_after_it(path: Path) -> None:
     case = load(path)
-    data = stream_bytes(case)
+    data = stream_body(path)
     whole = stream_outcome(GEMINI.reader(case["headers"], SENDER), [data])
 
     reader = GEMINI.reader(case["headers"], SENDER)

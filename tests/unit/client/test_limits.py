@@ -327,3 +327,65 @@ def test_no_wait_is_so_short_that_asking_again_is_spinning() -> None:
 def test_limits_that_make_no_sense_are_refused(make: Callable[[], LimitPolicy]) -> None:
     with pytest.raises(ConfigurationError, match="each is at least 1"):
         make()
+
+
+def test_a_limit_of_unknown_rate_is_not_overdrawn_while_a_header_may_come() -> None:
+    limiter = Limiter()
+    (one,) = sent(limiter, 1, 0.0)
+    limiter.learn(one, told(50, 50, 0.0), 0.2)
+    limiter.settle(one, 0.2, tokens=None)
+
+    ids = sent(limiter, 200, 0.2)
+
+    assert len(ids) == 50
+    assert wait(limiter, 0.2) == Wait(math.inf, WaitReason.ANNOUNCED_REQUESTS)
+    for id_ in ids:
+        limiter.settle(id_, 0.4, tokens=None)
+    assert len(sent(limiter, 200, 0.4)) == 1
+
+
+def test_used_up_and_reset_at_once_holds_nothing_back() -> None:
+    limiter = Limiter()
+    (one,) = sent(limiter, 1, 0.0)
+
+    limiter.learn(one, told(50, 0, 0.0), 0.2)
+
+    assert len(sent(limiter, 200, 0.2)) == 200
+
+
+def test_a_small_bucket_that_fills_fast_keeps_more_back() -> None:
+    limiter = Limiter()
+    (one,) = sent(limiter, 1, 0.0)
+
+    limiter.learn(one, told(10, 9, 0.01), 0.0)
+
+    # It fills by 100 a second, of which four hundredths and one more are left alone.
+    assert len(sent(limiter, 50, 0.0)) == 4
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "held"), [(1.0, 0.0), (2.0, 2.0), (0.1, 0.1), (30.0, 30.0)]
+)
+def test_an_announced_limit_mends_the_rounding_of_a_pause_and_no_more(
+    retry_after: float, held: float
+) -> None:
+    limiter = Limiter()
+    (one,) = sent(limiter, 1, 0.0)
+    limiter.learn(one, told(50, 0, 1.0), 0.0)
+
+    limiter.refused(one, 0.0, retry_after=retry_after)
+
+    assert limiter.state(0.0).paused_for == held
+    assert wait(limiter, 0.0).seconds >= 0.08
+
+
+def test_only_the_first_refusal_of_a_jam_is_news() -> None:
+    limiter = Limiter()
+    ids = sent(limiter, 3, 0.0)
+
+    news = [limiter.refused(one, 0.1, retry_after=None) for one in ids]
+    (later,) = sent(limiter, 1, 1.0)
+
+    assert news == [True, False, False]
+    assert limiter.refused(later, 1.2, retry_after=None)
+    assert not limiter.refused("gone", 1.2, retry_after=None)

@@ -1,6 +1,6 @@
 """The OpenAI chat format against wrong settings and hostile answers.
 
-What it makes of sound ones stands in `test_openai_golden`.
+What it makes of sound ones stands in `test_golden`.
 """
 
 import json

@@ -93,15 +93,6 @@ def feed_all(reader: StreamReader, bodies: Iterable[bytes]) -> None:
         assert str(error)  # noqa: PT017 - a failure to word it counts
 
 
-def cut(data: bytes, draw: Callable[[Any], Any]) -> list[bytes]:
-    """Cut bytes into pieces, anywhere."""
-    places = sorted(draw(st.lists(st.integers(0, len(data)), max_size=8)))
-    return [
-        data[start:end]
-        for start, end in zip([0, *places], [*places, len(data)], strict=True)
-    ]
-
-
 def stream_outcome(
     reader: StreamReader, pieces: Iterable[bytes]
 ) -> tuple[list[Chunk], Reply | str]:

@@ -1,4 +1,4 @@
-"""The formats of OpenAI and Azure by recorded requests, responses and streams."""
+"""Every wire format by recorded requests, responses and streams; see `golden_cases`."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.client.openai_golden import (
+from tests.unit.client.golden_cases import (
     built,
     cases,
     expected_of,
@@ -17,10 +17,9 @@ from tests.unit.client.openai_golden import (
     stream_outcome,
 )
 
-FORMATS = ("openai_chat", "azure_chat", "openai_embeddings", "azure_embeddings")
-REQUESTS = cases("requests", *FORMATS)
-RESPONSES = cases("responses", *FORMATS)
-STREAMS = cases("streams", *FORMATS)
+REQUESTS = cases("requests")
+RESPONSES = cases("responses")
+STREAMS = cases("streams")
 
 
 @pytest.mark.parametrize("path", REQUESTS, ids=name_of)
@@ -40,7 +39,8 @@ def test_stream_is_read_as_recorded(path: Path) -> None:
     assert stream_outcome(path, [stream_body(path)]) == expected
 
 
-@given(path=st.sampled_from(STREAMS), places=st.lists(st.integers(0, 10_000)))
+@pytest.mark.parametrize("path", STREAMS, ids=name_of)
+@given(places=st.lists(st.integers(0, 10_000)))
 def test_where_a_stream_is_cut_changes_nothing(path: Path, places: list[int]) -> None:
     body = stream_body(path)
     ends = sorted({place % (len(body) + 1) for place in places})
