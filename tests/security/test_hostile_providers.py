@@ -169,7 +169,8 @@ def test_ten_thousand_calls_with_a_wrong_key_cost_a_few_requests(
 def test_one_forbidden_prompt_ends_no_call_but_its_own(
     provider: FakeProvider, runtime: dspex.Runtime
 ) -> None:
-    lm = lm_at(provider)
+    # Most of the calls wait when the refusal comes.
+    lm = lm_at(provider, max_in_flight=4)
     flagged = Status(403, message="your input was flagged")
     provider.misbehave(flagged, on=lambda billed: "bad" in str(billed.body))
     questions = [*map(str, range(40)), "bad", *map(str, range(40, 80))]
