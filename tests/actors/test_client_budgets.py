@@ -264,7 +264,6 @@ def test_answer_has_a_longest_length_where_a_cap_needs_one(
     assert provider.bill[0].body.get("max_tokens") == sent
 
 
-<<<<<<< HEAD
 @pytest.mark.usefixtures("runtime")
 def test_request_that_never_left_is_not_taken_for_billed(
     provider: FakeProvider,
@@ -278,8 +277,6 @@ def test_request_that_never_left_is_not_taken_for_billed(
     assert (budget.spent.tokens, budget.spent.assumed) == (0, 0)
 
 
-=======
->>>>>>> h-security
 def test_a_branch_that_gave_up_leaves_its_room_to_others() -> None:
     config = dspex.Config(branch_restarts=1, persist=False)
     budget = Budget(tokens=100)
@@ -304,19 +301,3 @@ def test_a_branch_that_gave_up_leaves_its_room_to_others() -> None:
         assert type(outcome) is RuntimeClosedError
         assert (budget.reserved.calls, budget.spent.assumed) == (0, 1)
         assert held("room again") == ["re: room again"]
-<<<<<<< HEAD
-=======
-
-
-@pytest.mark.usefixtures("runtime")
-def test_request_that_never_left_is_not_taken_for_billed(
-    provider: FakeProvider,
-) -> None:
-    lm = dspex.LM("openai/m", api_base=provider.base_url, num_retries=0)
-    provider.stop()
-
-    with Budget(tokens=10_000) as budget, pytest.raises(LMError):
-        lm("hi")
-
-    assert (budget.spent.tokens, budget.spent.assumed) == (0, 0)
->>>>>>> h-security
