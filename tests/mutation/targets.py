@@ -40,7 +40,10 @@ _DECISIONS = (
 )
 
 _CLIENT = "dspex/client"
-_LIMITS = ("tests/unit/client/test_limits.py",)
+_LIMITS = (
+    "tests/unit/client/test_announced.py",
+    "tests/unit/client/test_limits.py",
+)
 
 TARGETS = (
     Target(
