@@ -40,8 +40,9 @@ MAX_OUTAGE: Final = 30.0
 
 STREAM_SIZE: Final = 64
 """Chunks of a streamed answer that may wait to be read."""
-STREAM_PATIENCE: Final = 1.0
-"""Seconds in which nothing may be read of a stream while so many chunks wait."""
+STREAM_PATIENCE: Final = 0.9
+"""Seconds in which nothing may be read of a stream while so many chunks wait, so that
+its request is gone within one."""
 
 CACHE_ENTRIES: Final = 100_000
 """Answers kept in memory."""
