@@ -198,9 +198,12 @@ def killing(name: Callable[[Run], str]) -> Callable[[Run], None]:
     return script
 
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/fd").exists(), reason="open files are counted in /proc"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not Path("/proc/self/fd").exists(), reason="open files are counted in /proc"
+    ),
+]
 
 
 @pytest.fixture(autouse=True)

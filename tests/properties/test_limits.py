@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -211,6 +212,8 @@ def test_whatever_headers_and_refusals_say_a_request_goes_in_the_end(
 
 
 Make = Callable[[object], Meter]
+SEEDS = int(os.environ.get("DSPEX_SEEDS", "1"))
+"""Runs of each simulated provider; `DSPEX_SEEDS=20` tries more."""
 
 
 def bucket(_: object) -> Meter:
@@ -231,7 +234,8 @@ def lived(case: Case) -> Life:
     return life
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(SEEDS))
 @pytest.mark.parametrize("retry_after", [False, True])
 @pytest.mark.parametrize(
     ("meter", "latency"), [(bucket, 0.005), (bucket, 0.2), (window, 0.02)]
@@ -253,7 +257,8 @@ def test_an_announced_limit_is_met_within_its_bounds(
     assert life.waste <= 0.05
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(SEEDS))
 @pytest.mark.parametrize("retry_after", [False, True])
 @pytest.mark.parametrize(
     ("meter", "latency"),
