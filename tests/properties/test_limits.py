@@ -197,7 +197,8 @@ def test_whatever_headers_and_refusals_say_a_request_goes_in_the_end(
         request_id = str(number)
         waits = 0
         while (wait := limiter.admit(request_id, tokens, now)) is not None:
-            assert 0 < wait.seconds <= 600
+            # A provider may announce as little as one token in a minute.
+            assert 0 < wait.seconds <= 60 * (300 + 1)
             now += wait.seconds
             waits += 1
             assert waits < 50
