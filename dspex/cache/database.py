@@ -11,6 +11,7 @@ import functools
 import os
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,6 +73,8 @@ class Database:
         """Keys of answers to mark as used with the next write."""
         self._patience = patience
         self._connection: sqlite3.Connection | None = None
+        # Closes the connection, also when the owner was killed and closes nothing.
+        self._let_go: weakref.finalize[..., Database] | None = None
         self._inode = 0
         self._pid = 0
 
@@ -79,9 +82,9 @@ class Database:
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
-        connection, self._connection = self._connection, None
-        if connection is not None and self._pid == os.getpid():
-            connection.close()
+        self._connection = None
+        if self._let_go is not None:
+            self._let_go()
 
     @contextmanager
     def use(self) -> Iterator[sqlite3.Connection]:
@@ -115,10 +118,7 @@ class Database:
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is not None and self._pid != os.getpid():
-            # A connection cannot be used after a fork, and closing it would take the
-            # parent's locks away.
-            _inherited.append(self._connection)
-            self._connection = None
+            self.close()
         if self._connection is None:
             make_private_file(self.path)
             self._pid, self._inode = os.getpid(), self.path.stat().st_ino
@@ -128,6 +128,11 @@ class Database:
                 uri=True,
                 timeout=self._patience,
                 isolation_level=None,
+                # One thread uses it; but whichever collects it must be able to close.
+                check_same_thread=False,
+            )
+            self._let_go = weakref.finalize(
+                self, _close_unless_inherited, self._connection, self._pid
             )
             # A damaged row may hold bytes that are no text.
             self._connection.text_factory = functools.partial(
@@ -301,3 +306,14 @@ class Database:
         told = [(key, "") for key in keys[-schema.KEPT_ABSENCES :]]
         note_absences(connection, told, why, self.now())
         return delete(connection, keys)
+
+
+def _close_unless_inherited(connection: sqlite3.Connection, pid: int) -> None:
+    """Close a connection in the process that opened it.
+
+    It cannot be used after a fork, and closing it would take the parent's locks away.
+    """
+    if pid == os.getpid():
+        connection.close()
+    else:
+        _inherited.append(connection)

@@ -49,7 +49,11 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
         await asyncio.wait_for(scenario(), PATIENT)
         # The servers see their clients go, and end.
         this = asyncio.current_task()
-        await asyncio.wait_for(asyncio.gather(*asyncio.all_tasks() - {this}), PATIENT)
+        others = asyncio.gather(*asyncio.all_tasks() - {this}, return_exceptions=True)
+        for end in await asyncio.wait_for(others, PATIENT):
+            # The proxy cancels the other way of a tunnel when one is over.
+            if isinstance(end, Exception):
+                raise end
         await asyncio.sleep(0)
 
     asyncio.run(bounded())

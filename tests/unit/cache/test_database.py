@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -215,21 +216,25 @@ def test_a_damaged_row_is_a_miss_once_and_set_aside(
     assert kept.read(ask("a")) == answer("a")
 
 
+def file_with(*statements: str) -> bytes:
+    """The bytes of a database."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        return connection.serialize()
+
+
 def broken_files() -> dict[str, bytes]:
-    foreign = sqlite3.connect(":memory:")
-    foreign.execute("CREATE TABLE mine (x)")
-    marked = sqlite3.connect(":memory:")
-    marked.execute("CREATE TABLE entries (key TEXT)")
-    marked.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
-    marked.execute(f"PRAGMA user_version={schema.SCHEMA}")
-    other = sqlite3.connect(":memory:")
-    other.execute("PRAGMA user_version=7")
     return {
         "text": b"no database at all, but long enough to be read as one" * 20,
         "pickle": b"\x80\x04\x95\x1b\x00\x00\x00.",
-        "foreign": foreign.serialize(),
-        "ours by its mark only": marked.serialize(),
-        "another version": other.serialize(),
+        "foreign": file_with("CREATE TABLE mine (x)"),
+        "ours by its mark only": file_with(
+            "CREATE TABLE entries (key TEXT)",
+            f"PRAGMA application_id={schema.APPLICATION_ID}",
+            f"PRAGMA user_version={schema.SCHEMA}",
+        ),
+        "another version": file_with("PRAGMA user_version=7"),
     }
 
 
