@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +78,8 @@ def found(cache: Cache, question: str) -> bool:
 
 def held(place: StorePlace) -> int:
     """How many answers the file has."""
-    connection = sqlite3.connect(place.path)
-    (count,) = connection.execute("SELECT count(*) FROM entries").fetchone()
-    connection.close()
+    with closing(sqlite3.connect(place.path)) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM entries").fetchone()
     return int(count)
 
 
