@@ -134,6 +134,8 @@ class Database:
             self._let_go = weakref.finalize(
                 self, _close_unless_inherited, self._connection, self._pid
             )
+            # At the program's end a thread may be inside SQLite still.
+            self._let_go.atexit = False
             # A damaged row may hold bytes that are no text.
             self._connection.text_factory = functools.partial(
                 str, encoding="utf-8", errors="replace"
