@@ -1,26 +1,21 @@
 """`LM`: a language model as people hold it.
 
 It holds settings only; the parts it talks to are found by name at each call, so it
-survives their restarts, copies freely, and costs nothing until it is used. The way of a
-request through the tree is in `calling`.
+survives their restarts, copies freely, and costs nothing until it is used. How one
+model is asked stands in `one_model`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from dspex.cache.key import Identity, identify
 from dspex.client.budget import Budget
-from dspex.client.call import Call
 from dspex.client.channel import Channel
-from dspex.client.client import Client
-from dspex.client.prices import price_of
 from dspex.core import defaults
 from dspex.core.chat import messages_of
 from dspex.core.errors import ConfigurationError, LMError
-from dspex.core.lm import Message, Reply, Request
+from dspex.core.lm import Message, Reply
 from dspex.programs.rehearsal import is_rehearsal
 from dspex.runtime.call_options import (
     CallOptions,
@@ -29,11 +24,10 @@ from dspex.runtime.call_options import (
     priority_of,
     retries_of,
 )
-from dspex.runtime.calling import afetch, fetch, named
 from dspex.runtime.fallback import Fallbacks, Round
 from dspex.runtime.history import Exchanged, History
-from dspex.runtime.places import Place, Reach, find_place
-from dspex.runtime.runtime import Runtime, current_runtime
+from dspex.runtime.one_model import OneModel, merged
+from dspex.runtime.places import Reach
 from dspex.runtime.stream import AsyncStream, Stream
 
 _OPTIONS = frozenset(
@@ -61,7 +55,7 @@ _OPTIONS = frozenset(
 """What an `LM` takes beside the settings that are sent."""
 
 
-class LM:
+class LM(OneModel):
     """A language model.
 
     When to use it: always; OpenAI's chat format and all that speak it, Anthropic and
@@ -136,32 +130,26 @@ class LM:
         priority: Literal["interactive", "batch"] | None = None,
         **settings: Any,
     ) -> None:
-        self.model = model
-        self.cache = cache
-        if max_in_flight is not None and max_in_flight < 1:
-            raise ConfigurationError(
-                f"max_in_flight is {max_in_flight!r}; it counts requests out at a "
-                "time. Pass 1 or more, or leave it out."
-            )
-        check_settings(settings)
-        self.settings: Mapping[str, Any] = dict(settings)
-        self._options = CallOptions(
-            retries=retries_of(num_retries),
-            timeout=timeout,
-            deadline=deadline,
-            limits=limits_of(requests_per_minute, tokens_per_minute),
-            priority=priority_of(priority),
-            budget=budget,
-        )
-        self._place = self._find_place(
-            Reach(
+        super().__init__(
+            model,
+            settings,
+            cache=cache,
+            options=CallOptions(
+                retries=retries_of(num_retries),
+                timeout=timeout,
+                deadline=deadline,
+                limits=limits_of(requests_per_minute, tokens_per_minute),
+                priority=priority_of(priority),
+                budget=budget,
+            ),
+            reach=Reach(
                 api_base=api_base,
                 api_key=api_key,
                 api_version=api_version,
                 allow_insecure=allow_insecure,
                 max_in_flight=max_in_flight,
                 proxy=proxy,
-            )
+            ),
         )
         self._adapter = adapter
         self._fallbacks = Fallbacks(
@@ -307,7 +295,7 @@ class LM:
         check_settings(changes)
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
-        twin.settings = _merged(self.settings, changes)
+        twin.settings = merged(self.settings, changes)
         twin.history = History(defaults.HISTORY)
         return twin
 
@@ -315,90 +303,6 @@ class LM:
         """Model string and settings as JSON values; no key and no address."""
         adapter = {} if self._adapter is None else {"adapter": self._adapter}
         return {"model": self.model, "cache": self.cache, **adapter, **self.settings}
-
-    def client(self) -> Client:
-        """The client of its provider here, started if need be: limits, queue, breaker.
-
-        Other LMs of the same provider, address and key have the same one.
-        """
-        return self._client(current_runtime())
-
-    def prepare(self) -> None:
-        """Do now what the first call would do: weights on disk, server started."""
-        self.client()
-
-    # One call of this model alone.
-
-    def ask(
-        self,
-        messages: Sequence[Message],
-        settings: Mapping[str, Any],
-        channel: Channel | None = None,
-    ) -> Reply:
-        """Answer a chat with this model and no other; nothing goes into the history."""
-        with named(self.model):
-            runtime = current_runtime()
-            call, identity = self._call(runtime, messages, settings, channel)
-            return fetch(runtime, call, identity, lambda: self._client(runtime))
-
-    async def aask(
-        self,
-        messages: Sequence[Message],
-        settings: Mapping[str, Any],
-        channel: Channel | None = None,
-    ) -> Reply:
-        """The same for coroutines."""
-        with named(self.model):
-            runtime = current_runtime()
-            call, identity = self._call(runtime, messages, settings, channel)
-            return await afetch(runtime, call, identity, lambda: self._aclient(runtime))
-
-    def _find_place(self, reach: Reach) -> Place:
-        """Where the model lives."""
-        return find_place(self.model, reach)
-
-    def _call(
-        self,
-        runtime: Runtime,
-        messages: Sequence[Message],
-        settings: Mapping[str, Any],
-        channel: Channel | None,
-    ) -> tuple[Call, Identity | None]:
-        """The call, and what it is to the cache if it may be cached."""
-        check_settings(settings)
-        wanted = _merged(self._place.settings, self.settings, settings)
-        # As in DSPy, one call may say for itself whether it is cached.
-        cached = bool(wanted.pop("cache", self.cache))
-        request = Request(
-            model=self._place.model, messages=tuple(messages), settings=wanted
-        )
-        identity = self._identity(request) if cached else None
-        call = self._options.call(
-            request,
-            identity,
-            now=runtime.clock.monotonic(),
-            price=price_of(self._place.provider, request.model, runtime.config.prices),
-            channel=channel,
-            has_answers="embeddings" not in self._place.format,
-        )
-        return call, identity
-
-    def _identity(self, request: Request) -> Identity:
-        place = self._place
-        return identify(
-            place.provider, place.identity, request, wire_format=place.format
-        )
-
-    def _client(self, runtime: Runtime) -> Client:
-        place = self._place
-        return runtime.client(place.branch_id, lambda: place.branch(runtime))
-
-    async def _aclient(self, runtime: Runtime) -> Client:
-        client = runtime.running_client(self._place.branch_id)
-        if client is not None:
-            return client
-        # To start a branch may take a while: weights on disk, a server.
-        return await asyncio.to_thread(self._client, runtime)
 
     def _remembered(
         self, messages: Sequence[Message], settings: Mapping[str, Any], reply: Reply
@@ -409,7 +313,7 @@ class LM:
             Exchanged(
                 model=self.model,
                 messages=tuple(messages),
-                settings=_merged(self.settings, settings),
+                settings=merged(self.settings, settings),
                 reply=reply,
             )
         )
@@ -427,13 +331,3 @@ def _turns(
     if prompt is not None:
         return (Message("user", prompt),)
     return messages_of(messages or ())
-
-
-def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Later layers win; `None` takes a setting out."""
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        merged.update(layer)
-    if None in merged.values():
-        return {key: value for key, value in merged.items() if value is not None}
-    return merged

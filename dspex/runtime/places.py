@@ -188,7 +188,11 @@ class LocalPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """How a model is to be reached, as far as its user says so."""
+    """How a model is to be reached, as far as its user says so.
+
+    Raises:
+        ConfigurationError: `max_in_flight` is below 1.
+    """
 
     api_base: str | None = None
     """The root of another API."""
@@ -202,6 +206,13 @@ class Reach:
     """Requests out at a time."""
     proxy: str | None = field(default=None, repr=False)
     """The proxy of every request; empty for none, `None` for the runtime's own."""
+
+    def __post_init__(self) -> None:
+        if self.max_in_flight is not None and self.max_in_flight < 1:
+            raise ConfigurationError(
+                f"max_in_flight is {self.max_in_flight!r}; it counts requests out at a "
+                "time. Pass 1 or more, or leave it out."
+            )
 
 
 def find_place(model: str, reach: Reach) -> Place:
