@@ -14,24 +14,20 @@ import dataclasses
 import functools
 import threading
 from collections.abc import Callable, Hashable
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from supervisors._acall import acall
-from supervisors._future import ReplyFuture
+from supervisors._awaited_names import awaited, awaited_on_loop, nobody
 from supervisors._life import Life
 from supervisors._name_news import Listener, NameNews, Registered, Unregistered
 from supervisors._name_table import Entry, NameTable, Updated
 from supervisors._name_waiters import Found, NameWaiters, Outcome, answer, twin
-from supervisors._waiting import await_reply
 from supervisors.errors import (
     ActorDownError,
     AlreadyRegisteredError,
-    CallTimeoutError,
     ConfigError,
 )
 from supervisors.exits import NO_PROCESS, ExitReason
 from supervisors.ref import Ref
-from supervisors.scope import check_scopes, current_scopes
 
 
 class Registry:
@@ -213,7 +209,7 @@ class Registry:
         with self._lock:
             known = self._known(key)
         if known is None:
-            raise _nobody(key)
+            raise nobody(key)
         if isinstance(known, ActorDownError):
             raise twin(known)
         return known
@@ -250,31 +246,13 @@ class Registry:
             ConfigError: The registry has duplicate keys.
             ScopeCancelledError: The work this call belongs to was given up.
         """
-        # Who was given up gets no actor to call, not even one that is there.
-        check_scopes(current_scopes())
-        present = self.whereis(key)
-        if present is not None:
-            return present
-        future, stop = self._expect(key)
-        try:
-            return cast("Ref[Any]", await_reply(future, timeout, str(key)))
-        except CallTimeoutError:
-            raise _nobody(key) from None
-        finally:
-            stop()
+        return awaited(self, key, timeout)
 
     async def await_name_on_loop(
         self, key: Hashable, timeout: float | None = None
     ) -> Ref[Any]:
         """As `await_name`, on any event loop, without blocking it."""
-        check_scopes(current_scopes())
-        future, stop = self._expect(key)
-        try:
-            return cast("Ref[Any]", await acall(future, timeout, str(key)))
-        except CallTimeoutError:
-            raise _nobody(key) from None
-        finally:
-            stop()
+        return await awaited_on_loop(self, key, timeout)
 
     def bury(self, key: Hashable, error: ActorDownError) -> None:
         """Answer calls to the name with `error` until somebody has it again."""
@@ -387,15 +365,6 @@ class Registry:
             if self._table.remove(entry):
                 self._news.note(Unregistered(entry.key, entry.ref, None))
 
-    def _expect(
-        self, key: Hashable
-    ) -> tuple[ReplyFuture[Ref[Any]], Callable[[], None]]:
-        future: ReplyFuture[Ref[Any]] = ReplyFuture()
-        for scope in current_scopes():
-            scope.opened(future)
-        settle = functools.partial(_settle, future)
-        return future, self.when_registered(key, settle)
-
     def _stop_waiting(self, key: Hashable, ticket: object) -> None:
         with self._lock:
             self._waiters.drop(key, ticket)
@@ -403,17 +372,6 @@ class Registry:
 
 def _living_ones(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     return tuple(entry for entry in entries if entry.ref.is_alive())
-
-
-def _settle(future: ReplyFuture[Ref[Any]], outcome: Outcome) -> None:
-    if isinstance(outcome, ActorDownError):
-        future.reject(outcome)
-    else:
-        future.resolve(outcome)
-
-
-def _nobody(key: Hashable) -> ActorDownError:
-    return ActorDownError(key if isinstance(key, str) else repr(key), NO_PROCESS)
 
 
 def _nothing_to_end() -> None:
