@@ -7,7 +7,7 @@ model is asked stands in `one_model`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from dspex.client.budget import Budget
@@ -17,6 +17,7 @@ from dspex.core.chat import messages_of
 from dspex.core.errors import ConfigurationError, LMError
 from dspex.core.lm import Message, Reply
 from dspex.programs.rehearsal import is_rehearsal
+from dspex.programs.trace import record_usage
 from dspex.runtime.call_options import (
     CallOptions,
     check_settings,
@@ -179,7 +180,8 @@ class LM(OneModel):
         Raises:
             LMError: The call ended without an answer.
         """
-        return list(self.complete(_turns(prompt, messages), settings).texts)
+        reply = self.complete(_turns(prompt, messages), settings)
+        return list(self._counted(reply).texts)
 
     async def acall(
         self,
@@ -189,7 +191,8 @@ class LM(OneModel):
         **settings: Any,
     ) -> list[str]:
         """The same for coroutines, on the caller's loop; cancelled, it withdraws."""
-        return list((await self.acomplete(_turns(prompt, messages), settings)).texts)
+        reply = await self.acomplete(_turns(prompt, messages), settings)
+        return list(self._counted(reply).texts)
 
     def stream(
         self,
@@ -210,7 +213,7 @@ class LM(OneModel):
         turns = _turns(prompt, messages)
 
         def answer(channel: Channel) -> Reply:
-            return self.complete(turns, settings, channel=channel)
+            return self._counted(self.complete(turns, settings, channel=channel))
 
         return Stream(answer, patience=patience)
 
@@ -225,8 +228,9 @@ class LM(OneModel):
         """The same for coroutines: `async for chunk in lm.astream("...")`."""
         turns = _turns(prompt, messages)
 
-        def answer(channel: Channel) -> Awaitable[Reply]:
-            return self.acomplete(turns, settings, channel=channel)
+        async def answer(channel: Channel) -> Reply:
+            reply = await self.acomplete(turns, settings, channel=channel)
+            return self._counted(reply)
 
         return AsyncStream(answer, patience=patience)
 
@@ -303,6 +307,11 @@ class LM(OneModel):
         """Model string and settings as JSON values; no key and no address."""
         adapter = {} if self._adapter is None else {"adapter": self._adapter}
         return {"model": self.model, "cache": self.cache, **adapter, **self.settings}
+
+    def _counted(self, reply: Reply) -> Reply:
+        """Add a reply to this context's usage; programs count what they ask for."""
+        record_usage(self.model, reply)
+        return reply
 
     def _remembered(
         self, messages: Sequence[Message], settings: Mapping[str, Any], reply: Reply

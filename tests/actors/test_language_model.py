@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import logging
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from dspex.core.errors import ConfigurationError
 from dspex.core.lm import LanguageModel, Message
 from dspex.testing import RATE_LIMITED, SERVER_ERROR, WRONG_KEY, FakeProvider
 from supervisors import Event
-from tests.actors.lab import STURDY, client_name, echo, kill, wire_name
+from tests.actors.lab import STURDY, ask, client_name, echo, kill, wire_name
 
 CANARY = "sk-canary-that-must-not-show-0123456789"
 
@@ -332,3 +333,26 @@ def test_fields_of_a_providers_own_are_sent_and_hold_no_key() -> None:
     assert billed.body["safetySettings"] == safety
     with pytest.raises(ConfigurationError, match="'api_key' is no setting"):
         dspex.LM("gemini/m", api_base=there, extra_body={"api_key": "sk-0123456789"})
+
+
+# Usage.
+
+
+@pytest.mark.usefixtures("runtime")
+def test_usage_is_counted_in_threads_tasks_and_streams_of_its_block(
+    lm: dspex.LM,
+) -> None:
+    async def tasks() -> None:
+        await asyncio.gather(*(lm.acall(f"task {number}") for number in range(3)))
+
+    with dspex.track_usage() as tracker:
+        ask(lm, ["thread 1", "thread 2"]).outcomes()
+        asyncio.run(tasks())
+        streamed = lm.stream("stream")
+        list(streamed)
+        lm("task 0")
+    lm("outside")
+
+    spent = tracker.total()["openai/m"]
+    # Each question and its echo: two words and three, one of them one and two.
+    assert (spent.prompt_tokens, spent.completion_tokens) == (5 * 2 + 1, 5 * 3 + 2)
