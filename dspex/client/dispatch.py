@@ -22,6 +22,10 @@ PROVEN_AFTER = 2.0
 """Seconds after which a request that is still out counts as proof: a key is refused at
 once, while an answer may take minutes."""
 
+LOOKED_PAST = 16
+"""Calls without room in their budget that one with room may pass; to look past all of
+a long queue at each answer would cost more than the answers."""
+
 
 class Dispatcher:
     """Sends what may be sent, and asks to be reminded of the rest.
@@ -82,7 +86,7 @@ class Dispatcher:
     def _pump_lane(self, lane: Lane) -> None:
         # Calls whose budget has no room now; they let others go before them.
         held: list[OpenCall] = []
-        while self._ledger.in_flight < self._places(lane):
+        while len(held) < LOOKED_PAST and self._ledger.in_flight < self._places(lane):
             call_id = lane.queue.peek()
             if call_id is None:
                 break

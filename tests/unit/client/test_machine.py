@@ -8,6 +8,7 @@ import pytest
 
 from dspex.client.budget import Budget
 from dspex.client.call import AttemptRecord, Call, Fate
+from dspex.client.dispatch import LOOKED_PAST
 from dspex.client.ledger import Ledger, Stage
 from dspex.client.machine import ClientMachine
 from dspex.client.messages import Expire, Outcome, SendWhatMayBeSent, Submit
@@ -201,3 +202,19 @@ def test_records_are_made_for_whoever_keeps_books_and_for_nobody_else(
 
     assert len(lab.hands.records) == 2
     assert set(lab.hands.answers) == {"a", "b"}
+
+
+@pytest.mark.parametrize(("held", "passes"), [(3, True), (LOOKED_PAST, False)])
+def test_a_call_with_room_passes_a_few_that_wait_for_their_budget(
+    held: int, *, passes: bool
+) -> None:
+    lab = Lab()
+    lab.submit("first", budgets=(budget := Budget(calls=1),))
+    lab.machine.pump()
+    lab.submit(*(f"held {number}" for number in range(held)), budgets=(budget,))
+    lab.submit("free")
+
+    lab.machine.pump()
+
+    sent = [send.request.messages[0].text for sends in lab.hands.sent for send in sends]
+    assert sent == (["first", "free"] if passes else ["first"])
