@@ -74,7 +74,8 @@ class Fate(Enum):
     CANCELLED = "cancelled"
     """Nobody wanted the answer any more, so it was broken off. It may be billed."""
     RESTARTED = "restarted"
-    """It was lost when a part of ours restarted, and made again. It may be billed."""
+    """It was lost when a part of ours restarted, and made again unless that part gave
+    up. It may be billed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ class AttemptRecord:
     error: str | None = None
     """The error's class, for those that failed."""
     sends: int = 1
-    """How often it was written: 2 after a stale connection."""
+    """How often it was written: 2 after a stale connection, 0 when it never was."""
     usage: Usage = field(default_factory=Usage)
     """Tokens it cost, as far as the provider said."""
     configuration: int = 1

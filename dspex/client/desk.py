@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections import OrderedDict
 
-from dspex.client.call import AttemptRecord, Fate
+from dspex.client.call import Fate
 from dspex.client.gate import Permit, Verdict
 from dspex.client.ledger import Ledger, OpenAttempt, OpenCall, Stage
 from dspex.client.messages import CheckIdle, Outcome, TryAgain
@@ -159,14 +159,14 @@ class Desk:
         dollars = None if usage is None else self._cost(entry, usage)
         for budget in entry.call.budgets:
             budget.settle(request_id, usage=usage, dollars=dollars)
-        self._note(entry, attempt, fate, usage or _NOTHING, error, sends)
+        self._note(entry, attempt, fate, usage=usage, error=error, sends=sends)
         return attempt
 
     def not_written(self, entry: OpenCall) -> None:
         """Book that the wire was not there to take a request."""
         attempt = self.ledger.returned(entry)
         self.give_back(entry, attempt.request_id, attempt.permit)
-        self._note(entry, attempt, Fate.RESTARTED, _NOTHING, None, 1)
+        self._note(entry, attempt, Fate.RESTARTED, sends=0)
         entry.sent -= 1
 
     def give_back(self, entry: OpenCall, request_id: str, permit: Permit) -> None:
@@ -180,7 +180,7 @@ class Desk:
     def opened(self, entry: OpenCall, attempt: OpenAttempt) -> None:
         """Book that a request of a call is out."""
         self.ledger.send(entry, attempt)
-        self._note(entry, attempt, Fate.OPEN, _NOTHING, None, 1)
+        self._note(entry, attempt, Fate.OPEN)
 
     def break_off(self, entry: OpenCall) -> None:
         """Break off the request of a call that is out."""
@@ -196,24 +196,14 @@ class Desk:
         entry: OpenCall,
         attempt: OpenAttempt,
         fate: Fate,
-        usage: Usage,
-        error: LMError | None,
-        sends: int,
+        *,
+        usage: Usage | None = None,
+        error: LMError | None = None,
+        sends: int = 1,
     ) -> None:
-        if not self.outside.keeps_books():
-            return
-        record = AttemptRecord(
-            request_id=attempt.request_id,
-            call_id=entry.call.id,
-            number=entry.sent,
-            fate=fate,
-            error=None if error is None else type(error).__name__,
-            sends=sends,
-            usage=usage,
-            configuration=attempt.configuration,
-            tags=entry.call.tags,
-        )
-        self.outside.note(record, self.outside.now() - attempt.started)
+        if self.outside.keeps_books():
+            record = entry.record(attempt, fate, usage=usage, error=error, sends=sends)
+            self.outside.note(record, self.outside.now() - attempt.started)
 
 
 def shared(outcome: Outcome, *, paid: bool) -> Outcome:

@@ -99,9 +99,11 @@ class Judge:
 
     def _failed(self, entry: OpenCall, error: LMError, sent: Sent) -> None:
         verdict = verdict_of(error)
+        # A stream whose reader has left is broken off by ourselves.
+        is_unwanted = isinstance(error, LMCancelledError)
         attempt = self._desk.returned(
             entry,
-            Fate.FAILED,
+            Fate.CANCELLED if is_unwanted else Fate.FAILED,
             verdict,
             usage=_billed(error, sent.facts.sends),
             error=error,

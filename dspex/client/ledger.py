@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from dspex.client.call import Call, draw_ticket
+from dspex.client.call import AttemptRecord, Call, Fate, draw_ticket
 from dspex.client.fair_queue import FairQueue
 from dspex.client.gate import Gate, Permit
 from dspex.client.limits import Limiter, LimitPolicy
@@ -20,8 +20,10 @@ from dspex.client.options import ClientOptions
 from dspex.client.retry_budget import RetryBudget
 from dspex.core.errors import LMError
 from dspex.core.ids import new_id
-from dspex.core.lm import Reply
+from dspex.core.lm import Reply, Usage
 from supervisors import Estate
+
+_NOTHING = Usage()
 
 ENDED = 1024
 """Outcomes kept for callers that are on their way back after a restart."""
@@ -109,6 +111,36 @@ class OpenCall:
     idempotency_key: str = field(default_factory=new_id)
     """The same for all its requests, and for no other call's: a cache key comes back
     when an answer was not kept, and must not get the old one from the provider."""
+
+    def record(
+        self,
+        attempt: OpenAttempt,
+        fate: Fate,
+        *,
+        usage: Usage | None = None,
+        error: LMError | None = None,
+        sends: int = 1,
+    ) -> AttemptRecord:
+        """What the books say of one of its requests.
+
+        Args:
+            attempt: The request: the latest of this call.
+            fate: What became of it.
+            usage: What it cost; `None` when nobody knows.
+            error: How it failed.
+            sends: How often it was written.
+        """
+        return AttemptRecord(
+            request_id=attempt.request_id,
+            call_id=self.call.id,
+            number=self.sent,
+            fate=fate,
+            error=None if error is None else type(error).__name__,
+            sends=sends,
+            usage=_NOTHING if usage is None else usage,
+            configuration=attempt.configuration,
+            tags=self.call.tags,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,16 +268,20 @@ class Ledger(Estate):
         entry.lane.queue.remove(entry.call.id)
         self.last_activity = now
 
-    def write_off(self) -> None:
+    def write_off(self, note: Callable[[AttemptRecord, float], None]) -> None:
         """Count what is out as spent, when no client will ever hear of it again.
 
         The branch is over, and its budgets are not: others wait for their room.
+
+        Args:
+            note: Told of each request's end, and of when it was sent.
         """
         for entry in self.calls.values():
             attempt = entry.attempt
             if attempt is not None:
                 for budget in entry.call.budgets:
                     budget.settle(attempt.request_id, usage=None, dollars=None)
+                note(entry.record(attempt, Fate.RESTARTED), attempt.started)
 
     def keep(self, call_id: str, outcome: Reply | LMError, *, paid: bool) -> None:
         """Keep an outcome for callers who were there but did not get it.

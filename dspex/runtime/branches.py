@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from dspex.cache.cache import Cache
+from dspex.client.call import ATTEMPT, AttemptRecord
 from dspex.client.client import Client
 from dspex.runtime import tree
 from dspex.runtime.config import Config
@@ -17,6 +18,8 @@ from supervisors import (
     ActorDownError,
     ChildSpec,
     ChildStateError,
+    Clock,
+    Events,
     Handle,
     Registry,
     RestartLimitError,
@@ -38,11 +41,17 @@ class Branches:
     Args:
         registry: The tree's names.
         config: What new branches work by.
+        events: Where the tree's events go.
+        clock: The tree's time.
     """
 
-    def __init__(self, registry: Registry, config: Config) -> None:
+    def __init__(
+        self, registry: Registry, config: Config, *, events: Events, clock: Clock
+    ) -> None:
         self._registry = registry
         self._config = config
+        self._events = events
+        self._clock = clock
         # Protects starting a branch, which two threads may want at once.
         self._starting = threading.Lock()
         self._known: dict[str, Branch] = {}
@@ -105,7 +114,7 @@ class Branches:
             self._start(branch_id, make_branch)
 
     def _write_off(self, branch_id: str) -> None:
-        """Free what a branch that is over for good holds of budgets: others wait."""
+        """Book what a branch that is over for good had out, and free its budgets."""
         with self._starting:
             is_over = self._registry.closed is not None
             if is_over or self._gave_up(tree.client_name(branch_id)):
@@ -115,7 +124,11 @@ class Branches:
         # Everybody who waited was answered: nothing else in its memory is wanted.
         branch = self._known.pop(branch_id, None)
         if branch is not None:
-            branch.ledger.write_off()
+            branch.ledger.write_off(self._note)
+
+    def _note(self, record: AttemptRecord, sent_at: float) -> None:
+        lasted = self._clock.monotonic() - sent_at
+        self._events.emit(ATTEMPT, {"duration": lasted}, record=record)
 
     def _start(self, branch_id: str, make_branch: MakeBranch) -> None:
         registry = self._registry

@@ -187,7 +187,9 @@ class Runtime:
             self._parts = _Parts(
                 registry=root.registry,
                 cache=tree.cache(root.registry, self.config),
-                branches=Branches(root.registry, self.config),
+                branches=Branches(
+                    root.registry, self.config, events=self.events, clock=self.clock
+                ),
             )
         self._root = root
 

@@ -23,7 +23,9 @@ from tests.actors.lab import (
     PATIENT,
     STURDY,
     Callers,
+    Record,
     ask,
+    assert_books_agree,
     client_name,
     echo,
     eventually,
@@ -277,7 +279,7 @@ def test_request_that_never_left_is_not_taken_for_billed(
     assert (budget.spent.tokens, budget.spent.assumed) == (0, 0)
 
 
-def test_a_branch_that_gave_up_leaves_its_room_to_others() -> None:
+def test_branch_that_gave_up_leaves_its_room_to_others_and_no_request_open() -> None:
     config = dspex.Config(branch_restarts=1, persist=False)
     budget = Budget(tokens=100)
     with (
@@ -289,6 +291,7 @@ def test_a_branch_that_gave_up_leaves_its_room_to_others() -> None:
             dspex.LM("openai/m", api_base=url, budget=budget, max_tokens=20)
             for url in (provider.base_url, other.base_url)
         )
+        record = Record(runtime.events)
         provider.pause()
         stuck = ask(lost, ["hi"])
         provider.wait_for_in_flight(1, PATIENT)
@@ -299,5 +302,6 @@ def test_a_branch_that_gave_up_leaves_its_room_to_others() -> None:
         (outcome,) = stuck.outcomes()
 
         assert type(outcome) is RuntimeClosedError
+        assert_books_agree(record, provider)
         assert (budget.reserved.calls, budget.spent.assumed) == (0, 1)
         assert held("room again") == ["re: room again"]

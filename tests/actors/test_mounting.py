@@ -12,11 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
+from dspex.cache.key import Identity
+from dspex.cache.messages import Lead, LookUp
 from dspex.client.gate import GateState
 from dspex.client.httpx_transport import HttpxTransport
 from dspex.core.errors import (
     CircuitOpenError,
     ConfigurationError,
+    LMCancelledError,
     LMServerError,
     RuntimeClosedError,
 )
@@ -24,7 +27,7 @@ from dspex.core.lm import Reply
 from dspex.runtime.config import Config
 from dspex.runtime.mounting import Cache, Client
 from dspex.testing import SERVER_ERROR, FakeProvider
-from supervisors import Actor, ChildSpec, Intensity, Supervisor
+from supervisors import Actor, ChildSpec, Intensity, ReplyFuture, Supervisor
 from tests.actors.lab import PATIENT, Callers, call, echo, eventually
 
 STURDY = Intensity(max_restarts=100, within=1.0)
@@ -254,6 +257,37 @@ def test_error_of_the_first_reaches_those_who_wait_and_is_not_kept() -> None:
             with pytest.raises(LMServerError, match=f"^{text}"):
                 cache.fetch("key", make)
         assert cache.fetch("key", make).text == "up"
+
+
+def test_end_of_the_first_caller_is_not_that_of_those_who_wait() -> None:
+    waiting: list[ReplyFuture[Any]] = []
+
+    with Supervisor.start([Cache.child_spec(None)]) as top:
+        memory = top.handle("cache.memory")
+
+        def leave() -> Reply:
+            waiting.append(
+                memory.submit(LookUp(identity=Identity("key", ""), caller="next"))
+            )
+            raise LMCancelledError("its work was given up")
+
+        with pytest.raises(LMCancelledError):
+            Cache(top.registry).fetch("key", leave)
+        (answer,) = (one.get(timeout=PATIENT) for one in waiting)
+
+    assert answer == Lead()
+
+
+def test_key_and_address_are_no_settings_of_a_mounted_client(
+    provider: FakeProvider,
+) -> None:
+    with mounted(provider) as (client, _):
+        for ask in (client.ask, client.identity):
+            with pytest.raises(ConfigurationError, match="'api_key'") as caught:
+                ask("hi", api_key="sk-very-secret")
+            assert "sk-very-secret" not in str(caught.value)
+
+    assert not provider.bill
 
 
 def test_other_errors_let_the_next_one_make_the_answer() -> None:

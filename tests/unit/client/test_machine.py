@@ -8,6 +8,7 @@ import pytest
 
 from dspex.client.budget import Budget
 from dspex.client.call import AttemptRecord, Call, Fate
+from dspex.client.channel import ConsumerGoneError
 from dspex.client.dispatch import LOOKED_PAST
 from dspex.client.ledger import Ledger, Stage
 from dspex.client.machine import ClientMachine
@@ -144,6 +145,29 @@ def test_without_a_wire_all_is_given_back_and_goes_later_in_its_order() -> None:
     lab.machine.pump()
     (sends,) = lab.hands.sent
     assert [send.request.messages[0].text for send in sends] == ["a", "b", "c"]
+
+
+def test_request_that_found_no_wire_is_booked_as_never_written(lab: Lab) -> None:
+    lab.hands.has_wire = False
+    lab.submit("a")
+
+    lab.machine.pump()
+
+    assert lab.hands.records[-1].sends == 0
+
+
+def test_stream_that_nobody_read_is_booked_as_broken_off_and_not_as_failed(
+    lab: Lab,
+) -> None:
+    lab.submit("a")
+    lab.machine.pump()
+    ((send,),) = lab.hands.sent
+
+    gone = Sent(request_id=send.request_id, outcome=ConsumerGoneError("it left"))
+    lab.machine.handle(SentAll(sent=(gone,)))
+
+    last = lab.hands.records[-1]
+    assert (last.fate, last.error) == (Fate.CANCELLED, "ConsumerGoneError")
 
 
 def test_a_queue_is_full_only_of_calls_that_may_not_go(lab: Lab) -> None:
