@@ -20,6 +20,7 @@ from dspex.client.transport_errors import (
     Circumstances,
     broke,
     check_headers,
+    never_sent,
     no_http,
     no_http_url,
     not_connected,
@@ -253,11 +254,12 @@ def _translated(error: Exception, around: Circumstances) -> DspexError:
         case httpx.TimeoutException() | _HeadTimeoutError() | TimeoutError():
             return _timed_out(error, around)
         case httpx.ProxyError():
-            return LMConnectionError(
+            refusal = LMConnectionError(
                 f"no connection to {around.host}: the transport's proxy refused; it"
                 " should open a tunnel. Check its user and password, and whether it"
                 " lets this host through."
             )
+            return never_sent(refusal)
         case httpx.ConnectError() if _UNTRUSTED in str(error):
             return untrusted(reason_of(error), around)
         case httpx.ConnectError():
@@ -275,12 +277,13 @@ def _timed_out(error: Exception, around: Circumstances) -> LMTimeoutError:
         case httpx.ConnectTimeout():
             return not_connected_in_time(around)
         case httpx.PoolTimeout():
-            return LMTimeoutError(
+            shortage = LMTimeoutError(
                 f"no connection to {around.host} was free within"
                 f" {around.connect_timeout:g} s; the pool should have one for each"
                 " request that may be out. Pass httpx.Limits(max_connections=None), or"
                 " lower max_in_flight."
             )
+            return never_sent(shortage)
         case httpx.WriteTimeout() | _HeadTimeoutError():
             return not_taken(around)
         case _:
