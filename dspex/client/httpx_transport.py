@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 
 from dspex.client.http_body import EncodingError, TooLargeError, unpacked
-from dspex.client.http_messages import HttpRequest, HttpResponse, OpenResponse
-from dspex.client.transport import MAX_BYTES, WRITE_SECONDS, read_whole
+from dspex.client.http_messages import HttpRequest, OpenResponse
+from dspex.client.transport import MAX_BYTES, WRITE_SECONDS, Transport
 from dspex.client.transport_errors import (
     Circumstances,
     broke,
@@ -54,7 +54,7 @@ class _HeadTimeoutError(Exception):
     """Connecting, sending and waiting for a head took longer than all may together."""
 
 
-class HttpxTransport:
+class HttpxTransport(Transport):
     """A transport on another one, of httpx's kind.
 
     When to use it: to answer calls in the process itself (`httpx.MockTransport`,
@@ -128,24 +128,6 @@ class HttpxTransport:
             )
         finally:
             await stream.aclose()
-
-    async def send(
-        self,
-        request: HttpRequest,
-        *,
-        connect_timeout: float,
-        read_timeout: float,
-        max_bytes: int = MAX_BYTES,
-    ) -> HttpResponse:
-        """Send a request and read all of its response; see `Transport.send`."""
-        return await read_whole(
-            self.open(
-                request,
-                connect_timeout=connect_timeout,
-                read_timeout=read_timeout,
-                max_bytes=max_bytes,
-            )
-        )
 
     async def aclose(self) -> None:
         """Close every connection; see `Transport.aclose`."""
