@@ -453,7 +453,7 @@ def test_server_that_does_not_read_the_request_is_a_timeout(
     async def use(transport: Transport, server: Server) -> None:
         request = HttpRequest(method="POST", url=server.url, body=bytes(30_000_000))
         with pytest.raises(errors.LMTimeoutError, match="did not take the request"):
-            await transport.send(request, connect_timeout=0.1, read_timeout=0.1)
+            await transport.send(request, connect_timeout=1.0, read_timeout=0.1)
         over.set()
 
     run(make, script, use)
