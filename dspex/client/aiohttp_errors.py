@@ -8,6 +8,7 @@ from dspex.client.http_body import EncodingError, TooLargeError
 from dspex.client.transport_errors import (
     Circumstances,
     broke,
+    never_sent,
     no_http,
     not_connected,
     not_connected_in_time,
@@ -43,7 +44,7 @@ def translated(error: Exception, around: Circumstances) -> DspexError:
         case aiohttp.ClientConnectorCertificateError():
             return untrusted(str(error.certificate_error), around)
         case aiohttp.ClientHttpProxyError() | aiohttp.ClientProxyConnectionError():
-            return _proxy_failed(error, around)
+            return never_sent(_proxy_failed(error, around))
         case aiohttp.ClientConnectorError():
             return not_connected(reason_of(error.os_error), around)
         case aiohttp.ClientResponseError():

@@ -16,10 +16,10 @@ import yarl
 from dspex.client.aiohttp_connector import CheckingConnector, Lease, leasing
 from dspex.client.aiohttp_errors import FOREIGN, HeadTimeoutError, translated
 from dspex.client.http_body import EncodingError, TooLargeError, unpacked
-from dspex.client.http_messages import HttpRequest, HttpResponse, OpenResponse
+from dspex.client.http_messages import HttpRequest, OpenResponse
 from dspex.client.proxies import NO_PROXIES, Proxies
 from dspex.client.tls import shared_context
-from dspex.client.transport import MAX_BYTES, WRITE_SECONDS, read_whole
+from dspex.client.transport import MAX_BYTES, WRITE_SECONDS, Transport
 from dspex.client.transport_errors import Circumstances, check_headers, no_http_url
 
 __all__ = ["AiohttpTransport"]
@@ -33,7 +33,7 @@ _IDENTITY = {"Accept-Encoding": "identity"}
 _NOT_ADDED = ("Accept", "Content-Type", "User-Agent")
 
 
-class AiohttpTransport:
+class AiohttpTransport(Transport):
     """A transport on aiohttp's client, without cookies, redirects and netrc.
 
     A server may close an idle connection in the moment it is used again. When a
@@ -101,24 +101,6 @@ class AiohttpTransport:
             yield exchange.opened
         finally:
             exchange.end()
-
-    async def send(
-        self,
-        request: HttpRequest,
-        *,
-        connect_timeout: float,
-        read_timeout: float,
-        max_bytes: int = MAX_BYTES,
-    ) -> HttpResponse:
-        """Send a request and read all of its response; see `Transport.send`."""
-        return await read_whole(
-            self.open(
-                request,
-                connect_timeout=connect_timeout,
-                read_timeout=read_timeout,
-                max_bytes=max_bytes,
-            )
-        )
 
     @property
     def idle(self) -> int:

@@ -12,7 +12,6 @@ from collections.abc import Awaitable
 from typing import Protocol, cast
 
 from dspex.client.daemon_threads import DaemonThreads
-from dspex.client.providers.format import Chunk
 from dspex.client.wire import Facts, Send
 from dspex.core.errors import (
     ConfigurationError,
@@ -41,8 +40,8 @@ class Answerer(Protocol):
 class HomeMade:
     """Has an answerer work, within a time, and words what goes wrong.
 
-    It is an `Exchange` of the wire.
-    It lives on an event loop and has many answers made at a time.
+    It is an `Exchange` of the wire, on whose event loop it has many answers made at a
+    time.
 
     Args:
         answerer: The model.
@@ -80,17 +79,13 @@ class HomeMade:
                 raise self._too_slow(timeout) from None
             raise self._worded(error) from error
 
-    async def make(self, send: Send, facts: Facts) -> Reply:  # noqa: ARG002 - of others
+    async def make(self, send: Send, _facts: Facts, /) -> Reply:
         """Have a request answered; see `wire.Exchange.make`.
 
-        Whoever reads a stream gets each completion as one piece.
+        Nothing is handed on before the end: a channel that ends without a chunk hands
+        on the reply itself.
         """
-        reply = await self.answer(send.request, timeout=send.read_timeout)
-        if send.channel is not None:
-            attempt = send.channel.begin_attempt()
-            for index, text in enumerate(reply.texts):
-                await send.channel.put(Chunk(text=text, index=index), attempt)
-        return reply
+        return await self.answer(send.request, timeout=send.read_timeout)
 
     async def aclose(self) -> None:
         """Let the threads end."""

@@ -12,6 +12,7 @@ from dspex.client.keys import GetKey, KeyRing
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.providers.format import Format, Sender
 from dspex.client.providers.formats import format_of
+from dspex.client.providers.refusals import is_success
 from dspex.client.secrets import forget_locals
 from dspex.client.streaming import read_stream
 from dspex.client.transport import Transport
@@ -108,11 +109,11 @@ class HttpExchange:
         ) as incoming:
             facts.sends = incoming.sends
             facts.limits = wire_format.limits(incoming.headers, self._wall_clock)
-            if not 200 <= incoming.status < 300:
+            if not is_success(incoming.status):
                 response = HttpResponse(
                     status=incoming.status,
                     headers=incoming.headers,
-                    body=b"".join([part async for part in incoming.parts()]),
+                    body=await incoming.read(),
                 )
                 return wire_format.read(response, sender)
             reader = wire_format.reader(incoming.headers, sender)

@@ -14,12 +14,13 @@ from typing import Any
 import httpx
 
 from dspex.client.http_body import EncodingError, TooLargeError, unpacked
-from dspex.client.http_messages import HttpRequest, HttpResponse, OpenResponse
-from dspex.client.transport import MAX_BYTES, WRITE_SECONDS, read_whole
+from dspex.client.http_messages import HttpRequest, OpenResponse
+from dspex.client.transport import MAX_BYTES, WRITE_SECONDS, Transport
 from dspex.client.transport_errors import (
     Circumstances,
     broke,
     check_headers,
+    never_sent,
     no_http,
     no_http_url,
     not_connected,
@@ -53,7 +54,7 @@ class _HeadTimeoutError(Exception):
     """Connecting, sending and waiting for a head took longer than all may together."""
 
 
-class HttpxTransport:
+class HttpxTransport(Transport):
     """A transport on another one, of httpx's kind.
 
     When to use it: to answer calls in the process itself (`httpx.MockTransport`,
@@ -127,24 +128,6 @@ class HttpxTransport:
             )
         finally:
             await stream.aclose()
-
-    async def send(
-        self,
-        request: HttpRequest,
-        *,
-        connect_timeout: float,
-        read_timeout: float,
-        max_bytes: int = MAX_BYTES,
-    ) -> HttpResponse:
-        """Send a request and read all of its response; see `Transport.send`."""
-        return await read_whole(
-            self.open(
-                request,
-                connect_timeout=connect_timeout,
-                read_timeout=read_timeout,
-                max_bytes=max_bytes,
-            )
-        )
 
     async def aclose(self) -> None:
         """Close every connection; see `Transport.aclose`."""
@@ -253,11 +236,12 @@ def _translated(error: Exception, around: Circumstances) -> DspexError:
         case httpx.TimeoutException() | _HeadTimeoutError() | TimeoutError():
             return _timed_out(error, around)
         case httpx.ProxyError():
-            return LMConnectionError(
+            refusal = LMConnectionError(
                 f"no connection to {around.host}: the transport's proxy refused; it"
                 " should open a tunnel. Check its user and password, and whether it"
                 " lets this host through."
             )
+            return never_sent(refusal)
         case httpx.ConnectError() if _UNTRUSTED in str(error):
             return untrusted(reason_of(error), around)
         case httpx.ConnectError():
@@ -275,12 +259,13 @@ def _timed_out(error: Exception, around: Circumstances) -> LMTimeoutError:
         case httpx.ConnectTimeout():
             return not_connected_in_time(around)
         case httpx.PoolTimeout():
-            return LMTimeoutError(
+            shortage = LMTimeoutError(
                 f"no connection to {around.host} was free within"
                 f" {around.connect_timeout:g} s; the pool should have one for each"
                 " request that may be out. Pass httpx.Limits(max_connections=None), or"
                 " lower max_in_flight."
             )
+            return never_sent(shortage)
         case httpx.WriteTimeout() | _HeadTimeoutError():
             return not_taken(around)
         case _:

@@ -22,7 +22,6 @@ __all__ = [
     "OpenResponse",
     "Transport",
     "make_transport",
-    "read_whole",
 ]
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -33,7 +32,10 @@ WRITE_SECONDS = 30.0
 
 
 class Transport(Protocol):
-    """Sends requests, any number of them side by side, on one loop."""
+    """Sends requests, any number of them side by side, on one loop.
+
+    One that derives from it needs only `open` and `aclose`.
+    """
 
     def open(
         self,
@@ -72,6 +74,19 @@ class Transport(Protocol):
 
         Arguments and errors are those of `open`.
         """
+        async with self.open(
+            request,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            max_bytes=max_bytes,
+        ) as opened:
+            body = await opened.read()
+        return HttpResponse(
+            status=opened.status,
+            headers=opened.headers,
+            body=body,
+            sends=opened.sends,
+        )
 
     async def aclose(self) -> None:
         """Close every connection. Requests that still use one break."""
@@ -88,14 +103,3 @@ def make_transport(*, proxies: Proxies = NO_PROXIES) -> Transport:
     from dspex.client.aiohttp_transport import AiohttpTransport
 
     return AiohttpTransport(proxies=proxies)
-
-
-async def read_whole(
-    opening: AbstractAsyncContextManager[OpenResponse],
-) -> HttpResponse:
-    """Read an opened response to its end: `Transport.send` in terms of `open`."""
-    async with opening as opened:
-        body = await opened.read()
-    return HttpResponse(
-        status=opened.status, headers=opened.headers, body=body, sends=opened.sends
-    )

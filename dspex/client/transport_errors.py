@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from dspex.client.http_body import EncodingError, TooLargeError
 from dspex.core.errors import (
     ConfigurationError,
     LMConnectionError,
+    LMError,
     LMResponseError,
     LMTimeoutError,
 )
@@ -22,6 +24,7 @@ __all__ = [
     "Circumstances",
     "broke",
     "check_headers",
+    "never_sent",
     "no_http",
     "no_http_url",
     "not_connected",
@@ -33,6 +36,8 @@ __all__ = [
     "unsendable",
     "untrusted",
 ]
+
+E = TypeVar("E", bound=LMError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,36 +89,42 @@ def unsendable(host: str) -> ConfigurationError:
 # There is no connection.
 
 
-def not_connected(reason: str, around: Circumstances) -> LMConnectionError:
-    """Nobody answers there."""
-    error = LMConnectionError(
-        f"no connection to {around.host}: {reason}; a server should be listening"
-        " there. Start it, or check `api_base`."
-    )
+def never_sent(error: E) -> E:
+    """Note on an error that the provider cannot have had the request, nor bill it."""
     error.was_sent = False
     return error
+
+
+def not_connected(reason: str, around: Circumstances) -> LMConnectionError:
+    """Nobody answers there."""
+    return never_sent(
+        LMConnectionError(
+            f"no connection to {around.host}: {reason}; a server should be listening"
+            " there. Start it, or check `api_base`."
+        )
+    )
 
 
 def not_connected_in_time(around: Circumstances) -> LMTimeoutError:
     """Connecting took longer than it may."""
     way = around.host if not around.proxy else f"{around.host} through {around.proxy}"
-    error = LMTimeoutError(
-        f"no connection to {way} within {around.connect_timeout:g} s; a provider"
-        " answers faster. Check the network and `api_base`."
+    return never_sent(
+        LMTimeoutError(
+            f"no connection to {way} within {around.connect_timeout:g} s; a provider"
+            " answers faster. Check the network and `api_base`."
+        )
     )
-    error.was_sent = False
-    return error
 
 
 def untrusted(reason: str, around: Circumstances) -> LMConnectionError:
     """The server's certificate is none that is trusted here."""
-    error = LMConnectionError(
-        f"no connection to {around.host}: {reason}; a certificate that is trusted here"
-        " was expected. Set SSL_CERT_FILE to your own authority's, or check"
-        " `api_base`."
+    return never_sent(
+        LMConnectionError(
+            f"no connection to {around.host}: {reason}; a certificate that is trusted"
+            " here was expected. Set SSL_CERT_FILE to your own authority's, or check"
+            " `api_base`."
+        )
     )
-    error.was_sent = False
-    return error
 
 
 # The connection is of no use any more.

@@ -119,7 +119,7 @@ class Exchange(Protocol):
     it holds.
     """
 
-    async def make(self, send: Send, facts: Facts) -> Reply:
+    async def make(self, send: Send, facts: Facts, /) -> Reply:
         """Make a request, and note what is found out on the way.
 
         Raises:

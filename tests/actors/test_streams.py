@@ -16,6 +16,7 @@ from dspex.client.call import Fate
 from dspex.client.channel import Channel, ConsumerGoneError
 from dspex.client.providers.format import Chunk
 from dspex.core import errors
+from dspex.core.lm import Reply
 from dspex.runtime.base_lm import BaseLM
 from dspex.runtime.stream import Stream
 from dspex.testing import (
@@ -160,14 +161,14 @@ def test_model_of_one_s_own_code_streams_each_completion_as_one_piece(
     runtime: dspex.Runtime,
 ) -> None:
     class Twice(BaseLM):
-        def forward(self, messages: Any, **settings: Any) -> list[str]:
-            return ["Lima", "Cusco"]
+        def forward(self, messages: Any, **settings: Any) -> Reply:
+            return Reply(texts=("Lima", "Cusco"), reasoning=("By the sea.", ""))
 
     stream = Twice("twice").stream("hi")
 
-    assert [(chunk.index, chunk.text) for chunk in stream] == [
-        (0, "Lima"),
-        (1, "Cusco"),
+    assert [(chunk.index, chunk.text, chunk.reasoning) for chunk in stream] == [
+        (0, "Lima", "By the sea."),
+        (1, "Cusco", ""),
     ]
     assert stream.reply.texts == ("Lima", "Cusco")
 

@@ -154,6 +154,7 @@ def test_tunnel_the_proxy_refuses_is_a_connection_error_without_the_password(
             ) as caught:
                 await ask(transport, "https://model.invalid/")
         assert proxy.address in str(caught.value)
+        assert not caught.value.was_sent
         shown = "".join(traceback.format_exception(caught.value))
         assert PASSWORD not in shown
         assert basic(f"me:{PASSWORD}") not in shown
@@ -171,6 +172,7 @@ def test_proxy_that_is_down_is_a_connection_error_that_names_it(make: Make) -> N
                 errors.LMConnectionError, match=f"the proxy {proxy.address}"
             ) as caught:
                 await ask(transport, "https://model.invalid/")
+        assert not caught.value.was_sent
         assert PASSWORD not in repr(caught.value.__cause__)
 
     run(scenario)
@@ -183,8 +185,11 @@ def test_proxy_that_never_opens_the_tunnel_is_a_timeout(make: Make) -> None:
             listening(server.hang, tls=False) as url,
             using(make(Proxies.only(url.replace("https", "http")))) as transport,
         ):
-            with pytest.raises(errors.LMTimeoutError, match=r"within 0\.05 s"):
+            with pytest.raises(
+                errors.LMTimeoutError, match=r"within 0\.05 s"
+            ) as caught:
                 await ask(transport, "https://model.invalid/", connect_timeout=0.05)
+            assert not caught.value.was_sent
             await server.gone.wait()
 
     run(scenario)

@@ -18,7 +18,7 @@ import pytest
 from dspex.client import aiohttp_transport, httpx_transport
 from dspex.client.aiohttp_transport import AiohttpTransport
 from dspex.client.http_messages import HttpRequest, HttpResponse, OpenResponse
-from dspex.client.transport import Transport, read_whole
+from dspex.client.transport import Transport
 from dspex.core import errors
 from tests.contracts.transports import TRANSPORTS, over_httpx
 
@@ -208,7 +208,10 @@ async def answer(line: Line) -> None:
 
 
 async def whole(transport: Transport, server: Server) -> HttpResponse:
-    return await read_whole(opening(transport, server.url))
+    request = HttpRequest(method="POST", url=server.url, body=b"{}")
+    return await transport.send(
+        request, connect_timeout=PATIENT, read_timeout=PATIENT, max_bytes=1_000_000
+    )
 
 
 def test_connection_that_is_stale_is_replaced_by_a_fresh_one_and_no_other_idle_one(
@@ -450,7 +453,7 @@ def test_server_that_does_not_read_the_request_is_a_timeout(
     async def use(transport: Transport, server: Server) -> None:
         request = HttpRequest(method="POST", url=server.url, body=bytes(30_000_000))
         with pytest.raises(errors.LMTimeoutError, match="did not take the request"):
-            await transport.send(request, connect_timeout=0.1, read_timeout=0.1)
+            await transport.send(request, connect_timeout=1.0, read_timeout=0.1)
         over.set()
 
     run(make, script, use)

@@ -83,7 +83,7 @@ class AnthropicMessages:
         return AnthropicStream(headers, sender)
 
     def limits(
-        self, headers: Mapping[str, str], wall_clock: Callable[[], float]
+        self, headers: Mapping[str, str], wall_clock: Callable[[], float], /
     ) -> RateLimits:
         """Read the `anthropic-ratelimit-*` headers."""
         return anthropic_limits(headers, wall_clock)

@@ -79,7 +79,7 @@ def reply_in(response: HttpResponse, sender: Sender) -> Reply:
         raise unreadable(
             response, sender, problem="it is no message", expected=_EXPECTED
         )
-    return _reply(message, response.headers)
+    return _reply(message, request_id_in(response.headers, sender))
 
 
 def error_for(response: HttpResponse, sender: Sender) -> LMError:
@@ -129,7 +129,7 @@ class AnthropicStream:
             raise self._unreadable("it ended before the message did")
         content = [block.whole() for _, block in sorted(self._blocks.items())]
         message = {**self._message, "content": content, "usage": self._usage}
-        return _reply(message, self._headers)
+        return _reply(message, request_id_in(self._headers, self._sender))
 
     def _take(self, received: Event) -> Iterable[Chunk]:
         try:
@@ -210,7 +210,7 @@ def _class_for(status: int, message: str) -> type[LMError]:
     return ContextWindowExceededError if says_too_long(message) else usual
 
 
-def _reply(message: Mapping[str, Any], headers: Mapping[str, str]) -> Reply:
+def _reply(message: Mapping[str, Any], request_id: str | None) -> Reply:
     blocks = objects_of(message.get("content"))
     reason = text_of(message.get("stop_reason"))
     calls = tuple(_call(block) for block in blocks if block.get("type") == "tool_use")
@@ -220,7 +220,7 @@ def _reply(message: Mapping[str, Any], headers: Mapping[str, str]) -> Reply:
         usage=_usage(object_of(message.get("usage"))),
         model=text_of(message.get("model")),
         finish_reasons=(_FINISH_REASONS.get(reason, reason),),
-        request_id=request_id_in(headers),
+        request_id=request_id,
         tool_calls=(calls,) if calls else (),
         reasoning=(thoughts,) if thoughts else (),
         refused=reason == "refusal",

@@ -118,6 +118,6 @@ class Format(Protocol):
         """A reader for the body of a response whose status was a success."""
 
     def limits(
-        self, headers: Mapping[str, str], wall_clock: Callable[[], float]
+        self, headers: Mapping[str, str], wall_clock: Callable[[], float], /
     ) -> RateLimits:
         """Read what the headers say of the provider's limits, if anything."""

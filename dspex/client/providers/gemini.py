@@ -80,9 +80,7 @@ class Gemini:
         return GeminiStream(headers, sender)
 
     def limits(
-        self,
-        headers: Mapping[str, str],  # noqa: ARG002 - part of the format's contract
-        wall_clock: Callable[[], float],  # noqa: ARG002 - part of the contract
+        self, _headers: Mapping[str, str], _wall_clock: Callable[[], float], /
     ) -> RateLimits:
         """Nothing: Gemini's headers do not tell its limits."""
         return RateLimits()

@@ -1,35 +1,30 @@
-"""Gemini's batchEmbedContents: texts in, a vector for each out."""
+"""Gemini's batchEmbedContents: texts in, a vector for each; see `embedded_texts`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from dspex.client.http_messages import HttpRequest, HttpResponse
+from dspex.client.providers.embedded_texts import texts_of, vector_of
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.providers.format import RateLimits, Sender, StreamReader
 from dspex.client.providers.gemini import path_of
 from dspex.client.providers.gemini_errors import error_for
 from dspex.client.providers.json_body import JsonError, read_object
 from dspex.client.providers.json_values import count_of, object_of, objects_of
-from dspex.client.providers.openai_words import settings_asked, written
+from dspex.client.providers.openai_words import settings_asked
 from dspex.client.providers.refusals import is_success, unreadable
+from dspex.client.providers.request_body import written
 from dspex.client.providers.request_headers import request_headers
 from dspex.client.providers.whole_body import WholeBody
-from dspex.core.errors import ConfigurationError
-from dspex.core.lm import Message, Reply, Request, Usage
+from dspex.core.lm import Reply, Request, Usage
 
 _SETTINGS = {"dimensions": "outputDimensionality", "task_type": "taskType"}
 _EXPECTED = "JSON with embeddings[0].values, a list of numbers"
 
 
 class GeminiEmbeddings:
-    """The format of `/v1beta/models/...:batchEmbedContents`.
-
-    A request is a user's turn for each text, in order. Its reply has `vectors` in that
-    order and no text. Whether there are as many vectors as texts is the asker's to
-    check: a format keeps nothing between a request and its answer.
-    """
+    """The format of `/v1beta/models/...:batchEmbedContents`."""
 
     def build(
         self,
@@ -53,10 +48,6 @@ class GeminiEmbeddings:
             ConfigurationError: When a turn is no text of a user, when a stream is asked
                 for, or when a setting is no JSON value or not one of the two.
         """
-        if stream:
-            raise ConfigurationError(
-                "vectors were asked for as a stream; they come whole. Leave stream out."
-            )
         path = path_of(request.model or endpoint.model)
         asked = settings_asked(
             request.settings, known=_SETTINGS, format_name="Gemini's embeddings"
@@ -64,7 +55,7 @@ class GeminiEmbeddings:
         shared = {"model": path} | {
             _SETTINGS[name]: value for name, value in asked.items()
         }
-        texts = [_text(turn, at) for at, turn in enumerate(request.messages)]
+        texts = texts_of(request, stream=stream)
         each = [{**shared, "content": {"parts": [{"text": text}]}} for text in texts]
         headers = request_headers(
             request_id=request_id, idempotency_key=idempotency_key, stream=False
@@ -96,7 +87,7 @@ class GeminiEmbeddings:
         if "error" in answer:
             raise error_for(response, sender)
         rows = objects_of(answer.get("embeddings"))
-        vectors = tuple(_vector(row.get("values")) for row in rows)
+        vectors = tuple(vector_of(row.get("values")) for row in rows)
         if not all(vectors) or len({len(vector) for vector in vectors}) != 1:
             raise unreadable(
                 response,
@@ -115,9 +106,7 @@ class GeminiEmbeddings:
         return WholeBody(headers, lambda response: self.read(response, sender))
 
     def limits(
-        self,
-        headers: Mapping[str, str],  # noqa: ARG002 - part of the format's contract
-        wall_clock: Callable[[], float],  # noqa: ARG002 - part of the contract
+        self, _headers: Mapping[str, str], _wall_clock: Callable[[], float], /
     ) -> RateLimits:
         """Nothing: Gemini's headers do not tell its limits."""
         return RateLimits()
@@ -125,23 +114,3 @@ class GeminiEmbeddings:
 
 GEMINI_EMBEDDINGS = GeminiEmbeddings()
 """The format, which keeps no state."""
-
-
-def _text(turn: Message, at: int) -> str:
-    if turn.role != "user" or not isinstance(turn.content, str):
-        raise ConfigurationError(
-            f"messages[{at}] of a request for vectors is not a text of the role 'user';"
-            " expected one such turn for each text. Pass texts."
-        )
-    return turn.content
-
-
-def _vector(values: Any) -> tuple[float, ...]:
-    """The numbers of a vector; none when what came is no vector."""
-    numbers = values if isinstance(values, list) else []
-    if not all(type(number) in {int, float} for number in numbers):
-        return ()
-    try:
-        return tuple(float(number) for number in numbers)
-    except OverflowError:
-        return ()

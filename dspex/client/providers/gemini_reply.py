@@ -19,7 +19,7 @@ from dspex.client.providers.json_values import (
     objects_of,
     text_of,
 )
-from dspex.client.providers.refusals import is_success, unreadable
+from dspex.client.providers.refusals import is_success, shown_id, unreadable
 from dspex.client.providers.sse import Event
 from dspex.core.errors import LMResponseError
 from dspex.core.lm import Reply, ToolCall, Usage
@@ -64,7 +64,7 @@ def reply_in(response: HttpResponse, sender: Sender) -> Reply:
     if "error" in answer:
         raise error_for(response, sender)
     try:
-        return _reply(answer)
+        return _reply(answer, sender)
     except _NoReplyError as error:
         raise unreadable(
             response, sender, problem=str(error), expected=_EXPECTED
@@ -96,7 +96,8 @@ class GeminiStream:
         if not all(candidate.get("finishReason") for candidate in candidates):
             raise self._unreadable("it ended before the answer did")
         try:
-            return _reply({**self._answer, "candidates": candidates})
+            answer = {**self._answer, "candidates": candidates}
+            return _reply(answer, self._sender)
         except _NoReplyError as error:
             raise self._unreadable(str(error)) from None
 
@@ -160,17 +161,16 @@ class _NoReplyError(Exception):
     """A body is not what the format promises; the text says where."""
 
 
-def _reply(answer: Mapping[str, Any]) -> Reply:
+def _reply(answer: Mapping[str, Any], sender: Sender) -> Reply:
     candidates = [_candidate(one) for one in objects_of(answer.get("candidates"))]
     if not candidates:
         candidates = [_blocked(object_of(answer.get("promptFeedback")))]
-    request_id = text_of(answer.get("responseId"))
     return Reply(
         texts=tuple(one.texts[0] for one in candidates),
         usage=_usage(object_of(answer.get("usageMetadata"))),
         model=text_of(answer.get("modelVersion")),
         finish_reasons=tuple(one.finish_reasons[0] for one in candidates),
-        request_id=visible(request_id, limit=200) if request_id else None,
+        request_id=shown_id(answer.get("responseId"), sender),
         tool_calls=_where_any([one.tool_calls for one in candidates], ((),)),
         reasoning=_where_any([one.reasoning for one in candidates], ("",)),
         logprobs=_where_any([one.logprobs for one in candidates], (None,)),

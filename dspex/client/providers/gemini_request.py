@@ -21,8 +21,8 @@ from dspex.client.providers.openai_words import (
     stops_of,
     tool_choice_of,
     with_extra,
-    written,
 )
+from dspex.client.providers.request_body import written
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import (
     ImagePart,

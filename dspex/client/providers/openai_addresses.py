@@ -35,8 +35,7 @@ def openai_address(endpoint: Endpoint, _model: str, operation: str) -> Address:
 def azure_address(endpoint: Endpoint, model: str, operation: str) -> Address:
     """Find an operation of a deployment on Azure; the model's name is the deployment's.
 
-    A base URL that ends in
-    `/openai/v1` is the newer API, which needs no version.
+    A base URL that ends in `/openai/v1` is the newer API, which needs no version.
 
     Raises:
         ConfigurationError: When the version of the API is not given and is needed.

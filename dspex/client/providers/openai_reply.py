@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dspex.client.providers.json_body import write_json
-from dspex.client.providers.refusals import request_id_in
+from dspex.client.providers.json_values import count_of, object_of, text_of
 from dspex.core.lm import Reply, ToolCall, Usage
 
 _ENDS_WITHOUT_TEXT = frozenset({"length", "content_filter"})
@@ -37,12 +37,16 @@ class RefusedError(Exception):
         self.body = write_json({"error": error})
 
 
-def reply_of(parsed: Mapping[str, Any], headers: Mapping[str, str]) -> Reply:
+def reply_of(parsed: Mapping[str, Any], request_id: str | None) -> Reply:
     """Read a whole completion.
 
     A completion without a text has the text `""` when that is right: it calls tools, it
     ended at its length or in a filter, or the model only reasoned. A refusal's text is
     the refusal.
+
+    Args:
+        parsed: Its JSON.
+        request_id: The provider's id of the request.
 
     Raises:
         RefusedError: When an error is inside.
@@ -64,45 +68,40 @@ def reply_of(parsed: Mapping[str, Any], headers: Mapping[str, str]) -> Reply:
             for (_, message), reason, found in zip(pairs, reasons, calls, strict=True)
         ),
         usage=usage_of(parsed.get("usage")),
-        model=text_or_empty(parsed.get("model")),
+        model=text_of(parsed.get("model")),
         finish_reasons=reasons,
-        request_id=request_id_in(headers),
+        request_id=request_id,
         tool_calls=calls if any(calls) else (),
         reasoning=reasoning if any(reasoning) else (),
         logprobs=logprobs if any(logprobs) else (),
         refused="content_filter" in reasons
-        or any(text_or_empty(message.get("refusal")) for _, message in pairs),
+        or any(text_of(message.get("refusal")) for _, message in pairs),
     )
 
 
 def reasoning_in(message: Mapping[str, Any]) -> str:
     """Find the reasoning of a message or of a piece of one; `""` when it has none."""
-    shown = text_or_empty(message.get("reasoning_content"))
-    return shown or text_or_empty(message.get("reasoning"))
+    shown = text_of(message.get("reasoning_content"))
+    return shown or text_of(message.get("reasoning"))
 
 
-def text_or_empty(value: object) -> str:
-    """Take a text as it is, and anything else as no text."""
-    return value if isinstance(value, str) else ""
-
-
-def usage_of(usage: object) -> Usage:
+def usage_of(value: object) -> Usage:
     """Read the `usage` of an answer; what is missing or odd counts as none."""
-    if not isinstance(usage, dict):
-        return Usage()
-    sent, received = _details(usage, "prompt"), _details(usage, "completion")
-    prompt = _count(usage.get("prompt_tokens"))
-    completion = _count(usage.get("completion_tokens"))
-    reasoning = _count(received.get("reasoning_tokens"))
-    if _count(usage.get("total_tokens")) == prompt + completion + reasoning:
+    usage = object_of(value)
+    sent = object_of(usage.get("prompt_tokens_details"))
+    received = object_of(usage.get("completion_tokens_details"))
+    prompt = count_of(usage.get("prompt_tokens"))
+    completion = count_of(usage.get("completion_tokens"))
+    reasoning = count_of(received.get("reasoning_tokens"))
+    if count_of(usage.get("total_tokens")) == prompt + completion + reasoning:
         # xAI counts hidden reasoning beside the completion, OpenAI inside it.
         completion += reasoning
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
-        cached_tokens=_count(sent.get("cached_tokens"))
-        or _count(usage.get("prompt_cache_hit_tokens")),
-        cache_write_tokens=_count(sent.get("cache_write_tokens")),
+        cached_tokens=count_of(sent.get("cached_tokens"))
+        or count_of(usage.get("prompt_cache_hit_tokens")),
+        cache_write_tokens=count_of(sent.get("cache_write_tokens")),
         reasoning_tokens=reasoning,
     )
 
@@ -117,7 +116,7 @@ def _message(choice: object) -> Mapping[str, Any]:
 
 
 def _finish_reason(choice: Mapping[str, Any]) -> str:
-    reason = text_or_empty(choice.get("finish_reason"))
+    reason = text_of(choice.get("finish_reason"))
     if reason in _BROKEN_OFF:
         raise NoReplyError(f"the server broke it off (finish_reason {reason!r})")
     return _OPENAI_WORDS.get(reason, reason)
@@ -139,7 +138,7 @@ def _content(message: Mapping[str, Any]) -> str | None:
         parts = [part.get("text") for part in content if isinstance(part, dict)]
         texts = [part for part in parts if isinstance(part, str)]
         return "".join(texts) if texts else None
-    refusal = text_or_empty(message.get("refusal"))
+    refusal = text_of(message.get("refusal"))
     if isinstance(content, str):
         return content or refusal
     return refusal or None
@@ -156,11 +155,11 @@ def _tool_call(call: object) -> ToolCall:
     function = call.get("function") if isinstance(call, dict) else None
     if not isinstance(call, dict) or not isinstance(function, dict):
         raise NoReplyError("a tool call has no function")
-    name = text_or_empty(function.get("name"))
+    name = text_of(function.get("name"))
     if not name:
         raise NoReplyError("a tool call has no name")
     return ToolCall(
-        id=text_or_empty(call.get("id")),
+        id=text_of(call.get("id")),
         name=name,
         arguments=_arguments(function.get("arguments")),
     )
@@ -170,15 +169,4 @@ def _arguments(arguments: object) -> str:
     if isinstance(arguments, dict):
         # Some servers give the object itself, not its text.
         return write_json(arguments).decode()
-    return text_or_empty(arguments)
-
-
-def _details(usage: Mapping[str, Any], side: str) -> Mapping[str, Any]:
-    details = usage.get(f"{side}_tokens_details")
-    return details if isinstance(details, dict) else {}
-
-
-def _count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        return 0
-    return max(value, 0)
+    return text_of(arguments)

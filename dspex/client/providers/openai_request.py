@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.providers.json_body import JsonError, write_json
+from dspex.client.providers.request_body import NEVER_SENT, written
 from dspex.core.chat import turn_of
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import Request
 
-_NEVER_SENT = frozenset({"rollout_id"})
 _NOT_SETTINGS = frozenset(
     {
         *("messages", "model", "input", "stream", "stream_options"),
@@ -76,7 +75,8 @@ def chat_body(request: Request, endpoint: Endpoint, *, stream: bool) -> bytes:
     if stream and not dialect.counts_unasked:
         settings["stream_options"] = {"include_usage": True}
     turns = [turn_of(turn) for turn in request.messages]
-    return written({"model": request.model, "messages": turns}, settings)
+    body = {"model": request.model, "messages": turns, **settings}
+    return written(body, settings)
 
 
 def sent_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,20 +94,8 @@ def sent_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in settings.items()
-        if value is not None and name not in _NEVER_SENT
+        if value is not None and name not in NEVER_SENT
     }
-
-
-def written(fields: Mapping[str, Any], settings: Mapping[str, Any]) -> bytes:
-    """Write the fields of a request, and its settings after them.
-
-    Raises:
-        ConfigurationError: When a value is no JSON; it names the setting.
-    """
-    try:
-        return write_json({**fields, **settings})
-    except JsonError:
-        _blame_setting(settings)
 
 
 def _dialect(provider: str, model: str) -> _Dialect:
@@ -120,19 +108,3 @@ def _renamed(settings: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[st
     # Whoever gives a setting under both names means both; the server will say more.
     names = {old: new for old, new in renamed.items() if new not in settings}
     return {names.get(name, name): value for name, value in settings.items()}
-
-
-def _blame_setting(settings: Mapping[str, Any]) -> NoReturn:
-    for name, value in settings.items():
-        try:
-            write_json(value)
-        except JsonError:
-            raise ConfigurationError(
-                f"the setting {name!r} is of type {type(value).__name__} and cannot be"
-                " written as JSON; expected numbers, texts, lists or dicts of them."
-                " Convert it first."
-            ) from None
-    raise ConfigurationError(
-        "the messages cannot be written as JSON; their contents must be texts and parts"
-        " made of JSON values. Convert them first."
-    )

@@ -14,15 +14,15 @@ from dspex.client.http_messages import HttpResponse
 from dspex.client.providers.chunk_stream import ChunkStream
 from dspex.client.providers.format import Chunk, Sender
 from dspex.client.providers.json_body import JsonError, read_object
+from dspex.client.providers.json_values import text_of
 from dspex.client.providers.openai_errors import error_for
 from dspex.client.providers.openai_reply import (
     NoReplyError,
     RefusedError,
     reasoning_in,
     reply_of,
-    text_or_empty,
 )
-from dspex.client.providers.refusals import unreadable
+from dspex.client.providers.refusals import request_id_in, unreadable
 from dspex.client.providers.sse import Event
 from dspex.core.errors import LMError, LMResponseError
 from dspex.core.lm import Reply
@@ -112,7 +112,7 @@ class OpenAIStream:
             "model": self._model,
         }
         try:
-            return reply_of(whole, self._headers)
+            return reply_of(whole, request_id_in(self._headers, self._sender))
         except NoReplyError as error:
             raise self._unreadable(str(error)) from None
 
@@ -139,7 +139,7 @@ class OpenAIStream:
         if not isinstance(choices, list):
             raise NoReplyError("its choices are no list")
         self._usage = part.get("usage") or self._usage
-        self._model = text_or_empty(part.get("model")) or self._model
+        self._model = text_of(part.get("model")) or self._model
         chunks = [self._take_choice(choice) for choice in choices]
         return [chunk for chunk in chunks if chunk.text or chunk.reasoning]
 
@@ -170,13 +170,13 @@ class OpenAIStream:
 
 def _take_texts(choice: _Choice, delta: Mapping[str, Any], index: int) -> Chunk:
     text = delta.get("content")
-    refusal = text_or_empty(delta.get("refusal"))
+    refusal = text_of(delta.get("refusal"))
     reasoning = reasoning_in(delta)
     if isinstance(text, str):
         choice.texts.append(text)
     choice.refusals.append(refusal)
     choice.reasoning.append(reasoning)
-    return Chunk(text=text_or_empty(text) + refusal, reasoning=reasoning, index=index)
+    return Chunk(text=text_of(text) + refusal, reasoning=reasoning, index=index)
 
 
 def _take_logprobs(choice: _Choice, logprobs: object) -> None:
@@ -194,8 +194,8 @@ def _take_calls(choice: _Choice, pieces: object) -> None:
         if not isinstance(function, dict):
             raise NoReplyError("a tool call has no function")
         call = _call_of(choice, piece)
-        call.name = call.name or text_or_empty(function.get("name"))
-        call.arguments.append(text_or_empty(function.get("arguments")))
+        call.name = call.name or text_of(function.get("name"))
+        call.arguments.append(text_of(function.get("arguments")))
 
 
 def _call_of(choice: _Choice, piece: Mapping[str, Any]) -> _Call:
@@ -204,7 +204,7 @@ def _call_of(choice: _Choice, piece: Mapping[str, Any]) -> _Call:
     OpenAI numbers them. Some servers leave the number out, or give each the number 0,
     and send each call in one piece with an id of its own.
     """
-    index, call_id = piece.get("index"), text_or_empty(piece.get("id"))
+    index, call_id = piece.get("index"), text_of(piece.get("id"))
     for call in reversed(choice.calls):
         if index is None or call.index == index:
             if call_id and call_id != call.id:

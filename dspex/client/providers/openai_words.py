@@ -11,11 +11,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dspex.client.providers.json_body import JsonError, read_object, write_json
+from dspex.client.providers.json_body import JsonError, read_object
+from dspex.client.providers.request_body import NEVER_SENT
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import ImagePart, ToolCall
 
-_NEVER_SENT = frozenset({"rollout_id"})
 _ASKS_FOR_NOTHING: Mapping[str, tuple[object, ...]] = {
     "n": (1,),
     "logprobs": (False,),
@@ -94,7 +94,7 @@ def settings_asked(
         name: value
         for name, value in settings.items()
         if value is not None
-        and name not in _NEVER_SENT
+        and name not in NEVER_SENT
         and (name in known or value not in _ASKS_FOR_NOTHING.get(name, ()))
     }
     unknown = sorted(asked.keys() - set(known))
@@ -248,22 +248,6 @@ def arguments_of(call: ToolCall) -> Mapping[str, Any]:
         ) from None
 
 
-def written(body: Mapping[str, Any], settings: Mapping[str, Any]) -> bytes:
-    """Write a request's body.
-
-    Raises:
-        ConfigurationError: When a setting, or else a turn, is nothing JSON can hold.
-    """
-    try:
-        return write_json(body)
-    except JsonError:
-        odd = [name for name, value in settings.items() if not _is_json(value)]
-        raise ConfigurationError(
-            f"{f'the setting {odd[0]!r}' if odd else 'a turn'} cannot be written as"
-            " JSON; expected numbers, texts, lists or dicts of them. Convert it first."
-        ) from None
-
-
 def with_extra(body: dict[str, Any], extra: object) -> dict[str, Any]:
     """Add fields of the provider's own; an object in both is put together.
 
@@ -297,11 +281,3 @@ def _function(function: object) -> Function:
         "a tool of the type 'function' has no name; expected {'type': 'function',"
         " 'function': {'name': ..., 'parameters': {...}}}. Add it."
     )
-
-
-def _is_json(value: object) -> bool:
-    try:
-        write_json(value)
-    except JsonError:
-        return False
-    return True

@@ -12,7 +12,6 @@ from dspex.client.http_messages import HttpResponse
 from dspex.client.providers.foreign_text import masked, visible
 from dspex.client.providers.format import Sender
 from dspex.client.providers.retry_after import retry_after, should_retry
-from dspex.client.secrets import Secret
 from dspex.core.errors import (
     ContextWindowExceededError,
     LMAuthError,
@@ -96,7 +95,7 @@ def refused(
         status: The status that counts, when it is not the response's own.
     """
     counts = response.status if status is None else status
-    request_id = request_id_in(response.headers, sender.endpoint.api_key)
+    request_id = request_id_in(response.headers, sender)
     by_id = f" (request {request_id})" if request_id else ""
     error = error_class(
         f"{sender.label!r} was refused with status {counts}{by_id}"
@@ -131,23 +130,23 @@ def unreadable(
         f" ({sender.endpoint.format}).",
         model=sender.label,
         status=response.status,
-        request_id=request_id_in(response.headers, sender.endpoint.api_key),
+        request_id=request_id_in(response.headers, sender),
     )
 
 
-def request_id_in(
-    headers: Mapping[str, str], secret: Secret | None = None
-) -> str | None:
-    """Find the provider's id of a request in a response's headers.
+def request_id_in(headers: Mapping[str, str], sender: Sender) -> str | None:
+    """Find the provider's id of a request in a response's headers."""
+    return shown_id(headers.get("x-request-id") or headers.get("request-id"), sender)
 
-    Args:
-        headers: Of the response.
-        secret: The key that was sent, which a server may echo here as well.
+
+def shown_id(found: object, sender: Sender) -> str | None:
+    """Make a provider's id of a request fit to be shown and kept.
+
+    A server may echo the key that was sent here as well; it is masked.
     """
-    found = headers.get("x-request-id") or headers.get("request-id")
-    if not found:
+    if not isinstance(found, str) or not found:
         return None
-    return visible(masked(found, secret), limit=200)
+    return visible(masked(found, sender.endpoint.api_key), limit=200)
 
 
 def _said(message: str, sender: Sender) -> str:

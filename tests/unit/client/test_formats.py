@@ -1,11 +1,14 @@
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
+from dspex.client.http_messages import HttpResponse
 from dspex.client.providers.endpoint import Endpoint
-from dspex.client.providers.format import Allowance
+from dspex.client.providers.format import Allowance, Sender
 from dspex.client.providers.formats import FORMATS, for_embeddings, format_of
-from dspex.client.secrets import Secret
+from dspex.client.secrets import MASK, Secret
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import ImagePart, Message, Request
 
@@ -106,3 +109,30 @@ def test_vectors_are_not_streamed() -> None:
             idempotency_key="c",
             stream=True,
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("openai_chat", {"choices": [{"message": {"content": "Lima"}}]}),
+        ("openai_embeddings", {"data": [{"embedding": [1.0]}]}),
+        ("anthropic_messages", {"type": "message", "content": []}),
+        ("gemini", {"promptFeedback": {"blockReason": "SAFETY"}}),
+    ],
+)
+def test_key_that_a_server_echoes_as_an_id_is_masked_in_the_reply(
+    name: str, body: Mapping[str, object]
+) -> None:
+    key = "a-canary-that-must-not-show"
+    where = replace(endpoint(name), api_key=Secret(key))
+    response = HttpResponse(
+        status=200,
+        headers={"x-request-id": key},
+        body=json.dumps({**body, "responseId": key}).encode(),
+    )
+
+    reply = FORMATS[name].read(
+        response, Sender(endpoint=where, label="p/m", wall_clock=lambda: 0.0)
+    )
+
+    assert reply.request_id == MASK

@@ -15,6 +15,7 @@ from dspex.client.httpx_transport import HttpxTransport
 from dspex.core import errors
 
 PATIENT = 10.0
+TIMEOUT, BROKEN = errors.LMTimeoutError, errors.LMConnectionError
 
 Answer = (
     Callable[[httpx.Request], httpx.Response]
@@ -97,25 +98,26 @@ def test_header_that_comes_twice_is_the_last_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "expected", "text"),
+    ("error", "expected", "text", "was_sent"),
     [
-        (httpx.ConnectTimeout(""), errors.LMTimeoutError, "no connection to .* 10 s"),
-        (httpx.PoolTimeout(""), errors.LMTimeoutError, "free.*max_connections=None"),
-        (httpx.WriteTimeout(""), errors.LMTimeoutError, "did not take"),
-        (httpx.ReadTimeout(""), errors.LMTimeoutError, "no byte"),
-        (httpx.ProxyError("407 No"), errors.LMConnectionError, "proxy refused"),
-        (httpx.ConnectError("x"), errors.LMConnectionError, "no connection .* x;"),
-        (httpx.ReadError(""), errors.LMConnectionError, "broke: ReadError"),
-        (httpx.StreamClosed(), errors.LMConnectionError, "broke"),
-        (OSError("gone"), errors.LMConnectionError, "broke: gone"),
+        (httpx.ConnectTimeout(""), TIMEOUT, "no connection to .* 10 s", False),
+        (httpx.PoolTimeout(""), TIMEOUT, "free.*max_connections=None", False),
+        (httpx.WriteTimeout(""), TIMEOUT, "did not take", True),
+        (httpx.ReadTimeout(""), TIMEOUT, "no byte", True),
+        (httpx.ProxyError("407 No"), BROKEN, "proxy refused", False),
+        (httpx.ConnectError("x"), BROKEN, "no connection .* x;", False),
+        (httpx.ReadError(""), BROKEN, "broke: ReadError", True),
+        (httpx.StreamClosed(), BROKEN, "broke", True),
+        (OSError("gone"), BROKEN, "broke: gone", True),
     ],
 )
 def test_error_of_the_transport_is_one_of_ours_that_names_the_host(
-    error: Exception, expected: type[errors.LMError], text: str
+    error: Exception, expected: type[errors.LMError], text: str, was_sent: bool
 ) -> None:
     with pytest.raises(expected, match=text) as caught:
         ask(raising(error))
 
+    assert caught.value.was_sent is was_sent
     assert "model.example:443" in str(caught.value)
     assert caught.value.__cause__ is error
 
