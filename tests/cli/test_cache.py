@@ -221,19 +221,18 @@ def test_where_shows_each_folder_and_file(run: Run) -> None:
     assert done.stdout.splitlines()[0] == str(home())
     assert "answers-1.db" in done.stdout
     assert found["home"] == str(home())
-    assert [each["name"] for each in found["folders"]] == ["cache", "runs", "models"]
+    assert [each["name"] for each in found["folders"]] == ["cache", "models"]
     assert found["folders"][0]["bytes"] > 0
 
 
 def test_purge_asks_and_deletes_what_is_named(run: Run, kept: Database) -> None:
     kept.close()
-    for name in ("runs", "models"):
-        (home() / name).mkdir()
-        (home() / name / "file").write_text("x")
+    (home() / "models").mkdir()
+    (home() / "models" / "file").write_text("x")
 
     refused = CliRunner().invoke(main, ["purge", "--cache"], input="n\n")
     before = cache_file(home()).exists()
-    named = run("purge", "--cache", "--runs", "--yes")
+    named = run("purge", "--cache", "--yes")
     left = sorted(path.name for path in home().iterdir())
     rest = run("purge", "--yes")
 
