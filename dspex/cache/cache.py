@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Final
 
-from dspex.cache import contents
+from dspex.cache import contents, exchange
 from dspex.cache.contents import Listed, Pruned
 from dspex.cache.database import Database
+from dspex.cache.exchange import Imported
 from dspex.cache.explain import Explanation, explain
 from dspex.cache.key import Identity
 from dspex.cache.messages import (
@@ -204,6 +205,32 @@ class Cache:
         """
         with self._file() as file:
             return explain(file, identity)
+
+    def export_lines(self) -> Iterator[str]:
+        """Every answer in the file as a line of JSON, prompts included.
+
+        Yields:
+            Lines without their end; damaged answers are left out.
+
+        Raises:
+            ConfigurationError: There is no file, because of `persist=False`.
+            CacheFileError: The file cannot be used.
+        """
+        with self._file() as file:
+            yield from exchange.export_lines(file)
+
+    def import_lines(self, lines: Iterable[str]) -> Imported:
+        """Put the answers of an export into the file; those it has stay as they are.
+
+        Every line is checked and its key computed. But whoever wrote the lines decides
+        what later calls are answered: import only what comes from people you trust.
+
+        Raises:
+            ConfigurationError: There is no file, because of `persist=False`.
+            CacheFileError: The file cannot be used.
+        """
+        with self._file() as file:
+            return exchange.import_lines(file, lines)
 
     @contextmanager
     def _file(self) -> Iterator[Database]:

@@ -16,7 +16,16 @@ from dspex.cache.statistics import StoreStatistics
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import Reply
 
-_COLUMNS: Final = "key, identity, reply, checksum, created, used, size"
+_ENTRIES: Final = (
+    "SELECT key, identity, reply, checksum, created, used, size FROM entries"
+)
+_EMPTY: Final = (
+    "DELETE FROM entries",
+    "DELETE FROM attachments",
+    "DELETE FROM attached",
+    "DELETE FROM absences",
+    "DELETE FROM damaged",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +96,33 @@ def listed(database: Database, *, limit: int = 50, offset: int = 0) -> list[List
         return []
     with database.use() as connection:
         rows = connection.execute(
-            f"SELECT {_COLUMNS} FROM entries "  # noqa: S608 - columns of ours
-            "ORDER BY created DESC, key LIMIT ? OFFSET ?",
+            f"{_ENTRIES} ORDER BY created DESC, key LIMIT ? OFFSET ?",
             (limit, offset),
         ).fetchall()
     return [entry for entry in map(_listed, rows) if entry is not None]
+
+
+def whole_key(database: Database, beginning: str) -> str | None:
+    """The key that begins so, of an answer that is in the file or is known to be gone.
+
+    Raises:
+        ConfigurationError: Several keys begin so.
+    """
+    if not database.path.exists():
+        return None
+    with database.use() as connection:
+        keys = connection.execute(
+            "SELECT key FROM (SELECT key FROM entries UNION SELECT key FROM absences) "
+            "WHERE key >= ? AND key < ? LIMIT 2",
+            # "g" comes behind every hexadecimal digit.
+            (beginning, f"{beginning}g"),
+        ).fetchall()
+    if len(keys) > 1:
+        raise ConfigurationError(
+            f"several answers have a key that begins with {beginning!r}; one was "
+            "expected. Give more of its digits."
+        )
+    return str(keys[0][0]) if keys else None
 
 
 def find(database: Database, beginning: str) -> Listed | None:
@@ -100,21 +131,12 @@ def find(database: Database, beginning: str) -> Listed | None:
     Raises:
         ConfigurationError: Several keys begin so.
     """
-    if not database.path.exists():
+    key = whole_key(database, beginning)
+    if key is None:
         return None
     with database.use() as connection:
-        rows = connection.execute(
-            f"SELECT {_COLUMNS} FROM entries "  # noqa: S608 - columns of ours
-            "WHERE key >= ? AND key < ? ORDER BY key LIMIT 2",
-            # "g" comes behind every hexadecimal digit.
-            (beginning, f"{beginning}g"),
-        ).fetchall()
-    if len(rows) > 1:
-        raise ConfigurationError(
-            f"several answers have a key that begins with {beginning!r}; one was "
-            "expected. Give more of its digits."
-        )
-    return _listed(rows[0]) if rows else None
+        row = connection.execute(f"{_ENTRIES} WHERE key = ?", (key,)).fetchone()
+    return None if row is None else _listed(row)
 
 
 def prune(
@@ -133,16 +155,8 @@ def prune(
     if not database.path.exists():
         return Pruned(answers=0, bytes=0)
     before, answers = disk_bytes(database.path), 0
-    limits = database.ttl, database.max_bytes
-    if older_than is not None:
-        database.ttl = min(database.ttl, older_than)
-    if max_bytes is not None:
-        database.max_bytes = min(database.max_bytes, max_bytes)
-    try:
-        while dropped := database.sweep():
-            answers += dropped
-    finally:
-        database.ttl, database.max_bytes = limits
+    while dropped := database.sweep(older_than=older_than, max_bytes=max_bytes):
+        answers += dropped
     database.shrink()
     freed = max(0, before - disk_bytes(database.path))
     return Pruned(answers=answers, bytes=freed)
@@ -154,8 +168,8 @@ def clear(database: Database) -> int:
         return 0
     with database.transaction() as connection:
         count = _count(connection)
-        for table in ("entries", "attachments", "attached", "absences", "damaged"):
-            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - tables of ours
+        for statement in _EMPTY:
+            connection.execute(statement)
     database.shrink()
     return count
 

@@ -180,7 +180,7 @@ class Database:
         try:
             reply = checked_reply(text, reply_text, told, created)
         except DamagedError:
-            self.quarantine([identity.key])
+            self._quarantine(identity.key)
             return None
         # A digest may collide; the texts are what was asked.
         now = self.now()
@@ -213,25 +213,23 @@ class Database:
                 "UPDATE entries SET used = ? WHERE key = ?",
                 [(now, key) for key in self.used],
             )
-            for identity, absence in absences:
-                told = [(identity.key, identity.text)]
-                note_absences(connection, told, absence, now)
+            if absences:
+                told = [(each.key, each.text, why) for each, why in absences]
+                note_absences(connection, told, now)
         self.used.clear()
 
-    def quarantine(self, keys: Sequence[str]) -> None:
-        """Set damaged rows aside, so that each is met once."""
-        self.damaged += len(keys)
+    def _quarantine(self, key: str) -> None:
+        """Set a damaged row aside, so that it is met once."""
+        self.damaged += 1
         now = self.now()
         with self.transaction() as connection:
-            for key in keys:
-                connection.execute(
-                    "INSERT INTO damaged SELECT key, identity, reply, checksum, ? "
-                    "FROM entries WHERE key = ?",
-                    (now, key),
-                )
-            told = [(key, "") for key in keys]
-            note_absences(connection, told, Absence.DAMAGED, now)
-            delete(connection, keys)
+            connection.execute(
+                "INSERT INTO damaged SELECT key, identity, reply, checksum, ? "
+                "FROM entries WHERE key = ?",
+                (now, key),
+            )
+            note_absences(connection, [(key, "", Absence.DAMAGED)], now)
+            delete(connection, [key])
             connection.execute(
                 "DELETE FROM damaged WHERE rowid <= "
                 "(SELECT max(rowid) FROM damaged) - ?",
@@ -249,19 +247,32 @@ class Database:
             ]
         return int((counts[0] - counts[1]) * counts[2])
 
-    def sweep(self, *, max_rows: int = _SWEPT_AT_ONCE) -> int:
+    def sweep(
+        self,
+        *,
+        older_than: float | None = None,
+        max_bytes: float | None = None,
+        max_rows: int = _SWEPT_AT_ONCE,
+    ) -> int:
         """Drop answers whose time is over, and make room when there is too little.
 
         One short transaction; call it again while it drops anything.
 
+        Args:
+            older_than: Seconds that an answer counts this once, if less than `ttl`.
+            max_bytes: Bytes they may take this once, if less than its own `max_bytes`.
+            max_rows: How many it drops for either reason at most.
+
         Returns:
             How many answers it dropped.
         """
-        excess = self.used_bytes() - self.max_bytes
+        ttl = self.ttl if older_than is None else min(self.ttl, older_than)
+        room = self.max_bytes if max_bytes is None else min(self.max_bytes, max_bytes)
+        excess = self.used_bytes() - room
         with self.transaction() as connection:
-            dropped = self._expire(connection, max_rows)
+            dropped = self._expire(connection, ttl, max_rows)
             if excess > 0:
-                wanted = excess + (1 - _ROOM) * self.max_bytes
+                wanted = excess + (1 - _ROOM) * room
                 dropped += self._evict(connection, wanted, max_rows)
             if dropped:
                 connection.execute(
@@ -277,12 +288,12 @@ class Database:
             connection.executescript("PRAGMA incremental_vacuum")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    def _expire(self, connection: sqlite3.Connection, max_rows: int) -> int:
+    def _expire(self, connection: sqlite3.Connection, ttl: float, max_rows: int) -> int:
         keys = connection.execute(
             "SELECT key FROM entries WHERE created <= ? ORDER BY created LIMIT ?",
-            (self.now() - self.ttl, max_rows),
+            (self.now() - ttl, max_rows),
         )
-        return self.drop(connection, [key for (key,) in keys], Absence.EXPIRED)
+        return self._drop(connection, [key for (key,) in keys], Absence.EXPIRED)
 
     def _evict(
         self, connection: sqlite3.Connection, wanted: float, max_rows: int
@@ -295,9 +306,9 @@ class Database:
                 break
             keys.append(key)
             freed += size
-        return self.drop(connection, keys, Absence.EVICTED)
+        return self._drop(connection, keys, Absence.EVICTED)
 
-    def drop(
+    def _drop(
         self, connection: sqlite3.Connection, keys: Sequence[str], why: Absence
     ) -> int:
         """Delete answers and remember why, within a transaction; how many there were.
@@ -305,8 +316,8 @@ class Database:
         Their attachments stay until a sweep finds that nobody has them.
         """
         # Why is enough: whoever asks again brings the text along.
-        told = [(key, "") for key in keys[-schema.KEPT_ABSENCES :]]
-        note_absences(connection, told, why, self.now())
+        told = [(key, "", why) for key in keys[-schema.KEPT_ABSENCES :]]
+        note_absences(connection, told, self.now())
         return delete(connection, keys)
 
 

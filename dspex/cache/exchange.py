@@ -105,6 +105,10 @@ def read_line(line: str, now: float) -> Entry:
     if len(line) > LONGEST_LINE:
         raise DamagedError("it is too long")
     try:
+        line.encode()
+    except UnicodeEncodeError as error:
+        raise DamagedError("it is no UTF-8") from error
+    try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise DamagedError("it is no JSON") from error

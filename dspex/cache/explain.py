@@ -1,10 +1,10 @@
-"""Why a request was a miss: what the file knows of it, and what is nearest to it."""
+"""Why a request is or was a miss: what the file knows of it, and what is nearest."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from dspex.cache.database import Database
@@ -31,7 +31,8 @@ class Explanation:
     at: float | None = None
     """When its answer came or went, in seconds since 1970."""
     nearest: str | None = None
-    """The key of the answer whose request is most like this one."""
+    """The key of the other answer whose request is most like this one. With the answer
+    itself there, it tells why that one had to be fetched."""
     differences: tuple[str, ...] = ()
     """In what the two differ, a line each; values of settings, never of what was
     said."""
@@ -39,7 +40,7 @@ class Explanation:
     def __str__(self) -> str:
         lines = [self._verdict()]
         if self.nearest is not None:
-            lines.append(f"The nearest answer is {self.nearest[:12]}; it differs in:")
+            lines.append(f"The nearest other is {self.nearest[:12]}; it differs in:")
             lines += [f"  {each}" for each in self.differences]
         return "\n".join(lines)
 
@@ -56,12 +57,12 @@ class Explanation:
 
 
 def explain(database: Database, identity: Identity) -> Explanation:
-    """Say why a request is a miss, or that it is none.
+    """Say whether a request is a miss and why, and what is nearest to it.
 
     Args:
         database: The file.
-        identity: The request, from `identify`. With a key alone, no nearest answer is
-            looked for.
+        identity: The request, from `identify`. With a key alone, the nearest answer is
+            looked for if the file has what was asked.
     """
     if not database.path.exists():
         return Explanation(key=identity.key)
@@ -72,23 +73,17 @@ def explain(database: Database, identity: Identity) -> Explanation:
         gone = connection.execute(
             "SELECT identity, why, at FROM absences WHERE key = ?", (identity.key,)
         ).fetchone()
+    known = row or gone
+    text = identity.text or (known[0] if known else "")
+    nearest, differences = _nearest(database, identity.key, text)
+    found = Explanation(key=identity.key, nearest=nearest, differences=differences)
     if row is not None and isinstance(row[1], float):
         is_over = row[1] + database.ttl <= database.now()
-        return Explanation(
-            key=identity.key,
-            is_there=not is_over,
-            absence=Absence.EXPIRED if is_over else None,
-            at=row[1],
-        )
-    text = identity.text or (gone[0] if gone else "")
-    nearest, differences = _nearest(database, text)
-    return Explanation(
-        key=identity.key,
-        absence=_absence(gone[1]) if gone else None,
-        at=gone[2] if gone else None,
-        nearest=nearest,
-        differences=differences,
-    )
+        absence = Absence.EXPIRED if is_over else None
+        return replace(found, is_there=not is_over, absence=absence, at=row[1])
+    if gone is not None:
+        return replace(found, absence=_absence(gone[1]), at=gone[2])
+    return found
 
 
 def _absence(value: Any) -> Absence | None:
@@ -154,19 +149,23 @@ def _shown(value: Any) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
-def _nearest(database: Database, text: str) -> tuple[str | None, tuple[str, ...]]:
-    """The answer whose request differs in the fewest places, and in which."""
+def _nearest(
+    database: Database, key: str, text: Any
+) -> tuple[str | None, tuple[str, ...]]:
+    """The other answer whose request differs in the fewest places, and in which."""
     asked = _parsed(text)
     if asked is None:
         return None, ()
     with database.use() as connection:
         rows = connection.execute(
-            "SELECT key, identity FROM entries ORDER BY used DESC LIMIT ?", (COMPARED,)
+            "SELECT key, identity FROM entries WHERE key != ? "
+            "ORDER BY used DESC LIMIT ?",
+            (key, COMPARED),
         ).fetchall()
     compared = [
-        (key, differences(asked, there))
-        for key, other in rows
-        if (there := _parsed(other)) is not None
+        (other, differences(asked, there))
+        for other, told in rows
+        if (there := _parsed(told)) is not None
     ]
     return min(compared, key=lambda each: _distance(each[1]), default=(None, ()))
 

@@ -92,13 +92,6 @@ def identify(
     return Identity.of(canonical({**folded, "attachments": places}), attachments)
 
 
-def cache_key(
-    provider: str, place: str, request: Request, *, wire_format: str = "openai_chat"
-) -> str:
-    """The key of `identify` alone: 64 hexadecimal digits."""
-    return identify(provider, place, request, wire_format=wire_format).key
-
-
 def digest(text: str) -> str:
     """The SHA-256 of a text, as 64 hexadecimal digits."""
     # Half characters, which no UTF-8 text can hold, have a digest all the same.

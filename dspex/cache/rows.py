@@ -101,14 +101,13 @@ def delete(connection: sqlite3.Connection, keys: Sequence[str]) -> int:
 
 def note_absences(
     connection: sqlite3.Connection,
-    rows: Iterable[tuple[str, str]],
-    why: Absence,
+    rows: Iterable[tuple[str, str, Absence]],
     now: float,
 ) -> None:
-    """Remember why answers are not there: (key, canonical text) of each."""
+    """Remember why answers are not there: key, canonical text and reason of each."""
     connection.executemany(
         "INSERT OR REPLACE INTO absences VALUES (?, ?, ?, ?)",
-        [(key, text, why.value, now) for key, text in rows],
+        [(key, text, why.value, now) for key, text, why in rows],
     )
     connection.execute(
         "DELETE FROM absences WHERE key IN "

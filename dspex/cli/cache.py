@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import asdict
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from dspex.cli.cache_exchange import export_, import_
+from dspex.cli.cache_file import open_cache
 from dspex.cli.console import (
     Exit,
     Failure,
     json_option,
-    say,
     show,
     show_json,
     traceback_option,
 )
 from dspex.cli.units import date_text, size, size_text, span
-from dspex.core.home import home
 
 if TYPE_CHECKING:
     from dspex.cache.contents import Listed
-    from dspex.cache.database import Database
 
 SHOWN_DIGITS = 12
 """How much of a key is shown; enough to name an answer by."""
+ALL_DIGITS = 64
+"""How long a key is."""
 
 
-@contextmanager
-def _open() -> Iterator[Database]:
-    from dspex.cache.database import Database
-    from dspex.cache.files import cache_file
-
-    with closing(Database(cache_file(home()))) as database:
-        yield database
-
-
-@click.group()
+@click.group(commands=[export_, import_])
 def cache() -> None:
     """Look at the answers that are kept on disk, and tidy them.
 
@@ -57,7 +44,7 @@ def stats(as_json: bool) -> None:  # noqa: FBT001 - click passes by name
     """Say how many answers there are, and how much room they take."""
     from dspex.cache import contents
 
-    with _open() as database:
+    with open_cache() as database:
         found = contents.statistics(database)
         on_disk = contents.disk_bytes(database.path)
     if as_json:
@@ -97,7 +84,7 @@ def list_(limit: int, page: int, as_json: bool) -> None:  # noqa: FBT001 - click
     """List the answers, newest first, without what was asked and said."""
     from dspex.cache import contents
 
-    with _open() as database:
+    with open_cache() as database:
         found = contents.listed(database, limit=limit, offset=(page - 1) * limit)
     if as_json:
         show_json([_plain(entry) for entry in found])
@@ -120,7 +107,7 @@ def show_(key: str, as_json: bool) -> None:  # noqa: FBT001 - click passes by na
     from dspex.cache import contents
     from dspex.cache.entry import dump_reply
 
-    with _open() as database:
+    with open_cache() as database:
         entry = contents.find(database, key)
     if entry is None:
         raise Failure(_unknown(key), Exit.FAILED)
@@ -165,7 +152,7 @@ def prune(
         raise click.UsageError(
             "nothing was said to go. Add --older-than or --max-size."
         )
-    with _open() as database:
+    with open_cache() as database:
         done = contents.prune(database, older_than=older_than, max_bytes=max_size)
     if as_json:
         show_json(asdict(done))
@@ -180,61 +167,11 @@ def clear(yes: bool) -> None:  # noqa: FBT001 - click passes by name
     """Delete all answers, after asking."""
     from dspex.cache import contents
 
-    with _open() as database:
+    with open_cache() as database:
         count = contents.statistics(database).size
         if count and not yes:
             click.confirm(f"Delete all {count:,} answers?", abort=True, err=True)
         show(f"deleted {contents.clear(database):,} answers")
-
-
-@cache.command("export")
-@click.argument(
-    "file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True)
-)
-@traceback_option
-def export_(file: Path) -> None:
-    """Write all answers to FILE as JSON Lines, prompts included; - is standard output.
-
-    A new FILE can be read by you only; one that is there is not overwritten.
-    """
-    from dspex.cache.exchange import export_lines
-
-    count = 0
-    with _open() as database, _new_file(file) as out:
-        for line in export_lines(database):
-            out.write(f"{line}\n")
-            count += 1
-    say(f"wrote {count:,} answers")
-
-
-@cache.command("import")
-@click.argument(
-    "file",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True, allow_dash=True),
-)
-@json_option
-@traceback_option
-def import_(file: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes by name
-    """Add the answers in FILE, a JSON Lines file of `dspex cache export`.
-
-    Every line is checked and its key computed. Answers that are there already stay as
-    they are. Whoever made the FILE decides what later calls are answered: import only
-    files of people you trust. The exit code is 65 when a line was no answer.
-    """
-    from dspex.cache.exchange import import_lines
-
-    with _open() as database, click.open_file(str(file), encoding="utf-8") as lines:
-        done = import_lines(database, _lines(lines))
-    if as_json:
-        show_json(asdict(done))
-    else:
-        show(f"added {done.added:,} answers; {done.known:,} were there already")
-    if done.faulty:
-        told = "\n".join(done.faults)
-        raise Failure(
-            f"{done.faulty:,} lines are no answers and were left out:\n{told}",
-            Exit.BAD_DATA,
-        )
 
 
 @cache.command()
@@ -242,16 +179,20 @@ def import_(file: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes b
 @json_option
 @traceback_option
 def explain(key: str, as_json: bool) -> None:  # noqa: FBT001 - click passes by name
-    """Say why the request with this KEY is not answered from the file.
+    """Say why the request with this KEY is or was not answered from the file.
 
-    KEY is a whole key, as an event ("dspex", "cache", "miss") has it. In a program,
-    `runtime.cache.explain` takes the request itself.
+    KEY is as an event ("dspex", "cache", "miss") or `dspex cache list` has it. In a
+    program, `lm.explain` takes the question itself.
     """
+    from dspex.cache import contents
     from dspex.cache import explain as explaining
     from dspex.cache.key import Identity
 
-    with _open() as database:
-        found = explaining.explain(database, Identity(key, ""))
+    with open_cache() as database:
+        known = contents.whole_key(database, key)
+        if known is None and len(key) < ALL_DIGITS:
+            raise Failure(_unknown(key), Exit.FAILED)
+        found = explaining.explain(database, Identity(known or key, ""))
     if as_json:
         why = None if found.absence is None else found.absence.value
         show_json(asdict(found) | {"absence": why})
@@ -261,9 +202,9 @@ def explain(key: str, as_json: bool) -> None:  # noqa: FBT001 - click passes by 
 
 def _unknown(key: str) -> str:
     return (
-        f"no answer has a key that begins with {key!r}; `dspex cache list` shows the "
-        "keys, and `dspex cache explain KEY` says why an answer is gone. Pass one of "
-        "those."
+        f"no answer has a key that begins with {key!r}; one that `dspex cache list` "
+        "shows was expected, or to `dspex cache explain` the whole key of a miss. Pass "
+        "one of those."
     )
 
 
@@ -288,29 +229,3 @@ def _said(content: Any) -> str:
         str(part["text"]) if "text" in part else f"({', '.join(part)})"
         for part in content
     )
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[IO[str]]:
-    if str(path) == "-":
-        yield sys.stdout
-        return
-    try:
-        # Prompts and answers are nobody else's business.
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise Failure(
-            f"{str(path)!r} cannot be made: {error.strerror}; a new file was expected. "
-            "Name another one.",
-            Exit.FAILED,
-        ) from error
-    with open(handle, "w", encoding="utf-8") as out:  # noqa: PTH123 - it is open already
-        yield out
-
-
-def _lines(file: IO[str]) -> Iterator[str]:
-    """The lines of a file, each read to a bounded length."""
-    from dspex.cache.exchange import LONGEST_LINE
-
-    while line := file.readline(LONGEST_LINE + 1):
-        yield line

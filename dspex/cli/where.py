@@ -14,7 +14,6 @@ from dspex.core.home import home
 
 PURPOSES = {
     "cache": "answers of language models, so that equal calls are paid once",
-    "runs": "what evaluations measured, so that they can be resumed",
     "models": "weights of local models, put together once",
 }
 """The folders of dspex, and what is in each."""

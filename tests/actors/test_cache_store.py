@@ -667,6 +667,20 @@ def test_pruning_leaves_the_memory_alone(
     assert found(cache, "a")
 
 
+def test_answers_of_one_cache_are_hits_in_another_that_imports_them(
+    tiers: tuple[Cache, Supervisor], tmp_path: Path
+) -> None:
+    cache, _ = tiers
+    fetch(cache, "a")
+    elsewhere = StorePlace(path=cache_file(tmp_path / "elsewhere"))
+
+    with two_tiers(elsewhere) as (other, _):
+        done = other.import_lines([*cache.export_lines(), "no answer"])
+
+        assert (done.added, done.faulty) == (1, 1)
+        assert found(other, "a")
+
+
 def test_without_a_file_a_look_into_it_says_why_there_is_none() -> None:
     with dspex.Runtime(dspex.Config(persist=False)) as runtime:
         assert runtime.cache.statistics().store is None

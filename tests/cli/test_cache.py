@@ -49,7 +49,7 @@ def test_without_a_file_everything_is_empty_and_nothing_is_made(run: Run) -> Non
         ["cache", "prune", "--older-than", "1d"],
         ["cache", "clear"],
         ["cache", "export", "-"],
-        ["cache", "explain", "00"],
+        ["cache", "explain", "0" * 64],
         ["where"],
         ["purge"],
     ):
@@ -178,12 +178,14 @@ def test_lines_that_are_no_answers_end_with_bad_data(
 ) -> None:
     file = tmp_path / "answers.jsonl"
     run("cache", "export", file)
-    file.write_text(file.read_text() + "no answer\n\x1b[2J\n")
+    file.write_bytes(file.read_bytes() + b"no answer\n\x1b[2J\n\xff\n")
 
     done = run("cache", "import", file)
 
     assert done.exit_code == Exit.BAD_DATA
+    assert "3 lines are no answers" in done.stderr
     assert "line 4" in done.stderr
+    assert "line 6: it is no UTF-8" in done.stderr
     assert "\x1b" not in done.output
 
 
@@ -196,6 +198,18 @@ def test_explain_says_why_an_answer_is_not_there(run: Run) -> None:
     assert "cut off" in cut.stdout
     assert "messages[0].content differs" in cut.stdout
     assert found["absence"] == "cut off"
+
+
+@pytest.mark.usefixtures("kept")
+def test_explain_takes_the_beginning_of_a_key_that_is_known(run: Run) -> None:
+    for question, said in (("a", "in the file"), ("cut", "cut off")):
+        assert said in run("cache", "explain", ask(question).key[:12]).stdout
+    unknown = run("cache", "explain", "ffff")
+    never_seen = run("cache", "explain", "f" * 64)
+
+    assert unknown.exit_code == Exit.FAILED
+    assert "'ffff'" in unknown.stderr
+    assert "never seen" in never_seen.stdout
 
 
 def test_a_file_that_is_none_of_ours_is_bad_data_once(run: Run) -> None:
@@ -221,19 +235,18 @@ def test_where_shows_each_folder_and_file(run: Run) -> None:
     assert done.stdout.splitlines()[0] == str(home())
     assert "answers-1.db" in done.stdout
     assert found["home"] == str(home())
-    assert [each["name"] for each in found["folders"]] == ["cache", "runs", "models"]
+    assert [each["name"] for each in found["folders"]] == ["cache", "models"]
     assert found["folders"][0]["bytes"] > 0
 
 
 def test_purge_asks_and_deletes_what_is_named(run: Run, kept: Database) -> None:
     kept.close()
-    for name in ("runs", "models"):
-        (home() / name).mkdir()
-        (home() / name / "file").write_text("x")
+    (home() / "models").mkdir()
+    (home() / "models" / "file").write_text("x")
 
     refused = CliRunner().invoke(main, ["purge", "--cache"], input="n\n")
     before = cache_file(home()).exists()
-    named = run("purge", "--cache", "--runs", "--yes")
+    named = run("purge", "--cache", "--yes")
     left = sorted(path.name for path in home().iterdir())
     rest = run("purge", "--yes")
 

@@ -109,7 +109,6 @@ def test_pruning_by_age_deletes_what_is_older(
 
     assert pruned.answers == 1
     assert kept.read(ask("new")) == answer("new")
-    assert kept.ttl == 1_000.0
     assert explain(kept, ask("old")).absence is Absence.EXPIRED
 
 
@@ -146,6 +145,19 @@ def test_an_answer_that_is_there_is_no_miss(kept: Database) -> None:
 
     assert told.is_there
     assert str(told) == "The answer is in the file."
+
+
+@pytest.mark.parametrize("age", [0.0, 2_000.0])
+def test_why_an_answer_had_to_be_fetched_is_told_once_it_is_there(
+    kept: Database, age: float
+) -> None:
+    kept.write([entry("a", seed=1), entry("a", NOW - age, seed=2)])
+
+    told = explain(kept, Identity(ask("a", seed=2).key, ""))
+
+    assert told.is_there == (age == 0.0)
+    assert told.nearest == ask("a", seed=1).key
+    assert told.differences == ("settings.seed: 2 here, 1 there",)
 
 
 def test_an_answer_whose_time_is_over_is_told(

@@ -366,8 +366,7 @@ def test_what_is_free_goes_back_to_the_disk(kept: Database) -> None:
     kept.shrink()
     before = kept.path.stat().st_size
 
-    kept.max_bytes = 50_000
-    kept.sweep()
+    kept.sweep(max_bytes=50_000)
     kept.shrink()
 
     assert kept.path.stat().st_size < before / 2

@@ -107,6 +107,7 @@ PICTURED = ask(PICTURE)
         line(request=PICTURED.text, attachments={digest(PICTURE): "other"}),
         line(request=PICTURED.text, attachments={digest(PICTURE): 7}),
         "\x80\x04\x95.",
+        line(created=NOW)[:-1] + ', "note": "\udcff"}',
     ],
     ids=lambda text: text[-40:],
 )

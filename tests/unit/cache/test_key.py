@@ -17,7 +17,6 @@ from dspex.cache.key import (
     ATTACHED_FROM,
     Identity,
     attached_digests,
-    cache_key,
     digest,
     identify,
 )
@@ -40,7 +39,7 @@ SETTINGS = st.dictionaries(
 
 
 def key(request: Request = ASK, provider: str = "p", place: str = "u") -> str:
-    return cache_key(provider, place, request)
+    return identify(provider, place, request).key
 
 
 @pytest.mark.parametrize(
