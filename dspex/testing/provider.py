@@ -31,6 +31,9 @@ T = TypeVar("T")
 
 _REPLY_WITHIN = 10.0
 """Seconds the server's own thread may take to do what a caller asked of it."""
+_TURNS = 10
+"""Turns of the loop in which it surely takes a connection, reads a request and sees
+that its client has left; asyncio needs seven."""
 
 
 class FakeProvider:
@@ -268,6 +271,7 @@ class FakeProvider:
         Raises:
             TimeoutError: When that did not happen within `timeout` seconds.
         """
+        self._settle()
         if not self._service.bill.wait(lambda bill: bill.in_flight == 0, timeout):
             self._give_up("no request in flight", timeout)
 
@@ -286,9 +290,9 @@ class FakeProvider:
 
     def _settle(self) -> None:
         # A client can read an answer before this server's thread has written down that
-        # it is out; two turns of the loop later it has.
+        # it is out, and can send and leave before that thread has looked.
         if self._thread.is_alive():
-            self._on_loop(_two_turns())
+            self._on_loop(_turns())
 
     def _give_up(self, wish: str, timeout: float) -> None:
         msg = (
@@ -331,10 +335,10 @@ class FakeProvider:
         await asyncio.sleep(0)
 
 
-async def _two_turns() -> None:
+async def _turns() -> None:
     """Let the loop run what is ready, and what that makes ready."""
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 async def _call(action: Callable[[], object]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 import dspex
 from dspex.client.call import ATTEMPT, Fate
+from dspex.client.gate import GatePolicy
 from dspex.core import errors
 from dspex.testing import (
     BAD_JSON,
@@ -38,6 +39,7 @@ from tests.actors.lab import (
     assert_books_agree,
     call,
     echo,
+    eventually,
     wind_until,
 )
 
@@ -125,8 +127,9 @@ def test_a_share_of_failures_costs_nobody_an_answer(
 def test_a_hanging_request_holds_up_nobody_but_its_caller(
     provider: FakeProvider, runtime: dspex.Runtime, clock: ManualClock, lm: dspex.LM
 ) -> None:
+    # Time enough for the second request to be answered on a busy machine.
     impatient = dspex.LM(
-        "openai/m", api_base=provider.base_url, cache=False, timeout=0.2
+        "openai/m", api_base=provider.base_url, cache=False, timeout=1.0
     )
     provider.misbehave(Hang(), on=lambda billed: "stuck" in str(billed.body), times=1)
     stuck = ask(impatient, ["stuck"])
@@ -141,19 +144,25 @@ def test_a_hanging_request_holds_up_nobody_but_its_caller(
     assert (fates.count("gone"), fates.count("answered")) == (1, 33)
 
 
+@pytest.mark.parametrize("count", [4, CALLERS], ids=["few", "enough for the breaker"])
 def test_calls_wait_for_a_provider_that_is_down_and_comes_back(
-    provider: FakeProvider, runtime: dspex.Runtime, clock: ManualClock, lm: dspex.LM
+    provider: FakeProvider,
+    runtime: dspex.Runtime,
+    clock: ManualClock,
+    lm: dspex.LM,
+    count: int,
 ) -> None:
     record = Record(runtime.events)
-    few = 8  # as many retries at least are allowed to a client that is quiet
+    enough = min(count, GatePolicy().fail_max)
     provider.stop()
 
-    callers = ask(lm, map(str, range(few)))
-    wind_until(clock, lambda: record.count(Fate.FAILED) >= few, step=0.1)
+    callers = ask(lm, map(str, range(count)))
+    # The clock stands still, so none fails a second time.
+    eventually(lambda: record.count(Fate.FAILED) >= enough, f"{enough} failures")
     provider.start()
-    wind_until(clock, lambda: callers.done == few)
+    wind_until(clock, lambda: callers.done == count)
 
-    assert callers.outcomes() == [f"re: {number}" for number in range(few)]
+    assert callers.outcomes() == [f"re: {number}" for number in range(count)]
     assert_books_agree(record, provider)
 
 

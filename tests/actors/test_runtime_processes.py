@@ -142,7 +142,7 @@ def test_program_ends_promptly_and_quietly_with_calls_in_flight(
     program = start(IN_FLIGHT + ending, provider)
     provider.wait_for_in_flight(20, PATIENT)
 
-    out, err = program.communicate("go\n", timeout=5)
+    out, err = program.communicate("go\n", timeout=PATIENT)
 
     assert (program.returncode, out, err) == (code, "", "")
     provider.wait_for_idle(PATIENT)
@@ -154,7 +154,7 @@ def test_ctrl_c_in_a_call_ends_the_program_promptly(provider: FakeProvider) -> N
     provider.wait_for_in_flight(1, PATIENT)
 
     program.send_signal(signal.SIGINT)
-    out, err = program.communicate(timeout=5)
+    out, err = program.communicate(timeout=PATIENT)
 
     assert program.returncode == -signal.SIGINT
     assert out == ""

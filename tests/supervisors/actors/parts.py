@@ -85,7 +85,8 @@ class Block:
 
     def __call__(self, actor: Any) -> Any:
         self.entered.set()
-        assert self.release.wait(WAIT)
+        # Longer than anything that a test does meanwhile.
+        assert self.release.wait(6 * WAIT)
         return self.value
 
     def inside(self) -> None:

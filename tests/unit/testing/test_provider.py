@@ -206,6 +206,32 @@ def test_client_that_gives_up_is_on_the_bill_as_gone(provider: FakeProvider) -> 
     assert provider.bill[0].status is None
 
 
+def test_idle_is_who_has_read_what_clients_sent_and_seen_them_leave(
+    pool: ThreadPoolExecutor,
+) -> None:
+    inside, leave = threading.Event(), threading.Event()
+
+    def answer(_messages: object) -> str:
+        inside.set()
+        assert leave.wait(PATIENT)
+        return "late"
+
+    with FakeProvider(answer=answer) as provider:
+        provider.misbehave(Hang(), on=2)
+        pool.submit(ask, provider)
+        assert inside.wait(PATIENT)
+        # The server's thread is busy, so all of this is yet to be read.
+        with connect(httpx.URL(provider.base_url).port or 0) as hasty:
+            hasty.sendall(
+                b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"
+            )
+
+        leave.set()
+        provider.wait_for_idle(PATIENT)
+
+        assert fates(provider) == ["answered", "gone"]
+
+
 def test_client_that_leaves_while_an_answer_drips_is_gone(
     provider: FakeProvider,
 ) -> None:

@@ -28,6 +28,9 @@ from tests.unit.testing.asking import NO_TLS, PATIENT, ask, events, events_in, t
 TEXT = "The capital of Peru is  Lima.\n"
 APIS = ("openai", "anthropic", "gemini")
 
+HASTY = 0.25
+"""Seconds of silence that a test waits for; what comes before comes sooner."""
+
 
 @pytest.fixture
 def provider() -> Iterator[FakeProvider]:
@@ -170,7 +173,7 @@ def test_a_broken_stream_has_sent_so_much_and_no_more(
     provider.misbehave(fault)
     stalls = isinstance(fault, StreamStall)
 
-    arrived = read_until_it_breaks(provider, timeout=0.05 if stalls else PATIENT)
+    arrived = read_until_it_breaks(provider, timeout=HASTY if stalls else PATIENT)
 
     said = events_in(arrived)
     assert texts(said) == "The capital"
@@ -306,7 +309,7 @@ def test_a_provider_waits_for_a_client_that_does_not_read(
 def test_chunks_can_come_with_time_between_them() -> None:
     with FakeProvider(chunk_interval=60.0) as provider:
         # The first chunk comes at once and says who speaks; no other follows.
-        arrived = read_until_it_breaks(provider, timeout=0.05)
+        arrived = read_until_it_breaks(provider, timeout=HASTY)
 
     assert texts(events_in(arrived)) == ""
     assert len(events_in(arrived)) == 1
