@@ -82,6 +82,23 @@ class Message:
         parts = (part for part in self.content if isinstance(part, TextPart))
         return "".join(part.text for part in parts)
 
+    def keys(self) -> list[str]:
+        """Return the keys of the turn as a dict in OpenAI's words."""
+        return list(self._turn())
+
+    def __getitem__(self, key: str) -> Any:
+        """Return what DSPy's users look up: `message["content"]`."""
+        return self._turn()[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return one key of the turn as a dict, or `default`."""
+        return self._turn().get(key, default)
+
+    def _turn(self) -> dict[str, Any]:
+        from dspex.core.chat import turn_of  # which needs this module
+
+        return turn_of(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
-from dspex.core.adapters import Adapter, chosen_adapter
+from dspex.core.adapters import Adapter, Asked, chosen_adapter
 from dspex.core.errors import (
     ConfigurationError,
     DataError,
@@ -120,14 +120,14 @@ class Predict(Program, Parameter):
         **inputs: Any,
     ) -> Prediction:
         """Ask; see `__call__`."""
-        asked = ensure_signature(signature or self.signature)
-        row = _checked_inputs(asked, inputs)
+        wanted = ensure_signature(signature or self.signature)
+        row = _checked_inputs(wanted, inputs)
         model = self._model(lm)
         adapter = chosen_adapter(self.adapter or settings.adapter, model.adapter)
         shown = self.demos if demos is None else demos
+        asked = adapter.ask(wanted, shown, row, model)
         reply = model.complete(
-            adapter.format(asked, shown, row),
-            {**_wanted(adapter, asked, model), **self.config, **(config or {})},
+            asked.messages, {**asked.settings, **self.config, **(config or {})}
         )
         # Before parsing: a reply that cannot be read was paid for as well.
         record_usage(model.model, reply)
@@ -204,25 +204,12 @@ def _checked_inputs(
     }
 
 
-def _wanted(
-    adapter: Adapter, signature: type[Signature], model: LanguageModel
-) -> dict[str, Any]:
-    """Return the adapter's settings, without those the user gave the model itself."""
-    wanted = adapter.settings(signature)
-    if not wanted:
-        return {}
-    own = model.dump_state()
-    return {key: value for key, value in wanted.items() if own.get(key) is None}
-
-
-def _prediction(
-    adapter: Adapter, signature: type[Signature], reply: Reply, model: str
-) -> Prediction:
+def _prediction(adapter: Adapter, asked: Asked, reply: Reply, model: str) -> Prediction:
     if is_rehearsal() and not reply.cached:
-        answers = [placeholder_outputs(signature) for _ in reply.texts]
+        answers = [placeholder_outputs(asked.signature) for _ in reply.texts]
     else:
-        answers = [adapter.parse(signature, text) for text in reply.texts]
-    prediction = Prediction.from_completions(answers, signature=signature)
+        answers = adapter.read(asked, reply)
+    prediction = Prediction.from_completions(answers, signature=asked.signature)
     prediction.set_lm_usage({model: reply.usage})
     return prediction
 

@@ -6,6 +6,7 @@ import types
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from dspex.core.adapters.annotations import type_name
 from dspex.core.adapters.parse import parse_value
 from dspex.core.errors import AdapterParseError
 from dspex.core.example import Example
-from dspex.core.lm import Message
+from dspex.core.lm import LanguageModel, Message, Reply
 from dspex.core.signature import Signature
 
 Row = Example | Mapping[str, Any]
@@ -25,11 +26,56 @@ SHOWN: Final = 200
 """How many characters of a reply an error text shows."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One call as an adapter has written it, and what it takes to read the answer."""
+
+    signature: type[Signature]
+    """The program's signature, all of whose outputs the answer is to give."""
+    shown: type[Signature]
+    """What the texts are about: without the fields that travel beside them, such as
+    tools and tool calls where the provider has them natively."""
+    messages: tuple[Message, ...]
+    """The chat."""
+    settings: Mapping[str, Any]
+    """What the adapter wants; the model's own settings and the user's win."""
+
+
 class Adapter(ABC):
     """Turns a signature into messages, and a reply into the signature's values."""
 
     name: ClassVar[str]
     """What `adapter_named()` and a model's `adapter` call it."""
+
+    def ask(
+        self,
+        signature: type[Signature],
+        demos: Sequence[Row],
+        inputs: Row,
+        model: LanguageModel,
+    ) -> Asked:
+        """Write one call.
+
+        Args:
+            signature: What is asked for.
+            demos: Worked examples.
+            inputs: The inputs of this call.
+            model: Who will be asked; what it can do decides what travels natively.
+        """
+        return Asked(
+            signature=signature,
+            shown=signature,
+            messages=tuple(self.format(signature, demos, inputs)),
+            settings=_unset(self.settings(signature), model),
+        )
+
+    def read(self, asked: Asked, reply: Reply) -> list[dict[str, Any]]:
+        """Return the values of all outputs, one mapping per completion.
+
+        Raises:
+            AdapterParseError: When a completion does not fit.
+        """
+        return [self.parse(asked.shown, text) for text in reply.texts]
 
     @abstractmethod
     def format(
@@ -61,6 +107,14 @@ class Adapter(ABC):
             AdapterParseError: When the reply does not fit; no other error comes from
                 a text.
         """
+
+
+def _unset(wanted: Mapping[str, Any], model: LanguageModel) -> dict[str, Any]:
+    """Return the adapter's settings, without those the user gave the model itself."""
+    if not wanted:
+        return {}
+    own = model.dump_state()
+    return {key: value for key, value in wanted.items() if own.get(key) is None}
 
 
 def usable_demos(signature: type[Signature], demos: Sequence[Row]) -> list[Row]:
