@@ -263,7 +263,9 @@ def make_signature(
             or a mapping of names to fields, or to (type, field).
         instructions: What to do; a plain sentence about the fields when left out.
         signature_name: The name of the new class.
-        custom_types: Your own types by the names the text uses.
+        custom_types: Your own types by the names the text uses. A name that is not
+            among them, and is none of Python's own types, is looked for among the
+            types your function or module can see, outward through its callers.
 
     Raises:
         SignatureError: When the text or the mapping is no signature.
