@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PrivateAttr, TypeAdapter, ValidationError
 
 from dspex.core.errors import ToolArgumentError
 from dspex.core.types._tool_shape import ToolShape, checker_of, shape_of, type_of_schema
@@ -90,6 +91,8 @@ class Tool(Type):
     retry: bool = True
     """Whether it may be run again for the same step; `False` for what cannot be undone,
     such as sending a mail."""
+    _required: tuple[str, ...] = PrivateAttr(default=())
+    """Arguments without a default."""
 
     def __init__(
         self,
@@ -129,6 +132,9 @@ class Tool(Type):
             "retry": retry,
         }
         super().__init__(**fields)
+        self._required = tuple(
+            name for name in shape.required if name in (self.args or {})
+        )
 
     def format(self) -> str:
         """Return the tool as a line of text."""
@@ -152,7 +158,7 @@ class Tool(Type):
             },
         }
 
-    def __call__(self, **given: Any) -> Any:
+    def __call__(self, /, **given: Any) -> Any:
         """Check the arguments and call the function.
 
         Raises:
@@ -162,7 +168,7 @@ class Tool(Type):
         """
         return self.runner.run(self, given, lambda: self._called(given))
 
-    async def acall(self, **given: Any) -> Any:
+    async def acall(self, /, **given: Any) -> Any:
         """Check the arguments, call the function, and await what it returns.
 
         A plain function is called in place, so it holds up the event loop.
@@ -186,6 +192,14 @@ class Tool(Type):
         if missing:
             raise self._refusal(missing, f"{', '.join(map(repr, missing))} is missing")
         return {name: self._converted(name, value) for name, value in given.items()}
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Tool:
+        """Return a copy that has the same function.
+
+        What a function holds on to, such as a connection, cannot be doubled.
+        """
+        texts = {"args": copy.deepcopy(self.args, memo), "arg_desc": self.arg_desc}
+        return self.model_copy(update=texts)
 
     def _called(self, given: Mapping[str, Any]) -> Any:
         result = self.func(**self.checked(given))
@@ -217,11 +231,6 @@ class Tool(Type):
             for name, annotation in types.items()
             if annotation is not Any
         }
-
-    @cached_property
-    def _required(self) -> tuple[str, ...]:
-        required = shape_of(self.func).required
-        return tuple(name for name in required if name in (self.args or {}))
 
     def _converted(self, name: str, value: Any) -> Any:
         checker = self._checkers.get(name)
