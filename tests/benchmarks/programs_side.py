@@ -142,6 +142,15 @@ def main() -> None:
     name, what, *words = sys.argv[1:]
     memory, wall, cpu = memory_mb(), time.perf_counter(), time.process_time()
     library = importlib.import_module(name)
+    if what == "names":
+        for used in (
+            "LM",
+            "Signature",
+            "ChainOfThought",
+            "Evaluate",
+            "BootstrapFewShot",
+        ):
+            getattr(library, used)
     if what == "first":
         first_answer(library, words[0])
     if what != "format":
