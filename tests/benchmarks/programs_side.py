@@ -22,6 +22,9 @@ LONG_PROMPT = "The river Amazon has many arms. " * 3200
 SECONDS = 0.15
 """CPU seconds one sample takes at least."""
 
+PARTS = ("LM", "Signature", "ChainOfThought", "Evaluate", "BootstrapFewShot")
+"""What a program names, once the library is imported."""
+
 OUTPUTS = {
     "answer": "Lima",
     "population": 10_000_000,
