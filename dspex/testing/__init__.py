@@ -11,6 +11,8 @@ from dspex.testing.answers import (
     chat_answer,
     inputs_of,
 )
+from dspex.testing.dummy_lm import DummyLM
+from dspex.testing.dummy_retrieval import DummyVectorizer, dummy_rm
 from dspex.testing.faults import (
     BAD_JSON,
     EMPTY_CHOICES,
@@ -57,6 +59,8 @@ __all__ = [
     "Chunked",
     "CloseBeforeAnswer",
     "Drip",
+    "DummyLM",
+    "DummyVectorizer",
     "EndlessBody",
     "FakeProvider",
     "Fault",
@@ -84,6 +88,7 @@ __all__ = [
     "ToolCallAnswer",
     "answers_by_input",
     "chat_answer",
+    "dummy_rm",
     "inputs_of",
     "vector_of",
 ]
