@@ -44,6 +44,7 @@ from dspex.testing.faults import (
 from dspex.testing.latency import Jitter, Latency, LogNormal, SlowTail, Steady
 from dspex.testing.provider import FakeProvider
 from dspex.testing.rate_limit import RateLimit
+from dspex.testing.recorded import NotRecordedError, Recorded
 
 __all__ = [
     "BAD_JSON",
@@ -73,8 +74,10 @@ __all__ = [
     "Jitter",
     "Latency",
     "LogNormal",
+    "NotRecordedError",
     "RateLimit",
     "RawBody",
+    "Recorded",
     "Redirect",
     "Reset",
     "SlowTail",

@@ -6,17 +6,14 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from dspex.client.channel import Channel
-from dspex.client.returned import reply_from
 from dspex.core.adapters import Adapter, ChatAdapter
 from dspex.core.adapters.chat import COMPLETED
 from dspex.core.adapters.choice import ADAPTERS
-from dspex.core.chat import messages_of, turn_of
+from dspex.core.chat import messages_of
 from dspex.core.fields import InputField, OutputField
 from dspex.core.lm import Message, Reply
 from dspex.core.signature import make_signature
-from dspex.programs.rehearsal import is_rehearsal
-from dspex.runtime.base_lm import BaseLM
+from dspex.testing._offline import OfflineLM
 
 Scripted = Mapping[str, Any] | str
 """What to answer: the outputs by name, or a text that is the whole reply."""
@@ -25,7 +22,7 @@ NO_MORE: Final = "No more responses"
 """What is answered when nothing is left or nothing fits; DSPy's words."""
 
 
-class DummyLM(BaseLM):
+class DummyLM(OfflineLM):
     r"""Gives answers that were written down beforehand, in one of DSPy's three ways.
 
     - A list: each call takes the next answer.
@@ -90,32 +87,6 @@ class DummyLM(BaseLM):
             finish_reasons=("stop",) * len(texts),
             reasoning=thoughts,
         )
-
-    def complete(
-        self,
-        messages: Sequence[Message],
-        settings: Mapping[str, Any] | None = None,
-        *,
-        channel: Channel | None = None,  # noqa: ARG002 - the whole reply goes there
-    ) -> Reply:
-        """Answer a chat; see `LanguageModel.complete`."""
-        settings = {**self.settings, **(settings or {})}
-        if is_rehearsal():
-            # The scripted answers are for the calls that count.
-            return Reply(texts=("",) * (settings.get("n") or 1))
-        turns = [turn_of(message) for message in messages]
-        reply = reply_from(self.forward(turns, **settings), self.model)
-        return self._remembered(messages, settings, reply)
-
-    async def acomplete(
-        self,
-        messages: Sequence[Message],
-        settings: Mapping[str, Any] | None = None,
-        *,
-        channel: Channel | None = None,
-    ) -> Reply:
-        """The same for coroutines."""
-        return self.complete(messages, settings, channel=channel)
 
     def get_convo(self, index: int) -> tuple[list[dict[str, Any]], list[Any]]:
         """Return what was asked in one call of the history, and what was answered.
