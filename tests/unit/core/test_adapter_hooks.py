@@ -57,7 +57,7 @@ class Shouting(ChatAdapter):
     """Overrides one hook of an existing format."""
 
     def format_task_description(self, signature: Any) -> str:
-        return signature.instructions.upper()
+        return str(signature.instructions).upper()
 
 
 class Bare(Adapter):
@@ -115,7 +115,7 @@ def test_a_fallback_asks_again_when_there_is_one() -> None:
 
     assert Stubborn()(model, *call) == [{"capital": "Lima!"}]
     assert asyncio.run(Stubborn().acall(loop_model, *call)) == [{"capital": "Lima!"}]
-    assert model.asked[1][0] == ({"role": "user", "content": "Peru?"},)
+    assert model.asked[1][0] == (Message("user", "Peru?"),)
 
 
 def test_one_hook_changes_its_own_part_only() -> None:
