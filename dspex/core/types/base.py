@@ -137,6 +137,14 @@ class Type(BaseModel):
             "Give the value itself, or define from_parts()."
         )
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> Any:
+        """Leave the docstring out: it is for people, and a prompt would carry it."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        if cls.__doc__ and schema.get("description") == inspect.cleandoc(cls.__doc__):
+            del schema["description"]
+        return schema
+
     @model_validator(mode="before")
     @classmethod
     def _read(cls, value: Any) -> Any:

@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     Field,
     SerializationInfo,
+    TypeAdapter,
     model_serializer,
     model_validator,
 )
@@ -21,8 +22,9 @@ from dspex.core.types.tool import Tool
 
 def _without(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     """Return a schema without a field that is not for the model to write."""
-    kept = {key: one for key, one in schema["properties"].items() if key != name}
-    return {**schema, "properties": kept}
+    # In place: pydantic keeps the schema it handed out, and points to it elsewhere.
+    schema["properties"].pop(name)
+    return schema
 
 
 class ToolCalls(Type):
@@ -46,7 +48,7 @@ class ToolCalls(Type):
 
         @classmethod
         def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> Any:
-            schema = handler.resolve_ref_schema(handler(core_schema))
+            schema = super().__get_pydantic_json_schema__(core_schema, handler)
             return _without("id", schema)
 
         def format(self) -> dict[str, Any]:
@@ -88,7 +90,7 @@ class ToolCalls(Type):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> Any:
-        schema = handler.resolve_ref_schema(handler(core_schema))
+        schema = super().__get_pydantic_json_schema__(core_schema, handler)
         return _without("tool_call_results", schema)
 
     @classmethod
