@@ -125,10 +125,9 @@ class Predict(Program, Parameter):
         model = self._model(lm)
         adapter = chosen_adapter(self.adapter or settings.adapter, model.adapter)
         shown = self.demos if demos is None else demos
-        asked = adapter.ask(wanted, shown, row, model)
-        reply = model.complete(
-            asked.messages, {**asked.settings, **self.config, **(config or {})}
-        )
+        own = {**self.config, **(config or {})}
+        asked = adapter.ask(wanted, shown, row, model, own)
+        reply = model.complete(asked.messages, asked.settings)
         # Before parsing: a reply that cannot be read was paid for as well.
         record_usage(model.model, reply)
         prediction = _prediction(adapter, asked, reply, model.model)
