@@ -70,7 +70,7 @@ def _members(cls: type, listed: set[str]) -> dict[str, list[str] | None]:
     """
     found: dict[str, list[str] | None] = {}
     mine = (cls, type(cls))
-    for base in (*type(cls).__mro__[::-1], *cls.__mro__[::-1]):
+    for base in (*inspect.getmro(type(cls))[::-1], *inspect.getmro(cls)[::-1]):
         if base.__module__.split(".")[0] != "dspy":
             continue
         for name, raw in vars(base).items():
