@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from dspex.core.prediction import Prediction as Prediction
     from dspex.core.signature import Signature as Signature
     from dspex.core.signature import make_signature as make_signature
+    from dspex.core.spawner import Spawner
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
     from dspex.programs.chain_of_thought import ChainOfThought as ChainOfThought
@@ -260,16 +261,24 @@ def __getattr__(name: str) -> Any:
 
 
 def _join_layers() -> None:
-    """Let saved programs restore their models, which `programs` cannot make."""
+    """Supply what `programs` cannot make: saved models, and work side by side."""
+    from dspex.core.spawner import use_spawner
     from dspex.programs.state import use_lm_factory
 
     use_lm_factory(_restored_lm)
+    use_spawner(_tree_spawner)
 
 
 def _restored_lm(state: Mapping[str, Any]) -> LanguageModel:
     from dspex.runtime.language_model import LM
 
     return LM(**state)
+
+
+def _tree_spawner() -> Spawner:
+    from dspex.runtime.spawning import TreeSpawner
+
+    return TreeSpawner()
 
 
 def __dir__() -> list[str]:
