@@ -305,16 +305,24 @@ def __getattr__(name: str) -> Any:
 
 
 def _join_layers() -> None:
-    """Let saved programs restore their models, which `programs` cannot make."""
+    """Supply what `programs` cannot make: saved models, and work side by side."""
+    from dspex.core.spawner import use_spawner
     from dspex.programs.state import use_lm_factory
 
     use_lm_factory(_restored_lm)
+    use_spawner(_tree_spawner)
 
 
 def _restored_lm(state: Mapping[str, Any]) -> LanguageModel:
     from dspex.runtime.language_model import LM
 
     return LM(**state)
+
+
+def _tree_spawner() -> Spawner:
+    from dspex.runtime.spawning import TreeSpawner
+
+    return TreeSpawner()
 
 
 def __dir__() -> list[str]:
