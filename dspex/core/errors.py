@@ -6,6 +6,9 @@ DspexError
 ├─ SignatureError (ValueError)          the signature text or class is wrong
 ├─ DataError (ValueError)               a data file or a row; .path .line
 ├─ MissingInputError (ValueError)       a program was called without a declared input
+├─ ContentError (ValueError)            a picture, file or sound that is none
+├─ ToolArgumentError (ValueError)       a tool does not take them; .tool .arguments
+├─ ToolExecutionError (RuntimeError)    a tool's function raised; .tool, and the cause
 ├─ AdapterError                         between a signature and a model's text
 │   └─ AdapterParseError                the reply does not fit the signature
 ├─ LMError                              one language-model call ended without an answer
@@ -80,6 +83,36 @@ class MissingInputError(DspexError, ValueError):
     def __init__(self, message: str, *, missing: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.missing = missing
+
+
+class ContentError(DspexError, ValueError):
+    """What was given as a picture, a file or a sound cannot be sent as one."""
+
+
+class ToolArgumentError(DspexError, ValueError):
+    """A tool was called with arguments it does not take.
+
+    Attributes:
+        tool: The tool's name.
+        arguments: The names of the arguments that are wrong, unknown or missing.
+    """
+
+    def __init__(self, message: str, *, tool: str, arguments: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.tool = tool
+        self.arguments = arguments
+
+
+class ToolExecutionError(DspexError, RuntimeError):
+    """A tool's own function raised; what it raised is the cause.
+
+    Attributes:
+        tool: The tool's name.
+    """
+
+    def __init__(self, message: str, *, tool: str) -> None:
+        super().__init__(message)
+        self.tool = tool
 
 
 class AdapterError(DspexError):
