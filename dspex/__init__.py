@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from dspex.core.signature import Signature as Signature
     from dspex.core.signature import ensure_signature as ensure_signature
     from dspex.core.signature import make_signature as make_signature
+    from dspex.core.spawner import Spawner
     from dspex.core.types.audio import Audio as Audio
     from dspex.core.types.base import Type as Type
     from dspex.core.types.code import Code as Code
