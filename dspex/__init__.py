@@ -296,13 +296,20 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"dspex.{name}")
     home = _HOMES.get(name)
     if home is None:
-        msg = f"module 'dspex' has no attribute {name!r}"
-        raise AttributeError(msg)
+        raise AttributeError(_no_such_name(name))
     value = getattr(importlib.import_module(home), name)
     if home.startswith("dspex.programs"):
         _join_layers()
     globals()[name] = value
     return value
+
+
+def _no_such_name(name: str) -> str:
+    """Say what to write instead when DSPy has a name that is absent here."""
+    from dspex.migrate.absent import ABSENT, explained
+
+    text = f"module 'dspex' has no attribute {name!r}"
+    return f"{text}: {explained(name)}" if name in ABSENT else text
 
 
 def _join_layers() -> None:

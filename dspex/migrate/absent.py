@@ -113,7 +113,6 @@ ABSENT: Final[dict[str, Absent]] = {
     "disable_litellm_logging": _LITELLM,
     "disable_logging": _LOGGING,
     "download": _HELPER,
-    "dummy_rm": _RETRIEVAL,
     "enable_litellm_logging": _LITELLM,
     "enable_logging": _LOGGING,
     "experimental": _HELPER,
@@ -136,9 +135,8 @@ def explained(name: str) -> str:
     """Return why a name is absent and what to write, as the end of an error's text.
 
     Example:
-        >>> explained("OldField")
-        'it is the field of DSPy before version 2.5. Write dspex.InputField() or
-        dspex.OutputField().'
+        >>> print(explained("ReActV2"))
+        it is an experiment inside DSPy. Use dspex.ReAct.
     """
     absent = ABSENT.get(name)
     if absent is None:

@@ -112,9 +112,10 @@ def changed_file(path: Path) -> FileChange:
         done = migrate_notebook(before) if is_notebook else migrate_source(before)
     except (SyntaxError, ValueError, OSError) as error:
         line = error.lineno if isinstance(error, SyntaxError) else None
+        what = _told(error)
         kind = "notebook" if is_notebook else "Python"
         raise DataError(
-            f"{path} cannot be read as {kind}: {error}. Only files that parse are "
+            f"{path} cannot be read as {kind}: {what}. Only files that parse are "
             "changed. Mend it, or name the other files one by one.",
             path=path,
             line=line,
@@ -122,6 +123,12 @@ def changed_file(path: Path) -> FileChange:
     return FileChange(
         path=path, before=before, after=done.text, encoding=encoding, notes=done.notes
     )
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f"line {error.lineno}: {error.msg}"
+    return str(error)
 
 
 def _encoding(content: bytes) -> str:

@@ -10,10 +10,10 @@ PACKAGES: Final = frozenset(
     {
         "adapters",
         "clients",
+        "core",
         "datasets",
         "dsp",
         "evaluate",
-        "experimental",
         "predict",
         "primitives",
         "propose",
@@ -26,14 +26,15 @@ PACKAGES: Final = frozenset(
 )
 """The packages inside DSPy; what follows one of them in a chain is deeper still."""
 
-_HOMES: Final = ("dspex", "dspex.testing", "dspex.metrics")
+_ELSEWHERE: Final = ("dspex.testing", "dspex.metrics")
+"""Where a name is looked for that `dspex` itself has not, in this order."""
 
 
 @cache
 def _public() -> dict[str, str]:
     return {
         name: home
-        for home in reversed(_HOMES)
+        for home in (*reversed(_ELSEWHERE), "dspex")
         for name in importlib.import_module(home).__all__
     }
 

@@ -31,7 +31,7 @@ def migrate_notebook(text: str) -> Migrated:
     cells = [
         (number, cell)
         for number, cell in enumerate(notebook["cells"], start=1)
-        if cell.get("cell_type") == "code"
+        if cell.get("cell_type") == "code" and _is_python(_source(cell))
     ]
     bound: dict[str, str] = {}
     for number, cell in cells:
@@ -59,7 +59,8 @@ def _bound_in(text: str, number: int) -> dict[str, str]:
     try:
         tree = parsed(text)
     except SyntaxError as error:
-        raise SyntaxError(f"cell {number}: {error}") from error
+        where = f"cell {number}, line {error.lineno}"
+        raise SyntaxError(f"{where}: {error.msg}") from error
     return changes_of(text, tree, Places(text)).bound
 
 
@@ -71,12 +72,15 @@ def _source(cell: Mapping[str, Any]) -> str:
 _MASK: Final = "pass  # \N{INFORMATION SEPARATOR ONE}"
 
 
+def _is_python(source: str) -> bool:
+    """Say whether a cell is Python, and not what a magic of the whole cell makes it."""
+    first = source.split(maxsplit=1)[:1]
+    return not first or not first[0].startswith("%%") or first[0] in _TRANSPARENT
+
+
 def _masked(source: str) -> str:
     """Make IPython's own lines Python that does nothing."""
-    first = source.lstrip().split(maxsplit=1)[:1]
-    whole = bool(first) and first[0].startswith("%%") and first[0] not in _TRANSPARENT
-    pattern = r"^([ \t]*)(?=\S)" if whole else r"^([ \t]*)(?=[%!?])"
-    return re.sub(pattern, rf"\1{_MASK}", source, flags=re.MULTILINE)
+    return re.sub(r"^([ \t]*)(?=[%!?])", rf"\1{_MASK}", source, flags=re.MULTILINE)
 
 
 def _unmasked(source: str) -> str:

@@ -157,10 +157,11 @@ class _Change:
             self._note_module(base.lineno, ".".join(("dspy", *modules)))
             last: ast.expr = attributes[-1] if attributes else base
         else:
-            consumed = len(modules) - len(path)
-            last = attributes[consumed - 1] if consumed > 0 else base
+            consumed = max(len(modules) - len(path), 0)
+            last = attributes[consumed - 1] if consumed else base
             if home_of(name) is None:
-                self._note_absent(attributes[-1].lineno, name)
+                named = attributes[consumed]
+                self._note_absent(named.end_lineno or named.lineno, name)
         new = _in_dspex(base.id, name)
         start, end = self._places.start(base), self._places.end(last)
         if self._text[start:end] != new:
