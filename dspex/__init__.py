@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from dspex.core.signature import Signature as Signature
     from dspex.core.signature import ensure_signature as ensure_signature
     from dspex.core.signature import make_signature as make_signature
+    from dspex.core.spawner import Spawner
     from dspex.core.types.audio import Audio as Audio
     from dspex.core.types.base import Type as Type
     from dspex.core.types.code import Code as Code
@@ -295,8 +296,7 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"dspex.{name}")
     home = _HOMES.get(name)
     if home is None:
-        msg = f"module 'dspex' has no attribute {name!r}"
-        raise AttributeError(msg)
+        raise AttributeError(_no_such_name(name))
     value = getattr(importlib.import_module(home), name)
     if home.startswith("dspex.programs"):
         _join_layers()
@@ -304,17 +304,33 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def _no_such_name(name: str) -> str:
+    """Say what to write instead when DSPy has a name that is absent here."""
+    from dspex.migrate.absent import ABSENT, explained
+
+    text = f"module 'dspex' has no attribute {name!r}"
+    return f"{text}: {explained(name)}" if name in ABSENT else text
+
+
 def _join_layers() -> None:
-    """Let saved programs restore their models, which `programs` cannot make."""
+    """Supply what `programs` cannot make: saved models, and work side by side."""
+    from dspex.core.spawner import use_spawner
     from dspex.programs.state import use_lm_factory
 
     use_lm_factory(_restored_lm)
+    use_spawner(_tree_spawner)
 
 
 def _restored_lm(state: Mapping[str, Any]) -> LanguageModel:
     from dspex.runtime.language_model import LM
 
     return LM(**state)
+
+
+def _tree_spawner() -> Spawner:
+    from dspex.runtime.spawning import TreeSpawner
+
+    return TreeSpawner()
 
 
 def __dir__() -> list[str]:

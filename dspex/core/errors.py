@@ -27,16 +27,20 @@ DspexError
 │   ├─ BudgetExceededError              the next request might exceed a budget
 │   └─ LMCancelledError                 the scope that made the call was cancelled
 ├─ EvaluationError                      the evaluation as a whole could not go on
+├─ BatchError                           too many items of a batch failed; .results
+├─ WorkLostError                        work beside other work was ended; .position
+│   └─ WorkTimeoutError (TimeoutError)  it took longer than its timeout
 └─ RuntimeClosedError                   the runtime has ended, or gave up; see the cause
 ```
 
-`EvaluationInterrupted` is a `KeyboardInterrupt`, so that no `except Exception` in a
-program swallows a Ctrl-C. Facts are attributes, so code never needs to read the text.
-No error holds a key, a header or a prompt.
+`EvaluationInterrupted` and `BatchInterrupted` are `KeyboardInterrupt`s, so that no
+`except Exception` in a program swallows a Ctrl-C. Facts are attributes, so code never
+needs to read the text. No error holds a key, a header or a prompt.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -345,6 +349,62 @@ class EvaluationInterrupted(KeyboardInterrupt):
         super().__init__(message)
         self.result = result
         self.best_so_far = best_so_far
+
+
+class WorkLostError(DspexError):
+    """A piece of work that ran beside others was ended before it was done.
+
+    Attributes:
+        position: Which of the items it was for, counted from 0.
+    """
+
+    def __init__(self, message: str, *, position: int = 0) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class WorkTimeoutError(WorkLostError, TimeoutError):
+    """A piece of work took longer than its `timeout`, and was given up."""
+
+
+class BatchError(DspexError):
+    """So many items of a batch failed that the rest was given up.
+
+    Attributes:
+        results: What was done, in the order of the items; `None` for the others.
+        failures: What failed: the error by the item's position.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        results: Sequence[Any] = (),
+        failures: Mapping[int, BaseException] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.results = list(results)
+        self.failures = dict(failures or {})
+
+
+class BatchInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a batch.
+
+    Attributes:
+        results: What was done, in the order of the items; `None` for the others.
+        failures: What failed: the error by the item's position.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        results: Sequence[Any] = (),
+        failures: Mapping[int, BaseException] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.results = list(results)
+        self.failures = dict(failures or {})
 
 
 class RuntimeClosedError(DspexError):
