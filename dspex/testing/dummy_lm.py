@@ -128,7 +128,7 @@ def answer_text(adapter: Adapter, answer: Mapping[str, Any]) -> str:
     demo = {asked: "?", **answer}
     shown = adapter.format(signature, [demo], {asked: "?"})
     text = next(turn.text for turn in reversed(shown) if turn.role == "assistant")
-    return text.removesuffix(COMPLETED).rstrip()
+    return text.rstrip().removesuffix(COMPLETED).rstrip()
 
 
 # To make a signature takes far longer than to write an answer.
