@@ -89,12 +89,18 @@ if TYPE_CHECKING:
     from dspex.core.signature import ensure_signature as ensure_signature
     from dspex.core.signature import make_signature as make_signature
     from dspex.core.spawner import Spawner
+    from dspex.core.types._tool_shape import (
+        convert_input_schema_to_tool_args as convert_input_schema_to_tool_args,
+    )
     from dspex.core.types.audio import Audio as Audio
+    from dspex.core.types.audio import encode_audio as encode_audio
     from dspex.core.types.base import Type as Type
     from dspex.core.types.code import Code as Code
     from dspex.core.types.file import File as File
+    from dspex.core.types.file import encode_file_to_dict as encode_file_to_dict
     from dspex.core.types.history import History as History
     from dspex.core.types.image import Image as Image
+    from dspex.core.types.image import encode_image as encode_image
     from dspex.core.types.reasoning import Reasoning as Reasoning
     from dspex.core.types.tool import Tool as Tool
     from dspex.core.types.tool_calls import ToolCallResults as ToolCallResults
@@ -227,7 +233,11 @@ _HOMES = {
     "asyncify": "dspex.programs.concurrency",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
+    "convert_input_schema_to_tool_args": "dspex.core.types._tool_shape",
     "dry_run": "dspex.runtime.dry_run",
+    "encode_audio": "dspex.core.types.audio",
+    "encode_file_to_dict": "dspex.core.types.file",
+    "encode_image": "dspex.core.types.image",
     "ensure_signature": "dspex.core.signature",
     "in_context": "dspex.programs.concurrency",
     "infer_prefix": "dspex.core.fields",
@@ -342,7 +352,11 @@ __all__ = [
     "asyncify",
     "configure",
     "context",
+    "convert_input_schema_to_tool_args",
     "dry_run",
+    "encode_audio",
+    "encode_file_to_dict",
+    "encode_image",
     "ensure_signature",
     "in_context",
     "infer_prefix",

@@ -12,7 +12,12 @@ from typing import Any, ClassVar, Protocol
 from pydantic import ConfigDict, PrivateAttr, TypeAdapter, ValidationError
 
 from dspex.core.errors import ToolArgumentError
-from dspex.core.types._tool_shape import ToolShape, checker_of, shape_of, type_of_schema
+from dspex.core.types._tool_shape import (
+    ToolShape,
+    checker_of,
+    shape_of,
+    type_of_schema,
+)
 from dspex.core.types.base import Type
 
 
@@ -132,9 +137,8 @@ class Tool(Type):
             "retry": retry,
         }
         super().__init__(**fields)
-        self._required = tuple(
-            name for name in shape.required if name in (self.args or {})
-        )
+        known = fields["args"]
+        self._required = tuple(name for name in shape.required if name in known)
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Tool:
         """Copy the tool, and share its function with the copy.
@@ -142,7 +146,7 @@ class Tool(Type):
         What the function holds (a connection, a counter) is one thing in the world,
         however often the program that uses it is copied.
         """
-        return self.model_copy()
+        return self.model_copy(update={"args": copy.deepcopy(self.args, memo)})
 
     def format(self) -> str:
         """Return the tool as a line of text."""
@@ -200,14 +204,6 @@ class Tool(Type):
         if missing:
             raise self._refusal(missing, f"{', '.join(map(repr, missing))} is missing")
         return {name: self._converted(name, value) for name, value in given.items()}
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Tool:
-        """Return a copy that has the same function.
-
-        What a function holds on to, such as a connection, cannot be doubled.
-        """
-        texts = {"args": copy.deepcopy(self.args, memo), "arg_desc": self.arg_desc}
-        return self.model_copy(update=texts)
 
     def _called(self, given: Mapping[str, Any]) -> Any:
         result = self.func(**self.checked(given))
