@@ -12,6 +12,12 @@ from typing import Any, ClassVar, Protocol
 from pydantic import ConfigDict, PrivateAttr, TypeAdapter, ValidationError
 
 from dspex.core.errors import ToolArgumentError
+from dspex.core.types._foreign_tools import (
+    MCPSession,
+    ResultMode,
+    langchain_tool_parts,
+    mcp_tool_parts,
+)
 from dspex.core.types._tool_shape import (
     ToolShape,
     checker_of,
@@ -139,6 +145,26 @@ class Tool(Type):
         super().__init__(**fields)
         known = fields["args"]
         self._required = tuple(name for name in shape.required if name in known)
+
+    @classmethod
+    def from_mcp_tool(
+        cls, session: MCPSession, tool: Any, *, result_mode: ResultMode = "text"
+    ) -> Tool:
+        """Make an async tool of one that an MCP server lists.
+
+        Args:
+            session: The MCP client or session that calls it.
+            tool: The server's description of it.
+            result_mode: "text" returns the text of the result, a list of texts, or
+                what else it holds; "structured" its structured content where it has
+                some.
+        """
+        return cls(**mcp_tool_parts(session, tool, result_mode))
+
+    @classmethod
+    def from_langchain(cls, tool: Any) -> Tool:
+        """Make an async tool of one of LangChain's."""
+        return cls(**langchain_tool_parts(tool))
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Tool:
         """Copy the tool, and share its function with the copy.
