@@ -114,13 +114,14 @@ class Type(BaseModel):
 
     @classmethod
     def read_value(cls, value: Any) -> Any:
-        """Return what pydantic is to check for a value: its fields, or an instance.
+        """Return what pydantic is to check for a value: a mapping of its fields.
 
         Override it for other forms a person or a model may write. It must not read a
         file or the network: what it gets may come from a model.
 
         Args:
-            value: Whatever stands for a value: a text, a mapping, an instance.
+            value: Whatever stands for a value: a text, a mapping. An instance of the
+                type itself is taken as it is.
 
         Raises:
             ValueError: When nothing can be made of it.
@@ -154,7 +155,8 @@ class Type(BaseModel):
     def _read(cls, value: Any) -> Any:
         if isinstance(value, str) and (parts := saved_parts(value)) is not None:
             return cls.read_value(cls.from_parts(parts))
-        return cls.read_value(value)
+        # Some versions of pydantic ask about an instance too, others take it as it is.
+        return value if isinstance(value, cls) else cls.read_value(value)
 
     @model_serializer(mode="plain")
     def serialize_model(self, info: SerializationInfo) -> Any:
