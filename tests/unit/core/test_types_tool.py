@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import functools
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -456,7 +456,7 @@ def test_without_a_runner_a_tool_just_calls(monkeypatch: pytest.MonkeyPatch) -> 
 class Later:
     """Something to await that is no coroutine."""
 
-    def __await__(self) -> Iterator[Any]:
+    def __await__(self) -> Generator[Any, Any, str]:
         yield from asyncio.sleep(0).__await__()
         return "now"
 
