@@ -43,7 +43,8 @@ def well_formed(text: str) -> str:
     if text.isascii():
         return text
     try:
-        text.encode()
+        # The quickest encoding that refuses halves of characters.
+        text.encode("utf-16-le")
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
