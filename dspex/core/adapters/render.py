@@ -68,13 +68,36 @@ def _quoted(text: str) -> str:
 
 def _as_json(value: Any) -> str:
     try:
-        plain = plain_value(value)
+        plain = _plain(value)
     except ValueError as error:
         raise AdapterError(
             f"a value of type {type(value).__name__} cannot be written as text: "
             f"{error}; expected what JSON can hold. Convert it before the call."
         ) from error
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    try:
+        return plain_value(value)
+    except UnicodeEncodeError:
+        # Half a character somewhere inside; pydantic names neither place nor text.
+        python = _anything().dump_python(
+            value, fallback=str, warnings=False, context=current_sink()
+        )
+        return plain_value(_whole(python))
+
+
+def _whole(value: Any) -> Any:
+    """Return a value of plain containers without halves of characters."""
+    match value:
+        case str():
+            return well_formed(value)
+        case dict():
+            return {_whole(key): _whole(inner) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_whole(inner) for inner in value]
+    return value
 
 
 def plain_value(value: Any, *, fallback: Any = str) -> Any:
