@@ -16,6 +16,7 @@ from dspex.core.adapters.native import checked_types, planned
 from dspex.core.adapters.parts import parts_kept, with_parts
 from dspex.core.adapters.reading import Asked, read_reply
 from dspex.core.adapters.special import special_fields, without_fields
+from dspex.core.callbacks import with_callbacks
 from dspex.core.chat import messages_of
 from dspex.core.errors import AdapterParseError
 from dspex.core.lm import LanguageModel, Message, Reply
@@ -51,6 +52,15 @@ class Adapter:
 
     name: ClassVar[str] = "custom"
     """What `adapter_named()` and a model's `adapter` call it."""
+    callback_kind: ClassVar[str] = "adapter"
+    """What callbacks are told that this is."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Have callbacks hear of the subclass's own `format()` and `parse()`."""
+        super().__init_subclass__(**options)
+        for method in ("format", "parse"):
+            if method in cls.__dict__:
+                setattr(cls, method, with_callbacks(cls.__dict__[method]))
 
     def __init__(
         self,
@@ -185,6 +195,7 @@ class Adapter:
         """
         return read_reply(self, asked, reply)
 
+    @with_callbacks
     def format(
         self, signature: type[Signature], demos: Sequence[Row], inputs: Row
     ) -> list[Message]:

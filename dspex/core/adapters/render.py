@@ -68,7 +68,7 @@ def _quoted(text: str) -> str:
 
 def _as_json(value: Any) -> str:
     try:
-        plain = _plain(value)
+        plain = whole_value(value)
     except ValueError as error:
         raise AdapterError(
             f"a value of type {type(value).__name__} cannot be written as text: "
@@ -77,7 +77,12 @@ def _as_json(value: Any) -> str:
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
 
-def _plain(value: Any) -> Any:
+def whole_value(value: Any) -> Any:
+    """Return a value as JSON's own types, halves of characters replaced.
+
+    Raises:
+        ValueError: When the value holds itself, or bytes that are no text.
+    """
     try:
         return plain_value(value)
     except UnicodeEncodeError:
