@@ -138,7 +138,7 @@ def _effort(model: LanguageModel, config: Mapping[str, Any]) -> Any:
 
 def _written_tools(inputs: Row, name: str) -> dict[str, Any]:
     """Return the setting with the tools; none when no tool is given."""
-    given = inputs[name] if name in inputs else None
+    given = inputs.get(name)
     tools = given if isinstance(given, list | tuple) else [given]
     written = [
         (
