@@ -6,7 +6,6 @@ and `format()` puts the chat together from them.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -21,6 +20,7 @@ from dspex.core.chat import messages_of
 from dspex.core.errors import AdapterParseError
 from dspex.core.lm import LanguageModel, Message, Reply
 from dspex.core.signature import Signature
+from dspex.core.spawner import the_spawner
 from dspex.core.types.reasoning import Reasoning
 
 ABSENT: Final = "(not given in this example)"
@@ -128,8 +128,8 @@ class Adapter:
         acomplete = getattr(lm, "acomplete", None)
         try:
             if acomplete is None:
-                reply = await asyncio.to_thread(
-                    lm.complete, asked.messages, asked.settings
+                reply = await the_spawner().in_thread(
+                    lambda: lm.complete(asked.messages, asked.settings), label=lm.model
                 )
             else:
                 reply = await acomplete(asked.messages, asked.settings)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from dspex.core import spawner
 from dspex.core.adapters import Adapter, ChatAdapter
 from dspex.core.adapters.chat import FieldInfoWithName
 from dspex.core.callbacks import BaseCallback
@@ -90,9 +91,19 @@ def test_an_adapter_is_called_with_model_settings_signature_demos_and_inputs() -
     assert settings == {"top_p": 1}
 
 
+class Threads:
+    """Does blocking work in threads of the standard library's."""
+
+    async def in_thread(self, work: Callable[[], Any], *, label: str) -> Any:
+        return await asyncio.to_thread(work)
+
+
 @pytest.mark.parametrize("kind", [Model, LoopModel])
-def test_an_adapter_is_called_on_a_loop_too(kind: type[Model]) -> None:
+def test_an_adapter_is_called_on_a_loop_too(
+    kind: type[Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
     adapter = ChatAdapter()
+    monkeypatch.setattr(spawner, "_made", Threads())
 
     answers = asyncio.run(
         adapter.acall(kind(LIMA), {}, CAPITAL, [], {"country": "Peru"})
