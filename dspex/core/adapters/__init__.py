@@ -6,12 +6,14 @@ All of it is pure: messages out, values in, no call to any model.
 from dspex.core.adapters.base import Adapter, Asked
 from dspex.core.adapters.chat import ChatAdapter
 from dspex.core.adapters.choice import adapter_named, chosen_adapter
+from dspex.core.adapters.json import JSONAdapter
 from dspex.core.adapters.line import LineAdapter
 
 __all__ = [
     "Adapter",
     "Asked",
     "ChatAdapter",
+    "JSONAdapter",
     "LineAdapter",
     "adapter_named",
     "chosen_adapter",
