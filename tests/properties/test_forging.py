@@ -7,6 +7,7 @@ a turn of its.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dspex.core.adapters import Adapter, ChatAdapter, LineAdapter
+from dspex.core.adapters import Adapter, ChatAdapter, JSONAdapter, LineAdapter
 from dspex.core.lm import ImagePart, Message
 from dspex.core.signature import make_signature
 from dspex.core.types.base import PARTS_END, PARTS_START
@@ -63,8 +64,14 @@ def line_fields(text: str) -> list[str]:
     return [start if start in labels else "" for start in starts]
 
 
+def json_fields(text: str) -> list[str]:
+    """Return the keys of an answer, or the headers of a user's turn."""
+    return list(json.loads(text)) if text.startswith("{") else chat_fields(text)
+
+
 KINDS: dict[str, tuple[Adapter, Callable[[str], list[str]]]] = {
     "chat": (ChatAdapter(), chat_fields),
+    "json": (JSONAdapter(), json_fields),
     "line": (LineAdapter(), line_fields),
 }
 

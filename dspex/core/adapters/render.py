@@ -5,12 +5,14 @@ from __future__ import annotations
 import enum
 import json
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ConfigDict, TypeAdapter
 
 from dspex.core.adapters.parts import current_sink
 from dspex.core.errors import AdapterError
+
+_encoded: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def render_value(value: Any, annotation: Any = None) -> str:
@@ -25,6 +27,9 @@ def render_value(value: Any, annotation: Any = None) -> str:
     Raises:
         AdapterError: When the value holds itself, or bytes that are no text.
     """
+    if type(value) is str:
+        # Most values; an enum's member may be a str, too.
+        return well_formed(value)
     match value:
         case enum.Enum():
             return render_value(value.value)
@@ -74,7 +79,7 @@ def _as_json(value: Any) -> str:
             f"a value of type {type(value).__name__} cannot be written as text: "
             f"{error}; expected what JSON can hold. Convert it before the call."
         ) from error
-    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+    return plain if isinstance(plain, str) else _encoded(plain)
 
 
 def whole_value(value: Any) -> Any:
