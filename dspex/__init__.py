@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dspex.core.errors import BudgetExceededError as BudgetExceededError
     from dspex.core.errors import CircuitOpenError as CircuitOpenError
     from dspex.core.errors import ConfigurationError as ConfigurationError
+    from dspex.core.errors import ContentError as ContentError
     from dspex.core.errors import (
         ContextWindowExceededError as ContextWindowExceededError,
     )
@@ -56,11 +57,14 @@ if TYPE_CHECKING:
     from dspex.core.errors import QueueFullError as QueueFullError
     from dspex.core.errors import RuntimeClosedError as RuntimeClosedError
     from dspex.core.errors import SignatureError as SignatureError
+    from dspex.core.errors import ToolArgumentError as ToolArgumentError
+    from dspex.core.errors import ToolExecutionError as ToolExecutionError
     from dspex.core.errors import WorkLostError as WorkLostError
     from dspex.core.errors import WorkTimeoutError as WorkTimeoutError
     from dspex.core.example import Example as Example
     from dspex.core.fields import InputField as InputField
     from dspex.core.fields import OutputField as OutputField
+    from dspex.core.fields import infer_prefix as infer_prefix
     from dspex.core.lm import LanguageModel
     from dspex.core.lm import Message as Message
     from dspex.core.lm import Reply as Reply
@@ -68,8 +72,19 @@ if TYPE_CHECKING:
     from dspex.core.prediction import Completions as Completions
     from dspex.core.prediction import Prediction as Prediction
     from dspex.core.signature import Signature as Signature
+    from dspex.core.signature import ensure_signature as ensure_signature
     from dspex.core.signature import make_signature as make_signature
     from dspex.core.spawner import Spawner
+    from dspex.core.types.audio import Audio as Audio
+    from dspex.core.types.base import Type as Type
+    from dspex.core.types.code import Code as Code
+    from dspex.core.types.file import File as File
+    from dspex.core.types.history import History as History
+    from dspex.core.types.image import Image as Image
+    from dspex.core.types.reasoning import Reasoning as Reasoning
+    from dspex.core.types.tool import Tool as Tool
+    from dspex.core.types.tool_calls import ToolCallResults as ToolCallResults
+    from dspex.core.types.tool_calls import ToolCalls as ToolCalls
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
     from dspex.programs.chain_of_thought import ChainOfThought as ChainOfThought
@@ -108,6 +123,7 @@ _HOMES = {
     "AdapterError": "dspex.core.errors",
     "AdapterParseError": "dspex.core.errors",
     "AsyncStream": "dspex.runtime.stream",
+    "Audio": "dspex.core.types.audio",
     "BaseCallback": "dspex.core.callbacks",
     "BaseLM": "dspex.runtime.base_lm",
     "BatchError": "dspex.core.errors",
@@ -122,9 +138,11 @@ _HOMES = {
     "Chunk": "dspex.client.providers.format",
     "CircuitOpenError": "dspex.core.errors",
     "Client": "dspex.runtime.mounting",
+    "Code": "dspex.core.types.code",
     "Completions": "dspex.core.prediction",
     "Config": "dspex.runtime.config",
     "ConfigurationError": "dspex.core.errors",
+    "ContentError": "dspex.core.errors",
     "ContextWindowExceededError": "dspex.core.errors",
     "DataError": "dspex.core.errors",
     "Dataset": "dspex.core.data",
@@ -136,7 +154,10 @@ _HOMES = {
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
     "Example": "dspex.core.example",
+    "File": "dspex.core.types.file",
+    "History": "dspex.core.types.history",
     "HttpxTransport": "dspex.client.httpx_transport",
+    "Image": "dspex.core.types.image",
     "InputField": "dspex.core.fields",
     "LM": "dspex.runtime.language_model",
     "LMAuthError": "dspex.core.errors",
@@ -163,12 +184,19 @@ _HOMES = {
     "Program": "dspex.programs.program",
     "Proxies": "dspex.client.proxies",
     "QueueFullError": "dspex.core.errors",
+    "Reasoning": "dspex.core.types.reasoning",
     "Reply": "dspex.core.lm",
     "Runtime": "dspex.runtime.runtime",
     "RuntimeClosedError": "dspex.core.errors",
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
     "Stream": "dspex.runtime.stream",
+    "Tool": "dspex.core.types.tool",
+    "ToolArgumentError": "dspex.core.errors",
+    "ToolCallResults": "dspex.core.types.tool_calls",
+    "ToolCalls": "dspex.core.types.tool_calls",
+    "ToolExecutionError": "dspex.core.errors",
+    "Type": "dspex.core.types.base",
     "UnexpectedInputError": "dspex.programs.predict",
     "Usage": "dspex.core.lm",
     "WorkLostError": "dspex.core.errors",
@@ -177,7 +205,9 @@ _HOMES = {
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
     "dry_run": "dspex.runtime.dry_run",
+    "ensure_signature": "dspex.core.signature",
     "in_context": "dspex.programs.concurrency",
+    "infer_prefix": "dspex.core.fields",
     "inspect_history": "dspex.programs.history",
     "load": "dspex.core.data",
     "make_signature": "dspex.core.signature",
@@ -198,6 +228,7 @@ __all__ = [
     "AdapterError",
     "AdapterParseError",
     "AsyncStream",
+    "Audio",
     "BaseCallback",
     "BaseLM",
     "BatchError",
@@ -212,9 +243,11 @@ __all__ = [
     "Chunk",
     "CircuitOpenError",
     "Client",
+    "Code",
     "Completions",
     "Config",
     "ConfigurationError",
+    "ContentError",
     "ContextWindowExceededError",
     "DataError",
     "Dataset",
@@ -226,7 +259,10 @@ __all__ = [
     "EvaluationInterrupted",
     "EvaluationResult",
     "Example",
+    "File",
+    "History",
     "HttpxTransport",
+    "Image",
     "InputField",
     "LMAuthError",
     "LMBillingError",
@@ -252,12 +288,19 @@ __all__ = [
     "Program",
     "Proxies",
     "QueueFullError",
+    "Reasoning",
     "Reply",
     "Runtime",
     "RuntimeClosedError",
     "Signature",
     "SignatureError",
     "Stream",
+    "Tool",
+    "ToolArgumentError",
+    "ToolCallResults",
+    "ToolCalls",
+    "ToolExecutionError",
+    "Type",
     "UnexpectedInputError",
     "Usage",
     "WorkLostError",
@@ -267,7 +310,9 @@ __all__ = [
     "configure",
     "context",
     "dry_run",
+    "ensure_signature",
     "in_context",
+    "infer_prefix",
     "inspect_history",
     "load",
     "make_signature",
@@ -284,13 +329,20 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"dspex.{name}")
     home = _HOMES.get(name)
     if home is None:
-        msg = f"module 'dspex' has no attribute {name!r}"
-        raise AttributeError(msg)
+        raise AttributeError(_no_such_name(name))
     value = getattr(importlib.import_module(home), name)
     if home.startswith("dspex.programs"):
         _join_layers()
     globals()[name] = value
     return value
+
+
+def _no_such_name(name: str) -> str:
+    """Say what to write instead when DSPy has a name that is absent here."""
+    from dspex.migrate.absent import ABSENT, explained
+
+    text = f"module 'dspex' has no attribute {name!r}"
+    return f"{text}: {explained(name)}" if name in ABSENT else text
 
 
 def _join_layers() -> None:

@@ -6,6 +6,9 @@ DspexError
 ├─ SignatureError (ValueError)          the signature text or class is wrong
 ├─ DataError (ValueError)               a data file or a row; .path .line
 ├─ MissingInputError (ValueError)       a program was called without a declared input
+├─ ContentError (ValueError)            a picture, file or sound that is none
+├─ ToolArgumentError (ValueError)       a tool does not take them; .tool .arguments
+├─ ToolExecutionError (RuntimeError)    a tool's function raised; .tool, and the cause
 ├─ AdapterError                         between a signature and a model's text
 │   └─ AdapterParseError                the reply does not fit the signature
 ├─ LMError                              one language-model call ended without an answer
@@ -39,7 +42,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+SHOWN: Final = 200
+"""How many characters of a reply an error's text shows."""
 
 
 class DspexError(Exception):
@@ -82,6 +88,36 @@ class MissingInputError(DspexError, ValueError):
         self.missing = missing
 
 
+class ContentError(DspexError, ValueError):
+    """What was given as a picture, a file or a sound cannot be sent as one."""
+
+
+class ToolArgumentError(DspexError, ValueError):
+    """A tool was called with arguments it does not take.
+
+    Attributes:
+        tool: The tool's name.
+        arguments: The names of the arguments that are wrong, unknown or missing.
+    """
+
+    def __init__(self, message: str, *, tool: str, arguments: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.tool = tool
+        self.arguments = arguments
+
+
+class ToolExecutionError(DspexError, RuntimeError):
+    """A tool's own function raised; what it raised is the cause.
+
+    Attributes:
+        tool: The tool's name.
+    """
+
+    def __init__(self, message: str, *, tool: str) -> None:
+        super().__init__(message)
+        self.tool = tool
+
+
 class AdapterError(DspexError):
     """Something between a signature and a model's text went wrong."""
 
@@ -89,8 +125,19 @@ class AdapterError(DspexError):
 class AdapterParseError(AdapterError):
     """A model's reply does not fit the signature.
 
+    Its text says what is wrong, what was expected, and what came (the first 200
+    characters of it).
+
+    Args:
+        adapter_name: The class of the adapter that could not read the reply.
+        signature: The signature whose outputs were expected.
+        lm_response: The reply.
+        message: What is wrong with it.
+        parsed_result: The outputs that could be read, by name.
+
     Attributes:
-        adapter_name: The adapter that could not read the reply.
+        adapter_name: The class of the adapter that could not read the reply.
+        signature: The signature whose outputs were expected.
         lm_response: The reply, as it came.
         expected: The output fields that were expected.
         parsed_result: The fields that could be read, by name.
@@ -98,18 +145,45 @@ class AdapterParseError(AdapterError):
 
     def __init__(
         self,
-        message: str,
-        *,
         adapter_name: str,
+        signature: Any,
         lm_response: str,
-        expected: tuple[str, ...],
+        message: str | None = None,
         parsed_result: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(message)
         self.adapter_name = adapter_name
+        self.signature = signature
         self.lm_response = lm_response
-        self.expected = expected
+        self.message = message
         self.parsed_result = parsed_result or {}
+        self.expected = tuple(getattr(signature, "output_fields", ()))
+        # The first words are those that programs written for DSPy look for.
+        super().__init__(
+            f"Adapter {adapter_name} failed to parse the LM response: "
+            f"{message or 'an output is missing'}. {_expectation(signature)}; what "
+            f"came is {_shortened(lm_response)}. Show the model worked examples "
+            "(demos), or raise max_tokens if the reply was cut off."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        facts = (self.adapter_name, self.signature, self.lm_response, self.message)
+        return type(self), (*facts, self.parsed_result)
+
+
+def _expectation(signature: Any) -> str:
+    from dspex.core.adapters.annotations import type_name  # which needs this module
+
+    fields = getattr(signature, "output_fields", {}).items()
+    typed = [f"{name!r} ({type_name(field.annotation)})" for name, field in fields]
+    return (
+        f"The outputs of {getattr(signature, 'signature', '')!r} are {', '.join(typed)}"
+    )
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= SHOWN:
+        return repr(text)
+    return f"{text[:SHOWN]!r}... ({len(text)} characters)"
 
 
 class LMError(DspexError):

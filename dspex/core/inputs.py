@@ -18,7 +18,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
 
 from dspex.core.adapters.annotations import type_name
-from dspex.core.adapters.base import allows_none
+from dspex.core.adapters.demos import allows_none
 from dspex.core.errors import DspexError, MissingInputError
 from dspex.core.fields import UNTYPED_KEY, extra_of
 from dspex.core.signature import Signature
