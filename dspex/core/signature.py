@@ -33,6 +33,7 @@ from dspex.core.fields import (
     infer_prefix,
     updated,
 )
+from dspex.core.foreign import refuse_dspy
 
 __all__ = [
     "InputField",
@@ -287,6 +288,7 @@ def ensure_signature(
     """Return a signature class for a class or a text."""
     if isinstance(signature, str):
         return make_signature(signature, instructions)
+    refuse_dspy(signature, "signature")
     if not isinstance(signature, SignatureMeta):
         raise SignatureError(
             f"{signature!r} is no signature; expected a text or a Signature class. "
