@@ -50,6 +50,7 @@ class Adapter:
             `None` leaves it to the provider.
     """
 
+    callback_kind: ClassVar[str] = "adapter"
     name: ClassVar[str] = "custom"
     """What `adapter_named()` and a model's `adapter` call it."""
     callback_kind: ClassVar[str] = "adapter"
@@ -73,6 +74,13 @@ class Adapter:
         self.use_native_function_calling = use_native_function_calling
         self.native_response_types = checked_types(native_response_types)
         self.parallel_tool_calls = parallel_tool_calls
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Have callbacks hear of a subclass's own `format` and `parse`."""
+        super().__init_subclass__(**kwargs)
+        for method in ("format", "parse"):
+            if method in vars(cls):
+                setattr(cls, method, with_callbacks(vars(cls)[method]))
 
     @property
     def fallback(self) -> Adapter | None:
