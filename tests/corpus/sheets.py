@@ -59,6 +59,13 @@ SHEETS: Final[Mapping[str, Sheet]] = {
     "semicolons": Sheet(
         make=lambda: _written(COUNTRIES, delimiter=";"), rows=lambda: COUNTRIES
     ),
+    "semicolons and a comma in a quoted name": Sheet(
+        make=lambda: b'"a, or b";c\r\n1,5;2\r\n',
+        rows=lambda: [{"a, or b": "1,5", "c": "2"}],
+    ),
+    "a semicolon in a name": Sheet(
+        make=lambda: b"a;b,c\n1;2,3\n", rows=lambda: [{"a;b": "1;2", "c": "3"}]
+    ),
     "semicolons and byte order mark": Sheet(
         make=lambda: b"\xef\xbb\xbf" + _written(COUNTRIES, delimiter=";"),
         rows=lambda: COUNTRIES,
