@@ -73,7 +73,7 @@ def _csv_rows(path: Path) -> Iterator[Row]:
 
 
 def _separator_of(path: Path) -> str:
-    """Return what separates values: where commas are decimal, sheets have semicolons."""
+    """Return what separates values; where commas are decimal, it is a semicolon."""
     header = next((line for line in _lines(path) if line.strip()), "")
     names = _QUOTED.sub("", header)
     return ";" if ";" in names and "," not in names else ","
