@@ -65,11 +65,14 @@ def test_shares_outside_of_0_to_1_are_cut_off(
     assert found == pytest.approx(score)
 
 
-@pytest.mark.parametrize(("threshold", "accepted"), [(0.66, True), (0.67, False)])
+@pytest.mark.parametrize(
+    ("precision", "threshold", "accepted"),
+    [(0.5, 0.66, True), (0.5, 0.67, False), (1.0, 1.0, True)],
+)
 def test_with_a_trace_the_score_is_whether_it_is_good_enough(
-    threshold: float, accepted: bool
+    precision: float, threshold: float, accepted: bool
 ) -> None:
-    with dspex.context(lm=DummyLM([SHARES])):
+    with dspex.context(lm=DummyLM([{**SHARES, "precision": precision}])):
         score = SemanticF1(threshold)(WANTED, SAID, []).score
 
     assert score is accepted
