@@ -19,12 +19,14 @@ from dspex.core.lm import Message
 from tests.properties.test_adapters import (
     HOSTILE,
     TYPED,
-    annotations as kinds,
     answer_of,
     parsed_or_refused,
     texts,
     two_outputs,
     typed_values,
+)
+from tests.properties.test_adapters import (
+    annotations as kinds,
 )
 
 ADAPTER = JSONAdapter()

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
-from dspex.core.adapters.annotations import type_name, type_note
+from dspex.core.adapters.annotations import is_text_type, type_name, type_note
 from dspex.core.adapters.base import ABSENT, NOTHING, Asked
 from dspex.core.adapters.chat import ChatAdapter, FieldInfoWithName
 from dspex.core.adapters.demos import Row, is_given
@@ -195,11 +195,14 @@ def _structure(signature: type[Signature]) -> str:
 
 
 def _place(name: str, field: FieldInfo) -> str:
+    value = f"{{{name}}}"
     return (
-        f'"{name}": "{{{name}}}"'
-        if field.annotation is str
-        else f'"{name}": {{{name}}}'
+        f'"{name}": "{value}"' if _is_text(field.annotation) else f'"{name}": {value}'
     )
+
+
+def _is_text(annotation: Any) -> bool:
+    return annotation is str or is_text_type(annotation)
 
 
 def _note(field: FieldInfo) -> str:
@@ -210,7 +213,7 @@ def _note(field: FieldInfo) -> str:
 @lru_cache(maxsize=256)
 def _reminder(signature: type[Signature]) -> str:
     keys = ", then ".join(
-        f"`{name}`" + ("" if kind is str else f" ({type_name(kind)})")
+        f"`{name}`" + ("" if _is_text(kind) else f" ({type_name(kind)})")
         for name, kind in (
             (name, field.annotation) for name, field in signature.output_fields.items()
         )
