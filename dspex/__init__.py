@@ -84,6 +84,12 @@ if TYPE_CHECKING:
     from dspex.core.lm import Message as Message
     from dspex.core.lm import Reply as Reply
     from dspex.core.lm import Usage as Usage
+    from dspex.core.metrics import EM as EM
+    from dspex.core.metrics import F1 as F1
+    from dspex.core.metrics import HotPotF1 as HotPotF1
+    from dspex.core.metrics import answer_exact_match as answer_exact_match
+    from dspex.core.metrics import answer_passage_match as answer_passage_match
+    from dspex.core.metrics import normalize_text as normalize_text
     from dspex.core.prediction import Completions as Completions
     from dspex.core.prediction import Prediction as Prediction
     from dspex.core.signature import Signature as Signature
@@ -108,6 +114,8 @@ if TYPE_CHECKING:
     from dspex.core.types.tool_calls import ToolCalls as ToolCalls
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
+    from dspex.evaluate.semantic import CompleteAndGrounded as CompleteAndGrounded
+    from dspex.evaluate.semantic import SemanticF1 as SemanticF1
     from dspex.programs.chain_of_thought import ChainOfThought as ChainOfThought
     from dspex.programs.concurrency import asyncify as asyncify
     from dspex.programs.concurrency import in_context as in_context
@@ -160,6 +168,7 @@ _HOMES = {
     "CircuitOpenError": "dspex.core.errors",
     "Client": "dspex.runtime.mounting",
     "Code": "dspex.core.types.code",
+    "CompleteAndGrounded": "dspex.evaluate.semantic",
     "Completions": "dspex.core.prediction",
     "Config": "dspex.runtime.config",
     "ConfigurationError": "dspex.core.errors",
@@ -170,14 +179,17 @@ _HOMES = {
     "Dataset": "dspex.core.data",
     "DryRun": "dspex.runtime.dry_run",
     "DspexError": "dspex.core.errors",
+    "EM": "dspex.core.metrics",
     "Embedder": "dspex.runtime.embedder",
     "Evaluate": "dspex.evaluate.evaluate",
     "EvaluationError": "dspex.core.errors",
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
     "Example": "dspex.core.example",
+    "F1": "dspex.core.metrics",
     "File": "dspex.core.types.file",
     "History": "dspex.core.types.history",
+    "HotPotF1": "dspex.core.metrics",
     "HttpxTransport": "dspex.client.httpx_transport",
     "Image": "dspex.core.types.image",
     "InputField": "dspex.core.fields",
@@ -219,6 +231,7 @@ _HOMES = {
     "Reply": "dspex.core.lm",
     "Runtime": "dspex.runtime.runtime",
     "RuntimeClosedError": "dspex.core.errors",
+    "SemanticF1": "dspex.evaluate.semantic",
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
     "Stream": "dspex.runtime.stream",
@@ -232,6 +245,8 @@ _HOMES = {
     "Usage": "dspex.core.lm",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
+    "answer_exact_match": "dspex.core.metrics",
+    "answer_passage_match": "dspex.core.metrics",
     "asyncify": "dspex.programs.concurrency",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
@@ -247,6 +262,7 @@ _HOMES = {
     "is_retryable_lm_error": "dspex.core.dspy_errors",
     "load": "dspex.core.data",
     "make_signature": "dspex.core.signature",
+    "normalize_text": "dspex.core.metrics",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
     "syncify": "dspex.programs.concurrency",
@@ -259,6 +275,8 @@ _SUBMODULES = frozenset({"evaluate", "metrics", "teleprompt", "testing"})
 
 __all__ = [
     "ACTIVE_CALL_ID",
+    "EM",
+    "F1",
     "LM",
     "Adapter",
     "AdapterError",
@@ -280,6 +298,7 @@ __all__ = [
     "CircuitOpenError",
     "Client",
     "Code",
+    "CompleteAndGrounded",
     "Completions",
     "Config",
     "ConfigurationError",
@@ -298,6 +317,7 @@ __all__ = [
     "Example",
     "File",
     "History",
+    "HotPotF1",
     "HttpxTransport",
     "Image",
     "InputField",
@@ -338,6 +358,7 @@ __all__ = [
     "Reply",
     "Runtime",
     "RuntimeClosedError",
+    "SemanticF1",
     "Signature",
     "SignatureError",
     "Stream",
@@ -352,6 +373,8 @@ __all__ = [
     "WorkLostError",
     "WorkTimeoutError",
     "__version__",
+    "answer_exact_match",
+    "answer_passage_match",
     "asyncify",
     "configure",
     "context",
@@ -367,6 +390,7 @@ __all__ = [
     "is_retryable_lm_error",
     "load",
     "make_signature",
+    "normalize_text",
     "settings",
     "shutdown",
     "syncify",
