@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from dspex.core.errors import BudgetExceededError as BudgetExceededError
     from dspex.core.errors import CircuitOpenError as CircuitOpenError
     from dspex.core.errors import ConfigurationError as ConfigurationError
+    from dspex.core.errors import ContentError as ContentError
     from dspex.core.errors import (
         ContextWindowExceededError as ContextWindowExceededError,
     )
@@ -65,9 +66,12 @@ if TYPE_CHECKING:
     from dspex.core.errors import QueueFullError as QueueFullError
     from dspex.core.errors import RuntimeClosedError as RuntimeClosedError
     from dspex.core.errors import SignatureError as SignatureError
+    from dspex.core.errors import ToolArgumentError as ToolArgumentError
+    from dspex.core.errors import ToolExecutionError as ToolExecutionError
     from dspex.core.example import Example as Example
     from dspex.core.fields import InputField as InputField
     from dspex.core.fields import OutputField as OutputField
+    from dspex.core.fields import infer_prefix as infer_prefix
     from dspex.core.lm import LanguageModel
     from dspex.core.lm import Message as Message
     from dspex.core.lm import Reply as Reply
@@ -75,7 +79,19 @@ if TYPE_CHECKING:
     from dspex.core.prediction import Completions as Completions
     from dspex.core.prediction import Prediction as Prediction
     from dspex.core.signature import Signature as Signature
+    from dspex.core.signature import ensure_signature as ensure_signature
     from dspex.core.signature import make_signature as make_signature
+    from dspex.core.spawner import Spawner
+    from dspex.core.types.audio import Audio as Audio
+    from dspex.core.types.base import Type as Type
+    from dspex.core.types.code import Code as Code
+    from dspex.core.types.file import File as File
+    from dspex.core.types.history import History as History
+    from dspex.core.types.image import Image as Image
+    from dspex.core.types.reasoning import Reasoning as Reasoning
+    from dspex.core.types.tool import Tool as Tool
+    from dspex.core.types.tool_calls import ToolCallResults as ToolCallResults
+    from dspex.core.types.tool_calls import ToolCalls as ToolCalls
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
     from dspex.programs.chain_of_thought import ChainOfThought as ChainOfThought
@@ -109,6 +125,7 @@ _HOMES = {
     "AdapterError": "dspex.core.errors",
     "AdapterParseError": "dspex.core.errors",
     "AsyncStream": "dspex.runtime.stream",
+    "Audio": "dspex.core.types.audio",
     "BaseLM": "dspex.runtime.base_lm",
     "BootstrapFewShot": "dspex.teleprompt",
     "Budget": "dspex.client.budget",
@@ -120,9 +137,11 @@ _HOMES = {
     "Chunk": "dspex.client.providers.format",
     "CircuitOpenError": "dspex.core.errors",
     "Client": "dspex.runtime.mounting",
+    "Code": "dspex.core.types.code",
     "Completions": "dspex.core.prediction",
     "Config": "dspex.runtime.config",
     "ConfigurationError": "dspex.core.errors",
+    "ContentError": "dspex.core.errors",
     "ContextWindowExceededError": "dspex.core.errors",
     "DSPyError": "dspex.core.dspy_errors",
     "DataError": "dspex.core.errors",
@@ -135,7 +154,10 @@ _HOMES = {
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
     "Example": "dspex.core.example",
+    "File": "dspex.core.types.file",
+    "History": "dspex.core.types.history",
     "HttpxTransport": "dspex.client.httpx_transport",
+    "Image": "dspex.core.types.image",
     "InputField": "dspex.core.fields",
     "LM": "dspex.runtime.language_model",
     "LMAuthError": "dspex.core.errors",
@@ -170,17 +192,26 @@ _HOMES = {
     "Program": "dspex.programs.program",
     "Proxies": "dspex.client.proxies",
     "QueueFullError": "dspex.core.errors",
+    "Reasoning": "dspex.core.types.reasoning",
     "Reply": "dspex.core.lm",
     "Runtime": "dspex.runtime.runtime",
     "RuntimeClosedError": "dspex.core.errors",
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
     "Stream": "dspex.runtime.stream",
+    "Tool": "dspex.core.types.tool",
+    "ToolArgumentError": "dspex.core.errors",
+    "ToolCallResults": "dspex.core.types.tool_calls",
+    "ToolCalls": "dspex.core.types.tool_calls",
+    "ToolExecutionError": "dspex.core.errors",
+    "Type": "dspex.core.types.base",
     "UnexpectedInputError": "dspex.programs.predict",
     "Usage": "dspex.core.lm",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
     "dry_run": "dspex.runtime.dry_run",
+    "ensure_signature": "dspex.core.signature",
+    "infer_prefix": "dspex.core.fields",
     "is_retryable_lm_error": "dspex.core.dspy_errors",
     "load": "dspex.core.data",
     "make_signature": "dspex.core.signature",
@@ -198,6 +229,7 @@ __all__ = [
     "AdapterError",
     "AdapterParseError",
     "AsyncStream",
+    "Audio",
     "BaseLM",
     "BootstrapFewShot",
     "Budget",
@@ -209,9 +241,11 @@ __all__ = [
     "Chunk",
     "CircuitOpenError",
     "Client",
+    "Code",
     "Completions",
     "Config",
     "ConfigurationError",
+    "ContentError",
     "ContextWindowExceededError",
     "DSPyError",
     "DataError",
@@ -224,7 +258,10 @@ __all__ = [
     "EvaluationInterrupted",
     "EvaluationResult",
     "Example",
+    "File",
+    "History",
     "HttpxTransport",
+    "Image",
     "InputField",
     "LMAuthError",
     "LMBillingError",
@@ -258,18 +295,27 @@ __all__ = [
     "Program",
     "Proxies",
     "QueueFullError",
+    "Reasoning",
     "Reply",
     "Runtime",
     "RuntimeClosedError",
     "Signature",
     "SignatureError",
     "Stream",
+    "Tool",
+    "ToolArgumentError",
+    "ToolCallResults",
+    "ToolCalls",
+    "ToolExecutionError",
+    "Type",
     "UnexpectedInputError",
     "Usage",
     "__version__",
     "configure",
     "context",
     "dry_run",
+    "ensure_signature",
+    "infer_prefix",
     "is_retryable_lm_error",
     "load",
     "make_signature",
@@ -301,16 +347,24 @@ def _no_such_name(name: str) -> str:
 
 
 def _join_layers() -> None:
-    """Let saved programs restore their models, which `programs` cannot make."""
+    """Supply what `programs` cannot make: saved models, and work side by side."""
+    from dspex.core.spawner import use_spawner
     from dspex.programs.state import use_lm_factory
 
     use_lm_factory(_restored_lm)
+    use_spawner(_tree_spawner)
 
 
 def _restored_lm(state: Mapping[str, Any]) -> LanguageModel:
     from dspex.runtime.language_model import LM
 
     return LM(**state)
+
+
+def _tree_spawner() -> Spawner:
+    from dspex.runtime.spawning import TreeSpawner
+
+    return TreeSpawner()
 
 
 def __dir__() -> list[str]:

@@ -61,6 +61,11 @@ LOCAL_IDLE: Final = 600.0
 """Seconds without a call after which a local model server is stopped."""
 LOCAL_READY: Final = 60.0
 """Seconds a local model server may take until it is ready."""
+LOCAL_TEXT: Final = 2_000
+"""Characters of a text in a local model's answer by a schema; for a base model it is
+fewer, one for each token it may write."""
+LOCAL_ITEMS: Final = 50
+"""Items of a list in a local model's answer by a schema."""
 
 BRANCH_RESTARTS: Final = 10
 """Restarts allowed in a branch of the tree within `BRANCH_WITHIN`."""

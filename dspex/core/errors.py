@@ -6,6 +6,9 @@ DspexError
 ├─ SignatureError (ValueError)          the signature text or class is wrong
 ├─ DataError (ValueError)               a data file or a row; .path .line
 ├─ MissingInputError (ValueError)       a program was called without a declared input
+├─ ContentError (ValueError)            a picture, file or sound that is none
+├─ ToolArgumentError (ValueError)       a tool does not take them; .tool .arguments
+├─ ToolExecutionError (RuntimeError)    a tool's function raised; .tool, and the cause
 ├─ AdapterError                         between a signature and a model's text
 │   └─ AdapterParseError                the reply does not fit the signature
 ├─ LMError                              one language-model call ended without an answer
@@ -26,31 +29,46 @@ DspexError
 │   ├─ BudgetExceededError              the next request might exceed a budget
 │   └─ LMCancelledError                 the scope that made the call was cancelled
 ├─ EvaluationError                      the evaluation as a whole could not go on
+├─ BatchError                           too many items of a batch failed; .results
+├─ WorkLostError                        work beside other work was ended; .position
+│   └─ WorkTimeoutError (TimeoutError)  it took longer than its timeout
 └─ RuntimeClosedError                   the runtime has ended, or gave up; see the cause
 ```
 
-`EvaluationInterrupted` is a `KeyboardInterrupt`, so that no `except Exception` in a
-program swallows a Ctrl-C. Facts are attributes, so code never needs to read the text.
-No error holds a key, a header or a prompt.
+`EvaluationInterrupted` and `BatchInterrupted` are `KeyboardInterrupt`s, so that no
+`except Exception` in a program swallows a Ctrl-C. Facts are attributes, so code never
+needs to read the text. No error holds a key, a header or a prompt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from dspex.core.base_error import DspexError as DspexError
+from dspex.core.call_errors import BudgetExceededError as BudgetExceededError
+from dspex.core.call_errors import CircuitOpenError as CircuitOpenError
+from dspex.core.call_errors import (
+    ContextWindowExceededError as ContextWindowExceededError,
+)
+from dspex.core.call_errors import LMAuthError as LMAuthError
+from dspex.core.call_errors import LMBillingError as LMBillingError
+from dspex.core.call_errors import LMCancelledError as LMCancelledError
+from dspex.core.call_errors import LMConnectionError as LMConnectionError
+from dspex.core.call_errors import LMError as LMError
+from dspex.core.call_errors import LMInvalidRequestError as LMInvalidRequestError
+from dspex.core.call_errors import LMProviderError as LMProviderError
+from dspex.core.call_errors import LMRateLimitError as LMRateLimitError
+from dspex.core.call_errors import LMResponseError as LMResponseError
+from dspex.core.call_errors import LMServerError as LMServerError
+from dspex.core.call_errors import LMStreamError as LMStreamError
+from dspex.core.call_errors import LMTimeoutError as LMTimeoutError
+from dspex.core.call_errors import LMUnexpectedError as LMUnexpectedError
+from dspex.core.call_errors import QueueFullError as QueueFullError
 
-class DspexError(Exception):
-    """Base of every error dspex raises on purpose."""
-
-    code: str = "dspex_error"
-    """A word for the kind of error that never changes, for logs and dashboards; DSPy's
-    word where DSPy has one."""
-
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+SHOWN: Final = 200
+"""How many characters of a reply an error's text shows."""
 
 
 class ConfigurationError(DspexError, ValueError):
@@ -97,6 +115,36 @@ class MissingInputError(DspexError, ValueError):
         self.missing = missing
 
 
+class ContentError(DspexError, ValueError):
+    """What was given as a picture, a file or a sound cannot be sent as one."""
+
+
+class ToolArgumentError(DspexError, ValueError):
+    """A tool was called with arguments it does not take.
+
+    Attributes:
+        tool: The tool's name.
+        arguments: The names of the arguments that are wrong, unknown or missing.
+    """
+
+    def __init__(self, message: str, *, tool: str, arguments: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.tool = tool
+        self.arguments = arguments
+
+
+class ToolExecutionError(DspexError, RuntimeError):
+    """A tool's own function raised; what it raised is the cause.
+
+    Attributes:
+        tool: The tool's name.
+    """
+
+    def __init__(self, message: str, *, tool: str) -> None:
+        super().__init__(message)
+        self.tool = tool
+
+
 class AdapterError(DspexError):
     """Something between a signature and a model's text went wrong."""
 
@@ -106,250 +154,67 @@ class AdapterError(DspexError):
 class AdapterParseError(AdapterError):
     """A model's reply does not fit the signature.
 
+    Its text says what is wrong, what was expected, and what came (the first 200
+    characters of it).
+
     Args:
-        message: The whole text; by default one made of the other facts.
-        adapter_name: The adapter that could not read the reply.
-        lm_response: The reply, as it came.
-        signature: The signature it should fit, or `None`.
-        expected: The output fields that were expected; those of the signature unless
-            given.
-        parsed_result: The fields that could be read, by name.
+        adapter_name: The class of the adapter that could not read the reply.
+        signature: The signature whose outputs were expected.
+        lm_response: The reply.
+        message: What is wrong with it.
+        parsed_result: The outputs that could be read, by name.
 
     Attributes:
-        adapter_name: As given.
-        lm_response: As given.
-        signature: As given.
-        expected: As given, or as the signature has them.
-        parsed_result: As given; an empty mapping when nothing could be read.
+        adapter_name: The class of the adapter that could not read the reply.
+        signature: The signature whose outputs were expected.
+        lm_response: The reply, as it came.
+        expected: The output fields that were expected.
+        parsed_result: The fields that could be read, by name.
     """
 
     code = "adapter_parse_error"
 
     def __init__(
         self,
-        message: str | None = None,
-        *,
         adapter_name: str,
+        signature: Any,
         lm_response: str,
-        signature: Any = None,
-        expected: tuple[str, ...] = (),
-        parsed_result: Mapping[str, Any] | None = None,
+        message: str | None = None,
+        parsed_result: dict[str, Any] | None = None,
     ) -> None:
-        if signature is not None and not expected:
-            expected = tuple(signature.output_fields)
-        read = dict(parsed_result or {})
-        super().__init__(
-            message or _unreadable(adapter_name, lm_response, expected, tuple(read))
-        )
         self.adapter_name = adapter_name
-        self.lm_response = lm_response
         self.signature = signature
-        self.expected = expected
-        self.parsed_result = read
+        self.lm_response = lm_response
+        self.parsed_result = parsed_result or {}
+        self._wrong = message
+        self.expected = tuple(getattr(signature, "output_fields", ()))
+        # The first words are those that programs written for DSPy look for.
+        super().__init__(
+            f"Adapter {adapter_name} failed to parse the LM response: "
+            f"{message or 'an output is missing'}. {_expectation(signature)}; what "
+            f"came is {_shortened(lm_response)}. Show the model worked examples "
+            "(demos), or raise max_tokens if the reply was cut off."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        facts = (self.adapter_name, self.signature, self.lm_response, self._wrong)
+        return type(self), (*facts, self.parsed_result)
 
 
-def _unreadable(
-    adapter_name: str, reply: str, expected: tuple[str, ...], read: tuple[str, ...]
-) -> str:
-    found = f"only {', '.join(read)}" if read else "none of them"
+def _expectation(signature: Any) -> str:
+    from dspex.core.adapters.annotations import type_name  # which needs this module
+
+    fields = getattr(signature, "output_fields", {}).items()
+    typed = [f"{name!r} ({type_name(field.annotation)})" for name, field in fields]
     return (
-        f"{adapter_name} cannot read a reply of {len(reply)} characters; expected the "
-        f"fields {', '.join(expected)} and found {found}. Look at .lm_response, and "
-        "show the model worked examples (demos)."
+        f"The outputs of {getattr(signature, 'signature', '')!r} are {', '.join(typed)}"
     )
 
 
-class LMError(DspexError):
-    """One language-model call ended without an answer.
-
-    Attributes:
-        code: A word for the kind of error; the class's own unless given.
-        model: The model string as the user wrote it, or `None`.
-        provider: Who was asked; the model string's prefix unless given.
-        provider_code: The provider's own word for the error, or `None`.
-        status: The HTTP status, or `None` when no reply came.
-        request_id: The provider's id of the request, or `None`.
-        retry_after: Seconds the provider asked to wait, or `None`.
-        attempts: How many requests were sent for this call.
-    """
-
-    code = "lm_error"
-    retryable: bool = False
-    """Whether the same call may succeed when it is made again.
-
-    Each class has its own answer; an instance differs when the provider said so.
-    """
-    was_sent: bool = True
-    """Whether the last request may have reached the provider, which may bill it then;
-    not so where there was no connection, for example."""
-
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        code: str | None = None,
-        model: str | None = None,
-        provider: str | None = None,
-        provider_code: str | None = None,
-        status: int | None = None,
-        request_id: str | None = None,
-        retry_after: float | None = None,
-        attempts: int = 0,
-    ) -> None:
-        super().__init__(message)
-        self.code = code or self.code
-        self.model = model
-        self.provider = provider or _prefix(model)
-        self.provider_code = provider_code
-        self.status = status
-        self.request_id = request_id
-        self.retry_after = retry_after
-        self.attempts = attempts
-
-    def __str__(self) -> str:
-        """Return the text, with the model in front where the text does not name it."""
-        if not self.model or self.model in self.message:
-            return self.message
-        return f"[{self.model}] {self.message}"
-
-
-def _prefix(model: str | None) -> str | None:
-    prefix, slash, _ = (model or "").partition("/")
-    return prefix if slash else None
-
-
-class LMProviderError(LMError):
-    """The provider let the call fail: it refused it, broke down, or never answered."""
-
-    code = "provider"
-
-
-class LMUnexpectedError(LMError):
-    """What came from the provider is not what its interface promises."""
-
-    code = "unexpected"
-
-
-class LMConnectionError(LMError):
-    """No connection could be made, or it broke before the reply was whole."""
-
-    code = "transport"
-    retryable = True
-
-
-class LMTimeoutError(LMProviderError):
-    """No byte came for the attempt timeout, or the call's deadline passed."""
-
-    code = "timeout"
-    retryable = True
-
-
-class LMRateLimitError(LMProviderError):
-    """The provider said 429: too many requests."""
-
-    code = "rate_limit"
-    retryable = True
-
-
-class LMAuthError(LMProviderError):
-    """The provider refused the key (401 or 403)."""
-
-    code = "auth"
-
-
-class LMBillingError(LMProviderError):
-    """The account cannot pay (402, or a 429 with `insufficient_quota`)."""
-
-    code = "billing"
-
-
-class LMInvalidRequestError(LMProviderError):
-    """The provider refused the request itself (400, 404, 413, 422)."""
-
-    code = "invalid_request"
-
-
-class ContextWindowExceededError(LMInvalidRequestError):
-    """The prompt is longer than the model's context."""
-
-    code = "context_window_exceeded"
-
-
-class LMServerError(LMProviderError):
-    """The provider failed (5xx)."""
-
-    code = "server"
-    retryable = True
-
-
-class LMResponseError(LMUnexpectedError):
-    """The provider answered 200 with something that is not a reply.
-
-    It is worth another attempt: nothing of the answer could be read.
-    """
-
-    code = "response"
-    retryable = True
-
-
-class LMStreamError(LMUnexpectedError):
-    """A stream broke after its first text had been handed on.
-
-    It is never sent again in silence: what was read would come twice.
-
-    Attributes:
-        text: What had come until then, of the first completion.
-    """
-
-    code = "stream_assembly"
-
-    def __init__(self, message: str = "", *, text: str = "", **facts: Any) -> None:
-        super().__init__(message, **facts)
-        self.text = text
-
-
-class CircuitOpenError(LMError):
-    """The provider has been down longer than `max_outage`; the cause is chained.
-
-    Attributes:
-        retry_in: Seconds until the next request looks whether it is back.
-    """
-
-    code = "circuit_open"
-
-    def __init__(self, message: str, *, retry_in: float = 0.0, **facts: Any) -> None:
-        super().__init__(message, **facts)
-        self.retry_in = retry_in
-
-
-class QueueFullError(LMError):
-    """As many calls wait as the queue may hold, so this one was not taken."""
-
-    code = "queue_full"
-
-
-class BudgetExceededError(LMError):
-    """The next request might have exceeded a budget, so it was not sent.
-
-    Attributes:
-        budget: The budget's name.
-        limit: What was limited: "calls", "tokens" or "dollars".
-    """
-
-    code = "budget_exceeded"
-
-    def __init__(
-        self, message: str, *, budget: str = "", limit: str = "", **facts: Any
-    ) -> None:
-        super().__init__(message, **facts)
-        self.budget = budget
-        self.limit = limit
-
-
-class LMCancelledError(LMError):
-    """The work that made this call was given up, so the call was too."""
-
-    code = "cancelled"
+def _shortened(text: str) -> str:
+    if len(text) <= SHOWN:
+        return repr(text)
+    return f"{text[:SHOWN]!r}... ({len(text)} characters)"
 
 
 class EvaluationError(DspexError):
@@ -380,6 +245,62 @@ class EvaluationInterrupted(KeyboardInterrupt):
         super().__init__(message)
         self.result = result
         self.best_so_far = best_so_far
+
+
+class WorkLostError(DspexError):
+    """A piece of work that ran beside others was ended before it was done.
+
+    Attributes:
+        position: Which of the items it was for, counted from 0.
+    """
+
+    def __init__(self, message: str, *, position: int = 0) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class WorkTimeoutError(WorkLostError, TimeoutError):
+    """A piece of work took longer than its `timeout`, and was given up."""
+
+
+class BatchError(DspexError):
+    """So many items of a batch failed that the rest was given up.
+
+    Attributes:
+        results: What was done, in the order of the items; `None` for the others.
+        failures: What failed: the error by the item's position.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        results: Sequence[Any] = (),
+        failures: Mapping[int, BaseException] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.results = list(results)
+        self.failures = dict(failures or {})
+
+
+class BatchInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a batch.
+
+    Attributes:
+        results: What was done, in the order of the items; `None` for the others.
+        failures: What failed: the error by the item's position.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        results: Sequence[Any] = (),
+        failures: Mapping[int, BaseException] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.results = list(results)
+        self.failures = dict(failures or {})
 
 
 class RuntimeClosedError(DspexError):

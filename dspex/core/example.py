@@ -30,7 +30,7 @@ class Example:
 
     Args:
         base: Fields to start from: another example, whose inputs are kept, or a
-            mapping.
+            mapping. By name too, as in DSPy; a field called `base` comes in a mapping.
         fields: More fields; they win over those of `base`.
 
     Example:
@@ -89,7 +89,10 @@ class Example:
 
     def copy(self, **fields: Any) -> Self:
         """Return a copy, with `fields` replaced or added. Values are not copied."""
-        return type(self)(self, **fields)
+        copied = type(self)(self)
+        # Not as arguments: a field may be called `base`.
+        copied._store.update(fields)
+        return copied
 
     def without(self, *keys: str) -> Self:
         """Return a copy that lacks the fields called `keys`; absent ones are fine."""
@@ -187,11 +190,14 @@ class Example:
         return _hash_of(self._store)
 
     def __repr__(self) -> str:
-        shown = f"{type(self).__name__}({self._store!r})"
+        shown = {name: self._store[name] for name in self.keys()}
+        return f"{type(self).__name__}({shown!r}) (input_keys={self._inputs_shown()})"
+
+    def _inputs_shown(self) -> str:
         if self._input_keys is None:
-            return shown
+            return "None"
         names = ", ".join(repr(name) for name in sorted(self._input_keys))
-        return f"{shown}.with_inputs({names})"
+        return f"{{{names}}}" if names else "set()"
 
 
 def _fields_of(base: Example | Mapping[str, Any] | None) -> Mapping[str, Any]:

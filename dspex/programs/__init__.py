@@ -9,6 +9,7 @@ from dspex.programs.predict import Predict, UnexpectedInputError
 from dspex.programs.program import Module, Program
 from dspex.programs.settings import Settings, ambient, configure, context, settings
 from dspex.programs.state import use_lm_factory
+from dspex.programs.tool_runner import ProgramToolRunner
 from dspex.programs.trace import UsageTracker, track_usage
 from dspex.programs.walk import Parameter
 
@@ -18,6 +19,7 @@ __all__ = [
     "Parameter",
     "Predict",
     "Program",
+    "ProgramToolRunner",
     "Settings",
     "UnexpectedInputError",
     "UsageTracker",

@@ -17,10 +17,11 @@ from dspex.core.lm import LanguageModel, Reply
 from dspex.core.placeholder import placeholder_outputs
 from dspex.core.prediction import Prediction
 from dspex.core.signature import Signature, ensure_signature
+from dspex.programs.demos import dump_demo, restored_demo
 from dspex.programs.program import Program
 from dspex.programs.rehearsal import is_rehearsal
 from dspex.programs.settings import check_lm, settings
-from dspex.programs.state import dump_demo, restored_lm
+from dspex.programs.state import dump_lm, restored_lm_of
 from dspex.programs.trace import record_step, record_usage
 from dspex.programs.walk import Parameter
 
@@ -125,10 +126,9 @@ class Predict(Program, Parameter):
         model = self._model(lm)
         adapter = chosen_adapter(self.adapter or settings.adapter, model.adapter)
         shown = self.demos if demos is None else demos
-        asked = adapter.ask(wanted, shown, row, model)
-        reply = model.complete(
-            asked.messages, {**asked.settings, **self.config, **(config or {})}
-        )
+        own = {**self.config, **(config or {})}
+        asked = adapter.ask(wanted, shown, row, model, own)
+        reply = model.complete(asked.messages, asked.settings)
         # Before parsing: a reply that cannot be read was paid for as well.
         record_usage(model.model, reply)
         prediction = _prediction(adapter, asked, reply, model.model)
@@ -146,8 +146,11 @@ class Predict(Program, Parameter):
         found: LanguageModel = model
         return found
 
-    def dump_state(self) -> dict[str, Any]:
+    def dump_state(self, json_mode: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 - DSPy's signature
         """Return what tuning changed, as JSON values in DSPy's shape.
+
+        Args:
+            json_mode: Is there for DSPy's callers; the values are JSON's always.
 
         Raises:
             DataError: When a demo holds what JSON cannot.
@@ -160,19 +163,28 @@ class Predict(Program, Parameter):
                 for number, demo in enumerate(self.demos)
             ],
             "signature": self.signature.dump_state(),
-            "lm": self.lm.dump_state() if self.lm else None,
+            **dump_lm(self.lm),
         }
 
-    def load_state(self, state: Mapping[str, Any]) -> Self:
+    def load_state(
+        self, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False
+    ) -> Self:
         """Take over a dumped state, wholly or, after an error, not at all.
 
-        Demos become plain dicts, as in DSPy.
+        Demos become dicts, as in DSPy, and their values are of the types the
+        signature says.
+
+        Args:
+            state: What `dump_state` returned, here or in DSPy.
+            allow_unsafe_lm_state: Whether the address of a model is taken too.
 
         Raises:
             DataError: When this is no state of a predictor.
             SignatureError: When it has other fields than this predictor.
         """
-        loaded = _loaded(self.signature, state)
+        loaded = _loaded(
+            self.signature, state, allow_unsafe_lm_state=allow_unsafe_lm_state
+        )
         self.signature, self.demos, self.lm = loaded
         self.traces, self.train = [], []
         return self
@@ -215,12 +227,17 @@ def _prediction(adapter: Adapter, asked: Asked, reply: Reply, model: str) -> Pre
 
 
 def _loaded(
-    signature: type[Signature], state: Mapping[str, Any]
+    signature: type[Signature],
+    state: Mapping[str, Any],
+    *,
+    allow_unsafe_lm_state: bool,
 ) -> tuple[type[Signature], list[dict[str, Any]], LanguageModel | None]:
     try:
-        texts, demos, lm = state["signature"], state["demos"], state.get("lm")
+        texts, demos = state["signature"], state["demos"]
         restored = signature.load_state(texts)
-        return restored, [dict(demo) for demo in demos], restored_lm(lm)
+        typed = [restored_demo(restored, demo) for demo in demos]
+        model = restored_lm_of(state, allow_unsafe_lm_state=allow_unsafe_lm_state)
+        return restored, typed, model
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, DspexError):
             raise

@@ -164,22 +164,36 @@ class Program(Walkable):
             parameter.reset()
         return twin
 
-    def dump_state(self) -> dict[str, Any]:
+    def dump_state(self, json_mode: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 - DSPy's signature
         """Return what tuning changed, as JSON values by predictor name.
+
+        Args:
+            json_mode: Is there for DSPy's callers; the values are JSON's always.
 
         Raises:
             DataError: When a demo holds what JSON cannot.
         """
         return saved_state.dump_predictors(self.named_parameters())
 
-    def load_state(self, state: Mapping[str, Any]) -> Self:
+    def load_state(
+        self, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False
+    ) -> Self:
         """Take over a dumped state, wholly or, after an error, not at all.
 
+        Args:
+            state: What `dump_state` returned, here or in DSPy.
+            allow_unsafe_lm_state: Whether the addresses of models are taken too.
+
         Raises:
-            DataError: When the state's predictors are not those of this program.
+            StateError: When the state's predictors are not those of this program.
+            DataError: When a part of it is no state of a predictor.
         """
-        saved_state.load_predictors(self.deepcopy().named_parameters(), state)
-        saved_state.load_predictors(self.named_parameters(), state)
+        for program in (self.deepcopy(), self):  # the first one breaks, if one does
+            saved_state.load_predictors(
+                program.named_parameters(),
+                state,
+                allow_unsafe_lm_state=allow_unsafe_lm_state,
+            )
         return self
 
     def save(self, path: str | Path) -> None:
@@ -191,14 +205,27 @@ class Program(Walkable):
         """
         saved_state.write(Path(path), self.dump_state())
 
-    def load(self, path: str | Path) -> Self:
+    def load(
+        self,
+        path: str | Path,
+        allow_pickle: bool = False,  # noqa: ARG002, FBT001, FBT002 - DSPy's signature
+        allow_unsafe_lm_state: bool = False,  # noqa: FBT001, FBT002 - DSPy's signature
+    ) -> Self:
         """Take over the state of a file that `save` wrote, here or in DSPy.
+
+        Args:
+            path: A path that ends in `.json`.
+            allow_pickle: Is there for DSPy's callers; a pickle is refused always.
+            allow_unsafe_lm_state: Whether the addresses of models (`api_base`) are
+                taken from the file. Only for a file you trust: your keys go there.
 
         Raises:
             ConfigurationError: When the path does not end in `.json`.
             DataError: When the file is no state of this program.
         """
-        return self.load_state(saved_state.read(Path(path)))
+        return self.load_state(
+            saved_state.read(Path(path)), allow_unsafe_lm_state=allow_unsafe_lm_state
+        )
 
     def __repr__(self) -> str:
         found = self.named_predictors()

@@ -1,4 +1,4 @@
-"""Saved programs: what goes into the file, what comes out, and how it is written.
+"""Saved programs: what of each predictor goes into the file, and what comes out.
 
 The shape is DSPy's, so a program saved by one loads in the other. It is JSON and
 nothing else: nothing is ever unpickled, and no address or key of a model is taken from
@@ -7,21 +7,15 @@ a file.
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import secrets
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from importlib import metadata
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
-from dspex.core.adapters.render import plain_value
 from dspex.core.errors import ConfigurationError, DataError
-from dspex.core.example import Example
 from dspex.core.lm import LanguageModel
 from dspex.core.setting_names import not_settings
+from dspex.programs.state_files import read_json, versions, write_json
 
 LMFactory: TypeAlias = Callable[[Mapping[str, Any]], LanguageModel]
 """Makes a language model of the state its `dump_state()` returned."""
@@ -29,6 +23,18 @@ LMFactory: TypeAlias = Callable[[Mapping[str, Any]], LanguageModel]
 METADATA: Final = "metadata"
 HOME_MADE: Final = "home_made"
 """Where the state of a model in the user's own code says which class that is."""
+
+LM_ADAPTER: Final = "lm_adapter"
+"""Where a predictor's state has the adapter of its own model."""
+
+DSPY_CLASS: Final = "_dspy_lm_class"
+"""Where DSPy says which class a model is of."""
+
+DSPY_LM: Final = "dspy.clients.lm.LM"
+"""DSPy's own class, which is `dspex.LM` here."""
+
+ADDRESSES: Final = frozenset({"api_base", "base_url"})
+"""What of a file is taken only when its reader trusts it."""
 
 FOREIGN: Final = frozenset(
     {"model_type", "finetuning_model", "launch_kwargs", "train_kwargs"}
@@ -53,64 +59,107 @@ def dump_predictors(named: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return {name: predictor.dump_state() for name, predictor in named}
 
 
-def load_predictors(named: Iterable[tuple[str, Any]], state: Mapping[str, Any]) -> None:
+class StateError(DataError, KeyError):
+    """A saved state does not belong to the program it is loaded into.
+
+    It is a `KeyError` too, because DSPy raises one here.
+
+    Attributes:
+        missing: The program's predictors that the state lacks.
+        unknown: What the state has besides.
+    """
+
+    def __init__(
+        self, message: str, *, missing: Sequence[str], unknown: Sequence[str]
+    ) -> None:
+        super().__init__(message)
+        self.missing = tuple(missing)
+        self.unknown = tuple(unknown)
+
+    def __str__(self) -> str:
+        # KeyError would show the text in quotes, with its own quotes escaped.
+        return str(self.args[0])
+
+
+def load_predictors(
+    named: Iterable[tuple[str, Any]],
+    state: Mapping[str, Any],
+    *,
+    allow_unsafe_lm_state: bool = False,
+) -> None:
     """Give each predictor its state.
 
+    Args:
+        named: The predictors by name.
+        state: The states by the same names.
+        allow_unsafe_lm_state: Whether addresses of models are taken as well.
+
     Raises:
-        DataError: When the names are not the same on both sides.
+        StateError: When the names are not the same on both sides.
+        DataError: When one of them is no state of a predictor.
     """
     predictors = dict(named)
     saved = {name: part for name, part in state.items() if name != METADATA}
     missing = [name for name in predictors if name not in saved]
     unknown = [name for name in saved if name not in predictors]
     if missing or unknown:
-        raise DataError(
+        raise StateError(
             f"the state does not belong to this program: it lacks {_listed(missing)} "
             f"and has {_listed(unknown)} besides; the program's predictors are "
-            f"{_listed(predictors)}. Load it into a program of the same shape."
+            f"{_listed(predictors)}. Load it into a program of the same shape.",
+            missing=missing,
+            unknown=unknown,
         )
+    # A parameter of somebody's own need not know the word.
+    trust = {"allow_unsafe_lm_state": True} if allow_unsafe_lm_state else {}
     for name, predictor in predictors.items():
-        predictor.load_state(saved[name])
+        predictor.load_state(saved[name], **trust)
 
 
-def dump_demo(demo: Example | Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return a demo as JSON values.
+def dump_lm(lm: LanguageModel | None) -> dict[str, Any]:
+    """Return what a predictor's state says of its own model.
 
-    Raises:
-        DataError: When a field holds what JSON cannot; it is named.
+    The model's adapter stands beside it: DSPy would send what it does not know of a
+    model to the provider.
     """
-    fields = (
-        demo.items(include_dspy=True) if isinstance(demo, Example) else demo.items()
-    )
-    return {
-        name: _json_value(value, f"{where}, field {name!r}") for name, value in fields
-    }
+    state = dict(lm.dump_state()) if lm else None
+    adapter = state.pop("adapter", None) if state else None
+    return {"lm": state, **({LM_ADAPTER: adapter} if adapter else {})}
 
 
-def _json_value(value: Any, where: str) -> Any:
-    try:
-        plain = plain_value(value, fallback=None)
-        json.dumps(plain, allow_nan=False)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise DataError(
-            f"{where} cannot be saved: {error}; a saved demo holds what JSON can. "
-            "Replace the value, or leave the demo out."
-        ) from error
-    return plain
+def restored_lm_of(
+    state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False
+) -> LanguageModel | None:
+    """Return the model of a predictor's state; `None` for the configured one."""
+    lm, adapter = state.get("lm"), state.get(LM_ADAPTER)
+    whole = {**lm, "adapter": adapter} if lm and adapter else lm
+    return restored_lm(whole, allow_unsafe_lm_state=allow_unsafe_lm_state)
 
 
-def restored_lm(state: Mapping[str, Any] | None) -> LanguageModel | None:
-    """Return the model of a saved state, without its address and its keys."""
+def restored_lm(
+    state: Mapping[str, Any] | None, *, allow_unsafe_lm_state: bool = False
+) -> LanguageModel | None:
+    """Return the model of a saved state, without its address and its keys.
+
+    Args:
+        state: What `dump_state()` of the model returned, here or in DSPy.
+        allow_unsafe_lm_state: Whether its address is taken after all, because the file
+            is trusted. Keys, headers and classes of one's own never are.
+
+    Warns:
+        UserWarning: When a part of the state is left out, or all of it.
+    """
     if not state:
         return None
-    if HOME_MADE in state:
+    if home_made := _home_made_class(state):
         _warn(
             f"the file names the home-made model {state.get('model')!r} of the class "
-            f"{state[HOME_MADE]!r}; no class is ever looked up by what a file says, so "
+            f"{home_made!r}; no class is ever looked up by what a file says, so "
             "the configured model is used. Call program.set_lm() with your own."
         )
         return None
-    ignored = not_settings(state)
+    trusted = ADDRESSES if allow_unsafe_lm_state else frozenset()
+    ignored = [name for name in not_settings(state) if name not in trusted]
     if ignored:
         _warn(
             f"the file says {_listed(ignored)} for the model {state.get('model')!r}; "
@@ -123,14 +172,24 @@ def restored_lm(state: Mapping[str, Any] | None) -> LanguageModel | None:
             "make it; the configured one is used. Call use_lm_factory() first."
         )
         return None
-    dropped = FOREIGN.union(ignored)
-    return _lm_factory(
-        {
-            key: value
-            for key, value in state.items()
-            if key not in dropped and not key.startswith("_") and value is not None
-        }
-    )
+    addresses = [state[name] for name in sorted(trusted) if state.get(name)]
+    address = {"api_base": addresses[0]} if addresses else {}
+    return _lm_factory({**_settings_of(state), **address})
+
+
+def _home_made_class(state: Mapping[str, Any]) -> str | None:
+    """Return the class of a model in the user's own code, if it is one."""
+    named = state.get(HOME_MADE) or state.get(DSPY_CLASS)
+    return None if named in {None, DSPY_LM} else str(named)
+
+
+def _settings_of(state: Mapping[str, Any]) -> dict[str, Any]:
+    dropped = FOREIGN.union(not_settings(state))
+    return {
+        key: value
+        for key, value in state.items()
+        if key not in dropped and not key.startswith("_") and value is not None
+    }
 
 
 def write(path: Path, state: Mapping[str, Any]) -> None:
@@ -140,37 +199,7 @@ def write(path: Path, state: Mapping[str, Any]) -> None:
         ConfigurationError: When the path does not end in `.json`.
     """
     _check_suffix(path)
-    content = _encoded({**state, METADATA: _metadata()})
-    # In the same folder, because a rename across file systems is no longer one step.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _encoded(state: Mapping[str, Any]) -> bytes:
-    try:
-        return (json.dumps(state, indent=2, ensure_ascii=False) + "\n").encode()
-    except UnicodeEncodeError:
-        # Half a character (of a broken text) has no UTF-8; JSON's escape holds it.
-        return (json.dumps(state, indent=2) + "\n").encode()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename last through a power cut, where a folder can be opened."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    write_json(path, {**state, METADATA: versions()})
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -181,28 +210,7 @@ def read(path: Path) -> dict[str, Any]:
         DataError: When the file is missing or holds no state.
     """
     _check_suffix(path)
-    try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{path} is no JSON, line {error.lineno}: {error.msg}; expected a file "
-            "that save() wrote. Save the program again.",
-            path=path,
-            line=error.lineno,
-        ) from error
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(
-            f"{path} cannot be read: {error}; expected a file that save() wrote. Check "
-            "the path.",
-            path=path,
-        ) from error
-    if not isinstance(state, dict):
-        raise DataError(
-            f"{path} holds {type(state).__name__!r}; expected an object of predictors. "
-            "Save the program again.",
-            path=path,
-        )
-    return cast("dict[str, Any]", state)
+    return read_json(path)
 
 
 def _check_suffix(path: Path) -> None:
@@ -216,26 +224,6 @@ def _check_suffix(path: Path) -> None:
             f"{path} does not end in .json; programs are saved as JSON. Use "
             f"{path.with_suffix('.json')}."
         )
-
-
-def _metadata() -> dict[str, Any]:
-    # `dependency_versions` holds names DSPy knows and no other: its loader looks each
-    # of them up in its own list and ends with a KeyError for one it does not know.
-    return {
-        "dependency_versions": {"python": _python_version()},
-        "dspex_version": _own_version(),
-    }
-
-
-def _python_version() -> str:
-    return ".".join(platform.python_version_tuple()[:2])
-
-
-def _own_version() -> str:
-    try:
-        return metadata.version("dspex")
-    except metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def _warn(text: str) -> None:

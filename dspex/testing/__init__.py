@@ -45,6 +45,7 @@ from dspex.testing.latency import Jitter, Latency, LogNormal, SlowTail, Steady
 from dspex.testing.provider import FakeProvider
 from dspex.testing.rate_limit import RateLimit
 from dspex.testing.recorded import NotRecordedError, Recorded
+from dspex.testing.scripted_task import ScriptedTask
 
 __all__ = [
     "BAD_JSON",
@@ -80,6 +81,7 @@ __all__ = [
     "Recorded",
     "Redirect",
     "Reset",
+    "ScriptedTask",
     "SlowTail",
     "Status",
     "Steady",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from dspex.core.adapters import Adapter, ChatAdapter
@@ -12,7 +13,7 @@ from dspex.core.adapters.choice import ADAPTERS
 from dspex.core.chat import messages_of
 from dspex.core.fields import InputField, OutputField
 from dspex.core.lm import Message, Reply
-from dspex.core.signature import make_signature
+from dspex.core.signature import Signature, make_signature
 from dspex.testing._offline import OfflineLM
 
 Scripted = Mapping[str, Any] | str
@@ -66,7 +67,7 @@ class DummyLM(OfflineLM):
     ) -> None:
         super().__init__(
             "dummy",
-            adapter=_name_if_known(adapter),
+            adapter=name_if_known(adapter),
             cache=False,
             temperature=0.0,
             max_tokens=1000,
@@ -122,16 +123,24 @@ def answer_text(adapter: Adapter, answer: Mapping[str, Any]) -> str:
     """
     if not answer:
         return ""
-    asked = "question"
-    while asked in answer:
-        asked += "_"
-    # `Any | None` because an answer of `None` is an answer too.
-    outputs = {name: (Any | None, OutputField()) for name in answer}
-    signature = make_signature({asked: (str, InputField()), **outputs})
+    signature = _signature_of(tuple(answer))
+    asked = next(iter(signature.input_fields))
     demo = {asked: "?", **answer}
     shown = adapter.format(signature, [demo], {asked: "?"})
     text = next(turn.text for turn in reversed(shown) if turn.role == "assistant")
-    return text.removesuffix(COMPLETED).rstrip()
+    return text.rstrip().removesuffix(COMPLETED).rstrip()
+
+
+# To make a signature takes far longer than to write an answer.
+@lru_cache(maxsize=256)
+def _signature_of(names: tuple[str, ...]) -> type[Signature]:
+    """Return a signature with these outputs and an input of another name."""
+    asked = "question"
+    while asked in names:
+        asked += "_"
+    # `Any | None` because an answer of `None` is an answer too.
+    outputs = {name: (Any | None, OutputField()) for name in names}
+    return make_signature({asked: (str, InputField()), **outputs})
 
 
 def _followed(turns: Sequence[Message]) -> str:
@@ -144,7 +153,7 @@ def _followed(turns: Sequence[Message]) -> str:
     return ""
 
 
-def _name_if_known(adapter: Adapter | None) -> str | None:
+def name_if_known(adapter: Adapter | None) -> str | None:
     """Return the adapter's name if a program can choose it by that."""
     if adapter is None or ADAPTERS.get(adapter.name) is not type(adapter):
         return None

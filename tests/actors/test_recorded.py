@@ -133,6 +133,15 @@ def test_a_prompt_that_differs_is_told_by_its_place_and_not_shown(path: Path) ->
     assert "taste" not in str(caught.value)
 
 
+def test_how_a_call_is_made_and_what_is_secret_is_no_part_of_a_request(
+    path: Path,
+) -> None:
+    record(path, ["red"], "What colour?", cache=False, api_key=KEY, seed=1)
+
+    assert KEY not in path.read_text(encoding="utf-8")
+    assert Recorded(path)("What colour?", cache=True, seed=1) == ["red"]
+
+
 def test_equal_requests_get_their_replies_in_order_and_once(path: Path) -> None:
     record(path, ["red", "blue"], "What colour?")
     lm = Recorded(path)

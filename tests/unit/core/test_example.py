@@ -151,9 +151,23 @@ def test_it_can_be_copied_deeply() -> None:
     assert copied.inputs().a == [1, 2]
 
 
-def test_its_repr_builds_it_again(peru: Example) -> None:
-    rebuilt = eval(repr(peru), {"Example": Example})  # noqa: S307 - our own text
+def test_its_repr_is_dspys(peru: Example) -> None:
+    shown = "Example({'country': 'Peru', 'capital': 'Lima'}) (input_keys={'country'})"
 
-    assert rebuilt == peru
-    assert rebuilt.inputs() == peru.inputs()
-    assert repr(Example(a=1)) == "Example({'a': 1})"
+    assert repr(peru) == str(peru) == shown
+    assert repr(Example(a=1, dspy_uuid="x")) == "Example({'a': 1}) (input_keys=None)"
+    assert repr(Example(a=1).with_inputs()) == "Example({'a': 1}) (input_keys=set())"
+    both = "Example({'b': 1, 'a': 2}) (input_keys={'a', 'b'})"
+    assert repr(Example(b=1, a=2).with_inputs("b", "a")) == both
+
+
+def test_a_field_may_be_called_base(peru: Example) -> None:
+    copied = peru.copy(base="Andes")
+
+    assert copied.base == "Andes"
+    assert copied.inputs() == peru.inputs()
+
+
+def test_the_base_may_go_by_name_as_in_dspy(peru: Example) -> None:
+    assert Example(base=peru, river="Rimac").river == "Rimac"
+    assert Example(base={"a": 1}) == Example(a=1)

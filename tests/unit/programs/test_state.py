@@ -12,6 +12,8 @@ from dspex.core.errors import ConfigurationError, DataError
 from dspex.core.lm import LanguageModel
 from dspex.core.signature import make_signature
 from dspex.programs import ChainOfThought, Predict, Program, use_lm_factory
+from dspex.programs.state import StateError
+from dspex.runtime.language_model import LM
 from tests.unit.programs.fakes import FakeLM
 
 
@@ -229,3 +231,89 @@ def test_without_a_factory_the_configured_model_is_kept_with_a_warning() -> None
         predict = Predict("a -> b").load_state(state)
 
     assert predict.lm is None
+
+
+def test_a_state_of_another_program_is_a_key_error_as_in_dspy() -> None:
+    state = {"label": Two().dump_state()["label"], "more": {}}
+
+    with pytest.raises(KeyError, match=r"lacks 'think\.predict'") as caught:
+        Two().load_state(state)
+
+    assert isinstance(caught.value, StateError)
+    assert caught.value.missing == ("think.predict",)
+    assert caught.value.unknown == ("more",)
+    assert str(caught.value).startswith("the state does not belong")
+
+
+def test_the_address_is_taken_from_a_file_that_is_trusted_and_no_key_is(
+    made: list[Mapping[str, Any]], tmp_path: Path
+) -> None:
+    path = tmp_path / "program.json"
+    state = Two().dump_state()
+    state["label"]["lm"] = {
+        "model": "openai/gpt-4o-mini",
+        "base_url": "http://elsewhere",
+        "api_key": "sk-secret",
+    }
+    path.write_text(json.dumps(state), encoding="utf-8")
+
+    with pytest.warns(UserWarning, match="says 'api_key' for the model"):
+        Two().load(path, allow_pickle=True, allow_unsafe_lm_state=True)
+
+    assert made[-1] == {"model": "openai/gpt-4o-mini", "api_base": "http://elsewhere"}
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_model_of_somebodys_own_class_is_never_looked_up(
+    made: list[Mapping[str, Any]], trusted: bool
+) -> None:
+    state = Predict("a -> b").dump_state()
+    state["lm"] = {"_dspy_lm_class": "os.system", "model": "true"}
+
+    with pytest.warns(UserWarning, match="of the class 'os.system'"):
+        predict = Predict("a -> b").load_state(state, allow_unsafe_lm_state=trusted)
+
+    assert predict.lm is None
+    assert made == []
+
+
+def test_the_adapter_of_a_model_stands_where_dspy_does_not_send_it(
+    made: list[Mapping[str, Any]],
+) -> None:
+    predict = Predict("a -> b")
+    predict.lm = LM("openai/gpt-4o-mini", api_key="sk-test", adapter="line")
+
+    state = predict.dump_state()
+    Predict("a -> b").load_state(state)
+
+    assert "adapter" not in state["lm"]
+    assert made == [{**state["lm"], "adapter": "line"}]
+
+
+@pytest.mark.parametrize(
+    "content", ['{"a": NaN}', '{"a": ' + "9" * 5000 + "}", "\udcff", ""]
+)
+def test_odd_json_is_an_error_that_names_the_file(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "odd.json"
+    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+
+    with pytest.raises(DataError, match=r"odd\.json") as caught:
+        Two().load(path)
+
+    assert caught.value.path == path
+
+
+def test_a_file_with_a_byte_order_mark_loads(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    tuned().save(path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+
+    assert Two().load(path).dump_state() == tuned().dump_state()
+
+
+def test_a_frozen_sub_program_keeps_its_state_out_of_the_file() -> None:
+    program = tuned()
+    program.think._compiled = True
+
+    assert list(program.dump_state()) == ["label"]
+    assert list(program.load_state(program.dump_state()).dump_state()) == ["label"]

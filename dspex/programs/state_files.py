@@ -1,0 +1,106 @@
+"""JSON files of saved programs: written whole or not at all, and read with care."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import secrets
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NoReturn
+
+from dspex.core.errors import DataError
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write an object to a file: whole, or not at all."""
+    encoded = _encoded(content)
+    # In the same folder, because a rename across file systems is no longer one step.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(encoded)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _encoded(content: Mapping[str, Any]) -> bytes:
+    try:
+        return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:
+        # Half a character (of a broken text) has no UTF-8; JSON's escape holds it.
+        return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename last through a power cut, where a folder can be opened."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a file.
+
+    Raises:
+        DataError: When the file is missing, or holds no JSON object.
+    """
+    try:
+        content = json.loads(
+            path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant
+        )
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path} is no JSON, line {error.lineno}: {error.msg}; expected a file "
+            "that save() wrote. Save the program again.",
+            path=path,
+            line=error.lineno,
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(
+            f"{path} cannot be read: {error}; expected a file that save() wrote. Check "
+            "the path.",
+            path=path,
+        ) from error
+    if not isinstance(content, dict):
+        raise DataError(
+            f"{path} holds {type(content).__name__!r}; expected an object of "
+            "predictors. Save the program again.",
+            path=path,
+        )
+    return content
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def versions() -> dict[str, Any]:
+    """Return what the file says of the software that wrote it."""
+    # `dependency_versions` holds names DSPy knows and no other: its loader looks each
+    # of them up in its own list and ends with a KeyError for one it does not know.
+    return {
+        "dependency_versions": {"python": _python_version()},
+        "dspex_version": _own_version(),
+    }
+
+
+def _python_version() -> str:
+    return ".".join(platform.python_version_tuple()[:2])
+
+
+def _own_version() -> str:
+    try:
+        return metadata.version("dspex")
+    except metadata.PackageNotFoundError:
+        return "unknown"
