@@ -186,7 +186,7 @@ class AdapterParseError(AdapterError):
         self.signature = signature
         self.lm_response = lm_response
         self.parsed_result = parsed_result or {}
-        self._wrong = message
+        self._problem = message
         self.expected = tuple(getattr(signature, "output_fields", ()))
         # The first words are those that programs written for DSPy look for.
         super().__init__(
@@ -197,7 +197,7 @@ class AdapterParseError(AdapterError):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        facts = (self.adapter_name, self.signature, self.lm_response, self._wrong)
+        facts = (self.adapter_name, self.signature, self.lm_response, self._problem)
         return type(self), (*facts, self.parsed_result)
 
 

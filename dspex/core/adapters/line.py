@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
-from dspex.core.adapters.annotations import type_note
+from dspex.core.adapters.annotations import type_descriptions, type_note
 from dspex.core.adapters.base import Adapter
 from dspex.core.adapters.demos import Row, is_given
 from dspex.core.adapters.outputs import read_outputs
@@ -75,7 +75,7 @@ class LineAdapter(Adapter):
         missing_field_message: str | None = None,  # noqa: ARG002 - no line instead
     ) -> str:
         """Return the outputs that are given; the first one's label stands before."""
-        labels = _labels(signature)
+        labels = labels_of(signature)
         given = _given_outputs(signature, outputs)
         return _answer(labels, given, outputs)
 
@@ -107,7 +107,7 @@ class LineAdapter(Adapter):
         texts = {
             name: text
             for name, text in _answers(signature, completion)
-            if not _is_placeholder(name, text)
+            if not is_placeholder(name, text)
         }
         return read_outputs(type(self).__name__, signature, texts, completion)
 
@@ -115,7 +115,7 @@ class LineAdapter(Adapter):
 @lru_cache(maxsize=256)
 def _task(signature: type[Signature], instructions: str) -> str:
     """Return the instructions, and a sentence for each field that needs one."""
-    labels = _labels(signature)
+    labels = labels_of(signature)
     sentences = [
         f"About {labels[name]}: {said}."
         for name, field in signature.fields.items()
@@ -127,7 +127,8 @@ def _task(signature: type[Signature], instructions: str) -> str:
 def _said_about(signature: type[Signature], name: str, field: FieldInfo) -> str:
     note = type_note(field.annotation) if name in signature.output_fields else ""
     constraints = str(extra_of(field).get("constraints") or "")
-    parts = [description_of(name, field), note, constraints]
+    told = [" ".join(text.split()) for text in type_descriptions(field.annotation)]
+    parts = [description_of(name, field), *told, note, constraints]
     return ", ".join(part for part in parts if part).rstrip(".")
 
 
@@ -138,7 +139,7 @@ def _without_separators(text: str) -> str:
 
 
 def _question(signature: type[Signature], inputs: Row, asked: str, *around: str) -> str:
-    labels = _labels(signature)
+    labels = labels_of(signature)
     lines = _lines(labels, signature.input_fields, inputs)
     more = [text for text in around if text]
     return "\n".join([*more, *lines, f"{labels.get(asked, '')}:"])
@@ -154,7 +155,7 @@ def _answer(labels: Mapping[str, str], given: Mapping[str, FieldInfo], row: Row)
         return ""
     first, *rest = given
     answer = _text(row, first, given[first])
-    if answer == SEPARATOR or _label_of(answer, labels.values()):
+    if answer == SEPARATOR or label_of(answer, labels.values()):
         answer = f"{labels[first]}: {answer}"
     more = _lines(labels, {name: given[name] for name in rest}, row)
     return "\n".join([answer, *more])
@@ -177,12 +178,12 @@ def _text(row: Row, name: str, field: FieldInfo) -> str:
 
 def _answers(signature: type[Signature], completion: str) -> Iterator[tuple[str, str]]:
     """Yield (output, text) for the lines of a reply, each output once."""
-    labels = _labels(signature)
+    labels = labels_of(signature)
     named = {label.casefold(): name for name, label in labels.items()}
     seen = set()
     asked = next(iter(signature.output_fields), "")
     for line in _lines_of_answer(completion):
-        label = _label_of(line, labels.values())
+        label = label_of(line, labels.values())
         name = named[label.casefold()] if label else asked
         # Only the first line may do without a label.
         asked = ""
@@ -199,13 +200,13 @@ def _lines_of_answer(completion: str) -> Iterator[str]:
         yield line.strip()
 
 
-def _label_of(line: str, labels: Iterable[str]) -> str:
+def label_of(line: str, labels: Iterable[str]) -> str:
     """Return the label a line starts with, or an empty text."""
     start = line.partition(":")[0].strip().casefold() if ":" in line else ""
     return next((label for label in labels if label.casefold() == start), "")
 
 
-def _is_placeholder(name: str, text: str) -> bool:
+def is_placeholder(name: str, text: str) -> bool:
     """Say whether a model left a place to fill in instead of filling it in."""
     words = re.escape(name), re.escape(infer_prefix(name))
     pattern = rf"\$?[{{<\[(]+\s*(?:{'|'.join(words)}|\.+)\s*[}}>\])]+|\.\.\.|…|_+|"
@@ -213,7 +214,7 @@ def _is_placeholder(name: str, text: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _labels(signature: type[Signature]) -> Mapping[str, str]:
+def labels_of(signature: type[Signature]) -> Mapping[str, str]:
     """Return a label for each field; no two are the same."""
     fields = signature.fields
     for labelled in (_given_label, lambda name, _: infer_prefix(name)):
