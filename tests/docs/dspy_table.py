@@ -36,7 +36,7 @@ class Row:
     homes: tuple[str, ...]
     """Where DSPy's users import it from."""
     status: str
-    """One of `STATUSES`, or an empty text where nobody has judged."""
+    """One of `STATUSES`, or an empty text where it is not there or no test shows it."""
     test: str = ""
     """The node id of the test that shows it; none for what is absent."""
     note: str = ""
@@ -79,7 +79,7 @@ def _row(name: str, facts: Mapping[str, Any]) -> Row:
     return Row(
         name=name,
         homes=homes,
-        status=judged.get("status", "") if found is not None else "",
+        status=judged["status"] if found is not None and judged.get("test") else "",
         test=judged.get("test", ""),
         note=judged.get("note", ""),
         has=tuple(m for m in facts.get("members", ()) if hasattr(found, m)),
@@ -114,7 +114,7 @@ def main() -> None:
     """Print what has no judgement."""
     for row in rows():
         if not row.status:
-            print(f"{row.name}: not judged" if ours(row.name) else f"{row.name}: ?")
+            print(f"{row.name}: {'no test' if ours(row.name) else 'not there'}")
         for item, reason in row.lacks.items():
             if not reason:
                 print(f"{row.name}{item}: lacking, without a reason")
