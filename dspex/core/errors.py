@@ -188,9 +188,8 @@ class AdapterParseError(AdapterError):
         self.parsed_result = parsed_result or {}
         self._problem = message
         self.expected = tuple(getattr(signature, "output_fields", ()))
-        # The first words are those that programs written for DSPy look for.
         super().__init__(
-            f"Adapter {adapter_name} failed to parse the LM response: "
+            f"the reply does not fit through {adapter_name}: "
             f"{message or 'an output is missing'}. {_expectation(signature)}; what "
             f"came is {_shortened(lm_response)}. Show the model worked examples "
             "(demos), or raise max_tokens if the reply was cut off."
