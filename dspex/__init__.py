@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from dspex.core.prediction import Completions as Completions
     from dspex.core.prediction import Prediction as Prediction
     from dspex.core.signature import Signature as Signature
+    from dspex.core.signature import SignatureMeta as SignatureMeta
     from dspex.core.signature import ensure_signature as ensure_signature
     from dspex.core.signature import make_signature as make_signature
     from dspex.core.spawner import Spawner
@@ -101,18 +102,34 @@ if TYPE_CHECKING:
     from dspex.core.types.tool_calls import ToolCalls as ToolCalls
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
+    from dspex.metrics import EM as EM
+    from dspex.metrics import F1 as F1
+    from dspex.metrics import HotPotF1 as HotPotF1
+    from dspex.metrics import answer_exact_match as answer_exact_match
+    from dspex.metrics import answer_passage_match as answer_passage_match
+    from dspex.metrics import normalize_text as normalize_text
+    from dspex.programs.aggregation import majority as majority
+    from dspex.programs.best_of_n import BestOfN as BestOfN
     from dspex.programs.chain_of_thought import ChainOfThought as ChainOfThought
     from dspex.programs.concurrency import asyncify as asyncify
     from dspex.programs.concurrency import in_context as in_context
     from dspex.programs.concurrency import syncify as syncify
     from dspex.programs.history import inspect_history as inspect_history
+    from dspex.programs.knn import KNN as KNN
+    from dspex.programs.multi_chain_comparison import (
+        MultiChainComparison as MultiChainComparison,
+    )
     from dspex.programs.predict import Predict as Predict
     from dspex.programs.predict import UnexpectedInputError as UnexpectedInputError
+    from dspex.programs.program import BaseModule as BaseModule
     from dspex.programs.program import Module as Module
     from dspex.programs.program import Program as Program
+    from dspex.programs.react import ReAct as ReAct
+    from dspex.programs.refine import Refine as Refine
     from dspex.programs.settings import configure as configure
     from dspex.programs.settings import context as context
     from dspex.programs.settings import settings as settings
+    from dspex.programs.trace import UsageTracker as UsageTracker
     from dspex.programs.trace import track_usage as track_usage
     from dspex.runtime.base_lm import BaseLM as BaseLM
     from dspex.runtime.config import Config as Config
@@ -140,8 +157,10 @@ _HOMES = {
     "Audio": "dspex.core.types.audio",
     "BaseCallback": "dspex.core.callbacks",
     "BaseLM": "dspex.runtime.base_lm",
+    "BaseModule": "dspex.programs.program",
     "BatchError": "dspex.core.errors",
     "BatchInterrupted": "dspex.core.errors",
+    "BestOfN": "dspex.programs.best_of_n",
     "BootstrapFewShot": "dspex.teleprompt",
     "Budget": "dspex.client.budget",
     "BudgetExceededError": "dspex.core.errors",
@@ -163,17 +182,21 @@ _HOMES = {
     "Dataset": "dspex.core.data",
     "DryRun": "dspex.runtime.dry_run",
     "DspexError": "dspex.core.errors",
+    "EM": "dspex.metrics",
     "Embedder": "dspex.runtime.embedder",
     "Evaluate": "dspex.evaluate.evaluate",
     "EvaluationError": "dspex.core.errors",
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
     "Example": "dspex.core.example",
+    "F1": "dspex.metrics",
     "File": "dspex.core.types.file",
     "History": "dspex.core.types.history",
+    "HotPotF1": "dspex.metrics",
     "HttpxTransport": "dspex.client.httpx_transport",
     "Image": "dspex.core.types.image",
     "InputField": "dspex.core.fields",
+    "KNN": "dspex.programs.knn",
     "LM": "dspex.runtime.language_model",
     "LMAuthError": "dspex.core.errors",
     "LMBillingError": "dspex.core.errors",
@@ -200,6 +223,7 @@ _HOMES = {
     "Message": "dspex.core.lm",
     "MissingInputError": "dspex.core.errors",
     "Module": "dspex.programs.program",
+    "MultiChainComparison": "dspex.programs.multi_chain_comparison",
     "OutputField": "dspex.core.fields",
     "Predict": "dspex.programs.predict",
     "Prediction": "dspex.core.prediction",
@@ -207,12 +231,15 @@ _HOMES = {
     "Program": "dspex.programs.program",
     "Proxies": "dspex.client.proxies",
     "QueueFullError": "dspex.core.errors",
+    "ReAct": "dspex.programs.react",
     "Reasoning": "dspex.core.types.reasoning",
+    "Refine": "dspex.programs.refine",
     "Reply": "dspex.core.lm",
     "Runtime": "dspex.runtime.runtime",
     "RuntimeClosedError": "dspex.core.errors",
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
+    "SignatureMeta": "dspex.core.signature",
     "Stream": "dspex.runtime.stream",
     "Tool": "dspex.core.types.tool",
     "ToolArgumentError": "dspex.core.errors",
@@ -222,8 +249,11 @@ _HOMES = {
     "Type": "dspex.core.types.base",
     "UnexpectedInputError": "dspex.programs.predict",
     "Usage": "dspex.core.lm",
+    "UsageTracker": "dspex.programs.trace",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
+    "answer_exact_match": "dspex.metrics",
+    "answer_passage_match": "dspex.metrics",
     "asyncify": "dspex.programs.concurrency",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
@@ -234,7 +264,9 @@ _HOMES = {
     "inspect_history": "dspex.programs.history",
     "is_retryable_lm_error": "dspex.core.dspy_errors",
     "load": "dspex.core.data",
+    "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
+    "normalize_text": "dspex.metrics",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
     "syncify": "dspex.programs.concurrency",
@@ -247,6 +279,9 @@ _SUBMODULES = frozenset({"evaluate", "metrics", "teleprompt", "testing"})
 
 __all__ = [
     "ACTIVE_CALL_ID",
+    "EM",
+    "F1",
+    "KNN",
     "LM",
     "Adapter",
     "AdapterError",
@@ -255,8 +290,10 @@ __all__ = [
     "Audio",
     "BaseCallback",
     "BaseLM",
+    "BaseModule",
     "BatchError",
     "BatchInterrupted",
+    "BestOfN",
     "BootstrapFewShot",
     "Budget",
     "BudgetExceededError",
@@ -286,6 +323,7 @@ __all__ = [
     "Example",
     "File",
     "History",
+    "HotPotF1",
     "HttpxTransport",
     "Image",
     "InputField",
@@ -314,6 +352,7 @@ __all__ = [
     "Message",
     "MissingInputError",
     "Module",
+    "MultiChainComparison",
     "OutputField",
     "Predict",
     "Prediction",
@@ -321,12 +360,15 @@ __all__ = [
     "Program",
     "Proxies",
     "QueueFullError",
+    "ReAct",
     "Reasoning",
+    "Refine",
     "Reply",
     "Runtime",
     "RuntimeClosedError",
     "Signature",
     "SignatureError",
+    "SignatureMeta",
     "Stream",
     "Tool",
     "ToolArgumentError",
@@ -336,9 +378,12 @@ __all__ = [
     "Type",
     "UnexpectedInputError",
     "Usage",
+    "UsageTracker",
     "WorkLostError",
     "WorkTimeoutError",
     "__version__",
+    "answer_exact_match",
+    "answer_passage_match",
     "asyncify",
     "configure",
     "context",
@@ -349,7 +394,9 @@ __all__ = [
     "inspect_history",
     "is_retryable_lm_error",
     "load",
+    "majority",
     "make_signature",
+    "normalize_text",
     "settings",
     "shutdown",
     "syncify",
