@@ -84,15 +84,10 @@ if TYPE_CHECKING:
     from dspex.core.lm import Message as Message
     from dspex.core.lm import Reply as Reply
     from dspex.core.lm import Usage as Usage
-    from dspex.core.metrics import EM as EM
-    from dspex.core.metrics import F1 as F1
-    from dspex.core.metrics import HotPotF1 as HotPotF1
-    from dspex.core.metrics import answer_exact_match as answer_exact_match
-    from dspex.core.metrics import answer_passage_match as answer_passage_match
-    from dspex.core.metrics import normalize_text as normalize_text
     from dspex.core.prediction import Completions as Completions
     from dspex.core.prediction import Prediction as Prediction
     from dspex.core.signature import Signature as Signature
+    from dspex.core.signature import SignatureMeta as SignatureMeta
     from dspex.core.signature import ensure_signature as ensure_signature
     from dspex.core.signature import make_signature as make_signature
     from dspex.core.spawner import Spawner
@@ -116,18 +111,34 @@ if TYPE_CHECKING:
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
     from dspex.evaluate.semantic import CompleteAndGrounded as CompleteAndGrounded
     from dspex.evaluate.semantic import SemanticF1 as SemanticF1
+    from dspex.metrics import EM as EM
+    from dspex.metrics import F1 as F1
+    from dspex.metrics import HotPotF1 as HotPotF1
+    from dspex.metrics import answer_exact_match as answer_exact_match
+    from dspex.metrics import answer_passage_match as answer_passage_match
+    from dspex.metrics import normalize_text as normalize_text
+    from dspex.programs.aggregation import majority as majority
+    from dspex.programs.best_of_n import BestOfN as BestOfN
     from dspex.programs.chain_of_thought import ChainOfThought as ChainOfThought
     from dspex.programs.concurrency import asyncify as asyncify
     from dspex.programs.concurrency import in_context as in_context
     from dspex.programs.concurrency import syncify as syncify
     from dspex.programs.history import inspect_history as inspect_history
+    from dspex.programs.knn import KNN as KNN
+    from dspex.programs.multi_chain_comparison import (
+        MultiChainComparison as MultiChainComparison,
+    )
     from dspex.programs.predict import Predict as Predict
     from dspex.programs.predict import UnexpectedInputError as UnexpectedInputError
+    from dspex.programs.program import BaseModule as BaseModule
     from dspex.programs.program import Module as Module
     from dspex.programs.program import Program as Program
+    from dspex.programs.react import ReAct as ReAct
+    from dspex.programs.refine import Refine as Refine
     from dspex.programs.settings import configure as configure
     from dspex.programs.settings import context as context
     from dspex.programs.settings import settings as settings
+    from dspex.programs.trace import UsageTracker as UsageTracker
     from dspex.programs.trace import track_usage as track_usage
     from dspex.runtime.base_lm import BaseLM as BaseLM
     from dspex.runtime.config import Config as Config
@@ -155,8 +166,10 @@ _HOMES = {
     "Audio": "dspex.core.types.audio",
     "BaseCallback": "dspex.core.callbacks",
     "BaseLM": "dspex.runtime.base_lm",
+    "BaseModule": "dspex.programs.program",
     "BatchError": "dspex.core.errors",
     "BatchInterrupted": "dspex.core.errors",
+    "BestOfN": "dspex.programs.best_of_n",
     "BootstrapFewShot": "dspex.teleprompt",
     "Budget": "dspex.client.budget",
     "BudgetExceededError": "dspex.core.errors",
@@ -179,21 +192,22 @@ _HOMES = {
     "Dataset": "dspex.core.data",
     "DryRun": "dspex.runtime.dry_run",
     "DspexError": "dspex.core.errors",
-    "EM": "dspex.core.metrics",
+    "EM": "dspex.metrics",
     "Embedder": "dspex.runtime.embedder",
     "Evaluate": "dspex.evaluate.evaluate",
     "EvaluationError": "dspex.core.errors",
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
     "Example": "dspex.core.example",
-    "F1": "dspex.core.metrics",
+    "F1": "dspex.metrics",
     "File": "dspex.core.types.file",
     "History": "dspex.core.types.history",
-    "HotPotF1": "dspex.core.metrics",
+    "HotPotF1": "dspex.metrics",
     "HttpxTransport": "dspex.client.httpx_transport",
     "Image": "dspex.core.types.image",
     "InputField": "dspex.core.fields",
     "JSONAdapter": "dspex.core.adapters",
+    "KNN": "dspex.programs.knn",
     "LM": "dspex.runtime.language_model",
     "LMAuthError": "dspex.core.errors",
     "LMBillingError": "dspex.core.errors",
@@ -220,6 +234,7 @@ _HOMES = {
     "Message": "dspex.core.lm",
     "MissingInputError": "dspex.core.errors",
     "Module": "dspex.programs.program",
+    "MultiChainComparison": "dspex.programs.multi_chain_comparison",
     "OutputField": "dspex.core.fields",
     "Predict": "dspex.programs.predict",
     "Prediction": "dspex.core.prediction",
@@ -227,13 +242,16 @@ _HOMES = {
     "Program": "dspex.programs.program",
     "Proxies": "dspex.client.proxies",
     "QueueFullError": "dspex.core.errors",
+    "ReAct": "dspex.programs.react",
     "Reasoning": "dspex.core.types.reasoning",
+    "Refine": "dspex.programs.refine",
     "Reply": "dspex.core.lm",
     "Runtime": "dspex.runtime.runtime",
     "RuntimeClosedError": "dspex.core.errors",
     "SemanticF1": "dspex.evaluate.semantic",
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
+    "SignatureMeta": "dspex.core.signature",
     "Stream": "dspex.runtime.stream",
     "Tool": "dspex.core.types.tool",
     "ToolArgumentError": "dspex.core.errors",
@@ -243,10 +261,11 @@ _HOMES = {
     "Type": "dspex.core.types.base",
     "UnexpectedInputError": "dspex.programs.predict",
     "Usage": "dspex.core.lm",
+    "UsageTracker": "dspex.programs.trace",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
-    "answer_exact_match": "dspex.core.metrics",
-    "answer_passage_match": "dspex.core.metrics",
+    "answer_exact_match": "dspex.metrics",
+    "answer_passage_match": "dspex.metrics",
     "asyncify": "dspex.programs.concurrency",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
@@ -261,8 +280,9 @@ _HOMES = {
     "inspect_history": "dspex.programs.history",
     "is_retryable_lm_error": "dspex.core.dspy_errors",
     "load": "dspex.core.data",
+    "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
-    "normalize_text": "dspex.core.metrics",
+    "normalize_text": "dspex.metrics",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
     "syncify": "dspex.programs.concurrency",
@@ -277,6 +297,7 @@ __all__ = [
     "ACTIVE_CALL_ID",
     "EM",
     "F1",
+    "KNN",
     "LM",
     "Adapter",
     "AdapterError",
@@ -285,8 +306,10 @@ __all__ = [
     "Audio",
     "BaseCallback",
     "BaseLM",
+    "BaseModule",
     "BatchError",
     "BatchInterrupted",
+    "BestOfN",
     "BootstrapFewShot",
     "Budget",
     "BudgetExceededError",
@@ -347,6 +370,7 @@ __all__ = [
     "Message",
     "MissingInputError",
     "Module",
+    "MultiChainComparison",
     "OutputField",
     "Predict",
     "Prediction",
@@ -354,13 +378,16 @@ __all__ = [
     "Program",
     "Proxies",
     "QueueFullError",
+    "ReAct",
     "Reasoning",
+    "Refine",
     "Reply",
     "Runtime",
     "RuntimeClosedError",
     "SemanticF1",
     "Signature",
     "SignatureError",
+    "SignatureMeta",
     "Stream",
     "Tool",
     "ToolArgumentError",
@@ -370,6 +397,7 @@ __all__ = [
     "Type",
     "UnexpectedInputError",
     "Usage",
+    "UsageTracker",
     "WorkLostError",
     "WorkTimeoutError",
     "__version__",
@@ -389,6 +417,7 @@ __all__ = [
     "inspect_history",
     "is_retryable_lm_error",
     "load",
+    "majority",
     "make_signature",
     "normalize_text",
     "settings",
