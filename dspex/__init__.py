@@ -22,10 +22,15 @@ if TYPE_CHECKING:
     from dspex.core.adapters import Adapter as Adapter
     from dspex.core.adapters import ChatAdapter as ChatAdapter
     from dspex.core.adapters import LineAdapter as LineAdapter
+    from dspex.core.callbacks import ACTIVE_CALL_ID as ACTIVE_CALL_ID
+    from dspex.core.callbacks import BaseCallback as BaseCallback
+    from dspex.core.callbacks import with_callbacks as with_callbacks
     from dspex.core.data import Dataset as Dataset
     from dspex.core.data import load as load
     from dspex.core.errors import AdapterError as AdapterError
     from dspex.core.errors import AdapterParseError as AdapterParseError
+    from dspex.core.errors import BatchError as BatchError
+    from dspex.core.errors import BatchInterrupted as BatchInterrupted
     from dspex.core.errors import BudgetExceededError as BudgetExceededError
     from dspex.core.errors import CircuitOpenError as CircuitOpenError
     from dspex.core.errors import ConfigurationError as ConfigurationError
@@ -54,6 +59,8 @@ if TYPE_CHECKING:
     from dspex.core.errors import SignatureError as SignatureError
     from dspex.core.errors import ToolArgumentError as ToolArgumentError
     from dspex.core.errors import ToolExecutionError as ToolExecutionError
+    from dspex.core.errors import WorkLostError as WorkLostError
+    from dspex.core.errors import WorkTimeoutError as WorkTimeoutError
     from dspex.core.example import Example as Example
     from dspex.core.fields import InputField as InputField
     from dspex.core.fields import OutputField as OutputField
@@ -81,6 +88,10 @@ if TYPE_CHECKING:
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
     from dspex.programs.chain_of_thought import ChainOfThought as ChainOfThought
+    from dspex.programs.concurrency import asyncify as asyncify
+    from dspex.programs.concurrency import in_context as in_context
+    from dspex.programs.concurrency import syncify as syncify
+    from dspex.programs.history import inspect_history as inspect_history
     from dspex.programs.predict import Predict as Predict
     from dspex.programs.predict import UnexpectedInputError as UnexpectedInputError
     from dspex.programs.program import Module as Module
@@ -107,12 +118,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ACTIVE_CALL_ID": "dspex.core.callbacks",
     "Adapter": "dspex.core.adapters",
     "AdapterError": "dspex.core.errors",
     "AdapterParseError": "dspex.core.errors",
     "AsyncStream": "dspex.runtime.stream",
     "Audio": "dspex.core.types.audio",
+    "BaseCallback": "dspex.core.callbacks",
     "BaseLM": "dspex.runtime.base_lm",
+    "BatchError": "dspex.core.errors",
+    "BatchInterrupted": "dspex.core.errors",
     "BootstrapFewShot": "dspex.teleprompt",
     "Budget": "dspex.client.budget",
     "BudgetExceededError": "dspex.core.errors",
@@ -184,29 +199,40 @@ _HOMES = {
     "Type": "dspex.core.types.base",
     "UnexpectedInputError": "dspex.programs.predict",
     "Usage": "dspex.core.lm",
+    "WorkLostError": "dspex.core.errors",
+    "WorkTimeoutError": "dspex.core.errors",
+    "asyncify": "dspex.programs.concurrency",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
     "dry_run": "dspex.runtime.dry_run",
     "ensure_signature": "dspex.core.signature",
+    "in_context": "dspex.programs.concurrency",
     "infer_prefix": "dspex.core.fields",
+    "inspect_history": "dspex.programs.history",
     "load": "dspex.core.data",
     "make_signature": "dspex.core.signature",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
+    "syncify": "dspex.programs.concurrency",
     "track_usage": "dspex.programs.trace",
+    "with_callbacks": "dspex.core.callbacks",
 }
 """Where each public name lives."""
 
 _SUBMODULES = frozenset({"evaluate", "metrics", "teleprompt", "testing"})
 
 __all__ = [
+    "ACTIVE_CALL_ID",
     "LM",
     "Adapter",
     "AdapterError",
     "AdapterParseError",
     "AsyncStream",
     "Audio",
+    "BaseCallback",
     "BaseLM",
+    "BatchError",
+    "BatchInterrupted",
     "BootstrapFewShot",
     "Budget",
     "BudgetExceededError",
@@ -277,17 +303,24 @@ __all__ = [
     "Type",
     "UnexpectedInputError",
     "Usage",
+    "WorkLostError",
+    "WorkTimeoutError",
     "__version__",
+    "asyncify",
     "configure",
     "context",
     "dry_run",
     "ensure_signature",
+    "in_context",
     "infer_prefix",
+    "inspect_history",
     "load",
     "make_signature",
     "settings",
     "shutdown",
+    "syncify",
     "track_usage",
+    "with_callbacks",
 ]
 
 

@@ -11,7 +11,14 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from dspex.core.errors import SignatureError
-from dspex.core.fields import FieldDeclarationError, Side, completed, side_of
+from dspex.core.fields import (
+    UNTYPED_KEY,
+    FieldDeclarationError,
+    Side,
+    completed,
+    extra_of,
+    side_of,
+)
 
 CALL_ARGUMENTS = frozenset({"signature", "demos", "config", "lm", "self"})
 """Names a predictor's call uses for itself, so no input can have them."""
@@ -112,6 +119,9 @@ def type_untyped_fields(namespace: dict[str, Any]) -> None:
     fields = [name for name, value in namespace.items() if isinstance(value, FieldInfo)]
     if all(name in annotations for name in fields):
         return
+    for name in fields:
+        if name not in annotations and namespace[name].annotation is None:
+            extra_of(namespace[name])[UNTYPED_KEY] = True
     ordered = {
         name: annotations.get(name, _own_type(namespace[name])) for name in fields
     }

@@ -307,12 +307,13 @@ def _tell(callback: Any, handler: str, **news: Any) -> None:
     except Exception as error:  # noqa: BLE001 - a watcher must not break what it watches
         if _is_first(callback, handler):
             _logger.warning(
-                "the callback %r raised in %s: %s: %s; the call goes on, and later "
+                "the callback %s raised in %s: %s: %s; the call goes on, and later "
                 "errors of this handler are not reported. Mend the handler.",
-                callback,
+                type(callback).__name__,
                 handler,
                 type(error).__name__,
-                error,
+                # As texts: a log record that is kept would keep the call's frames.
+                str(error),
             )
 
 

@@ -30,7 +30,11 @@ MAX_IN_FLIGHT: Final = 256
 MAX_QUEUED: Final = 100_000
 """Calls that may wait for a place there; one more is refused at once."""
 HISTORY: Final = 1_000
-"""Calls that an `LM` remembers."""
+"""Calls that each language model, each program and the process remember."""
+TRACE: Final = 10_000
+"""Steps that a trace holds."""
+ASYNC_WORKERS: Final = 8
+"""Threads that `asyncify` uses at a time, for each event loop."""
 BREAKER_FAILURES: Final = 5
 """Failures in a row after which a provider counts as down."""
 BREAKER_RESET: Final = 5.0

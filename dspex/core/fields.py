@@ -22,7 +22,12 @@ Side = Literal["input", "output"]
 SIDE_KEY: Final = "__dspy_field_type"
 """Where a field keeps its side. DSPy's key, because people's code reads it."""
 
-EXTRA_KEYS: Final = frozenset({"desc", "prefix", "format", "parser", SIDE_KEY})
+UNTYPED_KEY: Final = "IS_TYPE_UNDEFINED"
+"""Where an input says that nobody gave it a type. DSPy's key."""
+
+EXTRA_KEYS: Final = frozenset(
+    {"desc", "prefix", "format", "parser", SIDE_KEY, UNTYPED_KEY}
+)
 """Arguments of a field that pydantic does not know."""
 
 CONSTRAINTS: Final = {

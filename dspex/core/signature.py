@@ -26,6 +26,7 @@ from dspex.core._signature_class import (
 from dspex.core._signature_text import TextField, parse_text
 from dspex.core.errors import SignatureError
 from dspex.core.fields import (
+    UNTYPED_KEY,
     InputField,
     OutputField,
     extra_of,
@@ -299,9 +300,14 @@ def ensure_signature(
 def _fields_of_text(text: str, custom_types: Mapping[str, Any]) -> dict[str, Any]:
     sides = parse_text(text, custom_types)
     _check_distinct(sides.inputs, sides.outputs)
-    inputs = {field.name: (field.annotation, InputField()) for field in sides.inputs}
+    inputs = {field.name: (field.annotation, _input(field)) for field in sides.inputs}
     outputs = {field.name: (field.annotation, OutputField()) for field in sides.outputs}
     return {**inputs, **outputs}
+
+
+def _input(field: TextField) -> Any:
+    """Return an input of a text; one without a type takes any value."""
+    return InputField() if field.annotation else InputField(**{UNTYPED_KEY: True})
 
 
 def _check_distinct(
@@ -362,6 +368,11 @@ def _typed(given: FieldInfo | tuple[Any, FieldInfo]) -> tuple[Any, FieldInfo]:
 
 def _essence(cls: Any) -> list[tuple[Any, ...]]:
     return [
-        (name, field.annotation, field.metadata, extra_of(field))
+        (name, field.annotation, field.metadata, _said(field))
         for name, field in cls.fields.items()
     ]
+
+
+def _said(field: FieldInfo) -> dict[str, Any]:
+    """Return what a field says; that `str` was not written out says nothing."""
+    return {key: v for key, v in extra_of(field).items() if key != UNTYPED_KEY}

@@ -5,6 +5,8 @@ Nothing here knows the supervision tree; what a program needs of it arrives thro
 """
 
 from dspex.programs.chain_of_thought import ChainOfThought
+from dspex.programs.concurrency import asyncify, in_context, syncify
+from dspex.programs.history import inspect_history
 from dspex.programs.predict import Predict, UnexpectedInputError
 from dspex.programs.program import Module, Program
 from dspex.programs.settings import Settings, ambient, configure, context, settings
@@ -24,9 +26,13 @@ __all__ = [
     "UnexpectedInputError",
     "UsageTracker",
     "ambient",
+    "asyncify",
     "configure",
     "context",
+    "in_context",
+    "inspect_history",
     "settings",
+    "syncify",
     "track_usage",
     "use_lm_factory",
 ]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from dspex.core.adapters.demos import Row, is_complete, usable_demos
+from dspex.core.callbacks import with_callbacks
 from dspex.core.chat import messages_of
 from dspex.core.errors import AdapterParseError
 from dspex.core.lm import LanguageModel, Message, Reply
@@ -60,6 +61,7 @@ class Adapter:
             `None` leaves it to the provider.
     """
 
+    callback_kind: ClassVar[str] = "adapter"
     name: ClassVar[str] = "custom"
     """What `adapter_named()` and a model's `adapter` call it."""
 
@@ -74,6 +76,13 @@ class Adapter:
         self.use_native_function_calling = use_native_function_calling
         self.native_response_types = native_response_types
         self.parallel_tool_calls = parallel_tool_calls
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Have callbacks hear of a subclass's own `format` and `parse`."""
+        super().__init_subclass__(**kwargs)
+        for method in ("format", "parse"):
+            if method in vars(cls):
+                setattr(cls, method, with_callbacks(vars(cls)[method]))
 
     @property
     def fallback(self) -> Adapter | None:
@@ -173,6 +182,7 @@ class Adapter:
         """
         return [self.parse(asked.shown, text) for text in reply.texts]
 
+    @with_callbacks
     def format(
         self, signature: type[Signature], demos: Sequence[Row], inputs: Row
     ) -> list[Message]:

@@ -13,8 +13,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import json_repair
-
 from dspex.core.adapters.annotations import (
     checker_of,
     choices_of,
@@ -104,6 +102,8 @@ def _repaired(text: str) -> Any:
     if not re.search(r"[\[{(]", text) or len(text) > MAX_REPAIR:
         message = "nothing to repair"
         raise ValueError(message)
+    import json_repair  # slow to import, and seldom needed
+
     return json_repair.loads(text)
 
 
