@@ -87,15 +87,24 @@ if TYPE_CHECKING:
     from dspex.core.types.tool_calls import ToolCalls as ToolCalls
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
+    from dspex.programs.aggregation import majority as majority
+    from dspex.programs.best_of_n import BestOfN as BestOfN
     from dspex.programs.chain_of_thought import ChainOfThought as ChainOfThought
     from dspex.programs.concurrency import asyncify as asyncify
     from dspex.programs.concurrency import in_context as in_context
     from dspex.programs.concurrency import syncify as syncify
     from dspex.programs.history import inspect_history as inspect_history
+    from dspex.programs.knn import KNN as KNN
+    from dspex.programs.multi_chain_comparison import (
+        MultiChainComparison as MultiChainComparison,
+    )
+    from dspex.programs.parallel import Parallel as Parallel
     from dspex.programs.predict import Predict as Predict
     from dspex.programs.predict import UnexpectedInputError as UnexpectedInputError
     from dspex.programs.program import Module as Module
     from dspex.programs.program import Program as Program
+    from dspex.programs.react import ReAct as ReAct
+    from dspex.programs.refine import Refine as Refine
     from dspex.programs.settings import configure as configure
     from dspex.programs.settings import context as context
     from dspex.programs.settings import settings as settings
@@ -128,6 +137,7 @@ _HOMES = {
     "BaseLM": "dspex.runtime.base_lm",
     "BatchError": "dspex.core.errors",
     "BatchInterrupted": "dspex.core.errors",
+    "BestOfN": "dspex.programs.best_of_n",
     "BootstrapFewShot": "dspex.teleprompt",
     "Budget": "dspex.client.budget",
     "BudgetExceededError": "dspex.core.errors",
@@ -159,6 +169,7 @@ _HOMES = {
     "HttpxTransport": "dspex.client.httpx_transport",
     "Image": "dspex.core.types.image",
     "InputField": "dspex.core.fields",
+    "KNN": "dspex.programs.knn",
     "LM": "dspex.runtime.language_model",
     "LMAuthError": "dspex.core.errors",
     "LMBillingError": "dspex.core.errors",
@@ -177,14 +188,18 @@ _HOMES = {
     "Message": "dspex.core.lm",
     "MissingInputError": "dspex.core.errors",
     "Module": "dspex.programs.program",
+    "MultiChainComparison": "dspex.programs.multi_chain_comparison",
     "OutputField": "dspex.core.fields",
+    "Parallel": "dspex.programs.parallel",
     "Predict": "dspex.programs.predict",
     "Prediction": "dspex.core.prediction",
     "Price": "dspex.client.prices",
     "Program": "dspex.programs.program",
     "Proxies": "dspex.client.proxies",
     "QueueFullError": "dspex.core.errors",
+    "ReAct": "dspex.programs.react",
     "Reasoning": "dspex.core.types.reasoning",
+    "Refine": "dspex.programs.refine",
     "Reply": "dspex.core.lm",
     "Runtime": "dspex.runtime.runtime",
     "RuntimeClosedError": "dspex.core.errors",
@@ -210,6 +225,7 @@ _HOMES = {
     "infer_prefix": "dspex.core.fields",
     "inspect_history": "dspex.programs.history",
     "load": "dspex.core.data",
+    "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
@@ -223,6 +239,7 @@ _SUBMODULES = frozenset({"evaluate", "metrics", "teleprompt", "testing"})
 
 __all__ = [
     "ACTIVE_CALL_ID",
+    "KNN",
     "LM",
     "Adapter",
     "AdapterError",
@@ -233,6 +250,7 @@ __all__ = [
     "BaseLM",
     "BatchError",
     "BatchInterrupted",
+    "BestOfN",
     "BootstrapFewShot",
     "Budget",
     "BudgetExceededError",
@@ -281,14 +299,18 @@ __all__ = [
     "Message",
     "MissingInputError",
     "Module",
+    "MultiChainComparison",
     "OutputField",
+    "Parallel",
     "Predict",
     "Prediction",
     "Price",
     "Program",
     "Proxies",
     "QueueFullError",
+    "ReAct",
     "Reasoning",
+    "Refine",
     "Reply",
     "Runtime",
     "RuntimeClosedError",
@@ -315,6 +337,7 @@ __all__ = [
     "infer_prefix",
     "inspect_history",
     "load",
+    "majority",
     "make_signature",
     "settings",
     "shutdown",
