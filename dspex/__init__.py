@@ -108,6 +108,17 @@ if TYPE_CHECKING:
     from dspex.programs.settings import configure as configure
     from dspex.programs.settings import context as context
     from dspex.programs.settings import settings as settings
+    from dspex.programs.stream_listener import StreamListener as StreamListener
+    from dspex.programs.stream_messages import StatusMessage as StatusMessage
+    from dspex.programs.stream_messages import (
+        StatusMessageProvider as StatusMessageProvider,
+    )
+    from dspex.programs.stream_messages import StreamResponse as StreamResponse
+    from dspex.programs.stream_reading import (
+        apply_sync_streaming as apply_sync_streaming,
+    )
+    from dspex.programs.stream_reading import streaming_response as streaming_response
+    from dspex.programs.streamify import streamify as streamify
     from dspex.programs.trace import track_usage as track_usage
     from dspex.runtime.base_lm import BaseLM as BaseLM
     from dspex.runtime.config import Config as Config
@@ -205,7 +216,11 @@ _HOMES = {
     "RuntimeClosedError": "dspex.core.errors",
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
+    "StatusMessage": "dspex.programs.stream_messages",
+    "StatusMessageProvider": "dspex.programs.stream_messages",
     "Stream": "dspex.runtime.stream",
+    "StreamListener": "dspex.programs.stream_listener",
+    "StreamResponse": "dspex.programs.stream_messages",
     "Tool": "dspex.core.types.tool",
     "ToolArgumentError": "dspex.core.errors",
     "ToolCallResults": "dspex.core.types.tool_calls",
@@ -216,6 +231,7 @@ _HOMES = {
     "Usage": "dspex.core.lm",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
+    "apply_sync_streaming": "dspex.programs.stream_reading",
     "asyncify": "dspex.programs.concurrency",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
@@ -229,6 +245,8 @@ _HOMES = {
     "make_signature": "dspex.core.signature",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
+    "streamify": "dspex.programs.streamify",
+    "streaming_response": "dspex.programs.stream_reading",
     "syncify": "dspex.programs.concurrency",
     "track_usage": "dspex.programs.trace",
     "with_callbacks": "dspex.core.callbacks",
@@ -316,7 +334,11 @@ __all__ = [
     "RuntimeClosedError",
     "Signature",
     "SignatureError",
+    "StatusMessage",
+    "StatusMessageProvider",
     "Stream",
+    "StreamListener",
+    "StreamResponse",
     "Tool",
     "ToolArgumentError",
     "ToolCallResults",
@@ -328,6 +350,7 @@ __all__ = [
     "WorkLostError",
     "WorkTimeoutError",
     "__version__",
+    "apply_sync_streaming",
     "asyncify",
     "configure",
     "context",
@@ -341,6 +364,8 @@ __all__ = [
     "make_signature",
     "settings",
     "shutdown",
+    "streamify",
+    "streaming_response",
     "syncify",
     "track_usage",
     "with_callbacks",

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from dspex.core.adapters import Adapter, Asked
 from dspex.core.lm import LanguageModel, Message, Reply
@@ -19,6 +19,7 @@ from dspex.core.prediction import Prediction
 from dspex.core.spawner import the_spawner
 
 
+@runtime_checkable
 class Piece(Protocol):
     """What a model gives in a stream, such as a `dspex.Chunk`."""
 
