@@ -27,6 +27,18 @@ if TYPE_CHECKING:
     from dspex.core.callbacks import with_callbacks as with_callbacks
     from dspex.core.data import Dataset as Dataset
     from dspex.core.data import load as load
+    from dspex.core.dspy_errors import DSPyError as DSPyError
+    from dspex.core.dspy_errors import LMConfigurationError as LMConfigurationError
+    from dspex.core.dspy_errors import LMNotConfiguredError as LMNotConfiguredError
+    from dspex.core.dspy_errors import LMStreamAssemblyError as LMStreamAssemblyError
+    from dspex.core.dspy_errors import LMTransportError as LMTransportError
+    from dspex.core.dspy_errors import (
+        LMUnsupportedFeatureError as LMUnsupportedFeatureError,
+    )
+    from dspex.core.dspy_errors import (
+        LMUnsupportedModelError as LMUnsupportedModelError,
+    )
+    from dspex.core.dspy_errors import is_retryable_lm_error as is_retryable_lm_error
     from dspex.core.errors import AdapterError as AdapterError
     from dspex.core.errors import AdapterParseError as AdapterParseError
     from dspex.core.errors import BatchError as BatchError
@@ -48,11 +60,13 @@ if TYPE_CHECKING:
     from dspex.core.errors import LMConnectionError as LMConnectionError
     from dspex.core.errors import LMError as LMError
     from dspex.core.errors import LMInvalidRequestError as LMInvalidRequestError
+    from dspex.core.errors import LMProviderError as LMProviderError
     from dspex.core.errors import LMRateLimitError as LMRateLimitError
     from dspex.core.errors import LMResponseError as LMResponseError
     from dspex.core.errors import LMServerError as LMServerError
     from dspex.core.errors import LMStreamError as LMStreamError
     from dspex.core.errors import LMTimeoutError as LMTimeoutError
+    from dspex.core.errors import LMUnexpectedError as LMUnexpectedError
     from dspex.core.errors import MissingInputError as MissingInputError
     from dspex.core.errors import QueueFullError as QueueFullError
     from dspex.core.errors import RuntimeClosedError as RuntimeClosedError
@@ -165,6 +179,7 @@ _HOMES = {
     "ConfigurationError": "dspex.core.errors",
     "ContentError": "dspex.core.errors",
     "ContextWindowExceededError": "dspex.core.errors",
+    "DSPyError": "dspex.core.dspy_errors",
     "DataError": "dspex.core.errors",
     "Dataset": "dspex.core.data",
     "DryRun": "dspex.runtime.dry_run",
@@ -185,14 +200,22 @@ _HOMES = {
     "LMAuthError": "dspex.core.errors",
     "LMBillingError": "dspex.core.errors",
     "LMCancelledError": "dspex.core.errors",
+    "LMConfigurationError": "dspex.core.dspy_errors",
     "LMConnectionError": "dspex.core.errors",
     "LMError": "dspex.core.errors",
     "LMInvalidRequestError": "dspex.core.errors",
+    "LMNotConfiguredError": "dspex.core.dspy_errors",
+    "LMProviderError": "dspex.core.errors",
     "LMRateLimitError": "dspex.core.errors",
     "LMResponseError": "dspex.core.errors",
     "LMServerError": "dspex.core.errors",
+    "LMStreamAssemblyError": "dspex.core.dspy_errors",
     "LMStreamError": "dspex.core.errors",
     "LMTimeoutError": "dspex.core.errors",
+    "LMTransportError": "dspex.core.dspy_errors",
+    "LMUnexpectedError": "dspex.core.errors",
+    "LMUnsupportedFeatureError": "dspex.core.dspy_errors",
+    "LMUnsupportedModelError": "dspex.core.dspy_errors",
     "LabeledFewShot": "dspex.teleprompt",
     "LineAdapter": "dspex.core.adapters",
     "LongPrompt": "dspex.client.price",
@@ -240,6 +263,7 @@ _HOMES = {
     "in_context": "dspex.programs.concurrency",
     "infer_prefix": "dspex.core.fields",
     "inspect_history": "dspex.programs.history",
+    "is_retryable_lm_error": "dspex.core.dspy_errors",
     "load": "dspex.core.data",
     "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
@@ -285,6 +309,7 @@ __all__ = [
     "ConfigurationError",
     "ContentError",
     "ContextWindowExceededError",
+    "DSPyError",
     "DataError",
     "Dataset",
     "DryRun",
@@ -303,14 +328,22 @@ __all__ = [
     "LMAuthError",
     "LMBillingError",
     "LMCancelledError",
+    "LMConfigurationError",
     "LMConnectionError",
     "LMError",
     "LMInvalidRequestError",
+    "LMNotConfiguredError",
+    "LMProviderError",
     "LMRateLimitError",
     "LMResponseError",
     "LMServerError",
+    "LMStreamAssemblyError",
     "LMStreamError",
     "LMTimeoutError",
+    "LMTransportError",
+    "LMUnexpectedError",
+    "LMUnsupportedFeatureError",
+    "LMUnsupportedModelError",
     "LabeledFewShot",
     "LineAdapter",
     "LongPrompt",
@@ -359,6 +392,7 @@ __all__ = [
     "in_context",
     "infer_prefix",
     "inspect_history",
+    "is_retryable_lm_error",
     "load",
     "majority",
     "make_signature",

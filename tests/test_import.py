@@ -32,7 +32,8 @@ AT_THE_FIRST_CALL = frozenset(
 PROGRAM_MADE = """
 module.configure(lm=module.LM("openai/gpt-4o-mini", api_key="sk-1"))
 module.ChainOfThought("question -> answer")
-module.Evaluate(devset=module.load([{"question": "?"}], inputs=["question"]), metric=len)
+rows = module.load([{"question": "?"}], inputs=["question"])
+module.Evaluate(devset=rows, metric=len)
 module.BootstrapFewShot(metric=len)
 """
 

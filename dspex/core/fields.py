@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
+import warnings
 from typing import Any, Final, Literal
 
 from pydantic import Field
@@ -30,6 +31,9 @@ EXTRA_KEYS: Final = frozenset(
 )
 """Arguments of a field that pydantic does not know."""
 
+WITHOUT_EFFECT: Final = frozenset({"format", "parser"})
+"""Arguments that DSPy once had, which are taken and warned of."""
+
 CONSTRAINTS: Final = {
     "gt": "greater than",
     "ge": "greater than or equal to",
@@ -38,6 +42,7 @@ CONSTRAINTS: Final = {
     "min_length": "minimum length",
     "max_length": "maximum length",
     "multiple_of": "multiple of",
+    "allow_inf_nan": "infinity and NaN allowed",
 }
 """Pydantic's constraints, in words for the prompt."""
 
@@ -71,6 +76,13 @@ def OutputField(**options: Any) -> Any:  # noqa: N802 - DSPy's name
 
 
 def _field(side: Side, options: dict[str, Any]) -> Any:
+    for name in WITHOUT_EFFECT & options.keys():
+        warnings.warn(
+            f"{name}= of a field has no effect, as in DSPy; it is taken so that old "
+            "programs run. Leave it out.",
+            DeprecationWarning,
+            stacklevel=3,
+        )
     extra = {key: value for key, value in options.items() if key in EXTRA_KEYS}
     given = {key: value for key, value in options.items() if key not in EXTRA_KEYS}
     if "description" in given:

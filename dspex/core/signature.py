@@ -17,10 +17,11 @@ from dspex.core._signature_class import (
     check_name,
     check_names,
     declared_side,
-    fields_on,
     finish,
+    instructions_of,
     listed,
     shadowing_allowed,
+    sides_of,
     type_untyped_fields,
 )
 from dspex.core._signature_text import TextField, parse_text
@@ -86,34 +87,41 @@ class SignatureMeta(ModelMetaclass):
     @property
     def instructions(cls) -> str:
         """What the model is told to do."""
-        return inspect.cleandoc(cls.__doc__ or "")
+        return instructions_of(cls)
 
     @instructions.setter
     def instructions(cls, instructions: str) -> None:
         cls.__doc__ = instructions
 
+    # Each answer is a new dict, so that changing it changes no signature.
     @property
     def fields(cls) -> dict[str, FieldInfo]:
         """All fields by name, inputs first."""
-        return {**cls.input_fields, **cls.output_fields}
+        sides = sides_of(cls)
+        return {**sides.inputs, **sides.outputs}
 
     @property
     def input_fields(cls) -> dict[str, FieldInfo]:
         """The inputs by name, in order."""
-        return fields_on(cls, "input")
+        return dict(sides_of(cls).inputs)
 
     @property
     def output_fields(cls) -> dict[str, FieldInfo]:
         """The outputs by name, in order."""
-        return fields_on(cls, "output")
+        return dict(sides_of(cls).outputs)
 
     @property
     def signature(cls) -> str:
         """The short text, without types: `question -> answer`."""
-        return f"{', '.join(cls.input_fields)} -> {', '.join(cls.output_fields)}"
+        return sides_of(cls).text
 
     def __repr__(cls) -> str:
-        return f"{cls.__name__}({cls.signature})"
+        lines = [
+            f"{cls.__name__}({cls.signature}",
+            f"    instructions={cls.instructions!r}",
+            *(f"    {name} = Field({field})" for name, field in cls.fields.items()),
+        ]
+        return "\n".join([*lines, ")"])
 
 
 class Signature(BaseModel, metaclass=SignatureMeta):  # noqa: D101 - see below
@@ -264,7 +272,9 @@ def make_signature(
             or a mapping of names to fields, or to (type, field).
         instructions: What to do; a plain sentence about the fields when left out.
         signature_name: The name of the new class.
-        custom_types: Your own types by the names the text uses.
+        custom_types: Your own types by the names the text uses. A name that is not
+            among them, and is none of Python's own types, is looked for among the
+            types your function or module can see, outward through its callers.
 
     Raises:
         SignatureError: When the text or the mapping is no signature.

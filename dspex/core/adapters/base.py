@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
+from dspex.core.adapters.conversation import earlier_turn, earlier_turns
 from dspex.core.adapters.demos import Row, is_complete, usable_demos
+from dspex.core.adapters.native import checked_types, planned
+from dspex.core.adapters.parts import parts_kept, with_parts
+from dspex.core.adapters.reading import Asked, read_reply
+from dspex.core.adapters.special import special_fields, without_fields
 from dspex.core.callbacks import with_callbacks
 from dspex.core.chat import messages_of
 from dspex.core.errors import AdapterParseError
 from dspex.core.lm import LanguageModel, Message, Reply
 from dspex.core.signature import Signature
+from dspex.core.types.reasoning import Reasoning
 
 ABSENT: Final = "(not given in this example)"
 """What stands for an output that a demo lacks."""
@@ -26,22 +31,6 @@ INCOMPLETE: Final = "This example lacks some fields."
 
 NOTHING: Final[Mapping[str, Any]] = {}
 """No settings."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """One call as an adapter has written it, and what it takes to read the answer."""
-
-    signature: type[Signature]
-    """The program's signature, all of whose outputs the answer is to give."""
-    shown: type[Signature]
-    """What the texts are about: without the fields that travel beside them, such as
-    tools and tool calls where the provider has them natively."""
-    messages: tuple[Message, ...]
-    """The chat."""
-    settings: Mapping[str, Any]
-    """The settings of the call: the adapter's, and the user's, which win. The model's
-    own settings are left to the model."""
 
 
 class Adapter:
@@ -74,7 +63,7 @@ class Adapter:
     ) -> None:
         self.callbacks = list(callbacks or ())
         self.use_native_function_calling = use_native_function_calling
-        self.native_response_types = native_response_types
+        self.native_response_types = checked_types(native_response_types)
         self.parallel_tool_calls = parallel_tool_calls
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -166,21 +155,44 @@ class Adapter:
             model: Who will be asked; what it can do decides what travels natively.
             config: The user's settings of this call.
         """
-        messages = messages_of(self.format(signature, demos, inputs))
+        plan = planned(
+            signature,
+            inputs,
+            model,
+            config,
+            tools=self.use_native_function_calling,
+            reasoning=Reasoning in self.native_response_types,
+        )
+        with parts_kept() as sink:
+            turns = messages_of(self.format(plan.shown, demos, inputs))
+            messages = with_parts(turns, sink)
+        settings = {
+            **_unset(self.settings(plan.shown), model),
+            **plan.settings,
+            **self._about_parallel_calls(plan.settings),
+            **plan.config,
+        }
         return Asked(
             signature=signature,
-            shown=signature,
-            messages=messages,
-            settings={**_unset(self.settings(signature), model), **config},
+            shown=plan.shown,
+            messages=tuple(messages),
+            settings=settings,
         )
+
+    def _about_parallel_calls(self, native: Mapping[str, Any]) -> dict[str, Any]:
+        if self.parallel_tool_calls is None or "tools" not in native:
+            return {}
+        return {"parallel_tool_calls": self.parallel_tool_calls, "tool_choice": "auto"}
 
     def read(self, asked: Asked, reply: Reply) -> list[dict[str, Any]]:
         """Return the values of all outputs, one mapping per completion.
 
+        Where the reply has log-probabilities, they stand under "logprobs".
+
         Raises:
             AdapterParseError: When a completion does not fit.
         """
-        return [self.parse(asked.shown, text) for text in reply.texts]
+        return read_reply(self, asked, reply)
 
     @with_callbacks
     def format(
@@ -189,6 +201,7 @@ class Adapter:
         """Return the messages of one call.
 
         No value, however it is written, can look like another field or another turn.
+        An input of the type `History` becomes turns of its own.
 
         Args:
             signature: What is asked for.
@@ -196,13 +209,20 @@ class Adapter:
                 that lack every input or every output are left out.
             inputs: The inputs of this call.
         """
-        system = self.format_system_message(signature)
-        turns: list[Message] = [Message("system", system)] if system else []
-        turns += self.format_demos(signature, demos)
-        content = self.format_user_message_content(signature, inputs, main_request=True)
-        if content:
-            turns.append(Message("user", content))
-        return turns
+        history = special_fields(signature).history
+        shown = without_fields(signature, history)
+        given = dict(inputs)
+        with parts_kept() as sink:
+            system = self.format_system_message(shown)
+            turns: list[Message] = [Message("system", system)] if system else []
+            turns += self.format_demos(signature, demos)
+            if history in given:
+                turns += self.format_conversation_history(shown, history, given)
+                given.pop(history, None)
+            content = self.format_user_message_content(shown, given, main_request=True)
+            if content:
+                turns.append(Message("user", content))
+            return with_parts(messages_of(turns), sink)
 
     def format_system_message(self, signature: type[Signature]) -> str:
         """Return what the model needs to know before the first example."""
@@ -229,18 +249,49 @@ class Adapter:
         self, signature: type[Signature], demos: Sequence[Row]
     ) -> list[Message]:
         """Return the demos worth showing, each as a user turn and an assistant turn."""
+        shown = without_fields(signature, special_fields(signature).history)
         return [
             turn
-            for demo in usable_demos(signature, demos)
+            for demo in usable_demos(shown, demos)
             for turn in self.format_demo(signature, demo)
         ]
 
     def format_demo(self, signature: type[Signature], demo: Row) -> list[Message]:
-        """Return a demo as a user turn and an assistant turn."""
-        prefix = "" if is_complete(signature, demo) else INCOMPLETE
-        content = self.format_user_message_content(signature, demo, prefix=prefix)
-        answer = self.format_assistant_message_content(signature, demo, ABSENT)
-        return [Message("user", content), Message("assistant", answer)]
+        """Return a demo as a user turn and an assistant turn.
+
+        A demo with a history has that in turns before.
+        """
+        history = special_fields(signature).history
+        shown = without_fields(signature, history)
+        turns = []
+        if history is not None and history in demo:
+            turns = self.format_conversation_history(shown, history, dict(demo))
+        prefix = "" if is_complete(shown, demo) else INCOMPLETE
+        content = self.format_user_message_content(shown, demo, prefix=prefix)
+        answer = self.format_assistant_message_content(shown, demo, ABSENT)
+        return [*turns, Message("user", content), Message("assistant", answer)]
+
+    def format_conversation_history(
+        self,
+        signature: type[Signature],
+        history_field_name: str,
+        inputs: dict[str, Any],
+    ) -> list[Message]:
+        """Return the earlier turns of a conversation.
+
+        A user's turn is written as it was when it was asked, so that a provider finds
+        the beginning of the chat in its own cache.
+
+        Args:
+            signature: What the turns are about, without the history.
+            history_field_name: The input with the history.
+            inputs: The inputs; the history is taken out.
+        """
+        return [
+            turn
+            for values in earlier_turns(inputs.pop(history_field_name, None))
+            for turn in earlier_turn(self, signature, values)
+        ]
 
     def format_user_message_content(
         self,

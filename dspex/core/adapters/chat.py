@@ -13,7 +13,12 @@ from typing import Any, Final, NamedTuple
 
 from pydantic.fields import FieldInfo
 
-from dspex.core.adapters.annotations import type_name, type_note
+from dspex.core.adapters.annotations import (
+    short_note,
+    type_descriptions,
+    type_name,
+    type_note,
+)
 from dspex.core.adapters.base import ABSENT, Adapter
 from dspex.core.adapters.demos import Row, is_given
 from dspex.core.adapters.outputs import read_outputs
@@ -189,7 +194,7 @@ def _descriptions(signature: type[Signature]) -> str:
 def _structure(signature: type[Signature]) -> str:
     inputs = [f"{_header(name)}\n{{{name}}}" for name in signature.input_fields]
     outputs = [
-        f"{_header(name)}\n{{{name}}}{_note(field, before='        # ')}"
+        f"{_header(name)}\n{{{name}}}{_commented(field)}"
         for name, field in signature.output_fields.items()
     ]
     lead = "Each field is written under its header, in this order and shape:"
@@ -208,18 +213,21 @@ def _explained(name: str, field: FieldInfo) -> str:
     constraints = extra_of(field).get("constraints")
     parts = [description_of(name, field), f"[{constraints}]" if constraints else ""]
     said = " ".join(part for part in parts if part)
-    return f": {said}" if said else ""
+    told = [f"\n    {text}" for text in type_descriptions(field.annotation)]
+    return "".join([f": {said}" if said else "", *told])
 
 
-def _note(field: FieldInfo, *, before: str, after: str = "") -> str:
+def _commented(field: FieldInfo) -> str:
     note = type_note(field.annotation)
-    return f"{before}{note}{after}" if note else ""
+    return f"        # {note}" if note else ""
 
 
 @lru_cache(maxsize=256)
 def _reminder(signature: type[Signature]) -> str:
+    if not signature.output_fields:
+        return ""
     headers = ", then ".join(
-        f"`{_header(name)}`{_note(field, before=' (', after=')')}"
-        for name, field in signature.output_fields.items()
+        f"`{_header(name)}`{f' ({note})' if (note := short_note(f.annotation)) else ''}"
+        for name, f in signature.output_fields.items()
     )
     return f"Answer with {headers}, and end with `{COMPLETED}`."

@@ -22,6 +22,8 @@ def usable_demos(signature: type[Signature], demos: Sequence[Row]) -> list[Row]:
     Those that lack every input or every output are left out.
     """
     inputs, outputs = signature.input_fields, signature.output_fields
+    if not (demos and outputs):
+        return []
     fields = {**inputs, **outputs}
     incomplete, complete = [], []
     for demo in demos:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
-from dspex.core.adapters.annotations import type_note
+from dspex.core.adapters.annotations import type_descriptions, type_note
 from dspex.core.adapters.base import Adapter
 from dspex.core.adapters.demos import Row, is_given
 from dspex.core.adapters.outputs import read_outputs
@@ -127,7 +127,8 @@ def _task(signature: type[Signature], instructions: str) -> str:
 def _said_about(signature: type[Signature], name: str, field: FieldInfo) -> str:
     note = type_note(field.annotation) if name in signature.output_fields else ""
     constraints = str(extra_of(field).get("constraints") or "")
-    parts = [description_of(name, field), note, constraints]
+    told = [" ".join(text.split()) for text in type_descriptions(field.annotation)]
+    parts = [description_of(name, field), *told, note, constraints]
     return ", ".join(part for part in parts if part).rstrip(".")
 
 

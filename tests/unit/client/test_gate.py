@@ -161,6 +161,9 @@ NEUTRALS = (
     errors.CircuitOpenError("x"),
     errors.QueueFullError("x"),
     errors.BudgetExceededError("x"),
+    # The bases, which a model of somebody's own may raise: they say no cause.
+    errors.LMProviderError("x"),
+    errors.LMUnexpectedError("x"),
 )
 
 
