@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dspex.client.proxies import Proxies as Proxies
     from dspex.core.adapters import Adapter as Adapter
     from dspex.core.adapters import ChatAdapter as ChatAdapter
+    from dspex.core.adapters import JSONAdapter as JSONAdapter
     from dspex.core.adapters import LineAdapter as LineAdapter
     from dspex.core.callbacks import ACTIVE_CALL_ID as ACTIVE_CALL_ID
     from dspex.core.callbacks import BaseCallback as BaseCallback
@@ -195,6 +196,7 @@ _HOMES = {
     "HttpxTransport": "dspex.client.httpx_transport",
     "Image": "dspex.core.types.image",
     "InputField": "dspex.core.fields",
+    "JSONAdapter": "dspex.core.adapters",
     "KNN": "dspex.programs.knn",
     "LM": "dspex.runtime.language_model",
     "LMAuthError": "dspex.core.errors",
@@ -325,6 +327,7 @@ __all__ = [
     "HttpxTransport",
     "Image",
     "InputField",
+    "JSONAdapter",
     "LMAuthError",
     "LMBillingError",
     "LMCancelledError",

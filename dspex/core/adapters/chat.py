@@ -78,6 +78,15 @@ class ChatAdapter(Adapter):
         )
         self.use_json_adapter_fallback = use_json_adapter_fallback
 
+    @property
+    def fallback(self) -> Adapter | None:
+        """The JSON adapter, where it was asked for."""
+        if not self.use_json_adapter_fallback:
+            return None
+        from dspex.core.adapters.json import JSONAdapter  # which needs this module
+
+        return JSONAdapter(self.callbacks, parallel_tool_calls=self.parallel_tool_calls)
+
     def format_field_description(self, signature: type[Signature]) -> str:
         """Return name, type and meaning of each field."""
         return _descriptions(signature)

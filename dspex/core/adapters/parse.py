@@ -60,7 +60,8 @@ def parse_value(text: Any, annotation: Any, metadata: tuple[Any, ...] = ()) -> A
         return well_formed(text)
     checker = checker_of(annotation, metadata)
     if not isinstance(text, str):
-        return checker.validate_python(str(text) if annotation is str else text)
+        value = str(text) if annotation is str else text
+        return _finite(checker.validate_python(value))
     first: ValueError | None = None
     for candidate in _candidates(well_formed(text), annotation):
         try:
