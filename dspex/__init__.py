@@ -128,6 +128,7 @@ if TYPE_CHECKING:
     from dspex.programs.multi_chain_comparison import (
         MultiChainComparison as MultiChainComparison,
     )
+    from dspex.programs.parallel import Parallel as Parallel
     from dspex.programs.predict import Predict as Predict
     from dspex.programs.predict import UnexpectedInputError as UnexpectedInputError
     from dspex.programs.program import BaseModule as BaseModule
@@ -138,6 +139,17 @@ if TYPE_CHECKING:
     from dspex.programs.settings import configure as configure
     from dspex.programs.settings import context as context
     from dspex.programs.settings import settings as settings
+    from dspex.programs.stream_listener import StreamListener as StreamListener
+    from dspex.programs.stream_messages import StatusMessage as StatusMessage
+    from dspex.programs.stream_messages import (
+        StatusMessageProvider as StatusMessageProvider,
+    )
+    from dspex.programs.stream_messages import StreamResponse as StreamResponse
+    from dspex.programs.stream_reading import (
+        apply_sync_streaming as apply_sync_streaming,
+    )
+    from dspex.programs.stream_reading import streaming_response as streaming_response
+    from dspex.programs.streamify import streamify as streamify
     from dspex.programs.trace import UsageTracker as UsageTracker
     from dspex.programs.trace import track_usage as track_usage
     from dspex.runtime.base_lm import BaseLM as BaseLM
@@ -236,6 +248,7 @@ _HOMES = {
     "Module": "dspex.programs.program",
     "MultiChainComparison": "dspex.programs.multi_chain_comparison",
     "OutputField": "dspex.core.fields",
+    "Parallel": "dspex.programs.parallel",
     "Predict": "dspex.programs.predict",
     "Prediction": "dspex.core.prediction",
     "Price": "dspex.client.prices",
@@ -252,7 +265,11 @@ _HOMES = {
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
     "SignatureMeta": "dspex.core.signature",
+    "StatusMessage": "dspex.programs.stream_messages",
+    "StatusMessageProvider": "dspex.programs.stream_messages",
     "Stream": "dspex.runtime.stream",
+    "StreamListener": "dspex.programs.stream_listener",
+    "StreamResponse": "dspex.programs.stream_messages",
     "Tool": "dspex.core.types.tool",
     "ToolArgumentError": "dspex.core.errors",
     "ToolCallResults": "dspex.core.types.tool_calls",
@@ -266,6 +283,7 @@ _HOMES = {
     "WorkTimeoutError": "dspex.core.errors",
     "answer_exact_match": "dspex.metrics",
     "answer_passage_match": "dspex.metrics",
+    "apply_sync_streaming": "dspex.programs.stream_reading",
     "asyncify": "dspex.programs.concurrency",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
@@ -285,6 +303,8 @@ _HOMES = {
     "normalize_text": "dspex.metrics",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
+    "streamify": "dspex.programs.streamify",
+    "streaming_response": "dspex.programs.stream_reading",
     "syncify": "dspex.programs.concurrency",
     "track_usage": "dspex.programs.trace",
     "with_callbacks": "dspex.core.callbacks",
@@ -372,6 +392,7 @@ __all__ = [
     "Module",
     "MultiChainComparison",
     "OutputField",
+    "Parallel",
     "Predict",
     "Prediction",
     "Price",
@@ -388,7 +409,11 @@ __all__ = [
     "Signature",
     "SignatureError",
     "SignatureMeta",
+    "StatusMessage",
+    "StatusMessageProvider",
     "Stream",
+    "StreamListener",
+    "StreamResponse",
     "Tool",
     "ToolArgumentError",
     "ToolCallResults",
@@ -403,6 +428,7 @@ __all__ = [
     "__version__",
     "answer_exact_match",
     "answer_passage_match",
+    "apply_sync_streaming",
     "asyncify",
     "configure",
     "context",
@@ -422,6 +448,8 @@ __all__ = [
     "normalize_text",
     "settings",
     "shutdown",
+    "streamify",
+    "streaming_response",
     "syncify",
     "track_usage",
     "with_callbacks",

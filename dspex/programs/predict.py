@@ -135,6 +135,7 @@ class Predict(Program, Parameter):
             config=warmed(settings, model),
             model=model,
             adapter=chosen_adapter(self.adapter or in_force("adapter"), model.adapter),
+            asker=self,
         )
 
     def _traced(self, question: Question, prediction: Prediction) -> Prediction:
