@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from dspex.core.adapters import ChatAdapter as ChatAdapter
     from dspex.core.adapters import LineAdapter as LineAdapter
     from dspex.core.data import Dataset as Dataset
-    from dspex.core.data import load as load
     from dspex.core.errors import AdapterError as AdapterError
     from dspex.core.errors import AdapterParseError as AdapterParseError
     from dspex.core.errors import BudgetExceededError as BudgetExceededError
@@ -80,6 +79,7 @@ if TYPE_CHECKING:
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
     from dspex.programs.chain_of_thought import ChainOfThought as ChainOfThought
+    from dspex.programs.loading import load as load
     from dspex.programs.predict import Predict as Predict
     from dspex.programs.predict import UnexpectedInputError as UnexpectedInputError
     from dspex.programs.program import Module as Module
@@ -87,7 +87,10 @@ if TYPE_CHECKING:
     from dspex.programs.settings import configure as configure
     from dspex.programs.settings import context as context
     from dspex.programs.settings import settings as settings
+    from dspex.programs.state import StateError as StateError
     from dspex.programs.trace import track_usage as track_usage
+    from dspex.programs.trust import UntrustedCodeError as UntrustedCodeError
+    from dspex.programs.whole_program import load_program as load_program
     from dspex.runtime.base_lm import BaseLM as BaseLM
     from dspex.runtime.config import Config as Config
     from dspex.runtime.dry_run import DryRun as DryRun
@@ -174,6 +177,7 @@ _HOMES = {
     "RuntimeClosedError": "dspex.core.errors",
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
+    "StateError": "dspex.programs.state",
     "Stream": "dspex.runtime.stream",
     "Tool": "dspex.core.types.tool",
     "ToolArgumentError": "dspex.core.errors",
@@ -182,13 +186,15 @@ _HOMES = {
     "ToolExecutionError": "dspex.core.errors",
     "Type": "dspex.core.types.base",
     "UnexpectedInputError": "dspex.programs.predict",
+    "UntrustedCodeError": "dspex.programs.trust",
     "Usage": "dspex.core.lm",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
     "dry_run": "dspex.runtime.dry_run",
     "ensure_signature": "dspex.core.signature",
     "infer_prefix": "dspex.core.fields",
-    "load": "dspex.core.data",
+    "load": "dspex.programs.loading",
+    "load_program": "dspex.programs.whole_program",
     "make_signature": "dspex.core.signature",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
@@ -267,6 +273,7 @@ __all__ = [
     "RuntimeClosedError",
     "Signature",
     "SignatureError",
+    "StateError",
     "Stream",
     "Tool",
     "ToolArgumentError",
@@ -275,6 +282,7 @@ __all__ = [
     "ToolExecutionError",
     "Type",
     "UnexpectedInputError",
+    "UntrustedCodeError",
     "Usage",
     "__version__",
     "configure",
@@ -283,6 +291,7 @@ __all__ = [
     "ensure_signature",
     "infer_prefix",
     "load",
+    "load_program",
     "make_signature",
     "settings",
     "shutdown",

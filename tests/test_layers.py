@@ -46,7 +46,7 @@ LAYERS = (
         not_these=("supervisors",),
     ),
     Layer(path="dspex/metrics.py", not_these=("supervisors",)),
-    Layer(path="dspex/programs", not_these=("supervisors",)),
+    Layer(path="dspex/programs", third_party=("pydantic",), not_these=("supervisors",)),
     Layer(
         path="dspex/client",
         third_party=("pykka", "aiohttp", "httpx", "pybreaker", "structlog", "yarl"),
