@@ -22,9 +22,26 @@ if TYPE_CHECKING:
     from dspex.core.adapters import Adapter as Adapter
     from dspex.core.adapters import ChatAdapter as ChatAdapter
     from dspex.core.adapters import LineAdapter as LineAdapter
+    from dspex.core.callbacks import ACTIVE_CALL_ID as ACTIVE_CALL_ID
+    from dspex.core.callbacks import BaseCallback as BaseCallback
+    from dspex.core.callbacks import with_callbacks as with_callbacks
     from dspex.core.data import Dataset as Dataset
+    from dspex.core.dspy_errors import DSPyError as DSPyError
+    from dspex.core.dspy_errors import LMConfigurationError as LMConfigurationError
+    from dspex.core.dspy_errors import LMNotConfiguredError as LMNotConfiguredError
+    from dspex.core.dspy_errors import LMStreamAssemblyError as LMStreamAssemblyError
+    from dspex.core.dspy_errors import LMTransportError as LMTransportError
+    from dspex.core.dspy_errors import (
+        LMUnsupportedFeatureError as LMUnsupportedFeatureError,
+    )
+    from dspex.core.dspy_errors import (
+        LMUnsupportedModelError as LMUnsupportedModelError,
+    )
+    from dspex.core.dspy_errors import is_retryable_lm_error as is_retryable_lm_error
     from dspex.core.errors import AdapterError as AdapterError
     from dspex.core.errors import AdapterParseError as AdapterParseError
+    from dspex.core.errors import BatchError as BatchError
+    from dspex.core.errors import BatchInterrupted as BatchInterrupted
     from dspex.core.errors import BudgetExceededError as BudgetExceededError
     from dspex.core.errors import CircuitOpenError as CircuitOpenError
     from dspex.core.errors import ConfigurationError as ConfigurationError
@@ -42,17 +59,21 @@ if TYPE_CHECKING:
     from dspex.core.errors import LMConnectionError as LMConnectionError
     from dspex.core.errors import LMError as LMError
     from dspex.core.errors import LMInvalidRequestError as LMInvalidRequestError
+    from dspex.core.errors import LMProviderError as LMProviderError
     from dspex.core.errors import LMRateLimitError as LMRateLimitError
     from dspex.core.errors import LMResponseError as LMResponseError
     from dspex.core.errors import LMServerError as LMServerError
     from dspex.core.errors import LMStreamError as LMStreamError
     from dspex.core.errors import LMTimeoutError as LMTimeoutError
+    from dspex.core.errors import LMUnexpectedError as LMUnexpectedError
     from dspex.core.errors import MissingInputError as MissingInputError
     from dspex.core.errors import QueueFullError as QueueFullError
     from dspex.core.errors import RuntimeClosedError as RuntimeClosedError
     from dspex.core.errors import SignatureError as SignatureError
     from dspex.core.errors import ToolArgumentError as ToolArgumentError
     from dspex.core.errors import ToolExecutionError as ToolExecutionError
+    from dspex.core.errors import WorkLostError as WorkLostError
+    from dspex.core.errors import WorkTimeoutError as WorkTimeoutError
     from dspex.core.example import Example as Example
     from dspex.core.fields import InputField as InputField
     from dspex.core.fields import OutputField as OutputField
@@ -66,6 +87,7 @@ if TYPE_CHECKING:
     from dspex.core.signature import Signature as Signature
     from dspex.core.signature import ensure_signature as ensure_signature
     from dspex.core.signature import make_signature as make_signature
+    from dspex.core.spawner import Spawner
     from dspex.core.types.audio import Audio as Audio
     from dspex.core.types.base import Type as Type
     from dspex.core.types.code import Code as Code
@@ -79,6 +101,10 @@ if TYPE_CHECKING:
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
     from dspex.programs.chain_of_thought import ChainOfThought as ChainOfThought
+    from dspex.programs.concurrency import asyncify as asyncify
+    from dspex.programs.concurrency import in_context as in_context
+    from dspex.programs.concurrency import syncify as syncify
+    from dspex.programs.history import inspect_history as inspect_history
     from dspex.programs.loading import load as load
     from dspex.programs.predict import Predict as Predict
     from dspex.programs.predict import UnexpectedInputError as UnexpectedInputError
@@ -109,12 +135,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ACTIVE_CALL_ID": "dspex.core.callbacks",
     "Adapter": "dspex.core.adapters",
     "AdapterError": "dspex.core.errors",
     "AdapterParseError": "dspex.core.errors",
     "AsyncStream": "dspex.runtime.stream",
     "Audio": "dspex.core.types.audio",
+    "BaseCallback": "dspex.core.callbacks",
     "BaseLM": "dspex.runtime.base_lm",
+    "BatchError": "dspex.core.errors",
+    "BatchInterrupted": "dspex.core.errors",
     "BootstrapFewShot": "dspex.teleprompt",
     "Budget": "dspex.client.budget",
     "BudgetExceededError": "dspex.core.errors",
@@ -131,6 +161,7 @@ _HOMES = {
     "ConfigurationError": "dspex.core.errors",
     "ContentError": "dspex.core.errors",
     "ContextWindowExceededError": "dspex.core.errors",
+    "DSPyError": "dspex.core.dspy_errors",
     "DataError": "dspex.core.errors",
     "Dataset": "dspex.core.data",
     "DryRun": "dspex.runtime.dry_run",
@@ -150,14 +181,22 @@ _HOMES = {
     "LMAuthError": "dspex.core.errors",
     "LMBillingError": "dspex.core.errors",
     "LMCancelledError": "dspex.core.errors",
+    "LMConfigurationError": "dspex.core.dspy_errors",
     "LMConnectionError": "dspex.core.errors",
     "LMError": "dspex.core.errors",
     "LMInvalidRequestError": "dspex.core.errors",
+    "LMNotConfiguredError": "dspex.core.dspy_errors",
+    "LMProviderError": "dspex.core.errors",
     "LMRateLimitError": "dspex.core.errors",
     "LMResponseError": "dspex.core.errors",
     "LMServerError": "dspex.core.errors",
+    "LMStreamAssemblyError": "dspex.core.dspy_errors",
     "LMStreamError": "dspex.core.errors",
     "LMTimeoutError": "dspex.core.errors",
+    "LMTransportError": "dspex.core.dspy_errors",
+    "LMUnexpectedError": "dspex.core.errors",
+    "LMUnsupportedFeatureError": "dspex.core.dspy_errors",
+    "LMUnsupportedModelError": "dspex.core.dspy_errors",
     "LabeledFewShot": "dspex.teleprompt",
     "LineAdapter": "dspex.core.adapters",
     "LongPrompt": "dspex.client.price",
@@ -188,30 +227,42 @@ _HOMES = {
     "UnexpectedInputError": "dspex.programs.predict",
     "UntrustedCodeError": "dspex.programs.trust",
     "Usage": "dspex.core.lm",
+    "WorkLostError": "dspex.core.errors",
+    "WorkTimeoutError": "dspex.core.errors",
+    "asyncify": "dspex.programs.concurrency",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
     "dry_run": "dspex.runtime.dry_run",
     "ensure_signature": "dspex.core.signature",
+    "in_context": "dspex.programs.concurrency",
     "infer_prefix": "dspex.core.fields",
+    "inspect_history": "dspex.programs.history",
+    "is_retryable_lm_error": "dspex.core.dspy_errors",
     "load": "dspex.programs.loading",
     "load_program": "dspex.programs.whole_program",
     "make_signature": "dspex.core.signature",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
+    "syncify": "dspex.programs.concurrency",
     "track_usage": "dspex.programs.trace",
+    "with_callbacks": "dspex.core.callbacks",
 }
 """Where each public name lives."""
 
 _SUBMODULES = frozenset({"evaluate", "metrics", "teleprompt", "testing"})
 
 __all__ = [
+    "ACTIVE_CALL_ID",
     "LM",
     "Adapter",
     "AdapterError",
     "AdapterParseError",
     "AsyncStream",
     "Audio",
+    "BaseCallback",
     "BaseLM",
+    "BatchError",
+    "BatchInterrupted",
     "BootstrapFewShot",
     "Budget",
     "BudgetExceededError",
@@ -228,6 +279,7 @@ __all__ = [
     "ConfigurationError",
     "ContentError",
     "ContextWindowExceededError",
+    "DSPyError",
     "DataError",
     "Dataset",
     "DryRun",
@@ -246,14 +298,22 @@ __all__ = [
     "LMAuthError",
     "LMBillingError",
     "LMCancelledError",
+    "LMConfigurationError",
     "LMConnectionError",
     "LMError",
     "LMInvalidRequestError",
+    "LMNotConfiguredError",
+    "LMProviderError",
     "LMRateLimitError",
     "LMResponseError",
     "LMServerError",
+    "LMStreamAssemblyError",
     "LMStreamError",
     "LMTimeoutError",
+    "LMTransportError",
+    "LMUnexpectedError",
+    "LMUnsupportedFeatureError",
+    "LMUnsupportedModelError",
     "LabeledFewShot",
     "LineAdapter",
     "LongPrompt",
@@ -284,18 +344,26 @@ __all__ = [
     "UnexpectedInputError",
     "UntrustedCodeError",
     "Usage",
+    "WorkLostError",
+    "WorkTimeoutError",
     "__version__",
+    "asyncify",
     "configure",
     "context",
     "dry_run",
     "ensure_signature",
+    "in_context",
     "infer_prefix",
+    "inspect_history",
+    "is_retryable_lm_error",
     "load",
     "load_program",
     "make_signature",
     "settings",
     "shutdown",
+    "syncify",
     "track_usage",
+    "with_callbacks",
 ]
 
 
@@ -304,8 +372,7 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"dspex.{name}")
     home = _HOMES.get(name)
     if home is None:
-        msg = f"module 'dspex' has no attribute {name!r}"
-        raise AttributeError(msg)
+        raise AttributeError(_no_such_name(name))
     value = getattr(importlib.import_module(home), name)
     if home.startswith("dspex.programs"):
         _join_layers()
@@ -313,17 +380,33 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def _no_such_name(name: str) -> str:
+    """Say what to write instead when DSPy has a name that is absent here."""
+    from dspex.migrate.absent import ABSENT, explained
+
+    text = f"module 'dspex' has no attribute {name!r}"
+    return f"{text}: {explained(name)}" if name in ABSENT else text
+
+
 def _join_layers() -> None:
-    """Let saved programs restore their models, which `programs` cannot make."""
+    """Supply what `programs` cannot make: saved models, and work side by side."""
+    from dspex.core.spawner import use_spawner
     from dspex.programs.state import use_lm_factory
 
     use_lm_factory(_restored_lm)
+    use_spawner(_tree_spawner)
 
 
 def _restored_lm(state: Mapping[str, Any]) -> LanguageModel:
     from dspex.runtime.language_model import LM
 
     return LM(**state)
+
+
+def _tree_spawner() -> Spawner:
+    from dspex.runtime.spawning import TreeSpawner
+
+    return TreeSpawner()
 
 
 def __dir__() -> list[str]:

@@ -24,6 +24,19 @@ OPTIONAL = frozenset(
 )
 """Packages of the extras; nothing public may load one just by being there."""
 
+AT_THE_FIRST_CALL = frozenset(
+    {"aiohttp", "click", "httpx", "json_repair", "pybreaker", "structlog"}
+)
+"""Packages that a program which was only made has not loaded."""
+
+PROGRAM_MADE = """
+module.configure(lm=module.LM("openai/gpt-4o-mini", api_key="sk-1"))
+module.ChainOfThought("question -> answer")
+rows = module.load([{"question": "?"}], inputs=["question"])
+module.Evaluate(devset=rows, metric=len)
+module.BootstrapFewShot(metric=len)
+"""
+
 TOUCH_ALL = "for name in module.__all__: getattr(module, name)"
 
 # Audit hooks see what the interpreter does, whichever library asks for it.
@@ -109,8 +122,11 @@ class Footprint:
         }
 
 
-def import_afresh(module: str, *, touch: bool, folder: Path = ROOT) -> Footprint:
-    script = WATCH.replace("MODULE", module).replace("TOUCH", TOUCH_ALL * touch)
+def import_afresh(
+    module: str, *, touch: bool, folder: Path = ROOT, use: str = ""
+) -> Footprint:
+    then = use or TOUCH_ALL * touch
+    script = WATCH.replace("MODULE", module).replace("TOUCH", then)
     # -B: the interpreter's own cache of byte code is no file of ours.
     done = subprocess.run(
         [sys.executable, "-B", "-c", script],
@@ -147,6 +163,12 @@ def test_no_public_name_loads_an_optional_package() -> None:
     found = import_afresh("dspex", touch=True)
 
     assert not found.third_party & OPTIONAL
+
+
+def test_what_only_calls_need_loads_at_the_first_call() -> None:
+    found = import_afresh("dspex", touch=False, use=PROGRAM_MADE)
+
+    assert not found.third_party & AT_THE_FIRST_CALL
 
 
 def test_the_watch_sees_what_it_is_there_for(tmp_path: Path) -> None:

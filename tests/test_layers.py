@@ -62,6 +62,7 @@ LAYERS = (
     Layer(path="dspex/teleprompt", third_party=("structlog",)),
     Layer(path="dspex/testing", third_party=("click",), is_face=True),
     Layer(path="dspex/demo", third_party=("click",), is_face=True),
+    Layer(path="dspex/migrate", is_face=True),
     Layer(path="dspex/cli", third_party=("click",), is_face=True),
     Layer(path="dspex/__main__.py"),
 )

@@ -10,6 +10,7 @@ from dspex.cli.console import Commands, traceback_option
 from dspex.cli.demo import demo
 from dspex.cli.doctor import doctor
 from dspex.cli.evaluate import evaluate
+from dspex.cli.migrate import migrate
 from dspex.cli.predict import predict
 from dspex.cli.purge import purge
 from dspex.cli.where import where
@@ -17,7 +18,7 @@ from dspex.cli.where import where
 
 @click.group(
     cls=Commands,
-    commands=[demo, predict, evaluate, cache, doctor, where, purge],
+    commands=[demo, predict, evaluate, cache, doctor, migrate, where, purge],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
 )
 @click.version_option(

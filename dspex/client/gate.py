@@ -14,9 +14,7 @@ import contextlib
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import NoReturn, assert_never
-
-import pybreaker
+from typing import Final, NoReturn, assert_never
 
 from dspex.core.errors import (
     ConfigurationError,
@@ -28,6 +26,11 @@ from dspex.core.errors import (
     LMStreamError,
     LMTimeoutError,
 )
+
+STATE_CLOSED: Final = "closed"
+STATE_HALF_OPEN: Final = "half-open"
+STATE_OPEN: Final = "open"
+"""pybreaker's names of its states. It loads with the first gate, and not before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +131,10 @@ class Gate:
     """
 
     def __init__(self, policy: GatePolicy | None = None) -> None:
+        import pybreaker
+
         self._policy = policy or GatePolicy()
-        self._storage = pybreaker.CircuitMemoryStorage(pybreaker.STATE_CLOSED)
+        self._storage = pybreaker.CircuitMemoryStorage(STATE_CLOSED)
         self._breaker = pybreaker.CircuitBreaker(
             fail_max=self._policy.fail_max,
             # pybreaker's own wait is on the wall clock; ours decides, so its is none.
@@ -177,7 +182,7 @@ class Gate:
             return
         was, failures = self._breaker.current_state, self._breaker.fail_counter
         match verdict:
-            case Verdict.SUCCESS if was == pybreaker.STATE_CLOSED and not failures:
+            case Verdict.SUCCESS if was == STATE_CLOSED and not failures:
                 # Nothing changes, at almost every call.
                 return
             case Verdict.SUCCESS:
@@ -257,14 +262,11 @@ class Gate:
 
     def state(self, now: float) -> GateState:
         """Say where the gate is, without changing it."""
-        match self._breaker.current_state:
-            case pybreaker.STATE_CLOSED:
-                return GateState.CLOSED
-            case pybreaker.STATE_HALF_OPEN:
-                return GateState.HALF_OPEN
-            case _:
-                is_due = self._probe_due(now)
-                return GateState.HALF_OPEN if is_due else GateState.OPEN
+        current = self._breaker.current_state
+        if current == STATE_OPEN:
+            is_due = self._probe_due(now)
+            return GateState.HALF_OPEN if is_due else GateState.OPEN
+        return GateState.CLOSED if current == STATE_CLOSED else GateState.HALF_OPEN
 
     @property
     def open_since(self) -> float | None:
@@ -275,7 +277,7 @@ class Gate:
         return self._down_since
 
     def _admit_probe(self) -> Permit:
-        if self._breaker.current_state != pybreaker.STATE_HALF_OPEN:
+        if self._breaker.current_state != STATE_HALF_OPEN:
             self._breaker.half_open()
             self._generation += 1
         self._probe = Permit(self._generation, is_probe=True)
@@ -305,9 +307,9 @@ class Gate:
     def _changed(self, now: float) -> None:
         self._generation += 1
         self._probe = None
-        if self._breaker.current_state == pybreaker.STATE_OPEN:
+        if self._breaker.current_state == STATE_OPEN:
             self._opened_at = now
-        if self._breaker.current_state != pybreaker.STATE_CLOSED:
+        if self._breaker.current_state != STATE_CLOSED:
             self._down_since = now if self._down_since is None else self._down_since
         else:
             self._down_since = None

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic.fields import FieldInfo
 
 from dspex.core.errors import SignatureError
-from dspex.core.fields import FieldDeclarationError, Side, completed, side_of
+from dspex.core.fields import (
+    UNTYPED_KEY,
+    FieldDeclarationError,
+    Side,
+    completed,
+    extra_of,
+    side_of,
+)
 
 CALL_ARGUMENTS = frozenset({"signature", "demos", "config", "lm", "self"})
 """Names a predictor's call uses for itself, so no input can have them."""
@@ -98,12 +107,45 @@ def check_name(class_name: str, name: str) -> None:
         )
 
 
-def fields_on(cls: Any, side: Side) -> dict[str, FieldInfo]:
-    return {
-        name: field
-        for name, field in cls.model_fields.items()
-        if side_of(field) == side
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """The fields of one class, sorted once."""
+
+    made_of: dict[str, FieldInfo]
+    """Pydantic's own fields; another object there means these are out of date."""
+    inputs: dict[str, FieldInfo]
+    """The inputs by name, in order."""
+    outputs: dict[str, FieldInfo]
+    """The outputs by name, in order."""
+    text: str
+    """The short text, without types."""
+
+
+def sides_of(cls: Any) -> Sides:
+    """Return the fields of a signature class by side, made at the first question."""
+    fields: dict[str, FieldInfo] = cls.__pydantic_fields__
+    sides: Sides | None = cls.__dict__.get("_sides")
+    if sides is None or sides.made_of is not fields:
+        inputs = _fields_on(fields, "input")
+        outputs = _fields_on(fields, "output")
+        text = f"{', '.join(inputs)} -> {', '.join(outputs)}"
+        sides = Sides(made_of=fields, inputs=inputs, outputs=outputs, text=text)
+        cls._sides = sides
+    return sides
+
+
+def _fields_on(fields: dict[str, FieldInfo], side: Side) -> dict[str, FieldInfo]:
+    return {name: field for name, field in fields.items() if side_of(field) == side}
+
+
+def instructions_of(cls: Any) -> str:
+    """Return a class's docstring without its indentation, made once per docstring."""
+    written = cls.__doc__ or ""
+    known: tuple[str, str] = cls.__dict__.get("_instructions", ("", ""))
+    if known[0] is not written:
+        known = (written, inspect.cleandoc(written))
+        cls._instructions = known
+    return known[1]
 
 
 def type_untyped_fields(namespace: dict[str, Any]) -> None:
@@ -112,6 +154,9 @@ def type_untyped_fields(namespace: dict[str, Any]) -> None:
     fields = [name for name, value in namespace.items() if isinstance(value, FieldInfo)]
     if all(name in annotations for name in fields):
         return
+    for name in fields:
+        if name not in annotations and namespace[name].annotation is None:
+            extra_of(namespace[name])[UNTYPED_KEY] = True
     ordered = {
         name: annotations.get(name, _own_type(namespace[name])) for name in fields
     }

@@ -1,14 +1,15 @@
-"""Reads the text of a signature: `"question, k: int -> answers: list[str]"`.
+"""Signature texts: `"question, k: int -> answers: list[str]"`.
 
-The text is parsed by `ast` and walked; nothing in it is ever evaluated, and names are
-looked up in a fixed table and in the caller's `custom_types`, never in the caller's
-frames.
+The text is parsed by `ast` and walked; nothing in it is ever evaluated. Names are
+looked up in the caller's `custom_types`, in a fixed table, among dspex's own types, and
+last among the types the caller can see.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
+import inspect
 import re
 import types
 import typing
@@ -17,14 +18,16 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Final
 
+from dspex.core._caller_types import own_type, type_in_sight
 from dspex.core.errors import SignatureError
+from dspex.core.types.base import Type
 
 ARROW: Final = "->"
 OPENING: Final = "def f("
 
 BUILTIN_TYPES: Final = (
     *("str", "int", "float", "bool", "list", "dict", "tuple", "set", "frozenset"),
-    *("bytes", "complex", "object"),
+    *("bytes", "bytearray", "complex", "object"),
 )
 TYPING_NAMES: Final = (
     *("Any", "Optional", "Union", "Literal", "List", "Dict", "Tuple", "Set"),
@@ -34,6 +37,7 @@ KNOWN_TYPES: Final[Mapping[str, Any]] = types.MappingProxyType(
     {
         **{name: getattr(builtins, name) for name in BUILTIN_TYPES},
         **{name: getattr(typing, name) for name in TYPING_NAMES},
+        "NoneType": type(None),
         **{f"typing.{name}": getattr(typing, name) for name in TYPING_NAMES},
     }
 )
@@ -65,7 +69,7 @@ def parse_text(text: str, custom_types: Mapping[str, Any]) -> TextSides:
 
     Args:
         text: The text, such as `"country -> capital"`.
-        custom_types: More type names, dotted ones too; they win over the known ones.
+        custom_types: More type names, dotted ones too; they win over all others.
 
     Raises:
         SignatureError: When the text is no signature; the place is pointed at.
@@ -191,7 +195,7 @@ class _Side:
     def _generic(self, node: ast.expr, base: Any, arguments: ast.expr) -> Any:
         many = isinstance(arguments, ast.Tuple)
         nodes = arguments.elts if isinstance(arguments, ast.Tuple) else [arguments]
-        read = self._literal if base is typing.Literal else self._argument
+        read = self._literal if _takes_words(base) else self._argument
         values = tuple(read(argument) for argument in nodes)
         return self._built(node, lambda: base[values if many else values[0]])
 
@@ -224,7 +228,11 @@ class _Side:
             found = reduce(_attribute, rest, self._custom_types[first])
             if found is not None:
                 return found
-        raise self._unknown_type(node)
+        found = own_type(name) if rest else None
+        found = type_in_sight(name) if found is None else found
+        if found is None:
+            raise self._unknown_type(node)
+        return found
 
     def _built(self, node: ast.expr, build: Callable[[], Any]) -> Any:
         try:
@@ -247,8 +255,8 @@ class _Side:
         return self._error_at(
             self._column(node),
             f"unknown type {shown!r}",
-            f"one of {known}, 'X | None', or a name of custom_types",
-            f"Pass your own type as Signature(..., custom_types={{{shown!r}: ...}}).",
+            f"one of {known}, 'X | None', or a class that is in sight here",
+            f"Import it, or pass Signature(..., custom_types={{{shown!r}: ...}}).",
         )
 
     def _unreadable(self, column: int) -> SignatureError:
@@ -265,6 +273,11 @@ class _Side:
     ) -> SignatureError:
         inside = min(max(column, 0), len(self._side))
         return _error(self._text, self._start + inside, happened, expected, mend)
+
+
+def _takes_words(base: Any) -> bool:
+    """Say whether quoted words stand in its brackets: `Literal["a"]`, `Code["sql"]`."""
+    return base is typing.Literal or (inspect.isclass(base) and issubclass(base, Type))
 
 
 def _attribute(owner: Any, name: str) -> Any:

@@ -30,7 +30,11 @@ MAX_IN_FLIGHT: Final = 256
 MAX_QUEUED: Final = 100_000
 """Calls that may wait for a place there; one more is refused at once."""
 HISTORY: Final = 1_000
-"""Calls that an `LM` remembers."""
+"""Calls that each language model, each program and the process remember."""
+TRACE: Final = 10_000
+"""Steps that a trace holds."""
+ASYNC_WORKERS: Final = 8
+"""Threads that `asyncify` uses at a time, for each event loop."""
 BREAKER_FAILURES: Final = 5
 """Failures in a row after which a provider counts as down."""
 BREAKER_RESET: Final = 5.0
@@ -61,6 +65,11 @@ LOCAL_IDLE: Final = 600.0
 """Seconds without a call after which a local model server is stopped."""
 LOCAL_READY: Final = 60.0
 """Seconds a local model server may take until it is ready."""
+LOCAL_TEXT: Final = 2_000
+"""Characters of a text in a local model's answer by a schema; for a base model it is
+fewer, one for each token it may write."""
+LOCAL_ITEMS: Final = 50
+"""Items of a list in a local model's answer by a schema."""
 
 BRANCH_RESTARTS: Final = 10
 """Restarts allowed in a branch of the tree within `BRANCH_WITHIN`."""

@@ -13,44 +13,65 @@ DspexError
 │   └─ AdapterParseError                the reply does not fit the signature
 ├─ LMError                              one language-model call ended without an answer
 │   ├─ LMConnectionError                no connection, or it broke
-│   ├─ LMTimeoutError                   no byte for the attempt timeout, or the deadline
-│   ├─ LMRateLimitError                 429; .retry_after
-│   ├─ LMAuthError                      401, 403: the key
-│   ├─ LMBillingError                   402, insufficient_quota: the account
-│   ├─ LMInvalidRequestError            400, 404, 422: the request
-│   │   └─ ContextWindowExceededError   the prompt is longer than the model's context
-│   ├─ LMServerError                    5xx
-│   ├─ LMResponseError                  a reply that is not what the provider promises
-│   ├─ LMStreamError                    a stream broke after its first text; .text
+│   ├─ LMProviderError                  the provider let the call fail
+│   │   ├─ LMTimeoutError               no byte for the attempt timeout, or the deadline
+│   │   ├─ LMRateLimitError             429; .retry_after
+│   │   ├─ LMAuthError                  401, 403: the key
+│   │   ├─ LMBillingError               402, insufficient_quota: the account
+│   │   ├─ LMInvalidRequestError        400, 404, 422: the request
+│   │   │   └─ ContextWindowExceededError   longer than the model's context
+│   │   └─ LMServerError                5xx
+│   ├─ LMUnexpectedError                what came is not what was promised
+│   │   ├─ LMResponseError              a reply that is none
+│   │   └─ LMStreamError                a stream broke after its first text; .text
 │   ├─ CircuitOpenError                 the provider has been down too long; .retry_in
 │   ├─ QueueFullError                   more calls wait than the queue may hold
 │   ├─ BudgetExceededError              the next request might exceed a budget
 │   └─ LMCancelledError                 the scope that made the call was cancelled
 ├─ EvaluationError                      the evaluation as a whole could not go on
+├─ BatchError                           too many items of a batch failed; .results
+├─ WorkLostError                        work beside other work was ended; .position
+│   └─ WorkTimeoutError (TimeoutError)  it took longer than its timeout
 └─ RuntimeClosedError                   the runtime has ended, or gave up; see the cause
 ```
 
-`EvaluationInterrupted` is a `KeyboardInterrupt`, so that no `except Exception` in a
-program swallows a Ctrl-C. Facts are attributes, so code never needs to read the text.
-No error holds a key, a header or a prompt.
+`EvaluationInterrupted` and `BatchInterrupted` are `KeyboardInterrupt`s, so that no
+`except Exception` in a program swallows a Ctrl-C. Facts are attributes, so code never
+needs to read the text. No error holds a key, a header or a prompt.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+SHOWN: Final = 200
+"""How many characters of a reply an error's text shows."""
 
 
 class DspexError(Exception):
     """Base of every error dspex raises on purpose."""
 
+    code: str = "dspex_error"
+    """A word for the kind of error that never changes, for logs and dashboards; DSPy's
+    word where DSPy has one."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+
 
 class ConfigurationError(DspexError, ValueError):
     """A setting is missing or makes no sense; raised before any work starts."""
 
+    code = "configuration"
+
 
 class SignatureError(DspexError, ValueError):
     """The text or class of a signature is wrong."""
+
+    code = "signature"
 
 
 class DataError(DspexError, ValueError):
@@ -60,6 +81,8 @@ class DataError(DspexError, ValueError):
         path: The file, or `None` for rows that came from memory.
         line: The line in the file, counted from 1, or `None`.
     """
+
+    code = "data"
 
     def __init__(
         self, message: str, *, path: Path | None = None, line: int | None = None
@@ -75,6 +98,8 @@ class MissingInputError(DspexError, ValueError):
     Attributes:
         missing: The names that were not given.
     """
+
+    code = "missing_input"
 
     def __init__(self, message: str, *, missing: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -114,44 +139,89 @@ class ToolExecutionError(DspexError, RuntimeError):
 class AdapterError(DspexError):
     """Something between a signature and a model's text went wrong."""
 
+    code = "adapter"
+
 
 class AdapterParseError(AdapterError):
     """A model's reply does not fit the signature.
 
+    Its text says what is wrong, what was expected, and what came (the first 200
+    characters of it).
+
+    Args:
+        adapter_name: The class of the adapter that could not read the reply.
+        signature: The signature whose outputs were expected.
+        lm_response: The reply.
+        message: What is wrong with it.
+        parsed_result: The outputs that could be read, by name.
+
     Attributes:
-        adapter_name: The adapter that could not read the reply.
+        adapter_name: The class of the adapter that could not read the reply.
+        signature: The signature whose outputs were expected.
         lm_response: The reply, as it came.
         expected: The output fields that were expected.
         parsed_result: The fields that could be read, by name.
     """
 
+    code = "adapter_parse_error"
+
     def __init__(
         self,
-        message: str,
-        *,
         adapter_name: str,
+        signature: Any,
         lm_response: str,
-        expected: tuple[str, ...],
+        message: str | None = None,
         parsed_result: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(message)
         self.adapter_name = adapter_name
+        self.signature = signature
         self.lm_response = lm_response
-        self.expected = expected
+        self._problem = message
         self.parsed_result = parsed_result or {}
+        self.expected = tuple(getattr(signature, "output_fields", ()))
+        super().__init__(
+            f"the reply does not fit through {adapter_name}: "
+            f"{message or 'an output is missing'}. {_expectation(signature)}; what "
+            f"came is {_shortened(lm_response)}. Show the model worked examples "
+            "(demos), or raise max_tokens if the reply was cut off."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        facts = (self.adapter_name, self.signature, self.lm_response, self._problem)
+        return type(self), (*facts, self.parsed_result)
+
+
+def _expectation(signature: Any) -> str:
+    from dspex.core.adapters.annotations import type_name  # which needs this module
+
+    fields = getattr(signature, "output_fields", {}).items()
+    typed = [f"{name!r} ({type_name(field.annotation)})" for name, field in fields]
+    return (
+        f"The outputs of {getattr(signature, 'signature', '')!r} are {', '.join(typed)}"
+    )
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= SHOWN:
+        return repr(text)
+    return f"{text[:SHOWN]!r}... ({len(text)} characters)"
 
 
 class LMError(DspexError):
     """One language-model call ended without an answer.
 
     Attributes:
-        model: The model string as the user wrote it, or an empty string.
+        code: A word for the kind of error; the class's own unless given.
+        model: The model string as the user wrote it, or `None`.
+        provider: Who was asked; the model string's prefix unless given.
+        provider_code: The provider's own word for the error, or `None`.
         status: The HTTP status, or `None` when no reply came.
         request_id: The provider's id of the request, or `None`.
         retry_after: Seconds the provider asked to wait, or `None`.
         attempts: How many requests were sent for this call.
     """
 
+    code = "lm_error"
     retryable: bool = False
     """Whether the same call may succeed when it is made again.
 
@@ -163,72 +233,114 @@ class LMError(DspexError):
 
     def __init__(
         self,
-        message: str,
+        message: str = "",
         *,
-        model: str = "",
+        code: str | None = None,
+        model: str | None = None,
+        provider: str | None = None,
+        provider_code: str | None = None,
         status: int | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
         attempts: int = 0,
     ) -> None:
         super().__init__(message)
+        self.code = code or self.code
         self.model = model
+        self.provider = provider or _prefix(model)
+        self.provider_code = provider_code
         self.status = status
         self.request_id = request_id
         self.retry_after = retry_after
         self.attempts = attempts
 
+    def __str__(self) -> str:
+        """Return the text, with the model in front where the text does not name it."""
+        if not self.model or self.model in self.message:
+            return self.message
+        return f"[{self.model}] {self.message}"
+
+
+def _prefix(model: str | None) -> str | None:
+    prefix, slash, _ = (model or "").partition("/")
+    return prefix if slash else None
+
+
+class LMProviderError(LMError):
+    """The provider let the call fail: it refused it, broke down, or never answered."""
+
+    code = "provider"
+
+
+class LMUnexpectedError(LMError):
+    """What came from the provider is not what its interface promises."""
+
+    code = "unexpected"
+
 
 class LMConnectionError(LMError):
     """No connection could be made, or it broke before the reply was whole."""
 
+    code = "transport"
     retryable = True
 
 
-class LMTimeoutError(LMError):
+class LMTimeoutError(LMProviderError):
     """No byte came for the attempt timeout, or the call's deadline passed."""
 
+    code = "timeout"
     retryable = True
 
 
-class LMRateLimitError(LMError):
+class LMRateLimitError(LMProviderError):
     """The provider said 429: too many requests."""
 
+    code = "rate_limit"
     retryable = True
 
 
-class LMAuthError(LMError):
+class LMAuthError(LMProviderError):
     """The provider refused the key (401 or 403)."""
 
+    code = "auth"
 
-class LMBillingError(LMError):
+
+class LMBillingError(LMProviderError):
     """The account cannot pay (402, or a 429 with `insufficient_quota`)."""
 
+    code = "billing"
 
-class LMInvalidRequestError(LMError):
+
+class LMInvalidRequestError(LMProviderError):
     """The provider refused the request itself (400, 404, 413, 422)."""
+
+    code = "invalid_request"
 
 
 class ContextWindowExceededError(LMInvalidRequestError):
     """The prompt is longer than the model's context."""
 
+    code = "context_window_exceeded"
 
-class LMServerError(LMError):
+
+class LMServerError(LMProviderError):
     """The provider failed (5xx)."""
 
+    code = "server"
     retryable = True
 
 
-class LMResponseError(LMError):
+class LMResponseError(LMUnexpectedError):
     """The provider answered 200 with something that is not a reply.
 
     It is worth another attempt: nothing of the answer could be read.
     """
 
+    code = "response"
     retryable = True
 
 
-class LMStreamError(LMError):
+class LMStreamError(LMUnexpectedError):
     """A stream broke after its first text had been handed on.
 
     It is never sent again in silence: what was read would come twice.
@@ -237,7 +349,9 @@ class LMStreamError(LMError):
         text: What had come until then, of the first completion.
     """
 
-    def __init__(self, message: str, *, text: str = "", **facts: Any) -> None:
+    code = "stream_assembly"
+
+    def __init__(self, message: str = "", *, text: str = "", **facts: Any) -> None:
         super().__init__(message, **facts)
         self.text = text
 
@@ -249,6 +363,8 @@ class CircuitOpenError(LMError):
         retry_in: Seconds until the next request looks whether it is back.
     """
 
+    code = "circuit_open"
+
     def __init__(self, message: str, *, retry_in: float = 0.0, **facts: Any) -> None:
         super().__init__(message, **facts)
         self.retry_in = retry_in
@@ -256,6 +372,8 @@ class CircuitOpenError(LMError):
 
 class QueueFullError(LMError):
     """As many calls wait as the queue may hold, so this one was not taken."""
+
+    code = "queue_full"
 
 
 class BudgetExceededError(LMError):
@@ -265,6 +383,8 @@ class BudgetExceededError(LMError):
         budget: The budget's name.
         limit: What was limited: "calls", "tokens" or "dollars".
     """
+
+    code = "budget_exceeded"
 
     def __init__(
         self, message: str, *, budget: str = "", limit: str = "", **facts: Any
@@ -277,6 +397,8 @@ class BudgetExceededError(LMError):
 class LMCancelledError(LMError):
     """The work that made this call was given up, so the call was too."""
 
+    code = "cancelled"
+
 
 class EvaluationError(DspexError):
     """An evaluation could not go on.
@@ -284,6 +406,8 @@ class EvaluationError(DspexError):
     Attributes:
         result: What was measured until then (an `EvaluationResult`), or `None`.
     """
+
+    code = "evaluation"
 
     def __init__(self, message: str, *, result: Any = None) -> None:
         super().__init__(message)
@@ -306,5 +430,63 @@ class EvaluationInterrupted(KeyboardInterrupt):
         self.best_so_far = best_so_far
 
 
+class WorkLostError(DspexError):
+    """A piece of work that ran beside others was ended before it was done.
+
+    Attributes:
+        position: Which of the items it was for, counted from 0.
+    """
+
+    def __init__(self, message: str, *, position: int = 0) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class WorkTimeoutError(WorkLostError, TimeoutError):
+    """A piece of work took longer than its `timeout`, and was given up."""
+
+
+class BatchError(DspexError):
+    """So many items of a batch failed that the rest was given up.
+
+    Attributes:
+        results: What was done, in the order of the items; `None` for the others.
+        failures: What failed: the error by the item's position.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        results: Sequence[Any] = (),
+        failures: Mapping[int, BaseException] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.results = list(results)
+        self.failures = dict(failures or {})
+
+
+class BatchInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a batch.
+
+    Attributes:
+        results: What was done, in the order of the items; `None` for the others.
+        failures: What failed: the error by the item's position.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        results: Sequence[Any] = (),
+        failures: Mapping[int, BaseException] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.results = list(results)
+        self.failures = dict(failures or {})
+
+
 class RuntimeClosedError(DspexError):
     """The runtime has ended or given up; the cause says why."""
+
+    code = "runtime_closed"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
+import warnings
 from typing import Any, Final, Literal
 
 from pydantic import Field
@@ -22,8 +23,16 @@ Side = Literal["input", "output"]
 SIDE_KEY: Final = "__dspy_field_type"
 """Where a field keeps its side. DSPy's key, because people's code reads it."""
 
-EXTRA_KEYS: Final = frozenset({"desc", "prefix", "format", "parser", SIDE_KEY})
+UNTYPED_KEY: Final = "IS_TYPE_UNDEFINED"
+"""Where an input says that nobody gave it a type. DSPy's key."""
+
+EXTRA_KEYS: Final = frozenset(
+    {"desc", "prefix", "format", "parser", SIDE_KEY, UNTYPED_KEY}
+)
 """Arguments of a field that pydantic does not know."""
+
+WITHOUT_EFFECT: Final = frozenset({"format", "parser"})
+"""Arguments that DSPy once had, which are taken and warned of."""
 
 CONSTRAINTS: Final = {
     "gt": "greater than",
@@ -33,6 +42,7 @@ CONSTRAINTS: Final = {
     "min_length": "minimum length",
     "max_length": "maximum length",
     "multiple_of": "multiple of",
+    "allow_inf_nan": "infinity and NaN allowed",
 }
 """Pydantic's constraints, in words for the prompt."""
 
@@ -66,6 +76,13 @@ def OutputField(**options: Any) -> Any:  # noqa: N802 - DSPy's name
 
 
 def _field(side: Side, options: dict[str, Any]) -> Any:
+    for name in WITHOUT_EFFECT & options.keys():
+        warnings.warn(
+            f"{name}= of a field has no effect, as in DSPy; it is taken so that old "
+            "programs run. Leave it out.",
+            DeprecationWarning,
+            stacklevel=3,
+        )
     extra = {key: value for key, value in options.items() if key in EXTRA_KEYS}
     given = {key: value for key, value in options.items() if key not in EXTRA_KEYS}
     if "description" in given:

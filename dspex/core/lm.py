@@ -62,7 +62,7 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Message:  # noqa: PLW1641 - the dataclass makes its hash
     """One chat turn."""
 
     role: Role
@@ -82,6 +82,12 @@ class Message:
         parts = (part for part in self.content if isinstance(part, TextPart))
         return "".join(part.text for part in parts)
 
+    def __eq__(self, other: object) -> bool:
+        """Say whether it is the same turn; a dict in OpenAI's words may be one, too."""
+        if isinstance(other, Message):
+            return _turn_facts(self) == _turn_facts(other)
+        return self._turn() == other if isinstance(other, dict) else NotImplemented
+
     def keys(self) -> list[str]:
         """Return the keys of the turn as a dict in OpenAI's words."""
         return list(self._turn())
@@ -98,6 +104,9 @@ class Message:
         from dspex.core.chat import turn_of  # which needs this module
 
         return turn_of(self)
+
+
+_turn_facts = attrgetter(*(each.name for each in fields(Message)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

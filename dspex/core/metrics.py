@@ -1,7 +1,8 @@
 """Metrics: functions `(example, prediction, trace=None)` that score one answer.
 
-`exact_match("capital")` makes the usual one. `EM`, `F1` and `answer_exact_match` score
-as DSPy's functions of the same names do, so that numbers can be compared.
+`exact_match("capital")` makes the usual one, `f1("capital")` one that counts words.
+`EM`, `F1`, `HotPotF1`, `answer_exact_match` and `answer_passage_match` score as DSPy's
+functions of the same names do, so that numbers can be compared.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ from typing import Any
 
 from dspex.core.errors import ConfigurationError, DataError
 from dspex.core.example import Example
-from dspex.core.prediction import Prediction
+from dspex.core.passages import has_answer
 
-Metric = Callable[..., float | Prediction]
+Metric = Callable[..., Any]
 """Called as `metric(example, prediction)` to measure, and with the trace as third
-argument to decide whether a run may become a demonstration. A `bool` is a `float`; a
-`Prediction` counts by its field `score`."""
+argument to decide whether a run may become a demonstration. It gives a number or a
+bool, a mapping of them of which the first is the score, or a `Prediction` with a
+`score`; an async function will do too."""
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _PART_OF_A_NUMBER = "-.,/:"
+_VERDICTS = frozenset({"yes", "no", "noanswer"})
+"""Answers that HotPotQA counts as right or wrong, with nothing in between."""
 
 
 def normalize_text(text: str) -> str:
@@ -121,6 +125,7 @@ def exact_match(
             `None` compares everything with `==`.
 
     Example:
+        >>> from dspex.core.prediction import Prediction
         >>> metric = exact_match("capital")
         >>> metric(Example(capital="Lima"), Prediction(capital="lima."))
         True
@@ -133,6 +138,61 @@ def exact_match(
             "Write exact_match('answer')."
         )
     return ExactMatch(field, normalize)
+
+
+@dataclass(frozen=True, slots=True)
+class WordOverlap:
+    """The metric that `f1()` makes."""
+
+    field: str
+    """The field of example and prediction that is compared."""
+
+    @property
+    def __name__(self) -> str:
+        """What reports call this metric."""
+        return f"f1({self.field!r})"
+
+    def __call__(
+        self,
+        example: Example,
+        prediction: Example,
+        trace: Any = None,  # noqa: ARG002 - part of what a metric is
+    ) -> float:
+        """Return the overlap of words, from 0 to 1.
+
+        Raises:
+            DataError: When the example or the prediction has no such field.
+        """
+        expected = _field(example, self.field, "example")
+        actual = _field(prediction, self.field, "prediction")
+        answers = expected if isinstance(expected, list | tuple) else [expected]
+        return F1(str(actual), [str(answer) for answer in answers])
+
+    def __repr__(self) -> str:
+        return self.__name__
+
+
+def f1(field: str) -> WordOverlap:
+    """Make the metric that gives the share of words two texts have in common.
+
+    It is `F1` on one field of example and prediction; where the example has a list,
+    its best item counts.
+
+    Args:
+        field: The field, the same in both. What is no text is taken by `str()`.
+
+    Example:
+        >>> from dspex.core.prediction import Prediction
+        >>> metric = f1("capital")
+        >>> metric(Example(capital="Lima"), Prediction(capital="the city of Lima"))
+        0.5
+    """
+    if not field:
+        raise ConfigurationError(
+            "f1 got an empty name; the name of one field was expected. Write "
+            "f1('answer')."
+        )
+    return WordOverlap(field)
 
 
 def EM(prediction: str, answers: Sequence[str]) -> bool:  # noqa: N802 - DSPy's name
@@ -151,6 +211,19 @@ def F1(prediction: str, answers: Sequence[str]) -> float:  # noqa: N802 - DSPy's
     return max(_word_overlap(prediction, answer) for answer in _texts(answers))
 
 
+def HotPotF1(prediction: str, answers: Sequence[str]) -> float:  # noqa: N802 - DSPy's name
+    """Return `F1` as HotPotQA counts it: "yes", "no" and "noanswer" are all or nothing.
+
+    Where one side is one of these after `normalize_text` and the other is not the
+    same, the overlap is 0 whatever words they share.
+
+    Example:
+        >>> HotPotF1("yes", ["yes it is"]), round(F1("yes", ["yes it is"]), 2)
+        (0.0, 0.5)
+    """
+    return max(_verdict_or_overlap(prediction, answer) for answer in _texts(answers))
+
+
 def answer_exact_match(
     example: Example,
     prediction: Example,
@@ -165,12 +238,46 @@ def answer_exact_match(
         trace: Ignored.
         frac: Below 1, an overlap of words (`F1`) of at least this share is enough.
     """
-    accepted = _field(example, "answer", "example")
-    answers = [accepted] if isinstance(accepted, str) else accepted
+    answers = _accepted(example)
     answer = _field(prediction, "answer", "prediction")
     if frac >= 1:
         return EM(answer, answers)
     return F1(answer, answers) >= frac
+
+
+def answer_passage_match(
+    example: Example,
+    prediction: Example,
+    trace: Any = None,  # noqa: ARG001 - part of what a metric is
+) -> bool:
+    """Say whether a passage of `context` contains an accepted `answer`, as DSPy does.
+
+    Both go through `normalize_text` and are compared word by word, so that "art" is
+    not found in "start". An answer of which nothing is left (such as "A") is in every
+    passage.
+
+    Args:
+        example: Has the accepted answer or answers, a text or a list of texts.
+        prediction: Has the passages, a list of texts called `context`.
+        trace: Ignored.
+
+    Example:
+        >>> from dspex.core.prediction import Prediction
+        >>> found = Prediction(context=["The Eiffel Tower is in Paris.", "Lima"])
+        >>> answer_passage_match(Example(answer="eiffel tower"), found)
+        True
+    """
+    answers = _texts(_accepted(example))
+    passages = _field(prediction, "context", "prediction")
+    return has_answer(
+        [normalize_text(passage) for passage in passages],
+        [normalize_text(answer) for answer in answers],
+    )
+
+
+def _accepted(example: Example) -> Sequence[str]:
+    accepted = _field(example, "answer", "example")
+    return [accepted] if isinstance(accepted, str) else accepted
 
 
 def _single_spaced(text: str) -> str:
@@ -242,3 +349,10 @@ def _word_overlap(prediction: str, answer: str) -> float:
     wanted = Counter(normalize_text(answer).split())
     shared = (said & wanted).total()
     return 2 * shared / (said.total() + wanted.total()) if shared else 0.0
+
+
+def _verdict_or_overlap(prediction: str, answer: str) -> float:
+    said, wanted = normalize_text(prediction), normalize_text(answer)
+    if said != wanted and not _VERDICTS.isdisjoint((said, wanted)):
+        return 0.0
+    return _word_overlap(prediction, answer)

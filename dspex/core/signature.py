@@ -17,15 +17,17 @@ from dspex.core._signature_class import (
     check_name,
     check_names,
     declared_side,
-    fields_on,
     finish,
+    instructions_of,
     listed,
     shadowing_allowed,
+    sides_of,
     type_untyped_fields,
 )
 from dspex.core._signature_text import TextField, parse_text
 from dspex.core.errors import SignatureError
 from dspex.core.fields import (
+    UNTYPED_KEY,
     InputField,
     OutputField,
     extra_of,
@@ -85,34 +87,41 @@ class SignatureMeta(ModelMetaclass):
     @property
     def instructions(cls) -> str:
         """What the model is told to do."""
-        return inspect.cleandoc(cls.__doc__ or "")
+        return instructions_of(cls)
 
     @instructions.setter
     def instructions(cls, instructions: str) -> None:
         cls.__doc__ = instructions
 
+    # Each answer is a new dict, so that changing it changes no signature.
     @property
     def fields(cls) -> dict[str, FieldInfo]:
         """All fields by name, inputs first."""
-        return {**cls.input_fields, **cls.output_fields}
+        sides = sides_of(cls)
+        return {**sides.inputs, **sides.outputs}
 
     @property
     def input_fields(cls) -> dict[str, FieldInfo]:
         """The inputs by name, in order."""
-        return fields_on(cls, "input")
+        return dict(sides_of(cls).inputs)
 
     @property
     def output_fields(cls) -> dict[str, FieldInfo]:
         """The outputs by name, in order."""
-        return fields_on(cls, "output")
+        return dict(sides_of(cls).outputs)
 
     @property
     def signature(cls) -> str:
         """The short text, without types: `question -> answer`."""
-        return f"{', '.join(cls.input_fields)} -> {', '.join(cls.output_fields)}"
+        return sides_of(cls).text
 
     def __repr__(cls) -> str:
-        return f"{cls.__name__}({cls.signature})"
+        lines = [
+            f"{cls.__name__}({cls.signature}",
+            f"    instructions={cls.instructions!r}",
+            *(f"    {name} = Field({field})" for name, field in cls.fields.items()),
+        ]
+        return "\n".join([*lines, ")"])
 
 
 class Signature(BaseModel, metaclass=SignatureMeta):  # noqa: D101 - see below
@@ -263,7 +272,9 @@ def make_signature(
             or a mapping of names to fields, or to (type, field).
         instructions: What to do; a plain sentence about the fields when left out.
         signature_name: The name of the new class.
-        custom_types: Your own types by the names the text uses.
+        custom_types: Your own types by the names the text uses. A name that is not
+            among them, and is none of Python's own types, is looked for among the
+            types your function or module can see, outward through its callers.
 
     Raises:
         SignatureError: When the text or the mapping is no signature.
@@ -299,9 +310,14 @@ def ensure_signature(
 def _fields_of_text(text: str, custom_types: Mapping[str, Any]) -> dict[str, Any]:
     sides = parse_text(text, custom_types)
     _check_distinct(sides.inputs, sides.outputs)
-    inputs = {field.name: (field.annotation, InputField()) for field in sides.inputs}
+    inputs = {field.name: (field.annotation, _input(field)) for field in sides.inputs}
     outputs = {field.name: (field.annotation, OutputField()) for field in sides.outputs}
     return {**inputs, **outputs}
+
+
+def _input(field: TextField) -> Any:
+    """Return an input of a text; one without a type takes any value."""
+    return InputField() if field.annotation else InputField(**{UNTYPED_KEY: True})
 
 
 def _check_distinct(
@@ -362,6 +378,11 @@ def _typed(given: FieldInfo | tuple[Any, FieldInfo]) -> tuple[Any, FieldInfo]:
 
 def _essence(cls: Any) -> list[tuple[Any, ...]]:
     return [
-        (name, field.annotation, field.metadata, extra_of(field))
+        (name, field.annotation, field.metadata, _said(field))
         for name, field in cls.fields.items()
     ]
+
+
+def _said(field: FieldInfo) -> dict[str, Any]:
+    """Return what a field says; that `str` was not written out says nothing."""
+    return {key: v for key, v in extra_of(field).items() if key != UNTYPED_KEY}

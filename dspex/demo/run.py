@@ -178,7 +178,9 @@ class Demo:
         inputs = self._dev[chosen].inputs()
         return Shown(
             inputs=inputs.toDict(),
-            messages=adapter.format(predictor.signature, predictor.demos, inputs),
+            messages=tuple(
+                adapter.format(predictor.signature, predictor.demos, inputs)
+            ),
             answer=self._answer(after, chosen),
             answer_before=self._answer(before, chosen),
         )

@@ -42,8 +42,13 @@ class ChainOfThought(Program):
             getattr(rationale_field, "annotation", None) or rationale_field_type
         )
         extended = ensure_signature(signature).prepend("reasoning", field, annotation)
+        super().__init__()
         self.predict = Predict(extended, callbacks=callbacks, **config)
 
     def forward(self, *args: Any, **kwargs: Any) -> Prediction:
         """Ask; the inputs go by name, as for `Predict`."""
         return self.predict(*args, **kwargs)
+
+    async def aforward(self, *args: Any, **kwargs: Any) -> Prediction:
+        """Ask as a coroutine, on the caller's loop."""
+        return await self.predict.acall(*args, **kwargs)

@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from dspex.core.adapters import Adapter, Asked, chosen_adapter
-from dspex.core.errors import (
-    ConfigurationError,
-    DataError,
-    DspexError,
-    MissingInputError,
+from dspex.core.adapters import Adapter, chosen_adapter
+from dspex.core.errors import DataError, DspexError
+from dspex.core.inputs import (
+    UnexpectedInputError,
+    checked_inputs,
+    no_positional,
 )
-from dspex.core.lm import LanguageModel, Reply
-from dspex.core.placeholder import placeholder_outputs
+from dspex.core.lm import LanguageModel
 from dspex.core.prediction import Prediction
 from dspex.core.signature import Signature, ensure_signature
+from dspex.programs.asking import Question, aask, ask, model_for
 from dspex.programs.demos import dump_demo, restored_demo
 from dspex.programs.program import Program
-from dspex.programs.rehearsal import is_rehearsal
-from dspex.programs.settings import check_lm, settings
+from dspex.programs.settings import in_force
 from dspex.programs.state import dump_lm, restored_lm_of
-from dspex.programs.trace import record_step, record_usage
+from dspex.programs.trace import record_step
 from dspex.programs.walk import Parameter
 
-
-class UnexpectedInputError(DspexError, ValueError):
-    """A predictor was called with a name that is no input of its signature.
-
-    Attributes:
-        unexpected: The names that were given.
-        known: The inputs of the signature.
-    """
-
-    def __init__(
-        self, message: str, *, unexpected: tuple[str, ...], known: tuple[str, ...]
-    ) -> None:
-        super().__init__(message)
-        self.unexpected = unexpected
-        self.known = known
+__all__ = ["Predict", "UnexpectedInputError"]
 
 
 class Predict(Program, Parameter):
@@ -94,7 +78,8 @@ class Predict(Program, Parameter):
         Args:
             args: Nothing; there is an error that shows the call to write.
             kwargs: The inputs. For this call only: `signature=`, `demos=`, `config=`
-                (settings that win over the predictor's) and `lm=`.
+                (settings that win over the predictor's) and `lm=`. A `prediction=` in
+                OpenAI's shape of predicted outputs goes to the model.
 
         Returns:
             The first completion; all of them are in its `.completions`.
@@ -107,11 +92,28 @@ class Predict(Program, Parameter):
             AdapterParseError: When a reply does not fit the signature.
         """
         if args:
-            raise _positional(self.signature, len(args))
+            raise no_positional(self.signature, len(args))
         answer: Prediction = super().__call__(**kwargs)
         return answer
 
-    def forward(
+    async def acall(self, *args: Any, **kwargs: Any) -> Prediction:
+        """Ask as a coroutine, on the caller's loop; else as `__call__`."""
+        if args:
+            raise no_positional(self.signature, len(args))
+        answer: Prediction = await super().acall(**kwargs)
+        return answer
+
+    def forward(self, **kwargs: Any) -> Prediction:
+        """Ask; see `__call__`."""
+        question = self._question(**kwargs)
+        return self._traced(question, ask(question))
+
+    async def aforward(self, **kwargs: Any) -> Prediction:
+        """Ask as a coroutine; see `acall`."""
+        question = self._question(**kwargs)
+        return self._traced(question, await aask(question))
+
+    def _question(
         self,
         *,
         signature: str | type[Signature] | None = None,
@@ -119,33 +121,25 @@ class Predict(Program, Parameter):
         config: Mapping[str, Any] | None = None,
         lm: LanguageModel | None = None,
         **inputs: Any,
-    ) -> Prediction:
-        """Ask; see `__call__`."""
+    ) -> Question:
         wanted = ensure_signature(signature or self.signature)
-        row = _checked_inputs(wanted, inputs)
-        model = self._model(lm)
-        adapter = chosen_adapter(self.adapter or settings.adapter, model.adapter)
-        shown = self.demos if demos is None else demos
-        asked = adapter.ask(wanted, shown, row, model)
-        reply = model.complete(
-            asked.messages, {**asked.settings, **self.config, **(config or {})}
+        settings = {**self.config, **(config or {})}
+        if _is_predicted_output(inputs.get("prediction")):
+            settings["prediction"] = inputs.pop("prediction")
+        row = checked_inputs(wanted, inputs, warn=in_force("warn_on_type_mismatch"))
+        model = model_for(lm, self.lm)
+        return Question(
+            signature=wanted,
+            demos=self.demos if demos is None else demos,
+            row=row,
+            config=settings,
+            model=model,
+            adapter=chosen_adapter(self.adapter or in_force("adapter"), model.adapter),
         )
-        # Before parsing: a reply that cannot be read was paid for as well.
-        record_usage(model.model, reply)
-        prediction = _prediction(adapter, asked, reply, model.model)
-        record_step(self, row, prediction)
-        return prediction
 
-    def _model(self, lm: LanguageModel | None) -> LanguageModel:
-        model = lm or self.lm or settings.lm
-        check_lm(model)
-        if model is None:
-            raise ConfigurationError(
-                "No LM is loaded, so nobody can be asked; a program needs a language "
-                'model. Write dspex.configure(lm=dspex.LM("openai/gpt-4o-mini")).'
-            )
-        found: LanguageModel = model
-        return found
+    def _traced(self, question: Question, prediction: Prediction) -> Prediction:
+        record_step(self, question.row, prediction)
+        return prediction
 
     def dump_state(self, json_mode: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 - DSPy's signature
         """Return what tuning changed, as JSON values in DSPy's shape.
@@ -194,37 +188,13 @@ class Predict(Program, Parameter):
         return f"{type(self).__name__}({self.signature.signature})"
 
 
-def _checked_inputs(
-    signature: type[Signature], inputs: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the inputs in the signature's order, defaults filled in."""
-    fields = signature.input_fields
-    unexpected = tuple(name for name in inputs if name not in fields)
-    if unexpected:
-        raise _unexpected(signature, unexpected)
-    missing = tuple(
-        name
-        for name, field in fields.items()
-        if name not in inputs and field.is_required()
+def _is_predicted_output(value: Any) -> bool:
+    """Say whether this is OpenAI's predicted output, and no input of that name."""
+    return (
+        isinstance(value, Mapping)
+        and value.get("type") == "content"
+        and "content" in value
     )
-    if missing:
-        raise _missing(signature, missing)
-    return {
-        name: inputs[name]
-        if name in inputs
-        else field.get_default(call_default_factory=True, validated_data={})
-        for name, field in fields.items()
-    }
-
-
-def _prediction(adapter: Adapter, asked: Asked, reply: Reply, model: str) -> Prediction:
-    if is_rehearsal() and not reply.cached:
-        answers = [placeholder_outputs(asked.signature) for _ in reply.texts]
-    else:
-        answers = adapter.read(asked, reply)
-    prediction = Prediction.from_completions(answers, signature=asked.signature)
-    prediction.set_lm_usage({model: reply.usage})
-    return prediction
 
 
 def _loaded(
@@ -246,43 +216,3 @@ def _loaded(
             f"this is no state of a predictor: {type(error).__name__}: {error}; "
             "expected the keys 'demos', 'signature' and 'lm'. Save the program again."
         ) from error
-
-
-def _positional(signature: type[Signature], count: int) -> MissingInputError:
-    names = tuple(signature.input_fields)
-    return MissingInputError(
-        f"{count} positional arguments were given to a predictor; it takes its inputs "
-        f"by name: {_listed(names)}. Write it as {_example_call(names)}.",
-        missing=names,
-    )
-
-
-def _missing(signature: type[Signature], missing: tuple[str, ...]) -> MissingInputError:
-    names = tuple(signature.input_fields)
-    return MissingInputError(
-        f"the call lacks {_listed(missing)}; {signature.signature!r} needs all of "
-        f"{_listed(names)}. Write it as {_example_call(names)}.",
-        missing=missing,
-    )
-
-
-def _unexpected(
-    signature: type[Signature], unexpected: tuple[str, ...]
-) -> UnexpectedInputError:
-    names = tuple(signature.input_fields)
-    close = difflib.get_close_matches(unexpected[0], names, n=1)
-    hint = f"Did you mean {close[0]!r}?" if close else "Leave the others out."
-    return UnexpectedInputError(
-        f"{_listed(unexpected)} is no input; the inputs of {signature.signature!r} "
-        f"are {_listed(names)}. {hint}",
-        unexpected=unexpected,
-        known=names,
-    )
-
-
-def _example_call(names: Iterable[str]) -> str:
-    return f"predict({', '.join(f'{name}=...' for name in names)})"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in names) or "none"

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+import functools
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TextIO
 
+from dspex.core import defaults
+from dspex.core.adapters import Adapter
+from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError
+from dspex.core.example import Example
+from dspex.core.foreign import refuse_dspy
+from dspex.core.history import History
 from dspex.core.lm import LanguageModel
 from dspex.core.prediction import Prediction
+from dspex.core.spawner import the_spawner
 from dspex.programs import state as saved_state
-from dspex.programs.settings import check_lm, is_language_model, settings
-from dspex.programs.trace import track_usage
+from dspex.programs.batch import BatchOptions, run_batch
+from dspex.programs.history import inside, is_inside, print_history
+from dspex.programs.settings import (
+    check_adapter,
+    check_lm,
+    in_force,
+    is_language_model,
+)
+from dspex.programs.trace import UsageTracker, track_usage
 from dspex.programs.walk import (
     Walkable,
     every_place,
@@ -31,6 +47,16 @@ class Program(Walkable):
     `super().__init__()` is not needed. Sub-programs and predictors are found in
     attributes, lists, tuples and dicts.
 
+    A program whose calls do something in the world that must not be done twice sets
+    `retry = False` on its class or object: nothing here runs it a second time then.
+
+    Args:
+        callbacks: Objects that want to hear of this program's calls.
+
+    Attributes:
+        callbacks: Those objects.
+        history: The last calls to models made in this program, oldest first.
+
     Example:
         >>> from dspex.programs import Predict
         >>> class Capital(Program):
@@ -43,22 +69,139 @@ class Program(Walkable):
         Capital(find=Predict(country -> capital))
     """
 
+    callback_kind: ClassVar[str] = "module"
+    retry: bool = True
+    """Whether a call may be made again, by whoever tries again what has failed."""
+    callbacks: list[Any]
+    history: History
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
+        """Make a program that works although its class forgets `super().__init__()`."""
+        program = super().__new__(cls)
+        program._compiled = False
+        program.callbacks = []
+        program.history = History(defaults.HISTORY)
+        return program
+
+    def __init__(self, callbacks: Sequence[Any] | None = None) -> None:
+        self.callbacks = list(callbacks or ())
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Have a `forward` that is called directly say so once."""
+        super().__init_subclass__(**kwargs)
+        if "forward" in cls.__dict__:
+            cls.forward = _called_as_program(cls.forward)  # type: ignore[method-assign] # the same function, watched
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy takes over: everything but history and callbacks."""
+        state = dict(self.__dict__)
+        state.pop("history", None)
+        state.pop("callbacks", None)
+        return state
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Do the work; subclasses write this, callers call the program itself."""
         raise NotImplementedError(
             f"{type(self).__name__} has no forward(); a program's work stands there. "
-            "Write def forward(self, ...) and call predictors in it."
+            "Write def forward(self, ...) and call predictors in it. Where there is an "
+            "aforward(), await program.acall(...), or call dspex.syncify(program)."
         )
 
+    async def aforward(self, *args: Any, **kwargs: Any) -> Any:
+        """Do the work as a coroutine; subclasses may write this as well.
+
+        Without it, `forward` runs in a thread, so that the caller's loop goes on.
+        """
+        return await the_spawner().in_thread(
+            lambda: self.forward(*args, **kwargs), label=type(self).__name__
+        )
+
+    @with_callbacks
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `forward`; with `track_usage` on, the prediction carries all usage."""
-        if not settings.track_usage:
-            return self.forward(*args, **kwargs)
-        with track_usage() as tracker:
-            answer = self.forward(*args, **kwargs)
-        if isinstance(answer, Prediction):
-            answer.set_lm_usage(tracker.total())
-        return answer
+        with inside(self):
+            if not in_force("track_usage"):
+                return self.forward(*args, **kwargs)
+            with track_usage() as tracker:
+                answer = self.forward(*args, **kwargs)
+            return _with_usage(answer, tracker)
+
+    @with_callbacks
+    async def acall(self, *args: Any, **kwargs: Any) -> Any:
+        """Run `aforward` on the caller's loop; else as a call.
+
+        Cancelled, it withdraws the calls to models that it has open.
+        """
+        with inside(self):
+            if not in_force("track_usage"):
+                return await self.aforward(*args, **kwargs)
+            with track_usage() as tracker:
+                answer = await self.aforward(*args, **kwargs)
+            return _with_usage(answer, tracker)
+
+    def batch(
+        self,
+        examples: Sequence[Any],
+        num_threads: int | None = None,
+        max_errors: int | None = None,
+        return_failed_examples: bool = False,  # noqa: FBT001, FBT002 - DSPy's signature
+        provide_traceback: bool | None = None,  # noqa: FBT001 - DSPy's signature
+        disable_progress_bar: bool = False,  # noqa: FBT001, FBT002 - DSPy's signature
+        timeout: float | None = None,
+        straggler_limit: int = 3,  # noqa: ARG002 - DSPy's; nothing is asked twice here
+    ) -> Any:
+        """Call the program for many examples, several at a time.
+
+        Each call sees the settings of this code and leaks none of its own.
+
+        Args:
+            examples: Examples that know their inputs, or mappings of inputs by name.
+            num_threads: Calls at a time; else the setting `concurrency`.
+            max_errors: Failed examples at which the rest is given up; else the setting.
+            return_failed_examples: Whether to return the failures too.
+            provide_traceback: Whether a failure is logged with its traceback; else the
+                setting.
+            disable_progress_bar: Whether to show no bar. There is one on a terminal
+                only.
+            timeout: Seconds one example may take, then it has failed and is given up;
+                `None` for no limit.
+            straggler_limit: Taken for DSPy's sake. DSPy asks again for the last few
+                that are slow; here nothing is asked, and paid, twice.
+
+        Returns:
+            The results in the order of the examples, `None` where one failed. With
+            `return_failed_examples`: results, failed examples, their errors.
+
+        Raises:
+            BatchError: `max_errors` examples failed; `.results` has what was done.
+            BatchInterrupted: Ctrl-C; `.results` has what was done.
+        """
+        rows = [_inputs_of(example, number) for number, example in enumerate(examples)]
+        done = run_batch(
+            lambda row: self(**row),
+            rows,
+            BatchOptions.of(
+                num_threads=num_threads,
+                max_errors=max_errors,
+                provide_traceback=provide_traceback,
+                timeout=timeout,
+                show_progress=not disable_progress_bar,
+                label=type(self).__name__,
+            ),
+        )
+        if not return_failed_examples:
+            return done.results
+        failed = [examples[position] for position in done.failures]
+        return done.results, failed, list(done.failures.values())
+
+    def inspect_history(self, n: int = 1, file: TextIO | None = None) -> None:
+        """Print the last calls to models made in this program.
+
+        Args:
+            n: How many, the latest last.
+            file: Where to; `None` is the standard output.
+        """
+        print_history(self.history, n, file)
 
     def named_parameters(self) -> list[tuple[str, Any]]:
         """Return what an optimiser may change, by name, each object once.
@@ -138,6 +281,30 @@ class Program(Walkable):
             )
         return next(iter(models.values()), None)
 
+    def set_adapter(self, adapter: Adapter | str | None) -> None:
+        """Give every predictor this adapter, or its name; `None`: the configured one.
+
+        Raises:
+            ConfigurationError: It is no adapter.
+        """
+        check_adapter(adapter)
+        for predictor in self.predictors():
+            predictor.adapter = adapter
+
+    def get_adapter(self) -> Adapter | str | None:
+        """Return the adapter of the predictors, `None` for the configured one.
+
+        Raises:
+            ConfigurationError: When they have different adapters.
+        """
+        adapters = {id(one.adapter): one.adapter for one in self.predictors()}
+        if len(adapters) > 1:
+            raise ConfigurationError(
+                f"the predictors use {len(adapters)} adapters; get_adapter() answers "
+                "for one. Read predictor.adapter of each."
+            )
+        return next(iter(adapters.values()), None)
+
     def deepcopy(self) -> Self:
         """Return a copy that shares its language models and nothing that changes.
 
@@ -152,7 +319,7 @@ class Program(Walkable):
 
     def _copy_by_attribute(self, memo: dict[int, Any]) -> Self:
         twin = self.__class__.__new__(self.__class__)
-        for name, value in self.__dict__.items():
+        for name, value in self.__getstate__().items():
             inner = isinstance(value, Program)
             twin.__dict__[name] = value.deepcopy() if inner else _copied(value, memo)
         return twin
@@ -255,6 +422,53 @@ class Program(Walkable):
 
 Module = Program
 """DSPy's name of `Program`."""
+
+
+_logger = logging.getLogger(__name__)
+
+
+def _called_as_program(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a `forward` say once when it is called, and not its program."""
+    said = False
+
+    @functools.wraps(forward)
+    def watched(self: Program, *args: Any, **kwargs: Any) -> Any:
+        nonlocal said
+        if not said and not is_inside(self):
+            said = True
+            _logger.warning(
+                "%s.forward() was called directly, so callbacks, history and usage of "
+                "the program do not see the call. Write program(...) instead.",
+                type(self).__name__,
+            )
+        return forward(self, *args, **kwargs)
+
+    return watched
+
+
+def _with_usage(answer: Any, tracker: UsageTracker) -> Any:
+    if isinstance(answer, Prediction):
+        answer.set_lm_usage(tracker.total())
+    return answer
+
+
+def _inputs_of(example: Any, number: int) -> dict[str, Any]:
+    """Return what to call a program with.
+
+    Raises:
+        ConfigurationError: The example is none, or DSPy's.
+        DataError: Nobody said which of its fields are the inputs.
+    """
+    refuse_dspy(example, f"examples[{number}]")
+    if isinstance(example, Example):
+        return dict(example.inputs().items())
+    if isinstance(example, Mapping):
+        return dict(example)
+    raise ConfigurationError(
+        f"examples[{number}] is {type(example).__name__!r}; expected an Example that "
+        "knows its inputs, or a mapping of inputs by name. Write "
+        "dspex.Example(question=...).with_inputs('question')."
+    )
 
 
 def _copied(value: Any, memo: dict[int, Any]) -> Any:

@@ -191,9 +191,11 @@ class PartsWriter:
                 "with save('program.json')."
             )
         number = self._numbered(value, {})
+        # A program says itself what a copy takes over: no history and no callbacks.
+        is_program = isinstance(value, Walkable)
+        held: dict[str, Any] = value.__getstate__() if is_program else vars(value)
         attributes = [
-            [name, self.node(each, f"{where}.{name}")]
-            for name, each in vars(value).items()
+            [name, self.node(each, f"{where}.{name}")] for name, each in held.items()
         ]
         return {"class": self._named(kind), "attributes": attributes, **number}
 
@@ -227,6 +229,8 @@ class PartsWriter:
 
 def _is_its_attributes(value: Any) -> bool:
     """Say whether an object is nothing but what `vars()` of it shows."""
+    if isinstance(value, Walkable):
+        return True
     if inspect.ismodule(value) or not hasattr(value, "__dict__"):
         return False
     # A class that says how it is copied or pickled holds more than its attributes do.

@@ -18,7 +18,9 @@ from typing import Any, Final
 
 from dspex.core import defaults
 from dspex.core.adapters import Adapter, adapter_named
+from dspex.core.callbacks import use_global_callbacks
 from dspex.core.errors import ConfigurationError
+from dspex.core.foreign import refuse_dspy
 from dspex.core.lm import LanguageModel
 
 
@@ -31,8 +33,9 @@ def check_lm(lm: Any) -> None:
     """Refuse what is no language model, with the line to write instead.
 
     Raises:
-        ConfigurationError: When `lm` is a text or has no `complete()`.
+        ConfigurationError: When `lm` is a text, is DSPy's, or has no `complete()`.
     """
+    refuse_dspy(lm, "lm")
     if isinstance(lm, str):
         raise ConfigurationError(
             f"LM must be an object, and {lm!r} is a text; a model is made of its name. "
@@ -45,7 +48,13 @@ def check_lm(lm: Any) -> None:
         )
 
 
-def _check_adapter(adapter: Any) -> None:
+def check_adapter(adapter: Any) -> None:
+    """Refuse what is no adapter and no name of one, with the line to write instead.
+
+    Raises:
+        ConfigurationError: Then.
+    """
+    refuse_dspy(adapter, "adapter")
     if isinstance(adapter, str):
         adapter_named(adapter)
     elif not isinstance(adapter, Adapter | None):
@@ -55,11 +64,18 @@ def _check_adapter(adapter: Any) -> None:
         )
 
 
-def _check_count(key: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+def _check_count(key: str, value: Any, least: int = 1) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ConfigurationError(
-            f"{key}={value!r} is no count; expected a whole number from 1 on. Pass "
-            f"{key}=1 for the least."
+            f"{key}={value!r} is no count; expected a whole number from {least} on. "
+            f"Pass {key}={least} for the least."
+        )
+
+
+def _check_list(key: str, value: Any, use: str) -> None:
+    if value is not None and not isinstance(value, list | tuple):
+        raise ConfigurationError(
+            f"{key}={value!r} is no list; {use}. Pass {key}=[], or None for none."
         )
 
 
@@ -73,8 +89,8 @@ class Settings:
     """An adapter or its name; `None` leaves the choice to the model, then to "chat"."""
     trace: list[Any] | None = None
     """Where predictors append (predictor, inputs, prediction); `None` for nowhere."""
-    callbacks: Sequence[Any] = ()
-    """Objects that want to hear of calls."""
+    callbacks: Sequence[Any] | None = ()
+    """Objects that want to hear of every call; see `BaseCallback`."""
     concurrency: int = defaults.CONCURRENCY
     """Calls in flight at once. `num_threads` is accepted as DSPy's name."""
     max_errors: int = defaults.MAX_ERRORS
@@ -83,12 +99,28 @@ class Settings:
     """Whether a program's prediction carries the usage of all calls below it."""
     provide_traceback: bool = False
     """Whether a failed example is reported with its traceback."""
+    disable_history: bool = False
+    """Whether calls are kept in no history, of a model, a program or the process."""
+    max_history_size: int = defaults.HISTORY
+    """Calls that each model and each program remembers; 0 for none."""
+    max_trace_size: int = defaults.TRACE
+    """Steps a trace holds; the oldest goes when there are more. 0 for none."""
+    warn_on_type_mismatch: bool = True
+    """Whether a warning is logged for an input that is not of its field's type."""
+    async_max_workers: int = defaults.ASYNC_WORKERS
+    """Threads that `asyncify` uses at a time, for each event loop."""
+    allow_tool_async_sync_conversion: bool = False
+    """Whether a tool that is a coroutine may be called by code that is none."""
 
     def __post_init__(self) -> None:
         check_lm(self.lm)
-        _check_adapter(self.adapter)
+        check_adapter(self.adapter)
         _check_count("concurrency", self.concurrency)
         _check_count("max_errors", self.max_errors)
+        _check_count("async_max_workers", self.async_max_workers)
+        _check_count("max_history_size", self.max_history_size, least=0)
+        _check_count("max_trace_size", self.max_trace_size, least=0)
+        _check_list("callbacks", self.callbacks, "each of them hears of every call")
         if not isinstance(self.trace, list | None):
             raise ConfigurationError(
                 f"trace={self.trace!r} is no list; predictors append to it. Pass "
@@ -98,6 +130,16 @@ class Settings:
 
 ALIASES: Final = {"num_threads": "concurrency"}
 """DSPy's names of our keys."""
+
+ABSENT: Final = {
+    "branch_idx": "nothing reads it. Leave it out",
+    "caller_modules": "a program keeps its calls in program.history. Leave it out",
+    "caller_predict": "a program keeps its calls in program.history. Leave it out",
+    "interpreter_factory": "no program of dspex runs code. Leave it out",
+    "rm": "there are no retrievers. Call your search in forward()",
+    "usage_tracker": "usage is counted by context. Write with dspex.track_usage()",
+}
+"""DSPy's keys that are none here, and why."""
 
 KEYS: Final = tuple(field.name for field in fields(Settings))
 """All keys, in order."""
@@ -166,10 +208,13 @@ class SettingsView:
         """Return all settings in force, by name."""
         return {key: self[key] for key in KEYS}
 
+    @property
+    def config(self) -> dict[str, Any]:
+        """All settings in force, by name, as DSPy calls them."""
+        return self.copy()
+
     def __getitem__(self, key: str) -> Any:
-        name = _checked_key(key)
-        overlay = _overlay.get()
-        return overlay[name] if name in overlay else getattr(_default, name)
+        return in_force(_checked_key(key))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -193,7 +238,23 @@ class SettingsView:
         return f"settings({shown})"
 
 
+def in_force(key: str) -> Any:
+    """Return one of `KEYS` as it is in force here; the quick way for our own code."""
+    overlay = _overlay.get()
+    return overlay[key] if key in overlay else getattr(_default, key)
+
+
+def _reader(key: str) -> property:
+    return property(lambda _: in_force(key))
+
+
+# Found before `__getattr__`, which takes four times as long.
+for _key in KEYS:
+    setattr(SettingsView, _key, _reader(_key))
+
 settings: Final = SettingsView()
+
+use_global_callbacks(lambda: in_force("callbacks") or ())
 
 
 def _named(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,6 +271,8 @@ def _checked_key(key: str) -> str:
     name = ALIASES.get(key, key)
     if name in KEYS:
         return name
+    if key in ABSENT:
+        raise ConfigurationError(f"dspex has no setting {key!r}; {ABSENT[key]}.")
     known = (*KEYS, *ALIASES)
     close = difflib.get_close_matches(key, known, n=1)
     hint = f"Did you mean {close[0]!r}?" if close else "Pass one of those."

@@ -7,7 +7,6 @@ import os
 import platform
 import secrets
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -100,6 +99,8 @@ def _python_version() -> str:
 
 
 def _own_version() -> str:
+    from importlib import metadata  # slow to import
+
     try:
         return metadata.version("dspex")
     except metadata.PackageNotFoundError:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from dspex.core.lm import Reply, Usage
 from dspex.core.prediction import Prediction
-from dspex.programs.settings import settings
+from dspex.programs.settings import in_force
 
 TraceStep: TypeAlias = tuple[Any, dict[str, Any], Prediction]
 """(predictor, inputs, prediction), as DSPy's metrics and optimisers expect it."""
@@ -64,7 +64,12 @@ def track_usage() -> Iterator[UsageTracker]:
 
 
 def record_usage(model: str, reply: Reply) -> None:
-    """Add a reply's tokens to the trackers of this context."""
+    """Add a reply's tokens to the trackers of this context.
+
+    An answer from the cache has none, and leaves no entry.
+    """
+    if reply.cached:
+        return
     for tracker in _trackers.get():
         tracker.add(model, reply.usage)
 
@@ -72,7 +77,14 @@ def record_usage(model: str, reply: Reply) -> None:
 def record_step(
     predictor: Any, inputs: Mapping[str, Any], prediction: Prediction
 ) -> None:
-    """Append a step to the trace of this context, if there is one."""
-    trace: list[TraceStep] | None = settings.trace
-    if trace is not None:
-        trace.append((predictor, dict(inputs), prediction))
+    """Append a step to the trace of this context, if there is one.
+
+    The oldest steps go when there are more than `max_trace_size`.
+    """
+    trace: list[TraceStep] | None = in_force("trace")
+    if trace is None:
+        return
+    trace.append((predictor, dict(inputs), prediction))
+    most: int = in_force("max_trace_size")
+    if len(trace) > most:
+        del trace[: len(trace) - most]

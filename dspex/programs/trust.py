@@ -10,9 +10,8 @@ import functools
 import importlib
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import FunctionType
 from typing import Any, Final, TypeAlias
 
 from dspex.core.adapters import Adapter
@@ -22,11 +21,14 @@ from dspex.core.types.base import Type
 from dspex.core.types.history import History
 from dspex.programs.walk import Parameter, Walkable
 
-Allowed: TypeAlias = str | type | FunctionType
+Allowed: TypeAlias = str | type | Callable[..., Any]
 """A module's name, which stands for all inside it, or a class or function itself."""
 
 OWN_KINDS: Final = (Walkable, Parameter, Adapter, Type, History, Example)
 """What of dspex itself a file may name without being asked for it."""
+
+OWN_FUNCTIONS: Final = frozenset({"dspex.programs.react:_finish"})
+"""Functions of dspex that its programs hold, and that do nothing to anybody."""
 
 _MODULE: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
@@ -121,7 +123,9 @@ class Trust:
 
 @functools.cache
 def is_own(name: str) -> bool:
-    """Say whether a name is that of a class of dspex that programs are made of."""
+    """Say whether a name is that of a part of dspex that programs are made of."""
+    if name in OWN_FUNCTIONS:
+        return True
     if not name.startswith("dspex."):
         return False
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from dspex.client.returned import reply_from
 from dspex.core import defaults
@@ -66,6 +66,8 @@ class BaseLM(LM):
         ConfigurationError: The class has neither of the methods, or an option makes no
             sense.
     """
+
+    answers_itself: ClassVar[bool] = True
 
     def __init__(
         self, model: str, *, max_in_flight: int = defaults.CONCURRENCY, **options: Any

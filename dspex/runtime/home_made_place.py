@@ -11,7 +11,9 @@ from typing import Any
 
 from dspex.client.home_made import HomeMade
 from dspex.client.ledger import Ledger
+from dspex.client.providers.abilities import NOTHING, Abilities
 from dspex.client.providers.endpoint import Endpoint
+from dspex.core.adapters.json_schema import Bounds
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import Reply, Request
 from dspex.runtime.places import Reach
@@ -48,6 +50,10 @@ class HomeMadePlace:
     """The adapter it wants."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings every call has; none."""
+    abilities: Abilities = NOTHING
+    """What can be asked of it natively; who writes the model knows better."""
+    schema_bounds: Bounds | None = None
+    """How long its answers by a schema may get."""
 
     @property
     def provider(self) -> str:

@@ -8,16 +8,20 @@ model is asked stands in `one_model`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TextIO
 
 from dspex.client.budget import Budget
 from dspex.client.channel import Channel
 from dspex.core import defaults
-from dspex.core.chat import messages_of
+from dspex.core.callbacks import Announced, callbacks_of
+from dspex.core.chat import messages_of, turn_of
 from dspex.core.errors import ConfigurationError, LMError
+from dspex.core.history import Exchanged, History
 from dspex.core.lm import Message, Reply
+from dspex.programs.history import adapter_here, print_history, remember
 from dspex.programs.rehearsal import is_rehearsal
 from dspex.programs.trace import record_usage
+from dspex.runtime.by_call import ask_by_call, real_method
 from dspex.runtime.call_options import (
     CallOptions,
     check_settings,
@@ -26,7 +30,6 @@ from dspex.runtime.call_options import (
     retries_of,
 )
 from dspex.runtime.fallback import Fallbacks, Round
-from dspex.runtime.history import Exchanged, History
 from dspex.runtime.one_model import OneModel, merged
 from dspex.runtime.places import Reach
 from dspex.runtime.stream import AsyncStream, Stream
@@ -40,6 +43,7 @@ _OPTIONS = frozenset(
         "api_version",
         "budget",
         "cache",
+        "callbacks",
         "deadline",
         "fallback_when",
         "fallbacks",
@@ -98,6 +102,7 @@ class LM(OneModel):
             or model strings.
         fallback_when: Told each reply; where it returns `True`, the next of the
             fallbacks is asked as well.
+        callbacks: Objects that want to hear of this model's calls.
         priority: "interactive" calls pass "batch" ones where there is a queue. `None`
             is batch inside an evaluation, else interactive.
         settings: Sent with each call: temperature, max_tokens, stop, seed, ...
@@ -107,6 +112,8 @@ class LM(OneModel):
             key, a wrong address or proxy, or a missing extra (with the line that
             installs it).
     """
+
+    callback_kind: ClassVar[str] = "lm"
 
     def __init__(
         self,
@@ -129,6 +136,7 @@ class LM(OneModel):
         fallbacks: Sequence[LM | str] = (),
         fallback_when: Callable[[Reply], bool] | None = None,
         priority: Literal["interactive", "batch"] | None = None,
+        callbacks: Sequence[Any] | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(
@@ -157,11 +165,35 @@ class LM(OneModel):
             models=tuple(LM(one) if isinstance(one, str) else one for one in fallbacks),
             when=fallback_when,
         )
+        self.callbacks = list(callbacks or ())
         self.history = History(defaults.HISTORY)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Have a subclass that overrides `__call__` or `acall` be asked through them.
+
+        Raises:
+            ConfigurationError: It has a method that nothing would call.
+        """
+        super().__init_subclass__(**kwargs)
+        ask_by_call(cls)
 
     def __repr__(self) -> str:
         shown = "".join(f", {key}={value!r}" for key, value in self.settings.items())
         return f"LM({self.model!r}{shown})"
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The settings sent with each call, by DSPy's name."""
+        return dict(self.settings)
+
+    def inspect_history(self, n: int = 1, file: TextIO | None = None) -> None:
+        """Print the last calls of this model.
+
+        Args:
+            n: How many, the latest last.
+            file: Where to; `None` is the standard output.
+        """
+        print_history(self.history, n, file)
 
     @property
     def adapter(self) -> str | None:
@@ -180,7 +212,8 @@ class LM(OneModel):
         Raises:
             LMError: The call ended without an answer.
         """
-        reply = self.complete(_turns(prompt, messages), settings)
+        complete = real_method(self, "complete")
+        reply: Reply = complete(_turns(prompt, messages), settings)
         return list(self._counted(reply).texts)
 
     async def acall(
@@ -191,7 +224,8 @@ class LM(OneModel):
         **settings: Any,
     ) -> list[str]:
         """The same for coroutines, on the caller's loop; cancelled, it withdraws."""
-        reply = await self.acomplete(_turns(prompt, messages), settings)
+        acomplete = real_method(self, "acomplete")
+        reply: Reply = await acomplete(_turns(prompt, messages), settings)
         return list(self._counted(reply).texts)
 
     def stream(
@@ -248,7 +282,38 @@ class LM(OneModel):
             settings: Settings of this call; they win over the model's own.
             channel: Where the pieces of a streamed answer go; `None` for a whole one.
         """
-        settings = settings or {}
+        callbacks = callbacks_of(self)
+        if not callbacks:
+            return self._complete(messages, settings or {}, channel)
+        inputs = _heard(messages, settings or {})
+        with Announced(callbacks, "lm", self, inputs) as call:
+            reply = self._complete(messages, settings or {}, channel)
+            call.outputs = list(reply.texts)
+            return reply
+
+    async def acomplete(
+        self,
+        messages: Sequence[Message],
+        settings: Mapping[str, Any] | None = None,
+        *,
+        channel: Channel | None = None,
+    ) -> Reply:
+        """The same for coroutines, on the caller's loop; cancelled, it withdraws."""
+        callbacks = callbacks_of(self)
+        if not callbacks:
+            return await self._acomplete(messages, settings or {}, channel)
+        inputs = _heard(messages, settings or {})
+        with Announced(callbacks, "lm", self, inputs) as call:
+            reply = await self._acomplete(messages, settings or {}, channel)
+            call.outputs = list(reply.texts)
+            return reply
+
+    def _complete(
+        self,
+        messages: Sequence[Message],
+        settings: Mapping[str, Any],
+        channel: Channel | None,
+    ) -> Reply:
         models = Round(self, self._fallbacks, channel)
         for model in models:
             try:
@@ -260,15 +325,12 @@ class LM(OneModel):
                     return self._remembered(messages, settings, reply)
         return self._remembered(messages, settings, models.end())
 
-    async def acomplete(
+    async def _acomplete(
         self,
         messages: Sequence[Message],
-        settings: Mapping[str, Any] | None = None,
-        *,
-        channel: Channel | None = None,
+        settings: Mapping[str, Any],
+        channel: Channel | None,
     ) -> Reply:
-        """The same for coroutines, on the caller's loop; cancelled, it withdraws."""
-        settings = settings or {}
         models = Round(self, self._fallbacks, channel)
         for model in models:
             try:
@@ -316,16 +378,15 @@ class LM(OneModel):
     def _remembered(
         self, messages: Sequence[Message], settings: Mapping[str, Any], reply: Reply
     ) -> Reply:
-        if is_rehearsal():
-            return reply
-        self.history.add(
-            Exchanged(
+        if not is_rehearsal():
+            call = Exchanged(
                 model=self.model,
                 messages=tuple(messages),
                 settings=merged(self.settings, settings),
                 reply=reply,
+                adapter=adapter_here(),
             )
-        )
+            remember(call, self.history)
         return reply
 
 
@@ -340,3 +401,12 @@ def _turns(
     if prompt is not None:
         return (Message("user", prompt),)
     return messages_of(messages or ())
+
+
+def _heard(messages: Sequence[Message], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What callbacks hear of a call, in DSPy's words."""
+    return {
+        "prompt": None,
+        "messages": [turn_of(turn) for turn in messages],
+        "kwargs": dict(settings),
+    }

@@ -15,6 +15,7 @@ from dspex.client.call import Call
 from dspex.client.channel import Channel
 from dspex.client.client import Client
 from dspex.client.prices import price_of
+from dspex.core.adapters.json_schema import Bounds
 from dspex.core.lm import Message, Reply, Request
 from dspex.runtime.call_options import CallOptions, check_settings
 from dspex.runtime.calling import afetch, fetch, named
@@ -51,6 +52,34 @@ class OneModel:
         self.cache = cache
         self._options = options
         self._place = self._find_place(reach)
+
+    @property
+    def supports_response_schema(self) -> bool:
+        """Whether it writes JSON by a schema, sent as `response_format`."""
+        return self._place.abilities.json_schema
+
+    @property
+    def supports_json_object(self) -> bool:
+        """Whether it can be held to JSON without a schema."""
+        return self._place.abilities.json_object
+
+    @property
+    def supports_function_calling(self) -> bool:
+        """Whether it can be given `tools`.
+
+        A subclass may say so of a server whose models can, which a name does not tell.
+        """
+        return self._place.abilities.tools
+
+    @property
+    def supports_reasoning(self) -> bool:
+        """Whether its reasoning can come beside its answer."""
+        return self._place.abilities.shown_reasoning
+
+    @property
+    def schema_bounds(self) -> Bounds | None:
+        """How long its answers by a schema may get, where its server can hold that."""
+        return self._place.schema_bounds
 
     def client(self) -> Client:
         """The client of its provider here, started if need be: limits, queue, breaker.

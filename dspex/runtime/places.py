@@ -16,6 +16,7 @@ from dspex.client.ledger import Ledger
 from dspex.client.local.models import LocalModel, resolve_local
 from dspex.client.local.settings import read_ready_line
 from dspex.client.local.weights import Weights
+from dspex.client.providers.abilities import LOCAL, Abilities, abilities_of
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.providers.formats import for_embeddings
 from dspex.client.providers.model_strings import LocalModel as FoundLocally
@@ -23,6 +24,7 @@ from dspex.client.providers.model_strings import resolve
 from dspex.client.proxies import Proxies
 from dspex.client.secrets import MASK, Secret
 from dspex.core import defaults
+from dspex.core.adapters.json_schema import Bounds
 from dspex.core.errors import ConfigurationError
 from dspex.core.home import home
 from dspex.runtime.runtime import Runtime
@@ -63,6 +65,14 @@ class Place(Protocol):
         """Settings every call there should have, unless set otherwise."""
 
     @property
+    def abilities(self) -> Abilities:
+        """What can be asked of the model natively."""
+
+    @property
+    def schema_bounds(self) -> Bounds | None:
+        """How long its answers by a schema may get; `None` where it must end them."""
+
+    @property
     def branch_id(self) -> str:
         """Names the branch of the tree that serves it."""
 
@@ -75,6 +85,7 @@ class RemotePlace:
 
     adapter: str | None = None
     settings: Mapping[str, Any] = {}
+    schema_bounds: Bounds | None = None
 
     def __init__(
         self,
@@ -92,6 +103,7 @@ class RemotePlace:
         version = endpoint.api_version
         self.identity = endpoint.base_url + (f" {version}" if version else "")
         self.model = endpoint.model
+        self.abilities = abilities_of(endpoint.provider, endpoint.model)
         # One branch for each (provider, base URL, chat or vectors, key, proxy).
         mark = _mark(endpoint.api_key)
         if get_key is not None:
@@ -134,11 +146,19 @@ class LocalPlace:
 
     provider = "local"
     format = "openai_chat"
+    abilities = LOCAL
 
     def __init__(self, name: str) -> None:
         self._model = resolve_local(name)
         self.model = self._model.alias
         self.adapter: str | None = self._model.adapter
+        text = defaults.LOCAL_TEXT
+        if self._model.max_tokens is not None:
+            # A base model that is not stopped fills its answer's last text.
+            text = min(text, self._model.max_tokens)
+        self.schema_bounds: Bounds | None = Bounds(
+            text=text, items=defaults.LOCAL_ITEMS
+        )
         self.settings: Mapping[str, Any] = {"temperature": 0.0}
         self.identity = _identity(self._model)
 

@@ -11,6 +11,8 @@ from dspex.testing.answers import (
     chat_answer,
     inputs_of,
 )
+from dspex.testing.dummy_lm import DummyLM
+from dspex.testing.dummy_retrieval import DummyVectorizer, dummy_rm
 from dspex.testing.faults import (
     BAD_JSON,
     EMPTY_CHOICES,
@@ -42,6 +44,8 @@ from dspex.testing.faults import (
 from dspex.testing.latency import Jitter, Latency, LogNormal, SlowTail, Steady
 from dspex.testing.provider import FakeProvider
 from dspex.testing.rate_limit import RateLimit
+from dspex.testing.recorded import NotRecordedError, Recorded
+from dspex.testing.scripted_task import ScriptedTask
 
 __all__ = [
     "BAD_JSON",
@@ -57,6 +61,8 @@ __all__ = [
     "Chunked",
     "CloseBeforeAnswer",
     "Drip",
+    "DummyLM",
+    "DummyVectorizer",
     "EndlessBody",
     "FakeProvider",
     "Fault",
@@ -69,10 +75,13 @@ __all__ = [
     "Jitter",
     "Latency",
     "LogNormal",
+    "NotRecordedError",
     "RateLimit",
     "RawBody",
+    "Recorded",
     "Redirect",
     "Reset",
+    "ScriptedTask",
     "SlowTail",
     "Status",
     "Steady",
@@ -84,6 +93,7 @@ __all__ = [
     "ToolCallAnswer",
     "answers_by_input",
     "chat_answer",
+    "dummy_rm",
     "inputs_of",
     "vector_of",
 ]

@@ -8,6 +8,7 @@ import pytest
 
 import dspex
 import supervisors
+from dspex.core import dspy_errors
 from dspex.evaluate.outcome import OutcomeKind
 from tests.docs import cli_page, client_page, events_page, supervisors_page
 from tests.docs.pages import ROOT, name_of, pages
@@ -45,7 +46,26 @@ def test_the_page_of_errors_names_no_error_that_is_not(known_errors: set[str]) -
         word for word in code_words("errors.md") if re.fullmatch(r"[A-Z]\w+Error", word)
     }
 
-    assert named - known_errors == {"ValueError"}
+    aliases = {name for name in named if hasattr(dspy_errors, name)}
+    assert named - known_errors - aliases == {"ValueError"}
+
+
+def test_the_page_of_errors_says_which_class_each_name_of_dspy_means() -> None:
+    page = (REFERENCE / "errors.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`.*`) \| `(\w+)`", page, re.MULTILINE)
+    meant = {
+        alias: target
+        for aliases, target in rows
+        for alias in re.findall(r"`(\w+)`", aliases)
+    }
+
+    aliases = {
+        name: value.__name__
+        for name, value in vars(dspy_errors).items()
+        if isinstance(value, type) and value.__name__ != name
+    }
+    assert aliases.items() <= meant.items()
+    assert len(aliases) == 7
 
 
 def test_the_page_of_evaluation_names_each_outcome() -> None:

@@ -1,7 +1,7 @@
 """What `dspy_states` runs in DSPy's own environment.
 
-    python tests/tools/dspy_side.py save FOLDER     writes a file of each case
-    python tests/tools/dspy_side.py load FOLDER     prints what DSPy makes of each file
+python tests/tools/dspy_side.py save FOLDER     writes a file of each case
+python tests/tools/dspy_side.py load FOLDER     prints what DSPy makes of each file
 """
 
 from __future__ import annotations
@@ -13,22 +13,26 @@ from pathlib import Path
 from typing import Any
 
 # Only this folder, and not the project: it is for another environment.
-from state_programs import Case, cases
+from state_programs import Case, cases  # type: ignore[import-not-found] # see above
 
 
-def saved(library: Any, case: Case, folder: Path) -> None:
+def save(case: Case, folder: Path) -> None:
     """Write a tuned program."""
     program = case.make()
     case.tune(program)
     program.save(folder / f"{case.name}.json")
 
 
-def prompts(library: Any, case: Case, folder: Path) -> dict[str, Any]:
-    """Return what a loaded program's predictors would send, by their names."""
+def shown(library: Any, case: Case, folder: Path) -> dict[str, Any]:
+    """Return what a loaded program's predictors would send, and to which model."""
     program = case.make()
     program.load(folder / f"{case.name}.json")
+    adapter = library.ChatAdapter()
     return {
-        name: library.ChatAdapter().format(predictor.signature, predictor.demos, {})
+        name: {
+            "prompt": adapter.format(predictor.signature, predictor.demos, {}),
+            "model": predictor.lm and [predictor.lm.model, predictor.lm.kwargs],
+        }
         for name, predictor in program.named_predictors()
     }
 
@@ -38,10 +42,10 @@ def main(command: str, folder: Path) -> None:
     library = importlib.import_module("dspy")
     if command == "save":
         for case in cases(library):
-            saved(library, case, folder)
+            save(case, folder)
         return
     made = {
-        case.name: prompts(library, case, folder)
+        case.name: shown(library, case, folder)
         for case in cases(library)
         if (folder / f"{case.name}.json").exists()
     }

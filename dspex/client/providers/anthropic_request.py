@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dspex.client.providers.abilities import claude_version
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.providers.openai_words import (
     Effort,
@@ -56,7 +56,6 @@ _BUDGETS: Mapping[Effort, int] = {
 }
 _ROOM_TO_THINK = 16384
 _ADAPTIVE_SINCE = (4, 6)
-_VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d{1,2})(?!\d)(?:[-.](\d{1,2})(?!\d))?")
 
 
 def body_of(request: Request, endpoint: Endpoint, *, stream: bool) -> bytes:
@@ -102,10 +101,10 @@ def thinks_adaptively(model: str) -> bool:
         >>> [thinks_adaptively(f"claude-{name}") for name in ("opus-4-5", "sonnet-5")]
         [False, True]
     """
-    version = _VERSION.match(model)
+    version = claude_version(model)
     if version is None:
         return model.startswith("claude-")
-    return (int(version[1]), int(version[2] or 0)) >= _ADAPTIVE_SINCE
+    return version >= _ADAPTIVE_SINCE
 
 
 def _stops(stops: list[str]) -> list[str]:

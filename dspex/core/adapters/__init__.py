@@ -3,10 +3,11 @@
 All of it is pure: messages out, values in, no call to any model.
 """
 
-from dspex.core.adapters.base import Adapter, Asked
+from dspex.core.adapters.base import Adapter
 from dspex.core.adapters.chat import ChatAdapter
 from dspex.core.adapters.choice import adapter_named, chosen_adapter
 from dspex.core.adapters.line import LineAdapter
+from dspex.core.adapters.reading import Asked
 
 __all__ = [
     "Adapter",

@@ -7,13 +7,24 @@ import inspect
 import json
 import types
 import typing
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.errors import PydanticUserError
+from pydantic.json_schema import GenerateJsonSchema
 
 from dspex.core.errors import AdapterError
+from dspex.core.types.base import Type
+from dspex.core.types.code import Code
+from dspex.core.types.reasoning import Reasoning
+from dspex.core.types.tool_calls import ToolCalls
+
+PLAIN_NOTES: Final[Mapping[Any, str]] = types.MappingProxyType(
+    {bool: "True or False", int: "a whole number", float: "a number"}
+)
+"""What a model must know to write a value of a plain type."""
 
 
 def type_name(annotation: Any) -> str:
@@ -23,6 +34,9 @@ def type_name(annotation: Any) -> str:
         >>> type_name(dict[str, list[int]]), type_name(int | None)
         ('dict[str, list[int]]', 'int | None')
     """
+    if annotation is Reasoning:
+        # A model is asked for text, whatever it becomes here.
+        return "str"
     if annotation is type(None) or annotation is None:
         return "None"
     arguments = typing.get_args(annotation)
@@ -38,15 +52,59 @@ def type_name(annotation: Any) -> str:
 
 
 def type_note(annotation: Any) -> str:
-    """Return what a model must know to write a value; empty for plain text."""
-    plain = {bool: "True or False", int: "a whole number", float: "a number"}
-    if annotation in plain:
-        return plain[annotation]
+    """Return what a model must know to write a value; empty for plain text.
+
+    Empty also for types whose own description tells their form.
+    """
+    if not _is_json(annotation):
+        return short_note(annotation)
+    return f"JSON that fits the schema {_schema(annotation)}"
+
+
+def short_note(annotation: Any) -> str:
+    """Return the same in a few words, for a reminder: the schema was told before."""
+    if annotation in PLAIN_NOTES:
+        return PLAIN_NOTES[annotation]
     if choices := _choices_shown(annotation):
         return f"one of: {'; '.join(choices)}"
-    if members_of(annotation) - {type(None)} <= {str, Any, object}:
-        return ""
-    return f"JSON that fits the schema {_schema(annotation)}"
+    return f"JSON, {type_name(annotation)}" if _is_json(annotation) else ""
+
+
+def type_descriptions(annotation: Any) -> list[str]:
+    """Return what the custom types in an annotation say of themselves."""
+    kinds = dict.fromkeys(Type.extract_custom_type_from_annotation(annotation))
+    return [
+        f"{type_name(kind)}: {said}" for kind in kinds if (said := kind.description())
+    ]
+
+
+def _is_json(annotation: Any) -> bool:
+    if annotation in PLAIN_NOTES or _choices_shown(annotation):
+        return False
+    members = members_of(annotation) - {type(None)}
+    return not (members <= {str, Any, object} or all(map(_tells_its_form, members)))
+
+
+def is_custom(annotation: Any) -> bool:
+    """Say whether a type is one of those that read their values themselves."""
+    return inspect.isclass(annotation) and issubclass(annotation, Type)
+
+
+def is_text_type(annotation: Any) -> bool:
+    """Say whether a type's values are texts with a meaning of their own."""
+    return inspect.isclass(annotation) and issubclass(annotation, Code | Reasoning)
+
+
+def _tells_its_form(annotation: Any) -> bool:
+    """Say whether a type's description says all of how a value is written."""
+    return is_text_type(annotation) or annotation is ToolCalls
+
+
+class _SchemaWithoutTitles(GenerateJsonSchema):
+    """Makes schemas whose fields have no title, which only repeats their name."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - theirs
+        return False
 
 
 def _choices_shown(annotation: Any) -> list[str]:
@@ -57,7 +115,9 @@ def _choices_shown(annotation: Any) -> list[str]:
 
 def _schema(annotation: Any) -> str:
     try:
-        schema = checker_of(annotation, ()).json_schema()
+        schema = checker_of(annotation, ()).json_schema(
+            schema_generator=_SchemaWithoutTitles
+        )
     except (PydanticUserError, AdapterError):
         return type_name(annotation)
     # The type first: small models read the beginning best.

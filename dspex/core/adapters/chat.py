@@ -7,29 +7,36 @@ wording is our own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic.fields import FieldInfo
 
-from dspex.core.adapters.annotations import type_name, type_note
-from dspex.core.adapters.base import (
-    Adapter,
-    Row,
-    is_complete,
-    is_given,
-    read_outputs,
-    usable_demos,
+from dspex.core.adapters.annotations import (
+    short_note,
+    type_descriptions,
+    type_name,
+    type_note,
 )
+from dspex.core.adapters.base import ABSENT, Adapter
+from dspex.core.adapters.demos import Row, is_given
+from dspex.core.adapters.outputs import read_outputs
 from dspex.core.adapters.render import render_value, well_formed
 from dspex.core.fields import description_of, extra_of
-from dspex.core.lm import Message
 from dspex.core.signature import Signature
 
 HEADER: Final = re.compile(r"\s*\[\[ ## (\w+) ## \]\]")
 COMPLETED: Final = "[[ ## completed ## ]]"
-ABSENT: Final = "(not given in this example)"
+
+
+class FieldInfoWithName(NamedTuple):
+    """A field and its name, as `format_field_with_value()` takes them."""
+
+    name: str
+    """The field's name."""
+    info: FieldInfo
+    """The field."""
 
 
 class ChatAdapter(Adapter):
@@ -37,6 +44,14 @@ class ChatAdapter(Adapter):
 
     When to use it: chat models that follow instructions. When not: base models, which
     only continue text; they want `LineAdapter`.
+
+    Args:
+        callbacks: Objects that want to hear of this adapter's work.
+        use_native_function_calling: As for every `Adapter`.
+        native_response_types: As for every `Adapter`.
+        use_json_adapter_fallback: Whether a reply that cannot be read makes a second
+            call, through the JSON adapter. Not unless asked for.
+        parallel_tool_calls: As for every `Adapter`.
 
     Example:
         >>> from dspex.core.signature import Signature
@@ -47,44 +62,77 @@ class ChatAdapter(Adapter):
 
     name = "chat"
 
-    def format(
-        self, signature: type[Signature], demos: Sequence[Row], inputs: Row
-    ) -> tuple[Message, ...]:
-        """Return a system turn, two turns per demo, and the inputs as a user turn."""
-        turns = [Message("system", self.format_system_message(signature))]
-        for demo in usable_demos(signature, demos):
-            turns += self.format_demo(signature, demo)
-        content = self.format_user_message_content(signature, inputs)
-        turns.append(Message("user", f"{content}\n\n{_reminder(signature)}".lstrip()))
-        return tuple(turns)
+    def __init__(
+        self,
+        callbacks: Sequence[Any] | None = None,
+        use_native_function_calling: bool = False,  # noqa: FBT001, FBT002 - DSPy's order
+        native_response_types: Sequence[type[Any]] | None = None,
+        use_json_adapter_fallback: bool = False,  # noqa: FBT001, FBT002 - DSPy's order
+        parallel_tool_calls: bool | None = None,  # noqa: FBT001 - DSPy's order
+    ) -> None:
+        super().__init__(
+            callbacks,
+            use_native_function_calling,
+            native_response_types,
+            parallel_tool_calls,
+        )
+        self.use_json_adapter_fallback = use_json_adapter_fallback
 
-    def format_system_message(self, signature: type[Signature]) -> str:
-        """Return what the model needs to know before the first example."""
-        return f"{_shape(signature)}\n\nTask: {signature.instructions}"
+    def format_field_description(self, signature: type[Signature]) -> str:
+        """Return name, type and meaning of each field."""
+        return _descriptions(signature)
 
-    def format_demo(self, signature: type[Signature], demo: Row) -> list[Message]:
-        """Return a demo as a user turn and an assistant turn."""
-        content = self.format_user_message_content(signature, demo)
-        if not is_complete(signature, demo):
-            content = f"This example lacks some fields.\n\n{content}"
-        answer = self.format_assistant_message_content(signature, demo)
-        return [Message("user", content.rstrip()), Message("assistant", answer)]
+    def format_field_structure(self, signature: type[Signature]) -> str:
+        """Return the skeleton of an exchange, with a note on each output's type."""
+        return _structure(signature)
+
+    def format_task_description(self, signature: type[Signature]) -> str:
+        """Return the signature's instructions."""
+        return f"Task: {signature.instructions}"
 
     def format_user_message_content(
-        self, signature: type[Signature], inputs: Row
+        self,
+        signature: type[Signature],
+        inputs: Row,
+        prefix: str = "",
+        suffix: str = "",
+        main_request: bool = False,  # noqa: FBT001, FBT002 - DSPy's order
     ) -> str:
         """Return the inputs, each under its header."""
         given = {
             name: f for name, f in signature.input_fields.items() if name in inputs
         }
-        return "\n\n".join(_sections(given, inputs))
+        reminder = self.user_message_output_requirements(signature)
+        parts = [
+            prefix,
+            *_sections(given, inputs),
+            reminder if main_request else "",
+            suffix,
+        ]
+        return "\n\n".join(part for part in parts if part).rstrip()
+
+    def user_message_output_requirements(self, signature: type[Signature]) -> str:
+        """Return the reminder that the last turn ends with."""
+        return _reminder(signature)
 
     def format_assistant_message_content(
-        self, signature: type[Signature], outputs: Row
+        self,
+        signature: type[Signature],
+        outputs: Row,
+        missing_field_message: str | None = None,
     ) -> str:
-        """Return the outputs as the model is to write them."""
-        sections = _sections(signature.output_fields, outputs)
-        return "\n\n".join([*sections, COMPLETED])
+        """Return the outputs, each under its header, and the closing marker."""
+        absent = ABSENT if missing_field_message is None else missing_field_message
+        sections = _sections(signature.output_fields, outputs, absent)
+        return "\n\n".join([*sections, f"{COMPLETED}\n"])
+
+    def format_field_with_value(
+        self, fields_with_values: Mapping[FieldInfoWithName, Any]
+    ) -> str:
+        """Return some values, each under the header of its field."""
+        fields = {field.name: field.info for field in fields_with_values}
+        row = {field.name: value for field, value in fields_with_values.items()}
+        return "\n\n".join(_sections(fields, row))
 
     def parse(self, signature: type[Signature], completion: str) -> dict[str, Any]:
         """Return the values under the headers; the first of a name counts."""
@@ -93,7 +141,7 @@ class ChatAdapter(Adapter):
             for name, text in _read_sections(completion).items()
             if name in signature.output_fields
         }
-        return read_outputs(self.name, signature, texts, completion)
+        return read_outputs(type(self).__name__, signature, texts, completion)
 
 
 def _read_sections(completion: str) -> dict[str, str]:
@@ -110,10 +158,12 @@ def _read_sections(completion: str) -> dict[str, str]:
     return {name: "\n".join(lines).strip() for name, lines in sections.items()}
 
 
-def _sections(fields: dict[str, FieldInfo], row: Row) -> Iterable[str]:
+def _sections(
+    fields: Mapping[str, FieldInfo], row: Row, absent: str = ABSENT
+) -> Iterable[str]:
     for name, field in fields.items():
         shown = is_given(row, name, field)
-        text = render_value(row[name], field.annotation) if shown else ABSENT
+        text = render_value(row[name], field.annotation) if shown else absent
         yield f"{_header(name)}\n{_escaped(text)}"
 
 
@@ -130,23 +180,25 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\\[\[(?=\s*##)", "[[", text)
 
 
-# A program asks the same signature again and again; the description never changes.
+# A program asks the same signature again and again; its description never changes.
 @lru_cache(maxsize=256)
-def _shape(signature: type[Signature]) -> str:
-    inputs = [f"{_header(name)}\n{{{name}}}" for name in signature.input_fields]
-    outputs = [
-        f"{_header(name)}\n{{{name}}}{_note(field, before='        # ')}"
-        for name, field in signature.output_fields.items()
-    ]
-    parts = [
+def _descriptions(signature: type[Signature]) -> str:
+    parts = (
         _described("Inputs", signature.input_fields),
         _described("Outputs", signature.output_fields),
-        "Each field is written under its header, in this order and shape:",
-        *inputs,
-        *outputs,
-        COMPLETED,
-    ]
+    )
     return "\n\n".join(part for part in parts if part)
+
+
+@lru_cache(maxsize=256)
+def _structure(signature: type[Signature]) -> str:
+    inputs = [f"{_header(name)}\n{{{name}}}" for name in signature.input_fields]
+    outputs = [
+        f"{_header(name)}\n{{{name}}}{_commented(field)}"
+        for name, field in signature.output_fields.items()
+    ]
+    lead = "Each field is written under its header, in this order and shape:"
+    return "\n\n".join([lead, *inputs, *outputs, COMPLETED])
 
 
 def _described(title: str, fields: dict[str, FieldInfo]) -> str:
@@ -161,18 +213,21 @@ def _explained(name: str, field: FieldInfo) -> str:
     constraints = extra_of(field).get("constraints")
     parts = [description_of(name, field), f"[{constraints}]" if constraints else ""]
     said = " ".join(part for part in parts if part)
-    return f": {said}" if said else ""
+    told = [f"\n    {text}" for text in type_descriptions(field.annotation)]
+    return "".join([f": {said}" if said else "", *told])
 
 
-def _note(field: FieldInfo, *, before: str, after: str = "") -> str:
+def _commented(field: FieldInfo) -> str:
     note = type_note(field.annotation)
-    return f"{before}{note}{after}" if note else ""
+    return f"        # {note}" if note else ""
 
 
 @lru_cache(maxsize=256)
 def _reminder(signature: type[Signature]) -> str:
+    if not signature.output_fields:
+        return ""
     headers = ", then ".join(
-        f"`{_header(name)}`{_note(field, before=' (', after=')')}"
-        for name, field in signature.output_fields.items()
+        f"`{_header(name)}`{f' ({note})' if (note := short_note(f.annotation)) else ''}"
+        for name, f in signature.output_fields.items()
     )
     return f"Answer with {headers}, and end with `{COMPLETED}`."

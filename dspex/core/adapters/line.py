@@ -7,13 +7,16 @@ output, so that the likeliest next words are the answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
-from dspex.core.adapters.annotations import type_note
-from dspex.core.adapters.base import Adapter, Row, is_given, read_outputs, usable_demos
+from dspex.core.adapters.annotations import type_descriptions, type_note
+from dspex.core.adapters.base import Adapter
+from dspex.core.adapters.demos import Row, is_given
+from dspex.core.adapters.outputs import read_outputs
 from dspex.core.adapters.render import render_value, well_formed
 from dspex.core.fields import description_of, extra_of, infer_prefix
 from dspex.core.lm import Message
@@ -49,19 +52,45 @@ class LineAdapter(Adapter):
 
     name = "line"
 
-    def format(
-        self, signature: type[Signature], demos: Sequence[Row], inputs: Row
-    ) -> tuple[Message, ...]:
-        """Return the task as a system turn, two turns per demo, and a user turn."""
-        labels = _labels(signature)
-        task = _task(signature, labels)
-        turns = [Message("system", task)] if task else []
-        for demo in usable_demos(signature, demos):
-            turns += _demo_turns(signature, labels, demo)
+    def format_system_message(self, signature: type[Signature]) -> str:
+        """Return the task: the instructions, and what a field needs to be said of."""
+        return _task(signature, signature.instructions)
+
+    def format_user_message_content(
+        self,
+        signature: type[Signature],
+        inputs: Row,
+        prefix: str = "",
+        suffix: str = "",
+        main_request: bool = False,  # noqa: ARG002, FBT001, FBT002 - every turn asks
+    ) -> str:
+        """Return a line for each input, and the label of the first output."""
         asked = next(iter(signature.output_fields), "")
-        lines = _lines(labels, signature.input_fields, inputs)
-        question = "\n".join([*lines, f"{labels.get(asked, '')}:"])
-        return (*turns, Message("user", question))
+        return _question(signature, inputs, asked, prefix, suffix)
+
+    def format_assistant_message_content(
+        self,
+        signature: type[Signature],
+        outputs: Row,
+        missing_field_message: str | None = None,  # noqa: ARG002 - no line instead
+    ) -> str:
+        """Return the outputs that are given; the first one's label stands before."""
+        labels = labels_of(signature)
+        given = _given_outputs(signature, outputs)
+        return _answer(labels, given, outputs)
+
+    def format_demo(self, signature: type[Signature], demo: Row) -> list[Message]:
+        """Return a demo as two turns.
+
+        One without reasoning asks for what it has.
+        """
+        asked = next(iter(_given_outputs(signature, demo)), "")
+        return [
+            Message("user", _question(signature, demo, asked)),
+            Message(
+                "assistant", self.format_assistant_message_content(signature, demo)
+            ),
+        ]
 
     def settings(self, signature: type[Signature]) -> Mapping[str, Any]:
         """Return where to stop: behind the line, or behind the last of several."""
@@ -78,25 +107,28 @@ class LineAdapter(Adapter):
         texts = {
             name: text
             for name, text in _answers(signature, completion)
-            if not _is_placeholder(name, text)
+            if not is_placeholder(name, text)
         }
-        return read_outputs(self.name, signature, texts, completion)
+        return read_outputs(type(self).__name__, signature, texts, completion)
 
 
-def _task(signature: type[Signature], labels: Mapping[str, str]) -> str:
+@lru_cache(maxsize=256)
+def _task(signature: type[Signature], instructions: str) -> str:
     """Return the instructions, and a sentence for each field that needs one."""
+    labels = labels_of(signature)
     sentences = [
         f"About {labels[name]}: {said}."
         for name, field in signature.fields.items()
         if (said := _said_about(signature, name, field))
     ]
-    return _without_separators("\n".join([signature.instructions, *sentences]))
+    return _without_separators("\n".join([instructions, *sentences]))
 
 
 def _said_about(signature: type[Signature], name: str, field: FieldInfo) -> str:
     note = type_note(field.annotation) if name in signature.output_fields else ""
     constraints = str(extra_of(field).get("constraints") or "")
-    parts = [description_of(name, field), note, constraints]
+    told = [" ".join(text.split()) for text in type_descriptions(field.annotation)]
+    parts = [description_of(name, field), *told, note, constraints]
     return ", ".join(part for part in parts if part).rstrip(".")
 
 
@@ -106,19 +138,27 @@ def _without_separators(text: str) -> str:
     return "\n".join(line for line in lines if line.strip() != SEPARATOR)
 
 
-def _demo_turns(
-    signature: type[Signature], labels: Mapping[str, str], demo: Row
-) -> Iterator[Message]:
-    # A demo without reasoning asks for what it has, as its user turn says.
-    fields = signature.output_fields
-    first, *rest = [name for name in fields if is_given(demo, name, fields[name])]
-    lines = _lines(labels, signature.input_fields, demo)
-    yield Message("user", "\n".join([*lines, f"{labels[first]}:"]))
-    answer = _text(demo, first, fields[first])
-    if answer == SEPARATOR or _label_of(answer, labels.values()):
+def _question(signature: type[Signature], inputs: Row, asked: str, *around: str) -> str:
+    labels = labels_of(signature)
+    lines = _lines(labels, signature.input_fields, inputs)
+    more = [text for text in around if text]
+    return "\n".join([*more, *lines, f"{labels.get(asked, '')}:"])
+
+
+def _given_outputs(signature: type[Signature], row: Row) -> dict[str, FieldInfo]:
+    outputs = signature.output_fields.items()
+    return {name: field for name, field in outputs if is_given(row, name, field)}
+
+
+def _answer(labels: Mapping[str, str], given: Mapping[str, FieldInfo], row: Row) -> str:
+    if not given:
+        return ""
+    first, *rest = given
+    answer = _text(row, first, given[first])
+    if answer == SEPARATOR or label_of(answer, labels.values()):
         answer = f"{labels[first]}: {answer}"
-    more = _lines(labels, {name: fields[name] for name in rest}, demo)
-    yield Message("assistant", "\n".join([answer, *more]))
+    more = _lines(labels, {name: given[name] for name in rest}, row)
+    return "\n".join([answer, *more])
 
 
 def _lines(
@@ -138,12 +178,12 @@ def _text(row: Row, name: str, field: FieldInfo) -> str:
 
 def _answers(signature: type[Signature], completion: str) -> Iterator[tuple[str, str]]:
     """Yield (output, text) for the lines of a reply, each output once."""
-    labels = _labels(signature)
+    labels = labels_of(signature)
     named = {label.casefold(): name for name, label in labels.items()}
     seen = set()
     asked = next(iter(signature.output_fields), "")
     for line in _lines_of_answer(completion):
-        label = _label_of(line, labels.values())
+        label = label_of(line, labels.values())
         name = named[label.casefold()] if label else asked
         # Only the first line may do without a label.
         asked = ""
@@ -160,20 +200,21 @@ def _lines_of_answer(completion: str) -> Iterator[str]:
         yield line.strip()
 
 
-def _label_of(line: str, labels: Iterable[str]) -> str:
+def label_of(line: str, labels: Iterable[str]) -> str:
     """Return the label a line starts with, or an empty text."""
     start = line.partition(":")[0].strip().casefold() if ":" in line else ""
     return next((label for label in labels if label.casefold() == start), "")
 
 
-def _is_placeholder(name: str, text: str) -> bool:
+def is_placeholder(name: str, text: str) -> bool:
     """Say whether a model left a place to fill in instead of filling it in."""
     words = re.escape(name), re.escape(infer_prefix(name))
     pattern = rf"\$?[{{<\[(]+\s*(?:{'|'.join(words)}|\.+)\s*[}}>\])]+|\.\.\.|…|_+|"
     return bool(re.fullmatch(pattern, text.strip(), re.IGNORECASE))
 
 
-def _labels(signature: type[Signature]) -> dict[str, str]:
+@lru_cache(maxsize=256)
+def labels_of(signature: type[Signature]) -> Mapping[str, str]:
     """Return a label for each field; no two are the same."""
     fields = signature.fields
     for labelled in (_given_label, lambda name, _: infer_prefix(name)):

@@ -13,11 +13,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import json_repair
-
 from dspex.core.adapters.annotations import (
     checker_of,
     choices_of,
+    is_custom,
+    is_text_type,
     members_of,
     type_name,
 )
@@ -56,6 +56,8 @@ def parse_value(text: Any, annotation: Any, metadata: tuple[Any, ...] = ()) -> A
         >>> parse_value("[1, 2,", list[int]), parse_value("None", int | None)
         ([1, 2], None)
     """
+    if annotation is str and isinstance(text, str) and not metadata:
+        return well_formed(text)
     checker = checker_of(annotation, metadata)
     if not isinstance(text, str):
         return checker.validate_python(str(text) if annotation is str else text)
@@ -79,6 +81,11 @@ def _candidates(text: str, annotation: Any) -> Iterator[Any]:
         yield text
     elif annotation in SCALARS:
         yield _unquoted(text.strip())
+    elif any(map(is_custom, members)):
+        # A custom type reads text itself, so text is no JSON string or number there.
+        found = _structures(text, loose=not any(map(is_text_type, members)))
+        yield from (value for value in found if isinstance(value, dict | list))
+        yield text
     else:
         yield from _structures(text, loose=not members & {str, Any, object})
         yield text
@@ -104,6 +111,8 @@ def _repaired(text: str) -> Any:
     if not re.search(r"[\[{(]", text) or len(text) > MAX_REPAIR:
         message = "nothing to repair"
         raise ValueError(message)
+    import json_repair  # slow to import, and seldom needed
+
     return json_repair.loads(text)
 
 

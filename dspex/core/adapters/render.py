@@ -9,11 +9,14 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
+from dspex.core.adapters.parts import current_sink
 from dspex.core.errors import AdapterError
 
 
 def render_value(value: Any, annotation: Any = None) -> str:
     """Return the text of a value, such that `parse_value` reads it back.
+
+    While a call is written, values that are no text leave a placeholder; see `parts`.
 
     Args:
         value: Any value; what pydantic does not know is written by `str()`.
@@ -37,6 +40,8 @@ def render_value(value: Any, annotation: Any = None) -> str:
 
 def well_formed(text: str) -> str:
     """Return a text that can be encoded: halves of characters are replaced."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -45,10 +50,19 @@ def well_formed(text: str) -> str:
 
 
 def _numbered(items: list[Any]) -> str:
-    texts = [f"«{render_value(item)}»" for item in items]
+    texts = [_quoted(render_value(item)) for item in items]
     if len(texts) < 2:
         return "".join(texts) or "(none)"
     return "\n".join(f"[{number}] {text}" for number, text in enumerate(texts, 1))
+
+
+def _quoted(text: str) -> str:
+    """Quote an item, so that it cannot look like the end of it or another item."""
+    lines = text.splitlines()
+    if len(lines) < 2 and "«" not in text and "»" not in text:
+        return f"«{text}»"
+    inside = "\n    ".join(lines)
+    return f"«««\n    {inside}\n»»»"
 
 
 def _as_json(value: Any) -> str:
@@ -73,7 +87,7 @@ def plain_value(value: Any, *, fallback: Any = str) -> Any:
         ValueError: When the value holds itself, or bytes that are no text.
     """
     return _anything().dump_python(
-        value, mode="json", fallback=fallback, warnings=False
+        value, mode="json", fallback=fallback, warnings=False, context=current_sink()
     )
 
 

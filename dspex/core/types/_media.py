@@ -72,7 +72,7 @@ def shown(value: str) -> str:
     if not value.startswith("data:"):
         return repr(value)
     media_type = value[len("data:") : 100].partition(",")[0].partition(";")[0]
-    return f"<{media_type}, {len(value):,} characters>"
+    return f"<DATA_URI({media_type}, {len(value):,} characters)>"
 
 
 def is_remote(address: str, schemes: tuple[str, ...] = ("http", "https")) -> bool:
@@ -98,8 +98,8 @@ def read_local(path: str | Path, media_type: str | None = None) -> Media:
         content = Path(path).read_bytes()
     except OSError as error:
         raise ContentError(
-            f"no file can be read at {str(path)!r} ({error.strerror}); expected the "
-            "path of a file. Check it, and that it may be read."
+            f"File not found at {str(path)!r} ({error.strerror}); expected the path of "
+            "a file that may be read. Check both."
         ) from error
     known = media_type or mimetypes.guess_type(str(path))[0] or sniffed(content)
     return Media(content=content, media_type=known or UNKNOWN)

@@ -49,6 +49,10 @@ class PartSink:
         self._mark = f"part-{secrets.token_hex(16)}-"
         self._kept: list[list[ContentPart]] = []
 
+    def __len__(self) -> int:
+        """Return how many values it keeps the parts of."""
+        return len(self._kept)
+
     def keep(self, parts: list[ContentPart]) -> str:
         """Keep the parts of one value; return what stands for them in the text."""
         self._kept.append(parts)

@@ -23,7 +23,7 @@ class File(Type):
 
     Example:
         >>> File.from_bytes(b"hello", filename="a.txt", mime_type="text/plain")
-        File(file_data=<text/plain, 31 characters>, filename='a.txt')
+        File(file_data=<DATA_URI(text/plain, 31 characters)>, filename='a.txt')
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -144,7 +144,7 @@ def encode_file_to_dict(file_input: Any) -> dict[str, Any]:
         case str() if file_input.startswith("data:"):
             return {"file_data": file_input}
     raise ContentError(
-        f"a {type(file_input).__name__} is no file; expected bytes, a data: URL, or a "
-        f"mapping with {', '.join(KEYS)}. Use File.from_path() for a file of this "
-        "machine."
+        f"this {type(file_input).__name__} is no file; expected bytes, a data: URL, "
+        f"or a mapping, which must contain at least one of {', '.join(KEYS)}. Use "
+        "File.from_path() for a file of this machine."
     )

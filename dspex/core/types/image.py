@@ -25,7 +25,7 @@ class Image(Type):
         >>> Image("https://example.com/dog.png")
         Image(url='https://example.com/dog.png')
         >>> Image(b"GIF89a" + bytes(300))
-        Image(url=<image/gif, 430 characters>)
+        Image(url=<DATA_URI(image/gif, 430 characters)>)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -130,6 +130,14 @@ class Tool(Type):
         }
         super().__init__(**fields)
 
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Tool:
+        """Copy the tool, and share its function with the copy.
+
+        What the function holds (a connection, a counter) is one thing in the world,
+        however often the program that uses it is copied.
+        """
+        return self.model_copy()
+
     def format(self) -> str:
         """Return the tool as a line of text."""
         return str(self)

@@ -1,7 +1,9 @@
 from collections.abc import Callable
 
+import pybreaker
 import pytest
 
+from dspex.client import gate
 from dspex.client.channel import ConsumerGoneError
 from dspex.client.gate import (
     Gate,
@@ -159,6 +161,9 @@ NEUTRALS = (
     errors.CircuitOpenError("x"),
     errors.QueueFullError("x"),
     errors.BudgetExceededError("x"),
+    # The bases, which a model of somebody's own may raise: they say no cause.
+    errors.LMProviderError("x"),
+    errors.LMUnexpectedError("x"),
 )
 
 
@@ -170,6 +175,16 @@ def test_what_shows_an_unwell_provider_is_a_failure(error: errors.LMError) -> No
 @pytest.mark.parametrize("error", NEUTRALS, ids=lambda error: type(error).__name__)
 def test_what_shows_nothing_is_neutral(error: errors.LMError) -> None:
     assert verdict_of(error) is Verdict.NEUTRAL
+
+
+def test_states_are_named_as_pybreaker_names_them() -> None:
+    ours = (gate.STATE_CLOSED, gate.STATE_HALF_OPEN, gate.STATE_OPEN)
+
+    assert ours == (
+        pybreaker.STATE_CLOSED,
+        pybreaker.STATE_HALF_OPEN,
+        pybreaker.STATE_OPEN,
+    )
 
 
 def test_every_lm_error_has_a_verdict_on_purpose() -> None:

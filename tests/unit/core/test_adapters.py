@@ -153,7 +153,7 @@ class TestChat:
             ("user", "[[ ## country ## ]]\nPeru"),
             (
                 "assistant",
-                "[[ ## capital ## ]]\nLima\n\n[[ ## completed ## ]]",
+                "[[ ## capital ## ]]\nLima\n\n[[ ## completed ## ]]\n",
             ),
             (
                 "user",
@@ -230,7 +230,7 @@ class TestChat:
             ChatAdapter().parse(QA, "[[ ## reasoning ## ]]\nhm " + "x" * 1_000)
 
         error = caught.value
-        assert error.adapter_name == "chat"
+        assert error.adapter_name == "ChatAdapter"
         assert error.expected == ("reasoning", "answer")
         assert error.parsed_result == {"reasoning": "hm " + "x" * 1_000}
         assert len(error.lm_response) > 1_000
@@ -337,7 +337,7 @@ class TestLine:
         with pytest.raises(AdapterParseError, match="feeling") as caught:
             LineAdapter().parse(LABEL, reply)
 
-        assert caught.value.adapter_name == "line"
+        assert caught.value.adapter_name == "LineAdapter"
         assert caught.value.lm_response == reply
 
     @pytest.mark.parametrize(

@@ -304,6 +304,67 @@ def test_instructions_can_be_set_on_a_class() -> None:
     assert signature.instructions == "Do."
 
 
+def test_instructions_written_to_the_docstring_are_seen_as_well() -> None:
+    signature = make_signature("a -> b", "Old.")
+    before = signature.instructions
+
+    signature.__doc__ = "New."
+
+    assert before == "Old."
+    assert signature.instructions == "New."
+
+
+def test_a_dict_of_fields_can_be_changed_without_changing_the_signature() -> None:
+    signature = make_signature("a -> b")
+
+    for fields in (signature.fields, signature.input_fields, signature.output_fields):
+        fields.clear()
+
+    assert signature.signature == "a -> b"
+    assert list(signature.fields) == ["a", "b"]
+    assert list(signature.input_fields) == ["a"]
+    assert list(signature.output_fields) == ["b"]
+
+
+def test_fields_are_sorted_once_for_each_class() -> None:
+    base = make_signature("a -> b")
+    assert list(base.fields) == ["a", "b"]
+
+    class More(base):  # type: ignore[misc, valid-type] # the class is made above
+        c: int = OutputField()
+
+    assert More.signature == "a -> b, c"
+    assert base.signature == "a -> b"
+    assert More.output_fields["c"] is More.output_fields["c"]
+
+
+def test_the_repr_shows_instructions_and_fields() -> None:
+    shown = repr(make_signature("a: int -> b", "Do it."))
+
+    first, instructions, a, b, last = shown.splitlines()
+    assert (first, last) == ("StringSignature(a -> b", ")")
+    assert instructions == "    instructions='Do it.'"
+    assert a.startswith("    a = Field(annotation=int")
+    assert b.startswith("    b = Field(annotation=str")
+
+
+def test_constraints_are_kept_in_words() -> None:
+    field = OutputField(gt=0, multiple_of=5, allow_inf_nan=False)
+
+    assert field.json_schema_extra["constraints"] == (
+        "greater than: 0, multiple of: 5, infinity and NaN allowed: False"
+    )
+
+
+@pytest.mark.parametrize("name", ["format", "parser"])
+@pytest.mark.parametrize("declare", [InputField, OutputField])
+def test_an_argument_without_effect_is_warned_of(declare: Any, name: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"{name}= of a field has no effect"):
+        field = declare(**{name: str})
+
+    assert field.json_schema_extra[name] is str
+
+
 def test_changes_return_new_signatures_and_leave_the_old() -> None:
     old = make_signature("a -> b", "Do.")
 

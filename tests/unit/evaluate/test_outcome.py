@@ -15,9 +15,10 @@ from dspex.core.errors import (
     LMRateLimitError,
     LMTimeoutError,
 )
+from dspex.core.signature import make_signature
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stage, Stamp, kind_of, note
 
-PARSE = AdapterParseError("no", adapter_name="chat", lm_response="", expected=("a",))
+PARSE = AdapterParseError("ChatAdapter", make_signature("q -> a"), "no")
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from dspex.core.types.image import Image
 from dspex.core.types.tool import Tool
 from dspex.programs import ChainOfThought, Predict, Program, use_lm_factory
 from dspex.programs.made_parts import PartsReader
+from dspex.programs.react import ReAct
 from dspex.programs.saved_parts import PartsWriter
 from dspex.programs.trust import Trust
 from dspex.programs.whole_program import load_program
@@ -138,6 +139,30 @@ def test_a_program_of_ones_own_comes_back_with_all_it_holds(folder: Path) -> Non
     assert loaded.helper.limit == 3
     assert (loaded.tool.name, loaded.tool(x=4)) == ("twice", 8)
     assert not loaded.tool.retry
+
+
+def test_a_program_with_tools_needs_its_tools_allowed_and_nothing_else(
+    folder: Path,
+) -> None:
+    program = ReAct("question -> answer", tools=[double])
+    program.save(folder, save_program=True)
+
+    loaded = load_program(folder, allow=[double])
+
+    assert isinstance(loaded, ReAct)
+    assert loaded.tools.keys() == program.tools.keys()
+    assert loaded.tools["double"](x=2) == 4
+    assert loaded.react.signature.equals(program.react.signature)
+
+
+def test_callbacks_and_history_are_not_saved(folder: Path) -> None:
+    program = Predict("a -> b", callbacks=[threading.Lock()])
+    program.save(folder, save_program=True)
+
+    loaded = load_program(folder)
+
+    assert loaded.callbacks == []
+    assert len(loaded.history) == 0
 
 
 def test_what_was_one_object_is_one_again(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a language model was asked and what it answered: the last calls, for people."""
+"""What language models were asked and what they answered: the last calls."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, overload
 
 from dspex.core.chat import turn_of
@@ -13,7 +14,7 @@ from dspex.core.ids import new_id
 from dspex.core.lm import Message, Reply
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Exchanged:
     """One call and its reply."""
 
@@ -25,13 +26,16 @@ class Exchanged:
     """The settings it was sent with."""
     reply: Reply
     """The answer."""
+    adapter: str | None = None
+    """The adapter that wrote the chat; `None` when no adapter did."""
     id: str = field(default_factory=new_id)
     """Names this call."""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When the answer came."""
 
-    def as_dict(self) -> dict[str, Any]:
-        """The entry in DSPy's shape."""
+    @cached_property
+    def entry(self) -> dict[str, Any]:
+        """The call in DSPy's shape, made when it is first looked at."""
         usage = self.reply.usage
         return {
             "prompt": None,
@@ -50,30 +54,45 @@ class Exchanged:
             "model": self.model,
             "response_model": self.reply.model,
             "model_type": "chat",
+            "adapter": self.adapter,
         }
 
 
 class History(Sequence[dict[str, Any]]):
-    """The last calls of one language model, oldest first, in DSPy's shape.
+    """The last calls, oldest first, in DSPy's shape.
 
     It is bounded: the oldest entry goes when there are too many. Any thread may add;
-    an entry is made a dict when it is looked at.
+    an entry is made a dict when it is looked at. It equals a list of the same entries.
+
+    Args:
+        most: How many it holds; a call that is added may say otherwise.
     """
 
     def __init__(self, most: int) -> None:
-        # Appending to a bounded deque is one step, so there is no lock.
-        self._entries: deque[Exchanged] = deque(maxlen=most)
+        self._most = most
+        # Each change of a deque is one step, so there is no lock. Two threads that
+        # add at once may both make room, which loses one entry more.
+        self._calls: deque[Exchanged] = deque()
 
-    def add(self, entry: Exchanged) -> None:
-        """Add a call; the oldest goes when there are too many."""
-        self._entries.append(entry)
+    def add(self, call: Exchanged, most: int | None = None) -> None:
+        """Add a call; the oldest go when there are too many.
+
+        Args:
+            call: The call.
+            most: How many to hold from now on.
+        """
+        if most is not None:
+            self._most = most
+        self._calls.append(call)
+        while len(self._calls) > self._most:
+            self._calls.popleft()
 
     def clear(self) -> None:
         """Forget all."""
-        self._entries.clear()
+        self._calls.clear()
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._calls)
 
     @overload
     def __getitem__(self, index: int) -> dict[str, Any]: ...
@@ -81,8 +100,15 @@ class History(Sequence[dict[str, Any]]):
     def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
     def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
         if isinstance(index, slice):
-            return [entry.as_dict() for entry in tuple(self._entries)[index]]
-        return self._entries[index].as_dict()
+            return [call.entry for call in tuple(self._calls)[index]]
+        return self._calls[index].entry
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, History | list | tuple):
+            return NotImplemented
+        return list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment] # it changes, so it has no hash
 
     def __repr__(self) -> str:
         return f"<History of {len(self)} calls>"

@@ -1,0 +1,64 @@
+"""What is never run again: tools and programs marked `retry=False`.
+
+Whoever runs such a thing says so here, and whoever is about to start something over
+looks here first. It follows the context: threads that run in a copy of it are seen too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+
+class Unrepeatable:
+    """What was begun in a block and is never to be run again; false while empty."""
+
+    __slots__ = ("_names",)
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What was begun, in order; a tool that was run twice stands there twice."""
+        return tuple(self._names)
+
+    def add(self, name: str) -> None:
+        """Remember that something was begun. Any thread may."""
+        self._names.append(name)
+
+    def __bool__(self) -> bool:
+        return bool(self._names)
+
+
+_watching: ContextVar[tuple[Unrepeatable, ...]] = ContextVar(
+    "dspex_unrepeatable", default=()
+)
+
+
+@contextmanager
+def watch_unrepeatable() -> Iterator[Unrepeatable]:
+    """See what is begun in a block that must not be run again.
+
+    Example:
+        >>> with watch_unrepeatable() as begun:
+        ...     began_unrepeatable("send_mail")
+        >>> begun.names
+        ('send_mail',)
+    """
+    seen = Unrepeatable()
+    token = _watching.set((*_watching.get(), seen))
+    try:
+        yield seen
+    finally:
+        _watching.reset(token)
+
+
+def began_unrepeatable(name: str) -> None:
+    """Say that something marked `retry=False` begins now.
+
+    It is said before the work, because half of it cannot be undone either.
+    """
+    for seen in _watching.get():
+        seen.add(name)

@@ -1,0 +1,1 @@
+"""From DSPy to dspex: what a program's text has to change, and what it cannot have."""

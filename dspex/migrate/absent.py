@@ -1,0 +1,147 @@
+"""What DSPy has and dspex has not, each with the reason and what to use instead.
+
+One table for `dspex migrate`, for the error of `dspex.NAME`, and for the reference
+page. `tests/docs/test_dspy_page.py` holds that no name in it exists in dspex after all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """Why a name is not there."""
+
+    reason: str
+    """Half a sentence, to follow "dspex has no NAME: "."""
+    instead: str
+    """One sentence that says what to write."""
+
+
+_SANDBOX: Final = Absent(
+    reason="running code that a model wrote needs a sandbox that holds, and there is "
+    "none to rely on",
+    instead="Give the work to tools of your own with dspex.ReAct.",
+)
+_INTERPRETER: Final = Absent(
+    reason="it belongs to running code that a model wrote, which dspex does not do",
+    instead="Give the work to tools of your own with dspex.ReAct.",
+)
+_RETRIEVAL: Final = Absent(
+    reason="a search is an ordinary function, and its service is not dspex's affair",
+    instead="Call your search in forward(), or hand it to dspex.ReAct as a tool; "
+    "dspex.KNN finds the nearest examples.",
+)
+_FINE_TUNING: Final = Absent(
+    reason="it trains weights, and dspex only asks models",
+    instead="Train with the provider's own tools, and use the model by its name.",
+)
+_OPTIMISER: Final = Absent(
+    reason="this optimiser is not built",
+    instead="Use dspex.BootstrapFewShot or dspex.LabeledFewShot.",
+)
+_OLD_FIELD: Final = Absent(
+    reason="it is the field of DSPy before version 2.5",
+    instead="Write dspex.InputField() or dspex.OutputField().",
+)
+_LITELLM: Final = Absent(
+    reason="dspex does not use LiteLLM", instead="Delete the line."
+)
+_LOGGING: Final = Absent(
+    reason="dspex logs through the standard library and structlog",
+    instead='Write logging.getLogger("dspex").setLevel(...).',
+)
+_HELPER: Final = Absent(
+    reason="it is a helper inside DSPy's own code",
+    instead="Delete the use of it, or keep your own copy.",
+)
+
+ABSENT: Final[dict[str, Absent]] = {
+    "AvatarOptimizer": _OPTIMISER,
+    "BetterTogether": _OPTIMISER,
+    "BootstrapFewShotWithOptuna": _OPTIMISER,
+    "BootstrapFewShotWithRandomSearch": _OPTIMISER,
+    "BootstrapFinetune": _FINE_TUNING,
+    "BootstrapRS": _OPTIMISER,
+    "COPRO": _OPTIMISER,
+    "CodeAct": _SANDBOX,
+    "CodeExecutionError": _INTERPRETER,
+    "CodeInterpreter": _INTERPRETER,
+    "CodeInterpreterError": _INTERPRETER,
+    "ColBERTv2": _RETRIEVAL,
+    "Embeddings": _RETRIEVAL,
+    "EmbeddingsWithScores": _RETRIEVAL,
+    "Ensemble": _OPTIMISER,
+    "FinalOutput": _INTERPRETER,
+    "Flex": _SANDBOX,
+    "GEPA": _OPTIMISER,
+    "InferRules": _OPTIMISER,
+    "KNNFewShot": _OPTIMISER,
+    "LMCollectionLimitError": Absent(
+        reason="no limit of this kind exists here",
+        instead="Catch dspex.LMError; a budget raises dspex.BudgetExceededError.",
+    ),
+    "LMLockTimeoutError": Absent(
+        reason="dspex keeps no credentials in files, so nothing waits for their lock",
+        instead="Catch dspex.LMError.",
+    ),
+    "LocalInterpreter": _INTERPRETER,
+    "MIPROv2": _OPTIMISER,
+    "OldField": _OLD_FIELD,
+    "OldInputField": _OLD_FIELD,
+    "OldOutputField": _OLD_FIELD,
+    "ProgramOfThought": _SANDBOX,
+    "Provider": _FINE_TUNING,
+    "PythonInterpreter": _INTERPRETER,
+    "RLM": _SANDBOX,
+    "ReActV2": Absent(
+        reason="it is an experiment inside DSPy",
+        instead="Use dspex.ReAct.",
+    ),
+    "Retrieve": _RETRIEVAL,
+    "SIMBA": _OPTIMISER,
+    "SandboxSerializable": _INTERPRETER,
+    "TrainingJob": _FINE_TUNING,
+    "bootstrap_trace_data": _FINE_TUNING,
+    "cache": Absent(
+        reason="there is one cache for each runtime, and it is no global object",
+        instead="Look into it with `dspex cache`, or mount a dspex.Cache.",
+    ),
+    "configure_dspy_loggers": _LOGGING,
+    "disable_litellm_logging": _LITELLM,
+    "disable_logging": _LOGGING,
+    "download": _HELPER,
+    "enable_litellm_logging": _LITELLM,
+    "enable_logging": _LOGGING,
+    "experimental": _HELPER,
+    "get_dependency_versions": _HELPER,
+    "lm15": Absent(
+        reason="it is the client inside DSPy",
+        instead="Use dspex.LM.",
+    ),
+    "load_settings": Absent(
+        reason="DSPy keeps settings as a pickle, and dspex never unpickles anything",
+        instead="Call dspex.configure(...) where the program starts.",
+    ),
+    "print_message": _HELPER,
+    "resolve_interpreter_factory": _INTERPRETER,
+}
+"""By name. Whatever is neither here nor in dspex is unknown."""
+
+
+def explained(name: str) -> str:
+    """Return why a name is absent and what to write, as the end of an error's text.
+
+    Example:
+        >>> print(explained("ReActV2"))
+        it is an experiment inside DSPy. Use dspex.ReAct.
+    """
+    absent = ABSENT.get(name)
+    if absent is None:
+        return (
+            "no public name of DSPy 3.4 that dspex knows. See docs/reference/dspy.md "
+            "for all names that are there."
+        )
+    return f"{absent.reason}. {absent.instead}"
