@@ -16,7 +16,7 @@ from dspex.programs.whole_program import load_program
 
 
 @overload
-def load(source: Source, inputs: Sequence[str] | None = None) -> Dataset: ...
+def load(source: Source, *, inputs: Sequence[str] | None = None) -> Dataset: ...
 
 
 @overload
@@ -34,8 +34,8 @@ def load(source: str | os.PathLike[str], *, allow: Iterable[Allowed]) -> Program
 
 def load(
     source: Source,
-    inputs: Sequence[str] | None = None,
     *,
+    inputs: Sequence[str] | None = None,
     allow: Iterable[Allowed] = (),
     allow_pickle: bool = False,
 ) -> Dataset | Program:
