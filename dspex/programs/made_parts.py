@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import enum
+import functools
 import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -103,6 +104,9 @@ class PartsReader:
                 return make_signature(dict(made), text, signature_name=name)
             case {"lm": state, "id": int(number)}:
                 return self._keep(number, self._model_of(state))
+            case {"partial": func, "args": list(args), "keywords": list(pairs)}:
+                given = self._fields(pairs)
+                return functools.partial(self.part(func), *self.part(args), **given)
             case {"tool": list(pairs)}:
                 return Tool(**self._fields(pairs))
             case {"model": kind, "fields": list(pairs)}:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import enum
+import functools
 import inspect
 import math
 import typing
@@ -130,6 +131,12 @@ class PartsWriter:
             return {"type": type_node(value, where)}
         if inspect.isfunction(value):
             return self._function(value, where)
+        if isinstance(value, functools.partial):
+            return {
+                "partial": self.node(value.func, where),
+                "args": self._nodes(value.args, where),
+                "keywords": self._pairs(value.keywords, where),
+            }
         if is_language_model(value):
             return self._numbered(value, {"lm": self.node(value.dump_state(), where)})
         if isinstance(value, Tool):
