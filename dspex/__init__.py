@@ -87,21 +87,36 @@ if TYPE_CHECKING:
     from dspex.core.prediction import Completions as Completions
     from dspex.core.prediction import Prediction as Prediction
     from dspex.core.signature import Signature as Signature
+    from dspex.core.signature import SignatureMeta as SignatureMeta
     from dspex.core.signature import ensure_signature as ensure_signature
     from dspex.core.signature import make_signature as make_signature
     from dspex.core.spawner import Spawner
+    from dspex.core.types._tool_shape import (
+        convert_input_schema_to_tool_args as convert_input_schema_to_tool_args,
+    )
     from dspex.core.types.audio import Audio as Audio
+    from dspex.core.types.audio import encode_audio as encode_audio
     from dspex.core.types.base import Type as Type
     from dspex.core.types.code import Code as Code
     from dspex.core.types.file import File as File
+    from dspex.core.types.file import encode_file_to_dict as encode_file_to_dict
     from dspex.core.types.history import History as History
     from dspex.core.types.image import Image as Image
+    from dspex.core.types.image import encode_image as encode_image
     from dspex.core.types.reasoning import Reasoning as Reasoning
     from dspex.core.types.tool import Tool as Tool
     from dspex.core.types.tool_calls import ToolCallResults as ToolCallResults
     from dspex.core.types.tool_calls import ToolCalls as ToolCalls
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
+    from dspex.evaluate.semantic import CompleteAndGrounded as CompleteAndGrounded
+    from dspex.evaluate.semantic import SemanticF1 as SemanticF1
+    from dspex.metrics import EM as EM
+    from dspex.metrics import F1 as F1
+    from dspex.metrics import HotPotF1 as HotPotF1
+    from dspex.metrics import answer_exact_match as answer_exact_match
+    from dspex.metrics import answer_passage_match as answer_passage_match
+    from dspex.metrics import normalize_text as normalize_text
     from dspex.programs.aggregation import majority as majority
     from dspex.programs.best_of_n import BestOfN as BestOfN
     from dspex.programs.chain_of_thought import ChainOfThought as ChainOfThought
@@ -116,6 +131,7 @@ if TYPE_CHECKING:
     from dspex.programs.parallel import Parallel as Parallel
     from dspex.programs.predict import Predict as Predict
     from dspex.programs.predict import UnexpectedInputError as UnexpectedInputError
+    from dspex.programs.program import BaseModule as BaseModule
     from dspex.programs.program import Module as Module
     from dspex.programs.program import Program as Program
     from dspex.programs.react import ReAct as ReAct
@@ -134,6 +150,7 @@ if TYPE_CHECKING:
     )
     from dspex.programs.stream_reading import streaming_response as streaming_response
     from dspex.programs.streamify import streamify as streamify
+    from dspex.programs.trace import UsageTracker as UsageTracker
     from dspex.programs.trace import track_usage as track_usage
     from dspex.runtime.base_lm import BaseLM as BaseLM
     from dspex.runtime.config import Config as Config
@@ -161,6 +178,7 @@ _HOMES = {
     "Audio": "dspex.core.types.audio",
     "BaseCallback": "dspex.core.callbacks",
     "BaseLM": "dspex.runtime.base_lm",
+    "BaseModule": "dspex.programs.program",
     "BatchError": "dspex.core.errors",
     "BatchInterrupted": "dspex.core.errors",
     "BestOfN": "dspex.programs.best_of_n",
@@ -175,6 +193,7 @@ _HOMES = {
     "CircuitOpenError": "dspex.core.errors",
     "Client": "dspex.runtime.mounting",
     "Code": "dspex.core.types.code",
+    "CompleteAndGrounded": "dspex.evaluate.semantic",
     "Completions": "dspex.core.prediction",
     "Config": "dspex.runtime.config",
     "ConfigurationError": "dspex.core.errors",
@@ -185,14 +204,17 @@ _HOMES = {
     "Dataset": "dspex.core.data",
     "DryRun": "dspex.runtime.dry_run",
     "DspexError": "dspex.core.errors",
+    "EM": "dspex.metrics",
     "Embedder": "dspex.runtime.embedder",
     "Evaluate": "dspex.evaluate.evaluate",
     "EvaluationError": "dspex.core.errors",
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
     "Example": "dspex.core.example",
+    "F1": "dspex.metrics",
     "File": "dspex.core.types.file",
     "History": "dspex.core.types.history",
+    "HotPotF1": "dspex.metrics",
     "HttpxTransport": "dspex.client.httpx_transport",
     "Image": "dspex.core.types.image",
     "InputField": "dspex.core.fields",
@@ -239,8 +261,10 @@ _HOMES = {
     "Reply": "dspex.core.lm",
     "Runtime": "dspex.runtime.runtime",
     "RuntimeClosedError": "dspex.core.errors",
+    "SemanticF1": "dspex.evaluate.semantic",
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
+    "SignatureMeta": "dspex.core.signature",
     "StatusMessage": "dspex.programs.stream_messages",
     "StatusMessageProvider": "dspex.programs.stream_messages",
     "Stream": "dspex.runtime.stream",
@@ -254,13 +278,20 @@ _HOMES = {
     "Type": "dspex.core.types.base",
     "UnexpectedInputError": "dspex.programs.predict",
     "Usage": "dspex.core.lm",
+    "UsageTracker": "dspex.programs.trace",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
+    "answer_exact_match": "dspex.metrics",
+    "answer_passage_match": "dspex.metrics",
     "apply_sync_streaming": "dspex.programs.stream_reading",
     "asyncify": "dspex.programs.concurrency",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
+    "convert_input_schema_to_tool_args": "dspex.core.types._tool_shape",
     "dry_run": "dspex.runtime.dry_run",
+    "encode_audio": "dspex.core.types.audio",
+    "encode_file_to_dict": "dspex.core.types.file",
+    "encode_image": "dspex.core.types.image",
     "ensure_signature": "dspex.core.signature",
     "in_context": "dspex.programs.concurrency",
     "infer_prefix": "dspex.core.fields",
@@ -269,6 +300,7 @@ _HOMES = {
     "load": "dspex.core.data",
     "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
+    "normalize_text": "dspex.metrics",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
     "streamify": "dspex.programs.streamify",
@@ -283,6 +315,8 @@ _SUBMODULES = frozenset({"evaluate", "metrics", "teleprompt", "testing"})
 
 __all__ = [
     "ACTIVE_CALL_ID",
+    "EM",
+    "F1",
     "KNN",
     "LM",
     "Adapter",
@@ -292,6 +326,7 @@ __all__ = [
     "Audio",
     "BaseCallback",
     "BaseLM",
+    "BaseModule",
     "BatchError",
     "BatchInterrupted",
     "BestOfN",
@@ -306,6 +341,7 @@ __all__ = [
     "CircuitOpenError",
     "Client",
     "Code",
+    "CompleteAndGrounded",
     "Completions",
     "Config",
     "ConfigurationError",
@@ -324,6 +360,7 @@ __all__ = [
     "Example",
     "File",
     "History",
+    "HotPotF1",
     "HttpxTransport",
     "Image",
     "InputField",
@@ -368,8 +405,10 @@ __all__ = [
     "Reply",
     "Runtime",
     "RuntimeClosedError",
+    "SemanticF1",
     "Signature",
     "SignatureError",
+    "SignatureMeta",
     "StatusMessage",
     "StatusMessageProvider",
     "Stream",
@@ -383,14 +422,21 @@ __all__ = [
     "Type",
     "UnexpectedInputError",
     "Usage",
+    "UsageTracker",
     "WorkLostError",
     "WorkTimeoutError",
     "__version__",
+    "answer_exact_match",
+    "answer_passage_match",
     "apply_sync_streaming",
     "asyncify",
     "configure",
     "context",
+    "convert_input_schema_to_tool_args",
     "dry_run",
+    "encode_audio",
+    "encode_file_to_dict",
+    "encode_image",
     "ensure_signature",
     "in_context",
     "infer_prefix",
@@ -399,6 +445,7 @@ __all__ = [
     "load",
     "majority",
     "make_signature",
+    "normalize_text",
     "settings",
     "shutdown",
     "streamify",

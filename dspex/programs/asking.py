@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from dspex.core.adapters import Adapter, Asked, chosen_adapter
@@ -51,7 +51,7 @@ class Question:
     """Who writes and reads."""
     asker: Any = None
     """The predictor, for whoever listens to it."""
-    spent: Usage = field(default_factory=Usage)
+    spent: Usage | None = None
     """Tokens of a first reply that could not be read."""
 
     def written(self) -> Asked:
@@ -71,8 +71,11 @@ class Question:
         else:
             answers = self.adapter.read(asked, reply)
         prediction = self.answered(answers)
-        prediction.set_lm_usage({self.model.model: self.spent + reply.usage})
+        prediction.set_lm_usage({self.model.model: self._with_spent(reply.usage)})
         return prediction
+
+    def _with_spent(self, usage: Usage) -> Usage:
+        return usage if self.spent is None else self.spent + usage
 
     def answered(self, answers: list[dict[str, Any]]) -> Prediction:
         """Return what was read as a prediction."""
@@ -95,7 +98,7 @@ class Question:
             self.adapter.name,
             other.name,
         )
-        return replace(self, adapter=other, spent=self.spent + reply.usage)
+        return replace(self, adapter=other, spent=self._with_spent(reply.usage))
 
 
 def model_for(*wanted: LanguageModel | None) -> LanguageModel:

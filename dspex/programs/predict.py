@@ -122,7 +122,7 @@ class Predict(Program, Parameter):
         lm: LanguageModel | None = None,
         **inputs: Any,
     ) -> Question:
-        wanted = ensure_signature(signature or self.signature)
+        wanted = ensure_signature(signature) if signature else self.signature
         settings = {**self.config, **(config or {})}
         if _is_predicted_output(inputs.get("prediction")):
             settings["prediction"] = inputs.pop("prediction")

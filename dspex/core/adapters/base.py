@@ -6,7 +6,6 @@ and `format()` puts the chat together from them.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -21,6 +20,7 @@ from dspex.core.chat import messages_of
 from dspex.core.errors import AdapterParseError
 from dspex.core.lm import LanguageModel, Message, Reply
 from dspex.core.signature import Signature
+from dspex.core.spawner import the_spawner
 from dspex.core.types.reasoning import Reasoning
 
 ABSENT: Final = "(not given in this example)"
@@ -50,9 +50,10 @@ class Adapter:
             `None` leaves it to the provider.
     """
 
-    callback_kind: ClassVar[str] = "adapter"
     name: ClassVar[str] = "custom"
     """What `adapter_named()` and a model's `adapter` call it."""
+    callback_kind: ClassVar[str] = "adapter"
+    """What callbacks are told that this is."""
 
     def __init__(
         self,
@@ -127,8 +128,8 @@ class Adapter:
         acomplete = getattr(lm, "acomplete", None)
         try:
             if acomplete is None:
-                reply = await asyncio.to_thread(
-                    lm.complete, asked.messages, asked.settings
+                reply = await the_spawner().in_thread(
+                    lambda: lm.complete(asked.messages, asked.settings), label=lm.model
                 )
             else:
                 reply = await acomplete(asked.messages, asked.settings)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
-from dspex.core.adapters.annotations import type_name, type_note
+from dspex.core.adapters.annotations import is_text_type, type_name, type_note
 from dspex.core.adapters.base import ABSENT, NOTHING
 from dspex.core.adapters.chat import ChatAdapter, FieldInfoWithName
 from dspex.core.adapters.demos import Row, is_given
@@ -22,7 +22,11 @@ from dspex.core.adapters.json_schema import output_schema
 from dspex.core.adapters.json_text import found_object
 from dspex.core.adapters.outputs import read_outputs
 from dspex.core.adapters.reading import Asked
-from dspex.core.adapters.render import plain_value, render_value, well_formed
+from dspex.core.adapters.render import (
+    render_value,
+    well_formed,
+    whole_value,
+)
 from dspex.core.errors import AdapterError
 from dspex.core.lm import LanguageModel
 from dspex.core.signature import Signature
@@ -163,7 +167,7 @@ def _plain(value: Any, field: FieldInfo) -> Any:
     if field.annotation is str:
         return render_value(value, str)
     try:
-        return plain_value(value)
+        return whole_value(value)
     except ValueError as error:
         raise AdapterError(
             f"a value of type {type(value).__name__} cannot be written as JSON: "
@@ -196,11 +200,14 @@ def _structure(signature: type[Signature]) -> str:
 
 
 def _place(name: str, field: FieldInfo) -> str:
+    value = f"{{{name}}}"
     return (
-        f'"{name}": "{{{name}}}"'
-        if field.annotation is str
-        else f'"{name}": {{{name}}}'
+        f'"{name}": "{value}"' if _is_text(field.annotation) else f'"{name}": {value}'
     )
+
+
+def _is_text(annotation: Any) -> bool:
+    return annotation is str or is_text_type(annotation)
 
 
 def _note(field: FieldInfo) -> str:
@@ -211,7 +218,7 @@ def _note(field: FieldInfo) -> str:
 @lru_cache(maxsize=256)
 def _reminder(signature: type[Signature]) -> str:
     keys = ", then ".join(
-        f"`{name}`" + ("" if kind is str else f" ({type_name(kind)})")
+        f"`{name}`" + ("" if _is_text(kind) else f" ({type_name(kind)})")
         for name, kind in (
             (name, field.annotation) for name, field in signature.output_fields.items()
         )

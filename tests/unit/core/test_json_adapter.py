@@ -290,3 +290,41 @@ def test_the_chat_adapter_falls_back_to_it_only_when_asked_to() -> None:
     assert dspex.ChatAdapter().fallback is None
     fallback = dspex.ChatAdapter(use_json_adapter_fallback=True).fallback
     assert isinstance(fallback, JSONAdapter)
+
+
+def test_code_and_reasoning_are_texts_in_json() -> None:
+    signature = make_signature(
+        {
+            "question": (str, InputField()),
+            "why": (dspex.Reasoning, OutputField()),
+            "code": (dspex.Code, OutputField()),
+        }
+    )
+    row = {"why": "so", "code": dspex.Code(code='print("1")')}
+
+    answer = JSONAdapter().format_assistant_message_content(signature, row)
+    form = form_for(SCHEMA_MODEL, signature)
+
+    assert json.loads(answer) == {"why": "so", "code": 'print("1")'}
+    assert parsed(answer, signature)["code"].code == 'print("1")'
+    assert form is not None
+    texts = form["json_schema"]["schema"]["properties"].values()
+    assert list(texts) == [{"type": "string"}, {"type": "string"}]
+
+
+def test_tools_that_go_to_the_provider_need_no_schema_beside_them() -> None:
+    signature = make_signature(
+        {
+            "question": (str, InputField()),
+            "tools": (list[dspex.Tool], InputField()),
+            "answer": (str, OutputField()),
+            "calls": (dspex.ToolCalls, OutputField()),
+        }
+    )
+    inputs = {"question": "?", "tools": [dspex.Tool(len, name="length")]}
+    able = Model(supports_response_schema=True, supports_function_calling=True)
+
+    asked = JSONAdapter().ask(signature, [], inputs, able)
+
+    assert asked.settings["tools"][0]["function"]["name"] == "length"
+    assert "response_format" not in asked.settings
