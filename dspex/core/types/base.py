@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import json
-import secrets
+import os
 import typing
 from typing import Any, Final
 
@@ -56,7 +56,7 @@ class PartSink:
         if not self._mark:
             # No input and no model can write a placeholder, because nobody knows the
             # mark before the text is written. Most texts need none.
-            self._mark = f"part-{secrets.token_hex(16)}-"
+            self._mark = f"part-{os.urandom(16).hex()}-"
         self._kept.append(parts)
         return f"{self._mark}{len(self._kept) - 1};"
 
