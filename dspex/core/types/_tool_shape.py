@@ -149,13 +149,14 @@ def checker_of(annotation: Any) -> TypeAdapter[Any]:
     """
     try:
         return TypeAdapter(annotation)
-    except PydanticUserError:
-        pass
+    except PydanticUserError as error:
+        # The second attempt fails for other reasons, which help nobody.
+        reason = error
     try:
         return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
-    except PydanticUserError as error:
-        message = f"{annotation!r} cannot be the type of a tool's argument: {error}"
-        raise TypeError(message) from error
+    except PydanticUserError:
+        message = f"{annotation!r} cannot be the type of a tool's argument: {reason}"
+        raise TypeError(message) from reason
 
 
 def inlined(schema: Mapping[str, Any]) -> dict[str, Any]:

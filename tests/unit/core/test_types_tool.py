@@ -200,7 +200,7 @@ def test_an_argument_of_any_class_is_taken_as_it_is() -> None:
 def test_an_annotation_that_pydantic_cannot_read_is_refused() -> None:
     def function(a: Annotated[City | Tree, Field(discriminator="kind")]) -> None: ...
 
-    with pytest.raises(TypeError, match="cannot be the type of a tool's argument"):
+    with pytest.raises(TypeError, match=r"a tool's argument: .*discriminator"):
         Tool(function)
 
 
