@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from dspex.core import defaults
+from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
+from dspex.core.foreign import refuse_dspy
 from dspex.evaluate.engine import RunOptions, work_through
 from dspex.evaluate.metric import Metric, checked_metric, judge, metric_name
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
@@ -59,6 +61,8 @@ class Evaluate:
         ConfigurationError: The set is empty, or a number is not above zero.
     """
 
+    callback_kind: ClassVar[str] = "evaluate"
+
     def __init__(
         self,
         *,
@@ -90,6 +94,7 @@ class Evaluate:
             f"Evaluate({len(self.devset)} examples, metric={metric_name(self.metric)})"
         )
 
+    @with_callbacks
     def __call__(
         self,
         program: Callable[..., Any],
@@ -107,6 +112,7 @@ class Evaluate:
             EvaluationError: The run could not go on; `.result` has what was measured.
             EvaluationInterrupted: Ctrl-C; `.result` has what was measured.
         """
+        refuse_dspy(program, "program")
         work = scoring(program, self.metric)
         known = self._known(resume)
         if self.debug:
@@ -186,6 +192,7 @@ def checked_set(examples: Any, name: str) -> Sequence[Example]:
             f"{name} is empty; there is nothing to work on. Pass at least one example."
         )
     for number, example in enumerate(examples):
+        refuse_dspy(example, f"{name}[{number}]")
         if not isinstance(example, Example):
             raise ConfigurationError(
                 f"{name}[{number}] is {type(example).__name__!r}; expected an Example. "

@@ -12,11 +12,13 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from dspex.core import defaults
+from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError, EvaluationInterrupted
 from dspex.core.example import Example
+from dspex.core.foreign import refuse_dspy
 from dspex.evaluate.engine import RunOptions, work_through
 from dspex.evaluate.evaluate import checked_set
 from dspex.evaluate.metric import Metric, checked_metric, judge
@@ -59,6 +61,8 @@ class BootstrapFewShot:
         ConfigurationError: A number makes no sense.
     """
 
+    callback_kind: ClassVar[str] = "compile"
+
     def __init__(
         self,
         metric: Metric | None = None,
@@ -86,6 +90,7 @@ class BootstrapFewShot:
         self.display_progress = display_progress
         self.result: EvaluationResult | None = None
 
+    @with_callbacks
     def compile(
         self,
         student: P,
@@ -107,6 +112,7 @@ class BootstrapFewShot:
             EvaluationInterrupted: Ctrl-C; `.best_so_far` is the program made of what
                 was accepted until then.
         """
+        refuse_dspy(student, "student")
         rows = checked_set(trainset, "trainset")
         taught = student.reset_copy()
         teacher = self._teacher(taught, teacher, rows)
