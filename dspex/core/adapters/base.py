@@ -50,18 +50,10 @@ class Adapter:
             `None` leaves it to the provider.
     """
 
-    callback_kind: ClassVar[str] = "adapter"
     name: ClassVar[str] = "custom"
     """What `adapter_named()` and a model's `adapter` call it."""
     callback_kind: ClassVar[str] = "adapter"
     """What callbacks are told that this is."""
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        """Have callbacks hear of the subclass's own `format()` and `parse()`."""
-        super().__init_subclass__(**options)
-        for method in ("format", "parse"):
-            if method in cls.__dict__:
-                setattr(cls, method, with_callbacks(cls.__dict__[method]))
 
     def __init__(
         self,
