@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from dspex.core.callbacks import BaseCallback as BaseCallback
     from dspex.core.callbacks import with_callbacks as with_callbacks
     from dspex.core.data import Dataset as Dataset
-    from dspex.core.data import load as load
     from dspex.core.dspy_errors import DSPyError as DSPyError
     from dspex.core.dspy_errors import LMConfigurationError as LMConfigurationError
     from dspex.core.dspy_errors import LMNotConfiguredError as LMNotConfiguredError
@@ -125,9 +124,11 @@ if TYPE_CHECKING:
     from dspex.programs.concurrency import syncify as syncify
     from dspex.programs.history import inspect_history as inspect_history
     from dspex.programs.knn import KNN as KNN
+    from dspex.programs.loading import load as load
     from dspex.programs.multi_chain_comparison import (
         MultiChainComparison as MultiChainComparison,
     )
+    from dspex.programs.parallel import Parallel as Parallel
     from dspex.programs.predict import Predict as Predict
     from dspex.programs.predict import UnexpectedInputError as UnexpectedInputError
     from dspex.programs.program import BaseModule as BaseModule
@@ -138,8 +139,22 @@ if TYPE_CHECKING:
     from dspex.programs.settings import configure as configure
     from dspex.programs.settings import context as context
     from dspex.programs.settings import settings as settings
+    from dspex.programs.state import StateError as StateError
+    from dspex.programs.stream_listener import StreamListener as StreamListener
+    from dspex.programs.stream_messages import StatusMessage as StatusMessage
+    from dspex.programs.stream_messages import (
+        StatusMessageProvider as StatusMessageProvider,
+    )
+    from dspex.programs.stream_messages import StreamResponse as StreamResponse
+    from dspex.programs.stream_reading import (
+        apply_sync_streaming as apply_sync_streaming,
+    )
+    from dspex.programs.stream_reading import streaming_response as streaming_response
+    from dspex.programs.streamify import streamify as streamify
     from dspex.programs.trace import UsageTracker as UsageTracker
     from dspex.programs.trace import track_usage as track_usage
+    from dspex.programs.trust import UntrustedCodeError as UntrustedCodeError
+    from dspex.programs.whole_program import load_program as load_program
     from dspex.runtime.base_lm import BaseLM as BaseLM
     from dspex.runtime.config import Config as Config
     from dspex.runtime.dry_run import DryRun as DryRun
@@ -236,6 +251,7 @@ _HOMES = {
     "Module": "dspex.programs.program",
     "MultiChainComparison": "dspex.programs.multi_chain_comparison",
     "OutputField": "dspex.core.fields",
+    "Parallel": "dspex.programs.parallel",
     "Predict": "dspex.programs.predict",
     "Prediction": "dspex.core.prediction",
     "Price": "dspex.client.prices",
@@ -252,7 +268,12 @@ _HOMES = {
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
     "SignatureMeta": "dspex.core.signature",
+    "StateError": "dspex.programs.state",
+    "StatusMessage": "dspex.programs.stream_messages",
+    "StatusMessageProvider": "dspex.programs.stream_messages",
     "Stream": "dspex.runtime.stream",
+    "StreamListener": "dspex.programs.stream_listener",
+    "StreamResponse": "dspex.programs.stream_messages",
     "Tool": "dspex.core.types.tool",
     "ToolArgumentError": "dspex.core.errors",
     "ToolCallResults": "dspex.core.types.tool_calls",
@@ -260,12 +281,14 @@ _HOMES = {
     "ToolExecutionError": "dspex.core.errors",
     "Type": "dspex.core.types.base",
     "UnexpectedInputError": "dspex.programs.predict",
+    "UntrustedCodeError": "dspex.programs.trust",
     "Usage": "dspex.core.lm",
     "UsageTracker": "dspex.programs.trace",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
     "answer_exact_match": "dspex.metrics",
     "answer_passage_match": "dspex.metrics",
+    "apply_sync_streaming": "dspex.programs.stream_reading",
     "asyncify": "dspex.programs.concurrency",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
@@ -279,12 +302,15 @@ _HOMES = {
     "infer_prefix": "dspex.core.fields",
     "inspect_history": "dspex.programs.history",
     "is_retryable_lm_error": "dspex.core.dspy_errors",
-    "load": "dspex.core.data",
+    "load": "dspex.programs.loading",
+    "load_program": "dspex.programs.whole_program",
     "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
     "normalize_text": "dspex.metrics",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
+    "streamify": "dspex.programs.streamify",
+    "streaming_response": "dspex.programs.stream_reading",
     "syncify": "dspex.programs.concurrency",
     "track_usage": "dspex.programs.trace",
     "with_callbacks": "dspex.core.callbacks",
@@ -372,6 +398,7 @@ __all__ = [
     "Module",
     "MultiChainComparison",
     "OutputField",
+    "Parallel",
     "Predict",
     "Prediction",
     "Price",
@@ -388,7 +415,12 @@ __all__ = [
     "Signature",
     "SignatureError",
     "SignatureMeta",
+    "StateError",
+    "StatusMessage",
+    "StatusMessageProvider",
     "Stream",
+    "StreamListener",
+    "StreamResponse",
     "Tool",
     "ToolArgumentError",
     "ToolCallResults",
@@ -396,6 +428,7 @@ __all__ = [
     "ToolExecutionError",
     "Type",
     "UnexpectedInputError",
+    "UntrustedCodeError",
     "Usage",
     "UsageTracker",
     "WorkLostError",
@@ -403,6 +436,7 @@ __all__ = [
     "__version__",
     "answer_exact_match",
     "answer_passage_match",
+    "apply_sync_streaming",
     "asyncify",
     "configure",
     "context",
@@ -417,11 +451,14 @@ __all__ = [
     "inspect_history",
     "is_retryable_lm_error",
     "load",
+    "load_program",
     "majority",
     "make_signature",
     "normalize_text",
     "settings",
     "shutdown",
+    "streamify",
+    "streaming_response",
     "syncify",
     "track_usage",
     "with_callbacks",
