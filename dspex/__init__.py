@@ -88,7 +88,7 @@ if TYPE_CHECKING:
     from dspex.core.signature import Signature as Signature
     from dspex.core.signature import ensure_signature as ensure_signature
     from dspex.core.signature import make_signature as make_signature
-    from dspex.core.spawner import Spawner
+    from dspex.core.spawner import Spawner as Spawner
     from dspex.core.types.audio import Audio as Audio
     from dspex.core.types.base import Type as Type
     from dspex.core.types.code import Code as Code
@@ -105,15 +105,20 @@ if TYPE_CHECKING:
     from dspex.programs.concurrency import asyncify as asyncify
     from dspex.programs.concurrency import in_context as in_context
     from dspex.programs.concurrency import syncify as syncify
+    from dspex.programs.history import GLOBAL_HISTORY as GLOBAL_HISTORY
     from dspex.programs.history import inspect_history as inspect_history
+    from dspex.programs.history import pretty_print_history as pretty_print_history
     from dspex.programs.predict import Predict as Predict
     from dspex.programs.predict import UnexpectedInputError as UnexpectedInputError
     from dspex.programs.program import Module as Module
     from dspex.programs.program import Program as Program
+    from dspex.programs.reaching import set_attribute_by_name as set_attribute_by_name
     from dspex.programs.settings import configure as configure
     from dspex.programs.settings import context as context
     from dspex.programs.settings import settings as settings
+    from dspex.programs.trace import UsageTracker as UsageTracker
     from dspex.programs.trace import track_usage as track_usage
+    from dspex.programs.walk import Parameter as Parameter
     from dspex.runtime.base_lm import BaseLM as BaseLM
     from dspex.runtime.config import Config as Config
     from dspex.runtime.dry_run import DryRun as DryRun
@@ -170,6 +175,7 @@ _HOMES = {
     "EvaluationResult": "dspex.evaluate.result",
     "Example": "dspex.core.example",
     "File": "dspex.core.types.file",
+    "GLOBAL_HISTORY": "dspex.programs.history",
     "History": "dspex.core.types.history",
     "HttpxTransport": "dspex.client.httpx_transport",
     "Image": "dspex.core.types.image",
@@ -201,6 +207,7 @@ _HOMES = {
     "MissingInputError": "dspex.core.errors",
     "Module": "dspex.programs.program",
     "OutputField": "dspex.core.fields",
+    "Parameter": "dspex.programs.walk",
     "Predict": "dspex.programs.predict",
     "Prediction": "dspex.core.prediction",
     "Price": "dspex.client.prices",
@@ -213,6 +220,7 @@ _HOMES = {
     "RuntimeClosedError": "dspex.core.errors",
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
+    "Spawner": "dspex.core.spawner",
     "Stream": "dspex.runtime.stream",
     "Tool": "dspex.core.types.tool",
     "ToolArgumentError": "dspex.core.errors",
@@ -222,6 +230,7 @@ _HOMES = {
     "Type": "dspex.core.types.base",
     "UnexpectedInputError": "dspex.programs.predict",
     "Usage": "dspex.core.lm",
+    "UsageTracker": "dspex.programs.trace",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
     "asyncify": "dspex.programs.concurrency",
@@ -235,6 +244,8 @@ _HOMES = {
     "is_retryable_lm_error": "dspex.core.dspy_errors",
     "load": "dspex.core.data",
     "make_signature": "dspex.core.signature",
+    "pretty_print_history": "dspex.programs.history",
+    "set_attribute_by_name": "dspex.programs.reaching",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
     "syncify": "dspex.programs.concurrency",
@@ -247,6 +258,7 @@ _SUBMODULES = frozenset({"evaluate", "metrics", "teleprompt", "testing"})
 
 __all__ = [
     "ACTIVE_CALL_ID",
+    "GLOBAL_HISTORY",
     "LM",
     "Adapter",
     "AdapterError",
@@ -315,6 +327,7 @@ __all__ = [
     "MissingInputError",
     "Module",
     "OutputField",
+    "Parameter",
     "Predict",
     "Prediction",
     "Price",
@@ -327,6 +340,7 @@ __all__ = [
     "RuntimeClosedError",
     "Signature",
     "SignatureError",
+    "Spawner",
     "Stream",
     "Tool",
     "ToolArgumentError",
@@ -336,6 +350,7 @@ __all__ = [
     "Type",
     "UnexpectedInputError",
     "Usage",
+    "UsageTracker",
     "WorkLostError",
     "WorkTimeoutError",
     "__version__",
@@ -350,6 +365,8 @@ __all__ = [
     "is_retryable_lm_error",
     "load",
     "make_signature",
+    "pretty_print_history",
+    "set_attribute_by_name",
     "settings",
     "shutdown",
     "syncify",

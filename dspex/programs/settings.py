@@ -7,14 +7,15 @@ the overlay of the context it runs in, so whoever starts threads copies the cont
 
 from __future__ import annotations
 
+import copy
 import difflib
 import threading
 import types
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
+from contextlib import ContextDecorator, suppress
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from dspex.core import defaults
 from dspex.core.adapters import Adapter, adapter_named
@@ -166,20 +167,35 @@ def configure(**changes: Any) -> None:
         _default = replace(_default, **named)
 
 
-@contextmanager
-def context(**changes: Any) -> Iterator[None]:
+class context(ContextDecorator):  # noqa: N801 - DSPy's name; it is used as a function
     """Change settings for a block of code and what it calls.
+
+    It decorates a function, too. A block that is left in another context than the one
+    it was entered in, as in a generator that a web server drops, changes nothing there.
 
     Raises:
         ConfigurationError: When a key is unknown or a value makes no sense.
     """
-    named = _named(changes)
-    replace(_default, **named)  # refuses wrong values before the block starts
-    token = _overlay.set({**_overlay.get(), **named})
-    try:
-        yield
-    finally:
-        _overlay.reset(token)
+
+    def __init__(self, **changes: Any) -> None:
+        self._changes = _named(changes)
+        replace(_default, **self._changes)  # refuses wrong values before the block
+        self._token: Token[Mapping[str, Any]] | None = None
+
+    def _recreate_cm(self) -> Self:
+        """Return another one, for the next call of a decorated function."""
+        return copy.copy(self)
+
+    def __enter__(self) -> None:
+        """Enter the block."""
+        self._token = _overlay.set({**_overlay.get(), **self._changes})
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Leave it."""
+        token, self._token = self._token, None
+        if token is not None:
+            with suppress(ValueError):
+                _overlay.reset(token)
 
 
 def ambient() -> Settings:
