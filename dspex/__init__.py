@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dspex.client.proxies import Proxies as Proxies
     from dspex.core.adapters import Adapter as Adapter
     from dspex.core.adapters import ChatAdapter as ChatAdapter
+    from dspex.core.adapters import JSONAdapter as JSONAdapter
     from dspex.core.adapters import LineAdapter as LineAdapter
     from dspex.core.callbacks import ACTIVE_CALL_ID as ACTIVE_CALL_ID
     from dspex.core.callbacks import BaseCallback as BaseCallback
@@ -86,21 +87,38 @@ if TYPE_CHECKING:
     from dspex.core.prediction import Completions as Completions
     from dspex.core.prediction import Prediction as Prediction
     from dspex.core.signature import Signature as Signature
+    from dspex.core.signature import SignatureMeta as SignatureMeta
     from dspex.core.signature import ensure_signature as ensure_signature
     from dspex.core.signature import make_signature as make_signature
     from dspex.core.spawner import Spawner as Spawner
+    from dspex.core.types._tool_shape import (
+        convert_input_schema_to_tool_args as convert_input_schema_to_tool_args,
+    )
     from dspex.core.types.audio import Audio as Audio
+    from dspex.core.types.audio import encode_audio as encode_audio
     from dspex.core.types.base import Type as Type
     from dspex.core.types.code import Code as Code
     from dspex.core.types.file import File as File
+    from dspex.core.types.file import encode_file_to_dict as encode_file_to_dict
     from dspex.core.types.history import History as History
     from dspex.core.types.image import Image as Image
+    from dspex.core.types.image import encode_image as encode_image
     from dspex.core.types.reasoning import Reasoning as Reasoning
     from dspex.core.types.tool import Tool as Tool
     from dspex.core.types.tool_calls import ToolCallResults as ToolCallResults
     from dspex.core.types.tool_calls import ToolCalls as ToolCalls
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
+    from dspex.evaluate.semantic import CompleteAndGrounded as CompleteAndGrounded
+    from dspex.evaluate.semantic import SemanticF1 as SemanticF1
+    from dspex.metrics import EM as EM
+    from dspex.metrics import F1 as F1
+    from dspex.metrics import HotPotF1 as HotPotF1
+    from dspex.metrics import answer_exact_match as answer_exact_match
+    from dspex.metrics import answer_passage_match as answer_passage_match
+    from dspex.metrics import normalize_text as normalize_text
+    from dspex.programs.aggregation import majority as majority
+    from dspex.programs.best_of_n import BestOfN as BestOfN
     from dspex.programs.chain_of_thought import ChainOfThought as ChainOfThought
     from dspex.programs.concurrency import asyncify as asyncify
     from dspex.programs.concurrency import in_context as in_context
@@ -108,11 +126,18 @@ if TYPE_CHECKING:
     from dspex.programs.history import GLOBAL_HISTORY as GLOBAL_HISTORY
     from dspex.programs.history import inspect_history as inspect_history
     from dspex.programs.history import pretty_print_history as pretty_print_history
+    from dspex.programs.knn import KNN as KNN
+    from dspex.programs.multi_chain_comparison import (
+        MultiChainComparison as MultiChainComparison,
+    )
     from dspex.programs.predict import Predict as Predict
     from dspex.programs.predict import UnexpectedInputError as UnexpectedInputError
+    from dspex.programs.program import BaseModule as BaseModule
     from dspex.programs.program import Module as Module
     from dspex.programs.program import Program as Program
     from dspex.programs.reaching import set_attribute_by_name as set_attribute_by_name
+    from dspex.programs.react import ReAct as ReAct
+    from dspex.programs.refine import Refine as Refine
     from dspex.programs.settings import configure as configure
     from dspex.programs.settings import context as context
     from dspex.programs.settings import settings as settings
@@ -145,8 +170,10 @@ _HOMES = {
     "Audio": "dspex.core.types.audio",
     "BaseCallback": "dspex.core.callbacks",
     "BaseLM": "dspex.runtime.base_lm",
+    "BaseModule": "dspex.programs.program",
     "BatchError": "dspex.core.errors",
     "BatchInterrupted": "dspex.core.errors",
+    "BestOfN": "dspex.programs.best_of_n",
     "BootstrapFewShot": "dspex.teleprompt",
     "Budget": "dspex.client.budget",
     "BudgetExceededError": "dspex.core.errors",
@@ -158,6 +185,7 @@ _HOMES = {
     "CircuitOpenError": "dspex.core.errors",
     "Client": "dspex.runtime.mounting",
     "Code": "dspex.core.types.code",
+    "CompleteAndGrounded": "dspex.evaluate.semantic",
     "Completions": "dspex.core.prediction",
     "Config": "dspex.runtime.config",
     "ConfigurationError": "dspex.core.errors",
@@ -168,18 +196,23 @@ _HOMES = {
     "Dataset": "dspex.core.data",
     "DryRun": "dspex.runtime.dry_run",
     "DspexError": "dspex.core.errors",
+    "EM": "dspex.metrics",
     "Embedder": "dspex.runtime.embedder",
     "Evaluate": "dspex.evaluate.evaluate",
     "EvaluationError": "dspex.core.errors",
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
     "Example": "dspex.core.example",
+    "F1": "dspex.metrics",
     "File": "dspex.core.types.file",
     "GLOBAL_HISTORY": "dspex.programs.history",
     "History": "dspex.core.types.history",
+    "HotPotF1": "dspex.metrics",
     "HttpxTransport": "dspex.client.httpx_transport",
     "Image": "dspex.core.types.image",
     "InputField": "dspex.core.fields",
+    "JSONAdapter": "dspex.core.adapters",
+    "KNN": "dspex.programs.knn",
     "LM": "dspex.runtime.language_model",
     "LMAuthError": "dspex.core.errors",
     "LMBillingError": "dspex.core.errors",
@@ -206,6 +239,7 @@ _HOMES = {
     "Message": "dspex.core.lm",
     "MissingInputError": "dspex.core.errors",
     "Module": "dspex.programs.program",
+    "MultiChainComparison": "dspex.programs.multi_chain_comparison",
     "OutputField": "dspex.core.fields",
     "Parameter": "dspex.programs.walk",
     "Predict": "dspex.programs.predict",
@@ -214,12 +248,16 @@ _HOMES = {
     "Program": "dspex.programs.program",
     "Proxies": "dspex.client.proxies",
     "QueueFullError": "dspex.core.errors",
+    "ReAct": "dspex.programs.react",
     "Reasoning": "dspex.core.types.reasoning",
+    "Refine": "dspex.programs.refine",
     "Reply": "dspex.core.lm",
     "Runtime": "dspex.runtime.runtime",
     "RuntimeClosedError": "dspex.core.errors",
+    "SemanticF1": "dspex.evaluate.semantic",
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
+    "SignatureMeta": "dspex.core.signature",
     "Spawner": "dspex.core.spawner",
     "Stream": "dspex.runtime.stream",
     "Tool": "dspex.core.types.tool",
@@ -233,17 +271,25 @@ _HOMES = {
     "UsageTracker": "dspex.programs.trace",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
+    "answer_exact_match": "dspex.metrics",
+    "answer_passage_match": "dspex.metrics",
     "asyncify": "dspex.programs.concurrency",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
+    "convert_input_schema_to_tool_args": "dspex.core.types._tool_shape",
     "dry_run": "dspex.runtime.dry_run",
+    "encode_audio": "dspex.core.types.audio",
+    "encode_file_to_dict": "dspex.core.types.file",
+    "encode_image": "dspex.core.types.image",
     "ensure_signature": "dspex.core.signature",
     "in_context": "dspex.programs.concurrency",
     "infer_prefix": "dspex.core.fields",
     "inspect_history": "dspex.programs.history",
     "is_retryable_lm_error": "dspex.core.dspy_errors",
     "load": "dspex.core.data",
+    "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
+    "normalize_text": "dspex.metrics",
     "pretty_print_history": "dspex.programs.history",
     "set_attribute_by_name": "dspex.programs.reaching",
     "settings": "dspex.programs.settings",
@@ -258,7 +304,10 @@ _SUBMODULES = frozenset({"evaluate", "metrics", "teleprompt", "testing"})
 
 __all__ = [
     "ACTIVE_CALL_ID",
+    "EM",
+    "F1",
     "GLOBAL_HISTORY",
+    "KNN",
     "LM",
     "Adapter",
     "AdapterError",
@@ -267,8 +316,10 @@ __all__ = [
     "Audio",
     "BaseCallback",
     "BaseLM",
+    "BaseModule",
     "BatchError",
     "BatchInterrupted",
+    "BestOfN",
     "BootstrapFewShot",
     "Budget",
     "BudgetExceededError",
@@ -280,6 +331,7 @@ __all__ = [
     "CircuitOpenError",
     "Client",
     "Code",
+    "CompleteAndGrounded",
     "Completions",
     "Config",
     "ConfigurationError",
@@ -298,9 +350,11 @@ __all__ = [
     "Example",
     "File",
     "History",
+    "HotPotF1",
     "HttpxTransport",
     "Image",
     "InputField",
+    "JSONAdapter",
     "LMAuthError",
     "LMBillingError",
     "LMCancelledError",
@@ -326,6 +380,7 @@ __all__ = [
     "Message",
     "MissingInputError",
     "Module",
+    "MultiChainComparison",
     "OutputField",
     "Parameter",
     "Predict",
@@ -334,12 +389,16 @@ __all__ = [
     "Program",
     "Proxies",
     "QueueFullError",
+    "ReAct",
     "Reasoning",
+    "Refine",
     "Reply",
     "Runtime",
     "RuntimeClosedError",
+    "SemanticF1",
     "Signature",
     "SignatureError",
+    "SignatureMeta",
     "Spawner",
     "Stream",
     "Tool",
@@ -354,17 +413,25 @@ __all__ = [
     "WorkLostError",
     "WorkTimeoutError",
     "__version__",
+    "answer_exact_match",
+    "answer_passage_match",
     "asyncify",
     "configure",
     "context",
+    "convert_input_schema_to_tool_args",
     "dry_run",
+    "encode_audio",
+    "encode_file_to_dict",
+    "encode_image",
     "ensure_signature",
     "in_context",
     "infer_prefix",
     "inspect_history",
     "is_retryable_lm_error",
     "load",
+    "majority",
     "make_signature",
+    "normalize_text",
     "pretty_print_history",
     "set_attribute_by_name",
     "settings",

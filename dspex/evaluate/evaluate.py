@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
@@ -13,15 +12,13 @@ from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
 from dspex.evaluate.engine import RunOptions, work_through
+from dspex.evaluate.metric import Metric, checked_metric, judge, metric_name
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.worker import Measured, Work, WorkFailed
 from dspex.programs.settings import settings
 
 T = TypeVar("T")
-
-Metric = Callable[..., Any]
-"""`metric(example, prediction)`, or with a third argument `trace`; a number or bool."""
 
 
 class Evaluate:
@@ -45,7 +42,10 @@ class Evaluate:
 
     Args:
         devset: The examples.
-        metric: From example and prediction to a number or a bool.
+        metric: From example and prediction to a number, a bool, a mapping of numbers
+            or a `Prediction` with a `score` and maybe a `feedback`; an async function
+            will do. Or several by name: the first is the score, all are `columns` of
+            the result.
         num_threads: DSPy's name for `concurrency`.
         concurrency: Examples worked on at a time; else the setting, else 16.
         timeout: Seconds one example may take; `None` for no limit.
@@ -90,7 +90,9 @@ class Evaluate:
         )
 
     def __repr__(self) -> str:
-        return f"Evaluate({len(self.devset)} examples, metric={_name(self.metric)})"
+        return (
+            f"Evaluate({len(self.devset)} examples, metric={metric_name(self.metric)})"
+        )
 
     @with_callbacks
     def __call__(
@@ -145,6 +147,8 @@ class Evaluate:
                     stamp=Stamp(run="debug", example=number),
                     kind=OutcomeKind.SCORED,
                     score=measured.score,
+                    columns=measured.columns,
+                    feedback=measured.feedback,
                     prediction=measured.prediction,
                 )
             )
@@ -164,35 +168,12 @@ def scoring(program: Callable[..., Any], metric: Metric) -> Work:
         except BaseException as error:
             raise WorkFailed(error, "program") from error
         try:
-            score = as_score(metric(example, prediction), metric)
+            judgement = judge(metric, example, prediction)
         except BaseException as error:
             raise WorkFailed(error, "metric", prediction) from error
-        return Measured(score=score, prediction=prediction)
+        return Measured.of(judgement, prediction)
 
     return work
-
-
-def as_score(value: Any, metric: Metric) -> float:
-    """Take a metric's value as a number.
-
-    Raises:
-        TypeError: It is none; a metric that forgot its `return` gives `None`.
-        ValueError: It is not finite.
-    """
-    if isinstance(value, bool | int | float):
-        score = float(value)
-    elif hasattr(value, "score"):
-        score = float(value.score)
-    else:
-        raise TypeError(
-            f"the metric {_name(metric)} gave {value!r}; expected a number or a bool. "
-            "Does it end without a return?"
-        )
-    if not math.isfinite(score):
-        raise ValueError(
-            f"the metric {_name(metric)} gave {score}; expected a finite number."
-        )
-    return score
 
 
 def checked_set(examples: Any, name: str) -> Sequence[Example]:
@@ -219,24 +200,6 @@ def checked_set(examples: Any, name: str) -> Sequence[Example]:
             )
         example.inputs()  # raises when nobody said which fields are the inputs
     return examples
-
-
-def checked_metric(metric: Any) -> Metric:
-    """Refuse what cannot be called.
-
-    Raises:
-        ConfigurationError: Then.
-    """
-    if not callable(metric):
-        raise ConfigurationError(
-            f"metric is {metric!r}; expected a function of example and prediction, "
-            "such as dspex.metrics.exact_match('answer')."
-        )
-    return metric  # type: ignore[no-any-return] # callable(Any) is Any
-
-
-def _name(metric: Metric) -> str:
-    return getattr(metric, "__name__", type(metric).__name__)
 
 
 def _or(value: T | None, otherwise: T) -> T:

@@ -8,6 +8,7 @@ that nothing was measured.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
@@ -121,6 +122,10 @@ class Outcome:
     """How it ended."""
     score: float | None = None
     """The metric's number; `None` unless scored."""
+    columns: Mapping[str, float] = field(default_factory=dict)
+    """All the metric's numbers by name, where it gave several."""
+    feedback: str | None = None
+    """What the metric said in words."""
     prediction: Any = None
     """What the program gave, also when the metric then failed."""
     error: ErrorNote | None = None

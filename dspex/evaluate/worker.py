@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextvars
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dspex.core.example import Example
+from dspex.evaluate.metric import Judgement
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stage, Stamp, kind_of, note
 from supervisors import Actor, Handle, Scope, within
 
@@ -19,10 +20,24 @@ class Measured:
 
     score: float
     """The metric's number."""
+    columns: Mapping[str, float] = field(default_factory=dict)
+    """All its numbers by name, where it gave several."""
+    feedback: str | None = None
+    """What it said in words."""
     prediction: Any = None
     """What the program gave."""
     value: Any = None
     """What an optimiser wants besides."""
+
+    @classmethod
+    def of(cls, judgement: Judgement, prediction: Any) -> Measured:
+        """What a metric said of a program's prediction."""
+        return cls(
+            score=judgement.score,
+            columns=judgement.columns,
+            feedback=judgement.feedback,
+            prediction=prediction,
+        )
 
 
 class WorkFailed(Exception):  # noqa: N818 - carries a failure, and is none itself
@@ -118,6 +133,8 @@ def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:
             stamp=stamp,
             kind=OutcomeKind.SCORED,
             score=measured.score,
+            columns=measured.columns,
+            feedback=measured.feedback,
             prediction=measured.prediction,
             value=measured.value,
         )

@@ -402,6 +402,8 @@ class Program(Walkable):
 
 Module = Program
 """DSPy's name of `Program`."""
+BaseModule = Program
+"""DSPy's name of what a `Module` is made of; here the two are one."""
 
 
 _logger = logging.getLogger(__name__)

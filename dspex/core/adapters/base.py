@@ -6,7 +6,6 @@ and `format()` puts the chat together from them.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -21,6 +20,7 @@ from dspex.core.chat import messages_of
 from dspex.core.errors import AdapterParseError
 from dspex.core.lm import LanguageModel, Message, Reply
 from dspex.core.signature import Signature
+from dspex.core.spawner import the_spawner
 from dspex.core.types.reasoning import Reasoning
 
 ABSENT: Final = "(not given in this example)"
@@ -50,9 +50,17 @@ class Adapter:
             `None` leaves it to the provider.
     """
 
-    callback_kind: ClassVar[str] = "adapter"
     name: ClassVar[str] = "custom"
     """What `adapter_named()` and a model's `adapter` call it."""
+    callback_kind: ClassVar[str] = "adapter"
+    """What callbacks are told that this is."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Have callbacks hear of the subclass's own `format()` and `parse()`."""
+        super().__init_subclass__(**options)
+        for method in ("format", "parse"):
+            if method in cls.__dict__:
+                setattr(cls, method, with_callbacks(cls.__dict__[method]))
 
     def __init__(
         self,
@@ -65,13 +73,6 @@ class Adapter:
         self.use_native_function_calling = use_native_function_calling
         self.native_response_types = checked_types(native_response_types)
         self.parallel_tool_calls = parallel_tool_calls
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Have callbacks hear of a subclass's own `format` and `parse`."""
-        super().__init_subclass__(**kwargs)
-        for method in ("format", "parse"):
-            if method in vars(cls):
-                setattr(cls, method, with_callbacks(vars(cls)[method]))
 
     @property
     def fallback(self) -> Adapter | None:
@@ -127,8 +128,8 @@ class Adapter:
         acomplete = getattr(lm, "acomplete", None)
         try:
             if acomplete is None:
-                reply = await asyncio.to_thread(
-                    lm.complete, asked.messages, asked.settings
+                reply = await the_spawner().in_thread(
+                    lambda: lm.complete(asked.messages, asked.settings), label=lm.model
                 )
             else:
                 reply = await acomplete(asked.messages, asked.settings)
