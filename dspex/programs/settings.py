@@ -14,7 +14,7 @@ import types
 from collections.abc import Mapping, Sequence
 from contextlib import ContextDecorator, suppress
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Self
 
 from dspex.core import defaults
@@ -90,7 +90,7 @@ class Settings:
     """An adapter or its name; `None` leaves the choice to the model, then to "chat"."""
     trace: list[Any] | None = None
     """Where predictors append (predictor, inputs, prediction); `None` for nowhere."""
-    callbacks: Sequence[Any] | None = ()
+    callbacks: Sequence[Any] | None = field(default_factory=list)
     """Objects that want to hear of every call; see `BaseCallback`."""
     concurrency: int = defaults.CONCURRENCY
     """Calls in flight at once. `num_threads` is accepted as DSPy's name."""
@@ -137,12 +137,14 @@ ABSENT: Final = {
     "caller_modules": "a program keeps its calls in program.history. Leave it out",
     "caller_predict": "a program keeps its calls in program.history. Leave it out",
     "interpreter_factory": "no program of dspex runs code. Leave it out",
+    "load": "settings stand in your code, and nothing is unpickled. Call configure()",
     "rm": "there are no retrievers. Call your search in forward()",
+    "save": "settings stand in your code, and nothing is pickled. Call configure()",
     "usage_tracker": "usage is counted by context. Write with dspex.track_usage()",
 }
 """DSPy's keys that are none here, and why."""
 
-KEYS: Final = tuple(field.name for field in fields(Settings))
+KEYS: Final = tuple(each.name for each in fields(Settings))
 """All keys, in order."""
 
 _overlay: ContextVar[Mapping[str, Any]] = ContextVar(

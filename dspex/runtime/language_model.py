@@ -362,6 +362,7 @@ class LM(OneModel):
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.settings = merged(self.settings, changes)
+        twin.callbacks = list(self.callbacks)
         twin.history = History(defaults.HISTORY)
         return twin
 
