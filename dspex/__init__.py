@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from dspex.core.callbacks import BaseCallback as BaseCallback
     from dspex.core.callbacks import with_callbacks as with_callbacks
     from dspex.core.data import Dataset as Dataset
-    from dspex.core.data import load as load
     from dspex.core.dspy_errors import DSPyError as DSPyError
     from dspex.core.dspy_errors import LMConfigurationError as LMConfigurationError
     from dspex.core.dspy_errors import LMNotConfiguredError as LMNotConfiguredError
@@ -127,9 +126,11 @@ if TYPE_CHECKING:
     from dspex.programs.history import inspect_history as inspect_history
     from dspex.programs.history import pretty_print_history as pretty_print_history
     from dspex.programs.knn import KNN as KNN
+    from dspex.programs.loading import load as load
     from dspex.programs.multi_chain_comparison import (
         MultiChainComparison as MultiChainComparison,
     )
+    from dspex.programs.parallel import Parallel as Parallel
     from dspex.programs.predict import Predict as Predict
     from dspex.programs.predict import UnexpectedInputError as UnexpectedInputError
     from dspex.programs.program import BaseModule as BaseModule
@@ -141,9 +142,23 @@ if TYPE_CHECKING:
     from dspex.programs.settings import configure as configure
     from dspex.programs.settings import context as context
     from dspex.programs.settings import settings as settings
+    from dspex.programs.state import StateError as StateError
+    from dspex.programs.stream_listener import StreamListener as StreamListener
+    from dspex.programs.stream_messages import StatusMessage as StatusMessage
+    from dspex.programs.stream_messages import (
+        StatusMessageProvider as StatusMessageProvider,
+    )
+    from dspex.programs.stream_messages import StreamResponse as StreamResponse
+    from dspex.programs.stream_reading import (
+        apply_sync_streaming as apply_sync_streaming,
+    )
+    from dspex.programs.stream_reading import streaming_response as streaming_response
+    from dspex.programs.streamify import streamify as streamify
     from dspex.programs.trace import UsageTracker as UsageTracker
     from dspex.programs.trace import track_usage as track_usage
+    from dspex.programs.trust import UntrustedCodeError as UntrustedCodeError
     from dspex.programs.walk import Parameter as Parameter
+    from dspex.programs.whole_program import load_program as load_program
     from dspex.runtime.base_lm import BaseLM as BaseLM
     from dspex.runtime.config import Config as Config
     from dspex.runtime.dry_run import DryRun as DryRun
@@ -241,6 +256,7 @@ _HOMES = {
     "Module": "dspex.programs.program",
     "MultiChainComparison": "dspex.programs.multi_chain_comparison",
     "OutputField": "dspex.core.fields",
+    "Parallel": "dspex.programs.parallel",
     "Parameter": "dspex.programs.walk",
     "Predict": "dspex.programs.predict",
     "Prediction": "dspex.core.prediction",
@@ -259,7 +275,12 @@ _HOMES = {
     "SignatureError": "dspex.core.errors",
     "SignatureMeta": "dspex.core.signature",
     "Spawner": "dspex.core.spawner",
+    "StateError": "dspex.programs.state",
+    "StatusMessage": "dspex.programs.stream_messages",
+    "StatusMessageProvider": "dspex.programs.stream_messages",
     "Stream": "dspex.runtime.stream",
+    "StreamListener": "dspex.programs.stream_listener",
+    "StreamResponse": "dspex.programs.stream_messages",
     "Tool": "dspex.core.types.tool",
     "ToolArgumentError": "dspex.core.errors",
     "ToolCallResults": "dspex.core.types.tool_calls",
@@ -267,12 +288,14 @@ _HOMES = {
     "ToolExecutionError": "dspex.core.errors",
     "Type": "dspex.core.types.base",
     "UnexpectedInputError": "dspex.programs.predict",
+    "UntrustedCodeError": "dspex.programs.trust",
     "Usage": "dspex.core.lm",
     "UsageTracker": "dspex.programs.trace",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
     "answer_exact_match": "dspex.metrics",
     "answer_passage_match": "dspex.metrics",
+    "apply_sync_streaming": "dspex.programs.stream_reading",
     "asyncify": "dspex.programs.concurrency",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
@@ -286,7 +309,8 @@ _HOMES = {
     "infer_prefix": "dspex.core.fields",
     "inspect_history": "dspex.programs.history",
     "is_retryable_lm_error": "dspex.core.dspy_errors",
-    "load": "dspex.core.data",
+    "load": "dspex.programs.loading",
+    "load_program": "dspex.programs.whole_program",
     "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
     "normalize_text": "dspex.metrics",
@@ -294,6 +318,8 @@ _HOMES = {
     "set_attribute_by_name": "dspex.programs.reaching",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
+    "streamify": "dspex.programs.streamify",
+    "streaming_response": "dspex.programs.stream_reading",
     "syncify": "dspex.programs.concurrency",
     "track_usage": "dspex.programs.trace",
     "with_callbacks": "dspex.core.callbacks",
@@ -382,6 +408,7 @@ __all__ = [
     "Module",
     "MultiChainComparison",
     "OutputField",
+    "Parallel",
     "Parameter",
     "Predict",
     "Prediction",
@@ -400,7 +427,12 @@ __all__ = [
     "SignatureError",
     "SignatureMeta",
     "Spawner",
+    "StateError",
+    "StatusMessage",
+    "StatusMessageProvider",
     "Stream",
+    "StreamListener",
+    "StreamResponse",
     "Tool",
     "ToolArgumentError",
     "ToolCallResults",
@@ -408,6 +440,7 @@ __all__ = [
     "ToolExecutionError",
     "Type",
     "UnexpectedInputError",
+    "UntrustedCodeError",
     "Usage",
     "UsageTracker",
     "WorkLostError",
@@ -415,6 +448,7 @@ __all__ = [
     "__version__",
     "answer_exact_match",
     "answer_passage_match",
+    "apply_sync_streaming",
     "asyncify",
     "configure",
     "context",
@@ -429,6 +463,7 @@ __all__ = [
     "inspect_history",
     "is_retryable_lm_error",
     "load",
+    "load_program",
     "majority",
     "make_signature",
     "normalize_text",
@@ -436,6 +471,8 @@ __all__ = [
     "set_attribute_by_name",
     "settings",
     "shutdown",
+    "streamify",
+    "streaming_response",
     "syncify",
     "track_usage",
     "with_callbacks",

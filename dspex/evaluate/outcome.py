@@ -134,6 +134,14 @@ class Outcome:
     """How long the program and the metric took."""
     value: Any = None
     """What an optimiser's work gives besides (traces, demos)."""
+    may_run_again: bool = True
+    """Whether a run that goes on from here may begin it anew: not after it began
+    something marked `retry=False`."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a run that goes on from here leaves the example alone."""
+        return self.kind.is_final or not self.may_run_again
 
     @property
     def is_fatal(self) -> bool:

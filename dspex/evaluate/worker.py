@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dspex.core.example import Example
+from dspex.core.once import Unrepeatable, watch_unrepeatable
 from dspex.evaluate.metric import Judgement
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stage, Stamp, kind_of, note
 from supervisors import Actor, Handle, Scope, within
@@ -78,6 +79,7 @@ class WorkerActor(Actor):
         example: Example,
         work: Work,
         scope: Scope,
+        begun: Unrepeatable,
         context: contextvars.Context,
         aggregator: str,
     ) -> None:
@@ -86,6 +88,7 @@ class WorkerActor(Actor):
         self._example = example
         self._work = work
         self._scope = scope
+        self._begun = begun
         self._context = context
         self._aggregator = aggregator
 
@@ -106,8 +109,9 @@ class WorkerActor(Actor):
         self.exit()
 
     def _attempt(self) -> Outcome:
-        with within(self._scope):
-            return attempt(self._stamp, self._example, self._work)
+        with within(self._scope), watch_unrepeatable(self._begun):
+            outcome = attempt(self._stamp, self._example, self._work)
+        return replace(outcome, may_run_again=not self._begun)
 
 
 def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:

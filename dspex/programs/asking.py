@@ -20,6 +20,7 @@ from dspex.core.prediction import Prediction
 from dspex.core.signature import Signature
 from dspex.core.spawner import the_spawner
 from dspex.programs.history import remember, written_by
+from dspex.programs.listening import Ear, aheard, ear_for, heard
 from dspex.programs.rehearsal import is_rehearsal
 from dspex.programs.settings import check_lm, in_force
 from dspex.programs.trace import record_usage
@@ -48,6 +49,8 @@ class Question:
     """Who is asked."""
     adapter: Adapter
     """Who writes and reads."""
+    asker: Any = None
+    """The predictor, for whoever listens to it."""
     spent: Usage | None = None
     """Tokens of a first reply that could not be read."""
 
@@ -134,11 +137,15 @@ def ask(question: Question) -> Prediction:
         )
     asked = question.written()
     model = question.model
+    ear = ear_for(question.asker, question.adapter, asked)
     with written_by(question.adapter.name):
-        reply = model.complete(asked.messages, asked.settings)
+        if ear is None:
+            reply = model.complete(asked.messages, asked.settings)
+        else:
+            reply = heard(ear, model, asked.messages, asked.settings)
     _record(model, asked, reply, question.adapter)
     try:
-        return question.read(asked, reply)
+        return _read(question, asked, reply, ear)
     except AdapterParseError as error:
         return ask(question.once_more(error, reply))
 
@@ -160,13 +167,26 @@ async def aask(question: Question) -> Prediction:
         )
     asked = question.written()
     model = question.model
+    ear = ear_for(question.asker, question.adapter, asked)
     with written_by(question.adapter.name):
-        reply = await _acomplete(model, asked)
+        if ear is None:
+            reply = await _acomplete(model, asked)
+        else:
+            reply = await aheard(ear, model, asked.messages, asked.settings)
     _record(model, asked, reply, question.adapter)
     try:
-        return question.read(asked, reply)
+        return _read(question, asked, reply, ear)
     except AdapterParseError as error:
         return await aask(question.once_more(error, reply))
+
+
+def _read(
+    question: Question, asked: Asked, reply: Reply, ear: Ear | None
+) -> Prediction:
+    prediction = question.read(asked, reply)
+    if ear is not None:
+        ear.answered(prediction)
+    return prediction
 
 
 def _is_whole_call(adapter: Adapter, method: str) -> bool:

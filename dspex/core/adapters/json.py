@@ -22,7 +22,11 @@ from dspex.core.adapters.json_schema import output_schema
 from dspex.core.adapters.json_text import found_object
 from dspex.core.adapters.outputs import read_outputs
 from dspex.core.adapters.reading import Asked
-from dspex.core.adapters.render import render_value, well_formed, whole_value
+from dspex.core.adapters.render import (
+    render_value,
+    well_formed,
+    whole_value,
+)
 from dspex.core.errors import AdapterError
 from dspex.core.lm import LanguageModel
 from dspex.core.signature import Signature
