@@ -398,3 +398,13 @@ def test_an_answer_from_the_cache_counts_no_tokens() -> None:
         Predict("a -> b")(a="x")
 
     assert usage.total() == {}
+
+
+def test_tokens_are_added_to_a_tracker_in_dspys_shape_too() -> None:
+    with track_usage() as usage:
+        usage.add_usage("m", {"prompt_tokens": 3, "completion_tokens": None})
+        usage.add_usage("m", {"completion_tokens": 2})
+
+    assert usage.get_total_tokens() == {
+        "m": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    }
