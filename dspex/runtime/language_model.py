@@ -18,7 +18,7 @@ from dspex.core.chat import messages_of, turn_of
 from dspex.core.errors import ConfigurationError, LMError
 from dspex.core.history import Exchanged, History
 from dspex.core.lm import Message, Reply
-from dspex.programs.history import adapter_here, print_history, remember
+from dspex.programs.history import adapter_here, pretty_print_history, remember
 from dspex.programs.rehearsal import is_rehearsal
 from dspex.programs.trace import record_usage
 from dspex.runtime.by_call import ask_by_call, real_method
@@ -193,7 +193,7 @@ class LM(OneModel):
             n: How many, the latest last.
             file: Where to; `None` is the standard output.
         """
-        print_history(self.history, n, file)
+        pretty_print_history(self.history, n, file)
 
     @property
     def adapter(self) -> str | None:
@@ -383,6 +383,7 @@ class LM(OneModel):
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.settings = merged(self.settings, changes)
+        twin.callbacks = list(self.callbacks)
         twin.history = History(defaults.HISTORY)
         return twin
 
