@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dspex.core.adapters import ChatAdapter as ChatAdapter
     from dspex.core.adapters import JSONAdapter as JSONAdapter
     from dspex.core.adapters import LineAdapter as LineAdapter
+    from dspex.core.adapters import XMLAdapter as XMLAdapter
     from dspex.core.callbacks import ACTIVE_CALL_ID as ACTIVE_CALL_ID
     from dspex.core.callbacks import BaseCallback as BaseCallback
     from dspex.core.callbacks import with_callbacks as with_callbacks
@@ -226,6 +227,7 @@ _HOMES = {
     "Usage": "dspex.core.lm",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
+    "XMLAdapter": "dspex.core.adapters",
     "asyncify": "dspex.programs.concurrency",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
@@ -341,6 +343,7 @@ __all__ = [
     "Usage",
     "WorkLostError",
     "WorkTimeoutError",
+    "XMLAdapter",
     "__version__",
     "asyncify",
     "configure",

@@ -15,12 +15,13 @@ from typing import Any, Final
 from pydantic.fields import FieldInfo
 
 from dspex.core.adapters.annotations import is_text_type, type_name, type_note
-from dspex.core.adapters.base import ABSENT, NOTHING, Asked
+from dspex.core.adapters.base import ABSENT, NOTHING
 from dspex.core.adapters.chat import ChatAdapter, FieldInfoWithName
 from dspex.core.adapters.demos import Row, is_given
 from dspex.core.adapters.json_schema import output_schema
 from dspex.core.adapters.json_text import found_object
 from dspex.core.adapters.outputs import read_outputs
+from dspex.core.adapters.reading import Asked
 from dspex.core.adapters.render import plain_value, render_value, well_formed
 from dspex.core.errors import AdapterError
 from dspex.core.lm import LanguageModel
