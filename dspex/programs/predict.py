@@ -15,11 +15,11 @@ from dspex.core.inputs import (
 from dspex.core.lm import LanguageModel
 from dspex.core.prediction import Prediction
 from dspex.core.signature import Signature, ensure_signature
-from dspex.programs.asking import Question, aask, ask, model_for
+from dspex.programs.asking import Question, aask, ask, model_for, warmed
 from dspex.programs.demos import dump_demo, restored_demo
 from dspex.programs.program import Program
 from dspex.programs.settings import in_force
-from dspex.programs.state import dump_lm, restored_lm_of
+from dspex.programs.state import dump_lm, restored_lm_of, warn_of_unknown
 from dspex.programs.trace import record_step
 from dspex.programs.walk import Parameter
 
@@ -122,7 +122,7 @@ class Predict(Program, Parameter):
         lm: LanguageModel | None = None,
         **inputs: Any,
     ) -> Question:
-        wanted = ensure_signature(signature or self.signature)
+        wanted = ensure_signature(signature) if signature else self.signature
         settings = {**self.config, **(config or {})}
         if _is_predicted_output(inputs.get("prediction")):
             settings["prediction"] = inputs.pop("prediction")
@@ -132,9 +132,10 @@ class Predict(Program, Parameter):
             signature=wanted,
             demos=self.demos if demos is None else demos,
             row=row,
-            config=settings,
+            config=warmed(settings, model),
             model=model,
             adapter=chosen_adapter(self.adapter or in_force("adapter"), model.adapter),
+            asker=self,
         )
 
     def _traced(self, question: Question, prediction: Prediction) -> Prediction:
@@ -180,6 +181,7 @@ class Predict(Program, Parameter):
         loaded = _loaded(
             self.signature, state, allow_unsafe_lm_state=allow_unsafe_lm_state
         )
+        warn_of_unknown(state)
         self.signature, self.demos, self.lm = loaded
         self.traces, self.train = [], []
         return self

@@ -18,6 +18,7 @@ from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
 from dspex.core.history import History
 from dspex.core.lm import LanguageModel
+from dspex.core.once import began_unrepeatable
 from dspex.core.prediction import Prediction
 from dspex.core.spawner import the_spawner
 from dspex.programs import state as saved_state
@@ -119,6 +120,7 @@ class Program(Walkable):
     @with_callbacks
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `forward`; with `track_usage` on, the prediction carries all usage."""
+        self._say_if_unrepeatable()
         with inside(self):
             if not in_force("track_usage"):
                 return self.forward(*args, **kwargs)
@@ -132,12 +134,17 @@ class Program(Walkable):
 
         Cancelled, it withdraws the calls to models that it has open.
         """
+        self._say_if_unrepeatable()
         with inside(self):
             if not in_force("track_usage"):
                 return await self.aforward(*args, **kwargs)
             with track_usage() as tracker:
                 answer = await self.aforward(*args, **kwargs)
             return _with_usage(answer, tracker)
+
+    def _say_if_unrepeatable(self) -> None:
+        if not self.retry:
+            began_unrepeatable(type(self).__name__)
 
     def batch(
         self,
@@ -363,14 +370,34 @@ class Program(Walkable):
             )
         return self
 
-    def save(self, path: str | Path) -> None:
-        """Write the state to a JSON file: whole, or not at all.
+    def save(
+        self,
+        path: str | Path,
+        save_program: bool = False,  # noqa: FBT001, FBT002 - DSPy's signature
+        modules_to_serialize: Any = None,
+    ) -> None:
+        """Write the state to a JSON file, or the whole program to a folder.
+
+        A file or the folder's content is written whole, or not at all. Nothing is
+        ever pickled: a program's folder holds JSON that names classes, not their code.
+
+        Args:
+            path: A path that ends in `.json`; with `save_program`, a folder.
+            save_program: Whether `load_program` shall be able to make the program
+                without its constructor, from the folder alone.
+            modules_to_serialize: Refused: code does not go into a file.
 
         Raises:
-            ConfigurationError: When the path does not end in `.json`.
-            DataError: When a demo holds what JSON cannot.
+            ConfigurationError: When the path is of the wrong kind, or code was to be
+                saved.
+            DataError: When a demo or an attribute holds what JSON cannot; it is named.
         """
-        saved_state.write(Path(path), self.dump_state())
+        if not save_program:
+            saved_state.write(Path(path), self.dump_state())
+            return
+        from dspex.programs.whole_program import save_program as save_whole
+
+        save_whole(self, Path(path), modules_to_serialize=modules_to_serialize)
 
     def load(
         self,
@@ -402,6 +429,8 @@ class Program(Walkable):
 
 Module = Program
 """DSPy's name of `Program`."""
+BaseModule = Program
+"""DSPy's name of what a `Module` is made of; here the two are one."""
 
 
 _logger = logging.getLogger(__name__)

@@ -22,7 +22,11 @@ from dspex.core.adapters.json_schema import output_schema
 from dspex.core.adapters.json_text import found_object
 from dspex.core.adapters.outputs import read_outputs
 from dspex.core.adapters.reading import Asked
-from dspex.core.adapters.render import plain_value, render_value, well_formed
+from dspex.core.adapters.render import (
+    render_value,
+    well_formed,
+    whole_value,
+)
 from dspex.core.errors import AdapterError
 from dspex.core.lm import LanguageModel
 from dspex.core.signature import Signature
@@ -163,7 +167,7 @@ def _plain(value: Any, field: FieldInfo) -> Any:
     if field.annotation is str:
         return render_value(value, str)
     try:
-        return plain_value(value)
+        return whole_value(value)
     except ValueError as error:
         raise AdapterError(
             f"a value of type {type(value).__name__} cannot be written as JSON: "

@@ -35,6 +35,8 @@ SCALARS: Final = (int, float, bool, complex, bytes)
 NONE_WORDS: Final = frozenset({"None", "null"})
 """How a model writes that there is no value."""
 
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
 
 def parse_value(text: Any, annotation: Any, metadata: tuple[Any, ...] = ()) -> Any:
     """Return the value a text stands for.
@@ -119,7 +121,8 @@ def _repaired(text: str) -> Any:
 
 def _depth(text: str) -> int:
     deepest = depth = 0
-    for bracket in re.findall(r"[\[\](){}]", text):
+    # What stands in quotes nests nothing, however many brackets it has.
+    for bracket in re.findall(r"[\[\](){}]", _QUOTED.sub("", text)):
         depth += 1 if bracket in "[({" else -1
         deepest = max(deepest, depth)
     return deepest

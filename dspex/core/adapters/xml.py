@@ -18,7 +18,7 @@ from dspex.core.adapters.base import ABSENT
 from dspex.core.adapters.chat import ChatAdapter, FieldInfoWithName
 from dspex.core.adapters.demos import Row, is_given
 from dspex.core.adapters.outputs import read_outputs
-from dspex.core.adapters.render import plain_value, render_value, well_formed
+from dspex.core.adapters.render import render_value, well_formed, whole_value
 from dspex.core.adapters.special import plain_type
 from dspex.core.adapters.xml_text import (
     Element,
@@ -142,14 +142,14 @@ def _written(name: str, field: FieldInfo, value: Any) -> str:
     if not _is_nested(field.annotation):
         return _section(name, escaped(render_value(value, field.annotation)))
     try:
-        plain = plain_value(value)
+        plain = whole_value(value)
     except ValueError as error:
         raise AdapterError(
             f"a value of type {type(value).__name__} cannot be written as XML: "
             f"{error}; expected what JSON can hold. Convert it before the call."
         ) from error
     if isinstance(plain, list | dict):
-        return well_formed(value_to_xml(name, plain))
+        return value_to_xml(name, plain)
     return _section(name, escaped(render_value(value, field.annotation)))
 
 
