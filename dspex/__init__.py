@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dspex.core.adapters import JSONAdapter as JSONAdapter
     from dspex.core.adapters import LineAdapter as LineAdapter
     from dspex.core.adapters import XMLAdapter as XMLAdapter
+    from dspex.core.adapters.chat import FieldInfoWithName as FieldInfoWithName
     from dspex.core.callbacks import ACTIVE_CALL_ID as ACTIVE_CALL_ID
     from dspex.core.callbacks import BaseCallback as BaseCallback
     from dspex.core.callbacks import with_callbacks as with_callbacks
@@ -216,6 +217,7 @@ _HOMES = {
     "EvaluationResult": "dspex.evaluate.result",
     "Example": "dspex.core.example",
     "F1": "dspex.metrics",
+    "FieldInfoWithName": "dspex.core.adapters.chat",
     "File": "dspex.core.types.file",
     "History": "dspex.core.types.history",
     "HotPotF1": "dspex.metrics",
@@ -366,6 +368,7 @@ __all__ = [
     "EvaluationInterrupted",
     "EvaluationResult",
     "Example",
+    "FieldInfoWithName",
     "File",
     "History",
     "HotPotF1",
