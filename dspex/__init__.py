@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dspex.client.proxies import Proxies as Proxies
     from dspex.core.adapters import Adapter as Adapter
     from dspex.core.adapters import ChatAdapter as ChatAdapter
+    from dspex.core.adapters import JSONAdapter as JSONAdapter
     from dspex.core.adapters import LineAdapter as LineAdapter
     from dspex.core.callbacks import ACTIVE_CALL_ID as ACTIVE_CALL_ID
     from dspex.core.callbacks import BaseCallback as BaseCallback
@@ -90,18 +91,26 @@ if TYPE_CHECKING:
     from dspex.core.signature import ensure_signature as ensure_signature
     from dspex.core.signature import make_signature as make_signature
     from dspex.core.spawner import Spawner
+    from dspex.core.types._tool_shape import (
+        convert_input_schema_to_tool_args as convert_input_schema_to_tool_args,
+    )
     from dspex.core.types.audio import Audio as Audio
+    from dspex.core.types.audio import encode_audio as encode_audio
     from dspex.core.types.base import Type as Type
     from dspex.core.types.code import Code as Code
     from dspex.core.types.file import File as File
+    from dspex.core.types.file import encode_file_to_dict as encode_file_to_dict
     from dspex.core.types.history import History as History
     from dspex.core.types.image import Image as Image
+    from dspex.core.types.image import encode_image as encode_image
     from dspex.core.types.reasoning import Reasoning as Reasoning
     from dspex.core.types.tool import Tool as Tool
     from dspex.core.types.tool_calls import ToolCallResults as ToolCallResults
     from dspex.core.types.tool_calls import ToolCalls as ToolCalls
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
+    from dspex.evaluate.semantic import CompleteAndGrounded as CompleteAndGrounded
+    from dspex.evaluate.semantic import SemanticF1 as SemanticF1
     from dspex.metrics import EM as EM
     from dspex.metrics import F1 as F1
     from dspex.metrics import HotPotF1 as HotPotF1
@@ -119,6 +128,7 @@ if TYPE_CHECKING:
     from dspex.programs.multi_chain_comparison import (
         MultiChainComparison as MultiChainComparison,
     )
+    from dspex.programs.parallel import Parallel as Parallel
     from dspex.programs.predict import Predict as Predict
     from dspex.programs.predict import UnexpectedInputError as UnexpectedInputError
     from dspex.programs.program import BaseModule as BaseModule
@@ -129,6 +139,17 @@ if TYPE_CHECKING:
     from dspex.programs.settings import configure as configure
     from dspex.programs.settings import context as context
     from dspex.programs.settings import settings as settings
+    from dspex.programs.stream_listener import StreamListener as StreamListener
+    from dspex.programs.stream_messages import StatusMessage as StatusMessage
+    from dspex.programs.stream_messages import (
+        StatusMessageProvider as StatusMessageProvider,
+    )
+    from dspex.programs.stream_messages import StreamResponse as StreamResponse
+    from dspex.programs.stream_reading import (
+        apply_sync_streaming as apply_sync_streaming,
+    )
+    from dspex.programs.stream_reading import streaming_response as streaming_response
+    from dspex.programs.streamify import streamify as streamify
     from dspex.programs.trace import UsageTracker as UsageTracker
     from dspex.programs.trace import track_usage as track_usage
     from dspex.runtime.base_lm import BaseLM as BaseLM
@@ -172,6 +193,7 @@ _HOMES = {
     "CircuitOpenError": "dspex.core.errors",
     "Client": "dspex.runtime.mounting",
     "Code": "dspex.core.types.code",
+    "CompleteAndGrounded": "dspex.evaluate.semantic",
     "Completions": "dspex.core.prediction",
     "Config": "dspex.runtime.config",
     "ConfigurationError": "dspex.core.errors",
@@ -196,6 +218,7 @@ _HOMES = {
     "HttpxTransport": "dspex.client.httpx_transport",
     "Image": "dspex.core.types.image",
     "InputField": "dspex.core.fields",
+    "JSONAdapter": "dspex.core.adapters",
     "KNN": "dspex.programs.knn",
     "LM": "dspex.runtime.language_model",
     "LMAuthError": "dspex.core.errors",
@@ -225,6 +248,7 @@ _HOMES = {
     "Module": "dspex.programs.program",
     "MultiChainComparison": "dspex.programs.multi_chain_comparison",
     "OutputField": "dspex.core.fields",
+    "Parallel": "dspex.programs.parallel",
     "Predict": "dspex.programs.predict",
     "Prediction": "dspex.core.prediction",
     "Price": "dspex.client.prices",
@@ -237,10 +261,15 @@ _HOMES = {
     "Reply": "dspex.core.lm",
     "Runtime": "dspex.runtime.runtime",
     "RuntimeClosedError": "dspex.core.errors",
+    "SemanticF1": "dspex.evaluate.semantic",
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
     "SignatureMeta": "dspex.core.signature",
+    "StatusMessage": "dspex.programs.stream_messages",
+    "StatusMessageProvider": "dspex.programs.stream_messages",
     "Stream": "dspex.runtime.stream",
+    "StreamListener": "dspex.programs.stream_listener",
+    "StreamResponse": "dspex.programs.stream_messages",
     "Tool": "dspex.core.types.tool",
     "ToolArgumentError": "dspex.core.errors",
     "ToolCallResults": "dspex.core.types.tool_calls",
@@ -254,10 +283,15 @@ _HOMES = {
     "WorkTimeoutError": "dspex.core.errors",
     "answer_exact_match": "dspex.metrics",
     "answer_passage_match": "dspex.metrics",
+    "apply_sync_streaming": "dspex.programs.stream_reading",
     "asyncify": "dspex.programs.concurrency",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
+    "convert_input_schema_to_tool_args": "dspex.core.types._tool_shape",
     "dry_run": "dspex.runtime.dry_run",
+    "encode_audio": "dspex.core.types.audio",
+    "encode_file_to_dict": "dspex.core.types.file",
+    "encode_image": "dspex.core.types.image",
     "ensure_signature": "dspex.core.signature",
     "in_context": "dspex.programs.concurrency",
     "infer_prefix": "dspex.core.fields",
@@ -269,6 +303,8 @@ _HOMES = {
     "normalize_text": "dspex.metrics",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
+    "streamify": "dspex.programs.streamify",
+    "streaming_response": "dspex.programs.stream_reading",
     "syncify": "dspex.programs.concurrency",
     "track_usage": "dspex.programs.trace",
     "with_callbacks": "dspex.core.callbacks",
@@ -305,6 +341,7 @@ __all__ = [
     "CircuitOpenError",
     "Client",
     "Code",
+    "CompleteAndGrounded",
     "Completions",
     "Config",
     "ConfigurationError",
@@ -327,6 +364,7 @@ __all__ = [
     "HttpxTransport",
     "Image",
     "InputField",
+    "JSONAdapter",
     "LMAuthError",
     "LMBillingError",
     "LMCancelledError",
@@ -354,6 +392,7 @@ __all__ = [
     "Module",
     "MultiChainComparison",
     "OutputField",
+    "Parallel",
     "Predict",
     "Prediction",
     "Price",
@@ -366,10 +405,15 @@ __all__ = [
     "Reply",
     "Runtime",
     "RuntimeClosedError",
+    "SemanticF1",
     "Signature",
     "SignatureError",
     "SignatureMeta",
+    "StatusMessage",
+    "StatusMessageProvider",
     "Stream",
+    "StreamListener",
+    "StreamResponse",
     "Tool",
     "ToolArgumentError",
     "ToolCallResults",
@@ -384,10 +428,15 @@ __all__ = [
     "__version__",
     "answer_exact_match",
     "answer_passage_match",
+    "apply_sync_streaming",
     "asyncify",
     "configure",
     "context",
+    "convert_input_schema_to_tool_args",
     "dry_run",
+    "encode_audio",
+    "encode_file_to_dict",
+    "encode_image",
     "ensure_signature",
     "in_context",
     "infer_prefix",
@@ -399,6 +448,8 @@ __all__ = [
     "normalize_text",
     "settings",
     "shutdown",
+    "streamify",
+    "streaming_response",
     "syncify",
     "track_usage",
     "with_callbacks",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -19,6 +20,7 @@ from dspex.core.errors import DataError
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """A longer line in a CSV, TSV or JSONL file is taken for a mistake."""
+_QUOTED = re.compile(r'"[^"]*"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,18 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
-def _csv_rows(path: Path, delimiter: str = ",") -> Iterator[Row]:
+def _csv_rows(path: Path) -> Iterator[Row]:
+    return _separated_rows(path, _separator_of(path))
+
+
+def _separator_of(path: Path) -> str:
+    """Return what separates values; where commas are decimal, it is a semicolon."""
+    header = next((line for line in _lines(path) if line.strip()), "")
+    names = _QUOTED.sub("", header)
+    return ";" if ";" in names and "," not in names else ","
+
+
+def _separated_rows(path: Path, delimiter: str) -> Iterator[Row]:
     lines = csv.reader(_lines(path), delimiter=delimiter, strict=True)
     columns: list[str] = []
     starts_at = 1
@@ -89,7 +102,7 @@ def _csv_rows(path: Path, delimiter: str = ",") -> Iterator[Row]:
 
 
 def _tsv_rows(path: Path) -> Iterator[Row]:
-    return _csv_rows(path, delimiter="\t")
+    return _separated_rows(path, "\t")
 
 
 def _jsonl_rows(path: Path) -> Iterator[Row]:

@@ -140,7 +140,8 @@ def load(source: Source, *, inputs: Sequence[str] | None = None) -> Dataset:
     """Load a data set from a file or from rows in memory.
 
     The suffix says how a file is read. `.csv` and `.tsv`: the first line names the
-    columns, every value is a text, quotes work as in CSV. `.jsonl` (or `.ndjson`): one
+    columns, every value is a text, quotes work as in CSV; a `.csv` whose first line has
+    semicolons and no comma is separated by semicolons. `.jsonl` (or `.ndjson`): one
     JSON object per line. `.json`: one list of objects. Files are UTF-8; blank lines are
     skipped.
 
