@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from dspex.core.callbacks import BaseCallback as BaseCallback
     from dspex.core.callbacks import with_callbacks as with_callbacks
     from dspex.core.data import Dataset as Dataset
-    from dspex.core.data import load as load
     from dspex.core.dspy_errors import DSPyError as DSPyError
     from dspex.core.dspy_errors import LMConfigurationError as LMConfigurationError
     from dspex.core.dspy_errors import LMNotConfiguredError as LMNotConfiguredError
@@ -125,6 +124,7 @@ if TYPE_CHECKING:
     from dspex.programs.concurrency import syncify as syncify
     from dspex.programs.history import inspect_history as inspect_history
     from dspex.programs.knn import KNN as KNN
+    from dspex.programs.loading import load as load
     from dspex.programs.multi_chain_comparison import (
         MultiChainComparison as MultiChainComparison,
     )
@@ -139,6 +139,7 @@ if TYPE_CHECKING:
     from dspex.programs.settings import configure as configure
     from dspex.programs.settings import context as context
     from dspex.programs.settings import settings as settings
+    from dspex.programs.state import StateError as StateError
     from dspex.programs.stream_listener import StreamListener as StreamListener
     from dspex.programs.stream_messages import StatusMessage as StatusMessage
     from dspex.programs.stream_messages import (
@@ -152,6 +153,8 @@ if TYPE_CHECKING:
     from dspex.programs.streamify import streamify as streamify
     from dspex.programs.trace import UsageTracker as UsageTracker
     from dspex.programs.trace import track_usage as track_usage
+    from dspex.programs.trust import UntrustedCodeError as UntrustedCodeError
+    from dspex.programs.whole_program import load_program as load_program
     from dspex.runtime.base_lm import BaseLM as BaseLM
     from dspex.runtime.config import Config as Config
     from dspex.runtime.dry_run import DryRun as DryRun
@@ -265,6 +268,7 @@ _HOMES = {
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
     "SignatureMeta": "dspex.core.signature",
+    "StateError": "dspex.programs.state",
     "StatusMessage": "dspex.programs.stream_messages",
     "StatusMessageProvider": "dspex.programs.stream_messages",
     "Stream": "dspex.runtime.stream",
@@ -277,6 +281,7 @@ _HOMES = {
     "ToolExecutionError": "dspex.core.errors",
     "Type": "dspex.core.types.base",
     "UnexpectedInputError": "dspex.programs.predict",
+    "UntrustedCodeError": "dspex.programs.trust",
     "Usage": "dspex.core.lm",
     "UsageTracker": "dspex.programs.trace",
     "WorkLostError": "dspex.core.errors",
@@ -297,7 +302,8 @@ _HOMES = {
     "infer_prefix": "dspex.core.fields",
     "inspect_history": "dspex.programs.history",
     "is_retryable_lm_error": "dspex.core.dspy_errors",
-    "load": "dspex.core.data",
+    "load": "dspex.programs.loading",
+    "load_program": "dspex.programs.whole_program",
     "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
     "normalize_text": "dspex.metrics",
@@ -409,6 +415,7 @@ __all__ = [
     "Signature",
     "SignatureError",
     "SignatureMeta",
+    "StateError",
     "StatusMessage",
     "StatusMessageProvider",
     "Stream",
@@ -421,6 +428,7 @@ __all__ = [
     "ToolExecutionError",
     "Type",
     "UnexpectedInputError",
+    "UntrustedCodeError",
     "Usage",
     "UsageTracker",
     "WorkLostError",
@@ -443,6 +451,7 @@ __all__ = [
     "inspect_history",
     "is_retryable_lm_error",
     "load",
+    "load_program",
     "majority",
     "make_signature",
     "normalize_text",

@@ -44,9 +44,10 @@ LAYERS = (
         path="dspex/core",
         third_party=("pydantic", "json_repair"),
         not_these=("supervisors",),
+        optional=("pyarrow",),
     ),
     Layer(path="dspex/metrics.py", not_these=("supervisors",)),
-    Layer(path="dspex/programs", not_these=("supervisors",)),
+    Layer(path="dspex/programs", third_party=("pydantic",), not_these=("supervisors",)),
     Layer(path="dspex/streaming.py", not_these=("supervisors",)),
     Layer(
         path="dspex/client",
@@ -205,11 +206,15 @@ def test_each_package_of_the_table_is_a_dependency_and_each_dependency_is_there(
 ):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     base = {_import_name(line) for line in project["dependencies"]}
-    local = {_import_name(line) for line in project["optional-dependencies"]["local"]}
+    extras = {
+        _import_name(line)
+        for extra in ("local", "parquet")
+        for line in project["optional-dependencies"][extra]
+    }
 
     used = {name for layer in LAYERS for name in layer.third_party}
     assert {BROUGHT_ALONG.get(name, name) for name in used} == base
-    assert {name for layer in LAYERS for name in layer.optional} == local
+    assert {name for layer in LAYERS for name in layer.optional} == extras
 
 
 def _import_name(requirement: str) -> str:

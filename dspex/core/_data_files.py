@@ -1,4 +1,4 @@
-"""Reading rows from CSV, TSV, JSONL and JSON files.
+"""Reading rows from CSV, TSV, JSONL, JSON and Parquet files.
 
 Whatever is wrong with a file ends in a `DataError` that names the file and the line.
 Knows nothing of examples or inputs.
@@ -12,32 +12,39 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, NoReturn
 
+from dspex.core._parquet import parquet_rows
 from dspex.core.errors import DataError
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """A longer line in a CSV, TSV or JSONL file is taken for a mistake."""
-_QUOTED = re.compile(r'"[^"]*"')
+
+
+SEPARATORS = ",;\t"
+"""What may stand between the values of a `.csv` file; the first one, when in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row of a file."""
 
-    fields: Mapping[str, Any]
-    """The row's values by field."""
+    fields: dict[str, Any]
+    """The row's values by field; the reader may keep it."""
     line: int | None
-    """The line it begins on, counted from 1; `None` in a JSON file."""
+    """The line it begins on, counted from 1; `None` in a JSON or Parquet file."""
 
 
-def read_rows(path: Path) -> list[Row]:
-    """Read every row of a file; its suffix says the format.
+def read_rows(path: Path) -> Iterator[Row]:
+    """Yield every row of a file; its suffix says the format.
+
+    A file of lines is read as the rows are taken, and is never in memory as a whole.
 
     Raises:
         DataError: When the file cannot be read or holds no row.
+        ConfigurationError: When the format takes a package that is not installed.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -47,8 +54,11 @@ def read_rows(path: Path) -> list[Row]:
             "the rows as a list of dicts.",
             path=path,
         )
+    is_empty = True
     try:
-        rows = list(reader(path))
+        for row in reader(path):
+            is_empty = False
+            yield row
     except FileNotFoundError as error:
         raise DataError(
             f"there is no file {str(path)!r}; a data file was expected there, seen "
@@ -57,40 +67,38 @@ def read_rows(path: Path) -> list[Row]:
         ) from error
     except OSError as error:
         raise DataError(
-            f"{path} cannot be read: {error.strerror}. Pass a file you may read.",
+            f"{path} cannot be read: {error.strerror or error}. Pass a file you may "
+            "read.",
             path=path,
         ) from error
-    if not rows:
+    if is_empty:
         raise DataError(
             f"{path} holds no row; at least one was expected. Add rows to it.",
             path=path,
         )
-    return rows
 
 
-def _csv_rows(path: Path) -> Iterator[Row]:
-    return _separated_rows(path, _separator_of(path))
-
-
-def _separator_of(path: Path) -> str:
-    """Return what separates values; where commas are decimal, it is a semicolon."""
-    header = next((line for line in _lines(path) if line.strip()), "")
-    names = _QUOTED.sub("", header)
-    return ";" if ";" in names and "," not in names else ","
-
-
-def _separated_rows(path: Path, delimiter: str) -> Iterator[Row]:
-    lines = csv.reader(_lines(path), delimiter=delimiter, strict=True)
+def _csv_rows(path: Path, separator: str | None = None) -> Iterator[Row]:
+    texts = _lines(path)
+    head = _up_to_text(texts)
+    skipped = 0
+    said = re.fullmatch(r"sep=(.)\s*", head[-1] if head else "", re.IGNORECASE)
+    if said and separator is None:
+        # Spreadsheets write their separator there, where no header could stand.
+        separator, skipped, head = said[1], len(head), []
+    separator = separator or separator_of(head[-1] if head else "")
+    rows = csv.reader(chain(head, texts), delimiter=separator, strict=True)
     columns: list[str] = []
-    starts_at = 1
+    starts_at = 1 + skipped
     try:
-        for values in lines:
+        for values in rows:
             if values and not columns:
-                columns = _checked_header(path, lines.line_num, values)
+                line = rows.line_num + skipped
+                columns = _checked_header(path, line, values)
             elif values:
                 _check_width(path, starts_at, columns, values)
                 yield Row(dict(zip(columns, values, strict=True)), starts_at)
-            starts_at = lines.line_num + 1
+            starts_at = rows.line_num + skipped + 1
     except csv.Error as error:
         _fail(
             path,
@@ -101,8 +109,36 @@ def _separated_rows(path: Path, delimiter: str) -> Iterator[Row]:
         )
 
 
+def _up_to_text(texts: Iterator[str]) -> list[str]:
+    """Take the first line that is not blank, and those before it."""
+    taken = []
+    for text in texts:
+        taken.append(text)
+        if text.strip():
+            break
+    return taken
+
+
+def separator_of(header: str) -> str:
+    """Return what separates the names in a header: a comma, a semicolon or a tab.
+
+    It is the one that stands there most often outside of quotes; a comma, when none
+    does or two do equally often.
+
+    Example:
+        >>> separator_of('country;"capital, or seat"'), separator_of("country")
+        (';', ',')
+    """
+    bare = re.sub(r'"(?:[^"]|"")*"', "", header)
+    return max(SEPARATORS, key=bare.count)
+
+
 def _tsv_rows(path: Path) -> Iterator[Row]:
-    return _separated_rows(path, "\t")
+    return _csv_rows(path, separator="\t")
+
+
+def _parquet_rows(path: Path) -> Iterator[Row]:
+    return (Row(fields, None) for fields in parquet_rows(path))
 
 
 def _jsonl_rows(path: Path) -> Iterator[Row]:
@@ -144,6 +180,7 @@ _READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     ".jsonl": _jsonl_rows,
     ".ndjson": _jsonl_rows,
     ".json": _json_rows,
+    ".parquet": _parquet_rows,
 }
 
 

@@ -11,9 +11,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
-from dspex.core._data_files import Row, read_rows
+from dspex.core._data_files import read_rows
+from dspex.core._data_frames import rows_of
 from dspex.core.errors import ConfigurationError, DataError
-from dspex.core.example import Example
+from dspex.core.example import Example, example_of
 
 Source = str | os.PathLike[str] | Iterable[Mapping[str, Any] | Example]
 """A path of a data file, or rows."""
@@ -140,20 +141,25 @@ def load(source: Source, *, inputs: Sequence[str] | None = None) -> Dataset:
     """Load a data set from a file or from rows in memory.
 
     The suffix says how a file is read. `.csv` and `.tsv`: the first line names the
-    columns, every value is a text, quotes work as in CSV; a `.csv` whose first line has
-    semicolons and no comma is separated by semicolons. `.jsonl` (or `.ndjson`): one
-    JSON object per line. `.json`: one list of objects. Files are UTF-8; blank lines are
-    skipped.
+    columns, every value is a text, quotes work as in CSV; whether a `.csv` has commas,
+    semicolons or tabs its first line shows. `.jsonl` (or `.ndjson`): one JSON object
+    per line. `.json`: one list of objects. `.parquet`: with the extra `parquet`. Files
+    of text are UTF-8; blank lines are skipped.
+
+    Rows in memory are any iterable of mappings or examples, such as a `Dataset` of
+    Hugging Face, or a data frame of pandas or polars, or an Arrow table. No row is
+    dropped, equal ones neither.
 
     Args:
-        source: A path, or any iterable of mappings or examples.
+        source: A path, or rows.
         inputs: The fields a program is given; the others are what it should answer.
             By default, examples keep the inputs they have, and other rows have none
             yet: `Example.with_inputs()` sets them later.
 
     Raises:
         DataError: When a row cannot be read or lacks an input; names file and line.
-        ConfigurationError: When `inputs` is a single text instead of a list.
+        ConfigurationError: When `inputs` is a single text instead of a list, or a
+            Parquet file is to be read without pyarrow.
 
     Example:
         >>> rows = load([{"country": "Peru", "capital": "Lima"}], inputs=["country"])
@@ -165,19 +171,32 @@ def load(source: Source, *, inputs: Sequence[str] | None = None) -> Dataset:
             f"inputs is the text {inputs!r}; a list of field names was expected. "
             f"Write inputs=[{inputs!r}]."
         )
+    wanted = None if inputs is None else tuple(inputs)
     if isinstance(source, str | os.PathLike):
-        path = Path(source)
-        return Dataset(_example(row, inputs, path) for row in read_rows(path))
-    return _from_memory(source, inputs)
+        return Dataset(_from_file(Path(source), wanted))
+    return _from_memory(source, wanted)
+
+
+def _from_file(path: Path, inputs: tuple[str, ...] | None) -> Iterator[Example]:
+    input_keys = None if inputs is None else frozenset(inputs)
+    for row in read_rows(path):
+        where = str(path) if row.line is None else f"{path}, line {row.line}"
+        _check_inputs(row.fields, inputs, where=where, path=path, line=row.line)
+        yield example_of(row.fields, input_keys)
 
 
 def _from_memory(
-    rows: Iterable[Mapping[str, Any] | Example], inputs: Sequence[str] | None
+    rows: Iterable[Mapping[str, Any] | Example], inputs: tuple[str, ...] | None
 ) -> Dataset:
     examples = []
-    for position, row in enumerate(rows):
+    for position, row in enumerate(rows_of(rows)):
         _check_row(position, row)
-        examples.append(_marked(Example(row), inputs, where=f"row {position}"))
+        example = Example(row)
+        if inputs is not None:
+            names = example.keys(include_dspy=True)
+            _check_inputs(names, inputs, where=f"row {position}")
+            example = example.with_inputs(*inputs)
+        examples.append(example)
     if not examples:
         raise DataError(
             "there is no row to load; at least one was expected. Check where the rows "
@@ -190,8 +209,7 @@ def _check_row(position: int, row: object) -> None:
     if not isinstance(row, Mapping | Example):
         raise DataError(
             f"row {position} is {_short(row)}, a {type(row).__name__}; a mapping of "
-            "fields was expected. Pass a list of dicts; of a data frame, "
-            "frame.to_dict('records')."
+            "fields was expected. Pass a list of dicts, a data frame, or a data set."
         )
     if not all(isinstance(name, str) for name in row):
         raise DataError(
@@ -200,31 +218,23 @@ def _check_row(position: int, row: object) -> None:
         )
 
 
-def _example(row: Row, inputs: Sequence[str] | None, path: Path) -> Example:
-    where = str(path) if row.line is None else f"{path}, line {row.line}"
-    return _marked(Example(row.fields), inputs, where=where, path=path, line=row.line)
-
-
-def _marked(
-    example: Example,
-    inputs: Sequence[str] | None,
+def _check_inputs(
+    names: Iterable[str],
+    inputs: tuple[str, ...] | None,
     *,
     where: str,
     path: Path | None = None,
     line: int | None = None,
-) -> Example:
-    if inputs is None:
-        return example
-    for name in inputs:
-        if name not in example:
-            names = example.keys(include_dspy=True)
+) -> None:
+    for name in inputs or ():
+        if name not in names:
             raise DataError(
                 f"{where}: there is no field {name!r}; the fields are: "
-                f"{', '.join(map(repr, names)) or 'none'}. {_advice(name, names)}",
+                f"{', '.join(map(repr, names)) or 'none'}. "
+                f"{_advice(name, list(names))}",
                 path=path,
                 line=line,
             )
-    return example.with_inputs(*inputs)
 
 
 def _advice(name: str, names: list[str]) -> str:

@@ -29,7 +29,7 @@ class Completions:
         signature: What the answers answer, for whoever wants to look it up.
 
     Raises:
-        DataError: When there is no answer, or the answers differ in their fields.
+        DataError: When the answers differ in their fields.
     """
 
     __slots__ = ("_columns", "signature")
@@ -77,7 +77,7 @@ class Completions:
         return list(self._columns[name])
 
     def __len__(self) -> int:
-        return len(next(iter(self._columns.values())))
+        return len(next(iter(self._columns.values()), ()))
 
     def __iter__(self) -> Iterator[Prediction]:
         return (self[index] for index in range(len(self)))
@@ -133,6 +133,11 @@ class Prediction(Example):
             DataError: When there is no answer, or the answers differ in their fields.
         """
         completions = Completions(answers, signature)
+        if not len(completions):
+            raise DataError(
+                "there is no completion to make a prediction of; at least one with one "
+                "field was expected. Pass the answers as a list of mappings."
+            )
         prediction = cls(completions._row(0))
         prediction._completions = completions
         return prediction
@@ -232,11 +237,6 @@ def _columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 def _check_lengths(columns: Mapping[str, Sequence[Any]]) -> None:
     lengths = {name: len(column) for name, column in columns.items()}
-    if not any(lengths.values()):
-        raise DataError(
-            "there is no completion to make a prediction of; at least one with one "
-            "field was expected. Pass the answers as a list of mappings."
-        )
     if len(set(lengths.values())) > 1:
         raise DataError(
             f"the completions have columns of different length: {lengths!r}; one "

@@ -19,7 +19,7 @@ from dspex.programs.asking import Question, aask, ask, model_for, warmed
 from dspex.programs.demos import dump_demo, restored_demo
 from dspex.programs.program import Program
 from dspex.programs.settings import in_force
-from dspex.programs.state import dump_lm, restored_lm_of
+from dspex.programs.state import dump_lm, restored_lm_of, warn_of_unknown
 from dspex.programs.trace import record_step
 from dspex.programs.walk import Parameter
 
@@ -181,6 +181,7 @@ class Predict(Program, Parameter):
         loaded = _loaded(
             self.signature, state, allow_unsafe_lm_state=allow_unsafe_lm_state
         )
+        warn_of_unknown(state)
         self.signature, self.demos, self.lm = loaded
         self.traces, self.train = [], []
         return self

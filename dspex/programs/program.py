@@ -370,14 +370,34 @@ class Program(Walkable):
             )
         return self
 
-    def save(self, path: str | Path) -> None:
-        """Write the state to a JSON file: whole, or not at all.
+    def save(
+        self,
+        path: str | Path,
+        save_program: bool = False,  # noqa: FBT001, FBT002 - DSPy's signature
+        modules_to_serialize: Any = None,
+    ) -> None:
+        """Write the state to a JSON file, or the whole program to a folder.
+
+        A file or the folder's content is written whole, or not at all. Nothing is
+        ever pickled: a program's folder holds JSON that names classes, not their code.
+
+        Args:
+            path: A path that ends in `.json`; with `save_program`, a folder.
+            save_program: Whether `load_program` shall be able to make the program
+                without its constructor, from the folder alone.
+            modules_to_serialize: Refused: code does not go into a file.
 
         Raises:
-            ConfigurationError: When the path does not end in `.json`.
-            DataError: When a demo holds what JSON cannot.
+            ConfigurationError: When the path is of the wrong kind, or code was to be
+                saved.
+            DataError: When a demo or an attribute holds what JSON cannot; it is named.
         """
-        saved_state.write(Path(path), self.dump_state())
+        if not save_program:
+            saved_state.write(Path(path), self.dump_state())
+            return
+        from dspex.programs.whole_program import save_program as save_whole
+
+        save_whole(self, Path(path), modules_to_serialize=modules_to_serialize)
 
     def load(
         self,

@@ -27,6 +27,11 @@ HOME_MADE: Final = "home_made"
 LM_ADAPTER: Final = "lm_adapter"
 """Where a predictor's state has the adapter of its own model."""
 
+KNOWN: Final = frozenset(
+    {"traces", "train", "demos", "signature", "lm", LM_ADAPTER, METADATA}
+)
+"""What a predictor's state may hold."""
+
 DSPY_CLASS: Final = "_dspy_lm_class"
 """Where DSPy says which class a model is of."""
 
@@ -114,6 +119,17 @@ def load_predictors(
     trust = {"allow_unsafe_lm_state": True} if allow_unsafe_lm_state else {}
     for name, predictor in predictors.items():
         predictor.load_state(saved[name], **trust)
+
+
+def warn_of_unknown(state: Mapping[str, Any]) -> None:
+    """Say what a predictor's state holds that nothing here takes over."""
+    unknown = [key for key, part in state.items() if part and key not in KNOWN]
+    if unknown:
+        _warn(
+            f"the state of a predictor has {_listed(unknown)}, which dspex does not "
+            "know; that part is left out. Load it in the DSPy that saved it, to see "
+            "what it does there."
+        )
 
 
 def dump_lm(lm: LanguageModel | None) -> dict[str, Any]:

@@ -69,6 +69,10 @@ CASES: Final = (
             "security/test_hostile_texts.py::test_a_program_file_leads_no_call_elsewhere_and_imports_nothing",
             "security/test_keys.py::test_a_key_among_the_settings_of_a_file_is_dropped_with_a_warning",
             "unit/programs/test_state.py::test_addresses_and_keys_in_a_file_are_ignored_with_a_warning",
+            "unit/programs/test_whole_program_trust.py::test_a_file_cannot_name_other_code",
+            "unit/programs/test_whole_program_trust.py::test_all_that_must_be_allowed_is_named_at_once_and_nothing_is_imported",
+            "unit/programs/test_whole_program_trust.py::test_an_allowed_module_is_no_way_to_another_one",
+            "unit/programs/test_whole_program_trust.py::test_any_json_makes_a_program_or_an_error",
         ),
     ),
     Case(
@@ -77,6 +81,7 @@ CASES: Final = (
         (
             "security/test_hostile_texts.py::test_a_pickled_program_is_refused_unopened",
             "unit/programs/test_state.py::test_pickles_are_refused_both_ways",
+            "unit/programs/test_whole_program_trust.py::test_a_pickle_is_refused_with_the_way_out",
         ),
     ),
     Case(

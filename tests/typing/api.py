@@ -57,6 +57,10 @@ def programs(lm: dspex.LM) -> None:
     assert_type(program.deepcopy(), Asks)
     assert_type(program.predictors(), list[dspex.Predict])
     assert_type(program.load("asks.json"), Asks)
+    assert_type(dspex.load_program("asks", allow=["my_app"]), dspex.Program)
+    assert_type(dspex.load("asks", allow_pickle=True), dspex.Program)
+    assert_type(dspex.load("asks", allow=[Asks]), dspex.Program)
+    assert_type(dspex.load([{"question": "?"}]), dspex.Dataset)
     program.set_lm(lm)
     assert_type(LabeledFewShot(k=3).compile(program, trainset=[]), Asks)
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import csv
+import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dspex.core._data_files import MAX_LINE_BYTES
+from dspex.core._data_files import (
+    MAX_LINE_BYTES,
+    SEPARATORS,
+    read_rows,
+    separator_of,
+)
 from dspex.core.data import Dataset, DuplicateRowWarning, load
 from dspex.core.errors import ConfigurationError, DataError
 from dspex.core.example import Example
@@ -38,6 +48,11 @@ def numbers(size: int) -> Dataset:
         ("blank.csv", "\n" + CSV.replace("\n", "\n\n")),
         ("no_last_newline.csv", CSV.rstrip()),
         ("a.tsv", CSV.replace(",", "\t")),
+        ("semicolons.csv", CSV.replace(",", ";")),
+        ("tabs.csv", CSV.replace(",", "\t")),
+        ("blank_semicolons.csv", "\n\n" + CSV.replace(",", ";")),
+        ("said.csv", "sep=|\r\n" + CSV.replace(",", "|")),
+        ("excel.csv", b"\xef\xbb\xbfsep=;\r\n" + CSV.replace(",", ";").encode()),
         (
             "a.jsonl",
             (
@@ -93,6 +108,8 @@ def test_csv_values_are_texts_and_json_values_keep_their_types(tmp_path: Path) -
         ("a.csv", CSV + 'a,"b\nc\n', 4, "the row that begins here is not valid CSV"),
         ("a.csv", "a,,b\n1,2,3\n", 1, "column 2 of the header has no name"),
         ("a.csv", "a,b,a\n1,2,3\n", 1, "names the column 'a' twice"),
+        ("a.csv", "sep=;\na;b\n1\n", 3, "this row has 1 values"),
+        ("a.csv", "sep=;\na;a\n1;2\n", 2, "names the column 'a' twice"),
         ("a.csv", CSV.encode() + b"\xff,x\n", 4, "is not UTF-8"),
         ("a.csv", CSV + "a,b\0\n", 4, "NUL"),
         ("a.csv", CSV + "x" * 200_000 + ",y\n", 4, "field larger than field limit"),
@@ -139,6 +156,7 @@ def test_a_broken_line_is_named(
         ("a.json", '{"a": 1}', "is a JSON object; a list of objects"),
         ("a.json", '[{"a": 1}, 2]', "row 1 is a JSON number"),
         ("a.txt", "a", r"suffix '.txt'; the known ones are: .csv, .tsv, .jsonl,"),
+        ("a.csv", "sep=;\n", "holds no row"),
     ],
 )
 def test_a_file_without_rows_is_refused(
@@ -200,7 +218,8 @@ def test_rows_from_memory_may_be_mappings_or_examples() -> None:
     [
         ([], "there is no row to load"),
         ([{"a": 1}, "b"], "row 1 is 'b', a str"),
-        ({"a": 1}, "row 0 is 'a', a str"),
+        ({"train": [], "test": []}, r"the keys 'train', 'test'.*dataset\['train'\]"),
+        ({}, "the keys none"),
         ([{1: 2}], r"row 0 has the fields \[1\]"),
         (["x" * 500], r"x\.\.\., a str"),
     ],
@@ -306,3 +325,75 @@ def test_a_row_twice_on_one_side_is_no_matter() -> None:
 
     assert train[0] == train[1]
     assert not set(train) & set(dev)
+
+
+@pytest.mark.parametrize(
+    ("header", "separator"),
+    [
+        ("a,b", ","),
+        ("a;b,c;d", ";"),
+        ('a;"b,c,d"', ";"),
+        ('"a ""x;y;z"" b",c', ","),
+        ("a\tb", "\t"),
+        ("a", ","),
+        ("", ","),
+        ("a;b,c", ","),
+    ],
+)
+def test_the_separator_is_the_commonest_one_outside_of_quotes(
+    header: str, separator: str
+) -> None:
+    assert separator_of(header) == separator
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+
+
+@given(
+    rows=st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=5),
+    separator=st.sampled_from(SEPARATORS),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+    mark=st.sampled_from(["utf-8", "utf-8-sig"]),
+)
+def test_what_a_spreadsheet_writes_is_read_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[str, str]],
+    separator: str,
+    line_end: str,
+    mark: str,
+) -> None:
+    path = tmp_path_factory.mktemp("sheet") / "rows.csv"
+    with path.open("w", encoding=mark, newline="") as file:
+        writer = csv.writer(
+            file, delimiter=separator, lineterminator=line_end, quoting=csv.QUOTE_ALL
+        )
+        writer.writerows([("first, name", "second"), *rows])
+
+    loaded = load(path)
+
+    assert [tuple(row.values()) for row in loaded] == rows
+
+
+def test_equal_rows_are_all_kept(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", "a,b\n" + "1,2\n" * 3)
+
+    assert load(path) == load([{"a": "1", "b": "2"}] * 3)
+
+
+def test_a_hundred_thousand_rows_are_read_one_after_the_other(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", "a,b\n" + "1,2\n" * 100_000 + "broken\n")
+
+    rows = read_rows(path)
+
+    assert sum(1 for _ in islice(rows, 100_000)) == 100_000
+    with pytest.raises(DataError, match="line 100002"):
+        next(rows)
+
+
+def test_parquet_without_pyarrow_gives_the_line_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+    with pytest.raises(ConfigurationError, match=r"pip install 'dspex\[parquet\]'"):
+        load(write(tmp_path, "a.parquet", b"PAR1"))

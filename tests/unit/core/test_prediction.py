@@ -69,6 +69,11 @@ def test_no_completion_makes_no_prediction(nothing: list[dict[str, str]]) -> Non
         Prediction.from_completions(nothing)
 
 
+def test_completions_may_be_none_at_all() -> None:
+    assert len(Completions([])) == len(Completions({})) == 0
+    assert list(Completions({"capital": []})) == []
+
+
 def test_completions_that_differ_in_their_fields_are_refused() -> None:
     with pytest.raises(DataError, match=r"completion 1 has the fields \['b'\]"):
         Completions([{"a": 1}, {"b": 1}])

@@ -317,3 +317,10 @@ def test_a_frozen_sub_program_keeps_its_state_out_of_the_file() -> None:
 
     assert list(program.dump_state()) == ["label"]
     assert list(program.load_state(program.dump_state()).dump_state()) == ["label"]
+
+
+def test_what_a_file_of_a_newer_dspy_holds_besides_is_told() -> None:
+    state = {**Predict("a -> b").dump_state(), "fields": {"b": {}}, "empty": {}}
+
+    with pytest.warns(UserWarning, match="has 'fields', which dspex does not know"):
+        Predict("a -> b").load_state(state)
