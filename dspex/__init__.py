@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from dspex.core.adapters import ChatAdapter as ChatAdapter
     from dspex.core.adapters import JSONAdapter as JSONAdapter
     from dspex.core.adapters import LineAdapter as LineAdapter
+    from dspex.core.adapters import XMLAdapter as XMLAdapter
+    from dspex.core.adapters.chat import FieldInfoWithName as FieldInfoWithName
     from dspex.core.callbacks import ACTIVE_CALL_ID as ACTIVE_CALL_ID
     from dspex.core.callbacks import BaseCallback as BaseCallback
     from dspex.core.callbacks import with_callbacks as with_callbacks
@@ -215,6 +217,7 @@ _HOMES = {
     "EvaluationResult": "dspex.evaluate.result",
     "Example": "dspex.core.example",
     "F1": "dspex.metrics",
+    "FieldInfoWithName": "dspex.core.adapters.chat",
     "File": "dspex.core.types.file",
     "History": "dspex.core.types.history",
     "HotPotF1": "dspex.metrics",
@@ -286,6 +289,7 @@ _HOMES = {
     "UsageTracker": "dspex.programs.trace",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
+    "XMLAdapter": "dspex.core.adapters",
     "answer_exact_match": "dspex.metrics",
     "answer_passage_match": "dspex.metrics",
     "apply_sync_streaming": "dspex.programs.stream_reading",
@@ -364,6 +368,7 @@ __all__ = [
     "EvaluationInterrupted",
     "EvaluationResult",
     "Example",
+    "FieldInfoWithName",
     "File",
     "History",
     "HotPotF1",
@@ -433,6 +438,7 @@ __all__ = [
     "UsageTracker",
     "WorkLostError",
     "WorkTimeoutError",
+    "XMLAdapter",
     "__version__",
     "answer_exact_match",
     "answer_passage_match",

@@ -90,8 +90,8 @@ class LM(OneModel):
             600 for reasoning models and for `max_tokens` above 4,096.
         deadline: Seconds for a whole call, waiting and retries included; `None` for no
             limit.
-        adapter: "chat" or "line"; `None` is the model's own (a local base model has
-            the line adapter) or the chat adapter.
+        adapter: "chat", "json", "xml" or "line"; `None` is the model's own (a local
+            base model has the line adapter) or the chat adapter.
         max_in_flight: Requests out at a time to this endpoint; the first LM that calls
             it decides. A local server never gets more than its slots.
         requests_per_minute: Requests to this model in any 60 seconds; `None` learns

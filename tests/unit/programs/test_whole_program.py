@@ -162,7 +162,7 @@ def plus(point: Point, y: int) -> int:
 
 
 def reward(_inputs: Any, answer: Any) -> bool:
-    return answer.answer == "yes"
+    return bool(answer.answer == "yes")
 
 
 @pytest.mark.parametrize("kind", [BestOfN, Refine])
