@@ -330,7 +330,7 @@ _HOMES = {
 }
 """Where each public name lives."""
 
-_SUBMODULES = frozenset({"evaluate", "metrics", "teleprompt", "testing"})
+_SUBMODULES = frozenset({"evaluate", "metrics", "streaming", "teleprompt", "testing"})
 
 __all__ = [
     "ACTIVE_CALL_ID",
