@@ -161,8 +161,8 @@ def plus(point: Point, y: int) -> int:
     return point.x + y
 
 
-def reward(_inputs: Any, answer: Any) -> bool:
-    return answer.answer == "yes"
+def reward(_inputs: Any, answer: Prediction) -> bool:
+    return bool(answer.answer == "yes")
 
 
 @pytest.mark.parametrize("kind", [BestOfN, Refine])
