@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dspex.client.proxies import Proxies as Proxies
     from dspex.core.adapters import Adapter as Adapter
     from dspex.core.adapters import ChatAdapter as ChatAdapter
+    from dspex.core.adapters import JSONAdapter as JSONAdapter
     from dspex.core.adapters import LineAdapter as LineAdapter
     from dspex.core.callbacks import ACTIVE_CALL_ID as ACTIVE_CALL_ID
     from dspex.core.callbacks import BaseCallback as BaseCallback
@@ -85,35 +86,72 @@ if TYPE_CHECKING:
     from dspex.core.prediction import Completions as Completions
     from dspex.core.prediction import Prediction as Prediction
     from dspex.core.signature import Signature as Signature
+    from dspex.core.signature import SignatureMeta as SignatureMeta
     from dspex.core.signature import ensure_signature as ensure_signature
     from dspex.core.signature import make_signature as make_signature
     from dspex.core.spawner import Spawner
+    from dspex.core.types._tool_shape import (
+        convert_input_schema_to_tool_args as convert_input_schema_to_tool_args,
+    )
     from dspex.core.types.audio import Audio as Audio
+    from dspex.core.types.audio import encode_audio as encode_audio
     from dspex.core.types.base import Type as Type
     from dspex.core.types.code import Code as Code
     from dspex.core.types.file import File as File
+    from dspex.core.types.file import encode_file_to_dict as encode_file_to_dict
     from dspex.core.types.history import History as History
     from dspex.core.types.image import Image as Image
+    from dspex.core.types.image import encode_image as encode_image
     from dspex.core.types.reasoning import Reasoning as Reasoning
     from dspex.core.types.tool import Tool as Tool
     from dspex.core.types.tool_calls import ToolCallResults as ToolCallResults
     from dspex.core.types.tool_calls import ToolCalls as ToolCalls
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
+    from dspex.evaluate.semantic import CompleteAndGrounded as CompleteAndGrounded
+    from dspex.evaluate.semantic import SemanticF1 as SemanticF1
+    from dspex.metrics import EM as EM
+    from dspex.metrics import F1 as F1
+    from dspex.metrics import HotPotF1 as HotPotF1
+    from dspex.metrics import answer_exact_match as answer_exact_match
+    from dspex.metrics import answer_passage_match as answer_passage_match
+    from dspex.metrics import normalize_text as normalize_text
+    from dspex.programs.aggregation import majority as majority
+    from dspex.programs.best_of_n import BestOfN as BestOfN
     from dspex.programs.chain_of_thought import ChainOfThought as ChainOfThought
     from dspex.programs.concurrency import asyncify as asyncify
     from dspex.programs.concurrency import in_context as in_context
     from dspex.programs.concurrency import syncify as syncify
     from dspex.programs.history import inspect_history as inspect_history
+    from dspex.programs.knn import KNN as KNN
     from dspex.programs.loading import load as load
+    from dspex.programs.multi_chain_comparison import (
+        MultiChainComparison as MultiChainComparison,
+    )
+    from dspex.programs.parallel import Parallel as Parallel
     from dspex.programs.predict import Predict as Predict
     from dspex.programs.predict import UnexpectedInputError as UnexpectedInputError
+    from dspex.programs.program import BaseModule as BaseModule
     from dspex.programs.program import Module as Module
     from dspex.programs.program import Program as Program
+    from dspex.programs.react import ReAct as ReAct
+    from dspex.programs.refine import Refine as Refine
     from dspex.programs.settings import configure as configure
     from dspex.programs.settings import context as context
     from dspex.programs.settings import settings as settings
     from dspex.programs.state import StateError as StateError
+    from dspex.programs.stream_listener import StreamListener as StreamListener
+    from dspex.programs.stream_messages import StatusMessage as StatusMessage
+    from dspex.programs.stream_messages import (
+        StatusMessageProvider as StatusMessageProvider,
+    )
+    from dspex.programs.stream_messages import StreamResponse as StreamResponse
+    from dspex.programs.stream_reading import (
+        apply_sync_streaming as apply_sync_streaming,
+    )
+    from dspex.programs.stream_reading import streaming_response as streaming_response
+    from dspex.programs.streamify import streamify as streamify
+    from dspex.programs.trace import UsageTracker as UsageTracker
     from dspex.programs.trace import track_usage as track_usage
     from dspex.programs.trust import UntrustedCodeError as UntrustedCodeError
     from dspex.programs.whole_program import load_program as load_program
@@ -143,8 +181,10 @@ _HOMES = {
     "Audio": "dspex.core.types.audio",
     "BaseCallback": "dspex.core.callbacks",
     "BaseLM": "dspex.runtime.base_lm",
+    "BaseModule": "dspex.programs.program",
     "BatchError": "dspex.core.errors",
     "BatchInterrupted": "dspex.core.errors",
+    "BestOfN": "dspex.programs.best_of_n",
     "BootstrapFewShot": "dspex.teleprompt",
     "Budget": "dspex.client.budget",
     "BudgetExceededError": "dspex.core.errors",
@@ -156,6 +196,7 @@ _HOMES = {
     "CircuitOpenError": "dspex.core.errors",
     "Client": "dspex.runtime.mounting",
     "Code": "dspex.core.types.code",
+    "CompleteAndGrounded": "dspex.evaluate.semantic",
     "Completions": "dspex.core.prediction",
     "Config": "dspex.runtime.config",
     "ConfigurationError": "dspex.core.errors",
@@ -166,17 +207,22 @@ _HOMES = {
     "Dataset": "dspex.core.data",
     "DryRun": "dspex.runtime.dry_run",
     "DspexError": "dspex.core.errors",
+    "EM": "dspex.metrics",
     "Embedder": "dspex.runtime.embedder",
     "Evaluate": "dspex.evaluate.evaluate",
     "EvaluationError": "dspex.core.errors",
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
     "Example": "dspex.core.example",
+    "F1": "dspex.metrics",
     "File": "dspex.core.types.file",
     "History": "dspex.core.types.history",
+    "HotPotF1": "dspex.metrics",
     "HttpxTransport": "dspex.client.httpx_transport",
     "Image": "dspex.core.types.image",
     "InputField": "dspex.core.fields",
+    "JSONAdapter": "dspex.core.adapters",
+    "KNN": "dspex.programs.knn",
     "LM": "dspex.runtime.language_model",
     "LMAuthError": "dspex.core.errors",
     "LMBillingError": "dspex.core.errors",
@@ -203,21 +249,31 @@ _HOMES = {
     "Message": "dspex.core.lm",
     "MissingInputError": "dspex.core.errors",
     "Module": "dspex.programs.program",
+    "MultiChainComparison": "dspex.programs.multi_chain_comparison",
     "OutputField": "dspex.core.fields",
+    "Parallel": "dspex.programs.parallel",
     "Predict": "dspex.programs.predict",
     "Prediction": "dspex.core.prediction",
     "Price": "dspex.client.prices",
     "Program": "dspex.programs.program",
     "Proxies": "dspex.client.proxies",
     "QueueFullError": "dspex.core.errors",
+    "ReAct": "dspex.programs.react",
     "Reasoning": "dspex.core.types.reasoning",
+    "Refine": "dspex.programs.refine",
     "Reply": "dspex.core.lm",
     "Runtime": "dspex.runtime.runtime",
     "RuntimeClosedError": "dspex.core.errors",
+    "SemanticF1": "dspex.evaluate.semantic",
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
+    "SignatureMeta": "dspex.core.signature",
     "StateError": "dspex.programs.state",
+    "StatusMessage": "dspex.programs.stream_messages",
+    "StatusMessageProvider": "dspex.programs.stream_messages",
     "Stream": "dspex.runtime.stream",
+    "StreamListener": "dspex.programs.stream_listener",
+    "StreamResponse": "dspex.programs.stream_messages",
     "Tool": "dspex.core.types.tool",
     "ToolArgumentError": "dspex.core.errors",
     "ToolCallResults": "dspex.core.types.tool_calls",
@@ -227,12 +283,20 @@ _HOMES = {
     "UnexpectedInputError": "dspex.programs.predict",
     "UntrustedCodeError": "dspex.programs.trust",
     "Usage": "dspex.core.lm",
+    "UsageTracker": "dspex.programs.trace",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
+    "answer_exact_match": "dspex.metrics",
+    "answer_passage_match": "dspex.metrics",
+    "apply_sync_streaming": "dspex.programs.stream_reading",
     "asyncify": "dspex.programs.concurrency",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
+    "convert_input_schema_to_tool_args": "dspex.core.types._tool_shape",
     "dry_run": "dspex.runtime.dry_run",
+    "encode_audio": "dspex.core.types.audio",
+    "encode_file_to_dict": "dspex.core.types.file",
+    "encode_image": "dspex.core.types.image",
     "ensure_signature": "dspex.core.signature",
     "in_context": "dspex.programs.concurrency",
     "infer_prefix": "dspex.core.fields",
@@ -240,9 +304,13 @@ _HOMES = {
     "is_retryable_lm_error": "dspex.core.dspy_errors",
     "load": "dspex.programs.loading",
     "load_program": "dspex.programs.whole_program",
+    "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
+    "normalize_text": "dspex.metrics",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
+    "streamify": "dspex.programs.streamify",
+    "streaming_response": "dspex.programs.stream_reading",
     "syncify": "dspex.programs.concurrency",
     "track_usage": "dspex.programs.trace",
     "with_callbacks": "dspex.core.callbacks",
@@ -253,6 +321,9 @@ _SUBMODULES = frozenset({"evaluate", "metrics", "teleprompt", "testing"})
 
 __all__ = [
     "ACTIVE_CALL_ID",
+    "EM",
+    "F1",
+    "KNN",
     "LM",
     "Adapter",
     "AdapterError",
@@ -261,8 +332,10 @@ __all__ = [
     "Audio",
     "BaseCallback",
     "BaseLM",
+    "BaseModule",
     "BatchError",
     "BatchInterrupted",
+    "BestOfN",
     "BootstrapFewShot",
     "Budget",
     "BudgetExceededError",
@@ -274,6 +347,7 @@ __all__ = [
     "CircuitOpenError",
     "Client",
     "Code",
+    "CompleteAndGrounded",
     "Completions",
     "Config",
     "ConfigurationError",
@@ -292,9 +366,11 @@ __all__ = [
     "Example",
     "File",
     "History",
+    "HotPotF1",
     "HttpxTransport",
     "Image",
     "InputField",
+    "JSONAdapter",
     "LMAuthError",
     "LMBillingError",
     "LMCancelledError",
@@ -320,21 +396,31 @@ __all__ = [
     "Message",
     "MissingInputError",
     "Module",
+    "MultiChainComparison",
     "OutputField",
+    "Parallel",
     "Predict",
     "Prediction",
     "Price",
     "Program",
     "Proxies",
     "QueueFullError",
+    "ReAct",
     "Reasoning",
+    "Refine",
     "Reply",
     "Runtime",
     "RuntimeClosedError",
+    "SemanticF1",
     "Signature",
     "SignatureError",
+    "SignatureMeta",
     "StateError",
+    "StatusMessage",
+    "StatusMessageProvider",
     "Stream",
+    "StreamListener",
+    "StreamResponse",
     "Tool",
     "ToolArgumentError",
     "ToolCallResults",
@@ -344,13 +430,21 @@ __all__ = [
     "UnexpectedInputError",
     "UntrustedCodeError",
     "Usage",
+    "UsageTracker",
     "WorkLostError",
     "WorkTimeoutError",
     "__version__",
+    "answer_exact_match",
+    "answer_passage_match",
+    "apply_sync_streaming",
     "asyncify",
     "configure",
     "context",
+    "convert_input_schema_to_tool_args",
     "dry_run",
+    "encode_audio",
+    "encode_file_to_dict",
+    "encode_image",
     "ensure_signature",
     "in_context",
     "infer_prefix",
@@ -358,9 +452,13 @@ __all__ = [
     "is_retryable_lm_error",
     "load",
     "load_program",
+    "majority",
     "make_signature",
+    "normalize_text",
     "settings",
     "shutdown",
+    "streamify",
+    "streaming_response",
     "syncify",
     "track_usage",
     "with_callbacks",

@@ -12,7 +12,8 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import reduce
 from typing import Any, Final, NewType
 
 OWN_TYPES: Final = {
@@ -60,19 +61,18 @@ def type_in_sight(name: str) -> Any:
     """Return the type that a name means where dspex was called, or `None`.
 
     The nearest variable that holds a type wins. Frames of dspex itself are skipped.
+    Behind them come the modules that are loaded.
 
     Args:
         name: An identifier, or identifiers joined by dots: a type inside of a class or
             a module.
     """
-    first, *rest = name.split(".")
-    for scope in _scopes():
-        found = scope.get(first)
-        for step in rest:
-            found = _inside(found, step)
-        if is_type(found):
-            return found
-    return None
+    path = name.split(".")
+    found = next(filter(is_type, (_at(path, scope) for scope in _scopes())), None)
+    if found is None and len(path) > 1:
+        # `datetime.date` without an import; what is not loaded yet stays unloaded.
+        found = _at(path, sys.modules)
+    return found if is_type(found) else None
 
 
 def is_type(value: Any) -> bool:
@@ -88,6 +88,11 @@ def _scopes() -> Iterator[dict[str, Any]]:
             yield frame.f_locals
             yield frame.f_globals
         frame = frame.f_back
+
+
+def _at(path: list[str], scope: Mapping[str, Any]) -> Any:
+    first, *rest = path
+    return reduce(_inside, rest, scope.get(first))
 
 
 def _inside(owner: Any, name: str) -> Any:

@@ -33,12 +33,20 @@ TYPING_NAMES: Final = (
     *("Any", "Optional", "Union", "Literal", "List", "Dict", "Tuple", "Set"),
     *("FrozenSet", "Sequence", "Iterable", "Mapping"),
 )
+RARER_TYPING_NAMES: Final = (
+    *("MutableMapping", "MutableSequence", "Collection", "Deque", "DefaultDict"),
+    *("OrderedDict", "Text", "Type", "Callable"),
+)
+"""Known as well, because DSPy knows them, and shown to nobody."""
+
+_ALL_TYPING_NAMES: Final = (*TYPING_NAMES, *RARER_TYPING_NAMES)
+
 KNOWN_TYPES: Final[Mapping[str, Any]] = types.MappingProxyType(
     {
         **{name: getattr(builtins, name) for name in BUILTIN_TYPES},
-        **{name: getattr(typing, name) for name in TYPING_NAMES},
+        **{name: getattr(typing, name) for name in _ALL_TYPING_NAMES},
         "NoneType": type(None),
-        **{f"typing.{name}": getattr(typing, name) for name in TYPING_NAMES},
+        **{f"typing.{name}": getattr(typing, name) for name in _ALL_TYPING_NAMES},
     }
 )
 """The type names every signature knows."""
@@ -237,7 +245,7 @@ class _Side:
     def _built(self, node: ast.expr, build: Callable[[], Any]) -> Any:
         try:
             return build()
-        except TypeError as error:
+        except (TypeError, ValueError, LookupError) as error:
             raise self._error_at(
                 self._column(node),
                 f"{ast.unparse(node)!r} is no type ({error})",
@@ -251,7 +259,7 @@ class _Side:
 
     def _unknown_type(self, node: ast.expr) -> SignatureError:
         shown = ast.unparse(node)
-        known = ", ".join(name for name in KNOWN_TYPES if "." not in name)
+        known = ", ".join((*BUILTIN_TYPES, *TYPING_NAMES))
         return self._error_at(
             self._column(node),
             f"unknown type {shown!r}",

@@ -46,20 +46,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from dspex.core.base_error import DspexError as DspexError
+from dspex.core.call_errors import BudgetExceededError as BudgetExceededError
+from dspex.core.call_errors import CircuitOpenError as CircuitOpenError
+from dspex.core.call_errors import (
+    ContextWindowExceededError as ContextWindowExceededError,
+)
+from dspex.core.call_errors import LMAuthError as LMAuthError
+from dspex.core.call_errors import LMBillingError as LMBillingError
+from dspex.core.call_errors import LMCancelledError as LMCancelledError
+from dspex.core.call_errors import LMConnectionError as LMConnectionError
+from dspex.core.call_errors import LMError as LMError
+from dspex.core.call_errors import LMInvalidRequestError as LMInvalidRequestError
+from dspex.core.call_errors import LMProviderError as LMProviderError
+from dspex.core.call_errors import LMRateLimitError as LMRateLimitError
+from dspex.core.call_errors import LMResponseError as LMResponseError
+from dspex.core.call_errors import LMServerError as LMServerError
+from dspex.core.call_errors import LMStreamError as LMStreamError
+from dspex.core.call_errors import LMTimeoutError as LMTimeoutError
+from dspex.core.call_errors import LMUnexpectedError as LMUnexpectedError
+from dspex.core.call_errors import QueueFullError as QueueFullError
+
 SHOWN: Final = 200
 """How many characters of a reply an error's text shows."""
-
-
-class DspexError(Exception):
-    """Base of every error dspex raises on purpose."""
-
-    code: str = "dspex_error"
-    """A word for the kind of error that never changes, for logs and dashboards; DSPy's
-    word where DSPy has one."""
-
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message)
-        self.message = message
 
 
 class ConfigurationError(DspexError, ValueError):
@@ -176,8 +185,8 @@ class AdapterParseError(AdapterError):
         self.adapter_name = adapter_name
         self.signature = signature
         self.lm_response = lm_response
-        self._problem = message
         self.parsed_result = parsed_result or {}
+        self._problem = message
         self.expected = tuple(getattr(signature, "output_fields", ()))
         super().__init__(
             f"the reply does not fit through {adapter_name}: "
@@ -205,199 +214,6 @@ def _shortened(text: str) -> str:
     if len(text) <= SHOWN:
         return repr(text)
     return f"{text[:SHOWN]!r}... ({len(text)} characters)"
-
-
-class LMError(DspexError):
-    """One language-model call ended without an answer.
-
-    Attributes:
-        code: A word for the kind of error; the class's own unless given.
-        model: The model string as the user wrote it, or `None`.
-        provider: Who was asked; the model string's prefix unless given.
-        provider_code: The provider's own word for the error, or `None`.
-        status: The HTTP status, or `None` when no reply came.
-        request_id: The provider's id of the request, or `None`.
-        retry_after: Seconds the provider asked to wait, or `None`.
-        attempts: How many requests were sent for this call.
-    """
-
-    code = "lm_error"
-    retryable: bool = False
-    """Whether the same call may succeed when it is made again.
-
-    Each class has its own answer; an instance differs when the provider said so.
-    """
-    was_sent: bool = True
-    """Whether the last request may have reached the provider, which may bill it then;
-    not so where there was no connection, for example."""
-
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        code: str | None = None,
-        model: str | None = None,
-        provider: str | None = None,
-        provider_code: str | None = None,
-        status: int | None = None,
-        request_id: str | None = None,
-        retry_after: float | None = None,
-        attempts: int = 0,
-    ) -> None:
-        super().__init__(message)
-        self.code = code or self.code
-        self.model = model
-        self.provider = provider or _prefix(model)
-        self.provider_code = provider_code
-        self.status = status
-        self.request_id = request_id
-        self.retry_after = retry_after
-        self.attempts = attempts
-
-    def __str__(self) -> str:
-        """Return the text, with the model in front where the text does not name it."""
-        if not self.model or self.model in self.message:
-            return self.message
-        return f"[{self.model}] {self.message}"
-
-
-def _prefix(model: str | None) -> str | None:
-    prefix, slash, _ = (model or "").partition("/")
-    return prefix if slash else None
-
-
-class LMProviderError(LMError):
-    """The provider let the call fail: it refused it, broke down, or never answered."""
-
-    code = "provider"
-
-
-class LMUnexpectedError(LMError):
-    """What came from the provider is not what its interface promises."""
-
-    code = "unexpected"
-
-
-class LMConnectionError(LMError):
-    """No connection could be made, or it broke before the reply was whole."""
-
-    code = "transport"
-    retryable = True
-
-
-class LMTimeoutError(LMProviderError):
-    """No byte came for the attempt timeout, or the call's deadline passed."""
-
-    code = "timeout"
-    retryable = True
-
-
-class LMRateLimitError(LMProviderError):
-    """The provider said 429: too many requests."""
-
-    code = "rate_limit"
-    retryable = True
-
-
-class LMAuthError(LMProviderError):
-    """The provider refused the key (401 or 403)."""
-
-    code = "auth"
-
-
-class LMBillingError(LMProviderError):
-    """The account cannot pay (402, or a 429 with `insufficient_quota`)."""
-
-    code = "billing"
-
-
-class LMInvalidRequestError(LMProviderError):
-    """The provider refused the request itself (400, 404, 413, 422)."""
-
-    code = "invalid_request"
-
-
-class ContextWindowExceededError(LMInvalidRequestError):
-    """The prompt is longer than the model's context."""
-
-    code = "context_window_exceeded"
-
-
-class LMServerError(LMProviderError):
-    """The provider failed (5xx)."""
-
-    code = "server"
-    retryable = True
-
-
-class LMResponseError(LMUnexpectedError):
-    """The provider answered 200 with something that is not a reply.
-
-    It is worth another attempt: nothing of the answer could be read.
-    """
-
-    code = "response"
-    retryable = True
-
-
-class LMStreamError(LMUnexpectedError):
-    """A stream broke after its first text had been handed on.
-
-    It is never sent again in silence: what was read would come twice.
-
-    Attributes:
-        text: What had come until then, of the first completion.
-    """
-
-    code = "stream_assembly"
-
-    def __init__(self, message: str = "", *, text: str = "", **facts: Any) -> None:
-        super().__init__(message, **facts)
-        self.text = text
-
-
-class CircuitOpenError(LMError):
-    """The provider has been down longer than `max_outage`; the cause is chained.
-
-    Attributes:
-        retry_in: Seconds until the next request looks whether it is back.
-    """
-
-    code = "circuit_open"
-
-    def __init__(self, message: str, *, retry_in: float = 0.0, **facts: Any) -> None:
-        super().__init__(message, **facts)
-        self.retry_in = retry_in
-
-
-class QueueFullError(LMError):
-    """As many calls wait as the queue may hold, so this one was not taken."""
-
-    code = "queue_full"
-
-
-class BudgetExceededError(LMError):
-    """The next request might have exceeded a budget, so it was not sent.
-
-    Attributes:
-        budget: The budget's name.
-        limit: What was limited: "calls", "tokens" or "dollars".
-    """
-
-    code = "budget_exceeded"
-
-    def __init__(
-        self, message: str, *, budget: str = "", limit: str = "", **facts: Any
-    ) -> None:
-        super().__init__(message, **facts)
-        self.budget = budget
-        self.limit = limit
-
-
-class LMCancelledError(LMError):
-    """The work that made this call was given up, so the call was too."""
-
-    code = "cancelled"
 
 
 class EvaluationError(DspexError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from dspex.core.errors import ConfigurationError
@@ -23,10 +24,7 @@ def refuse_dspy(value: Any, what: str) -> None:
         >>> refuse_dspy("openai/gpt-4o-mini", "lm")
     """
     kind = value if isinstance(value, type) else type(value)
-    # The usual case costs one look: plain values and our own objects.
-    if kind.__module__ in ("builtins", "dspex"):
-        return
-    origin = next((base for base in kind.__mro__ if _is_dspys(base)), None)
+    origin = _origin(kind)
     if origin is None:
         return
     where = (
@@ -39,6 +37,12 @@ def refuse_dspy(value: Any, what: str) -> None:
         f"with its own classes of the same names. Change {where}: write "
         f"dspex.{origin.__name__} for dspy.{origin.__name__}."
     )
+
+
+@lru_cache(maxsize=1024)
+def _origin(kind: type) -> type | None:
+    """Return the nearest class of DSPy that a class is made of."""
+    return next((base for base in kind.__mro__ if _is_dspys(base)), None)
 
 
 def _is_dspys(kind: type) -> bool:

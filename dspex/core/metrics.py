@@ -323,10 +323,13 @@ def _reads_as(text: str, value: float) -> bool:
         return False
 
 
-def _field(row: Example, name: str, owner: str) -> Any:
-    if name in row:
+def _field(row: Any, name: str, owner: str) -> Any:
+    """Return a field of an example, or of whatever else a program gave."""
+    if not isinstance(row, Example) and hasattr(row, name):
+        return getattr(row, name)
+    names = row.keys(include_dspy=True) if isinstance(row, Example) else []
+    if name in names:
         return row[name]
-    names = row.keys(include_dspy=True)
     close = get_close_matches(name, names, n=1)
     advice = f"Did you mean {close[0]!r}?" if close else "Compare one of those."
     raise DataError(

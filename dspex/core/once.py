@@ -38,8 +38,11 @@ _watching: ContextVar[tuple[Unrepeatable, ...]] = ContextVar(
 
 
 @contextmanager
-def watch_unrepeatable() -> Iterator[Unrepeatable]:
+def watch_unrepeatable(seen: Unrepeatable | None = None) -> Iterator[Unrepeatable]:
     """See what is begun in a block that must not be run again.
+
+    Args:
+        seen: Where it is kept, for whoever looks from outside; a new one unless given.
 
     Example:
         >>> with watch_unrepeatable() as begun:
@@ -47,7 +50,7 @@ def watch_unrepeatable() -> Iterator[Unrepeatable]:
         >>> begun.names
         ('send_mail',)
     """
-    seen = Unrepeatable()
+    seen = Unrepeatable() if seen is None else seen
     token = _watching.set((*_watching.get(), seen))
     try:
         yield seen

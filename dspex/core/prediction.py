@@ -63,7 +63,10 @@ class Completions:
             raise IndexError(
                 f"no completion {key}; there are {len(self)}, counted from 0."
             )
-        return Prediction({name: column[key] for name, column in self._columns.items()})
+        return Prediction(self._row(key))
+
+    def _row(self, index: int) -> dict[str, Any]:
+        return {name: column[index] for name, column in self._columns.items()}
 
     def __getattr__(self, name: str) -> list[Any]:
         # See Example.__getattr__: a half-built object has no `_columns` yet.
@@ -135,7 +138,7 @@ class Prediction(Example):
                 "there is no completion to make a prediction of; at least one with one "
                 "field was expected. Pass the answers as a list of mappings."
             )
-        prediction = cls(completions[0])
+        prediction = cls(completions._row(0))
         prediction._completions = completions
         return prediction
 

@@ -34,6 +34,7 @@ from dspex.core.fields import (
     infer_prefix,
     updated,
 )
+from dspex.core.foreign import refuse_dspy
 
 __all__ = [
     "InputField",
@@ -297,6 +298,7 @@ def ensure_signature(
     """Return a signature class for a class or a text."""
     if isinstance(signature, str):
         return make_signature(signature, instructions)
+    refuse_dspy(signature, "signature")
     if not isinstance(signature, SignatureMeta):
         raise SignatureError(
             f"{signature!r} is no signature; expected a text or a Signature class. "

@@ -196,6 +196,7 @@ class CoordinatorActor(Actor):
                 "example": plan.examples[stamp.example],
                 "work": plan.work,
                 "scope": scope,
+                "begun": entry.begun,
                 "context": plan.context,
                 "aggregator": self._aggregator_name,
             },
@@ -268,10 +269,16 @@ class CoordinatorActor(Actor):
         if stamp.key in self._roster.settled or self._finished.done():
             return
         if entry.out_of_time:
-            self._propose(stamp, OutcomeKind.TIMEOUT, self._too_slow(stamp))
+            self._propose(entry, OutcomeKind.TIMEOUT, self._too_slow(stamp))
+        elif entry.begun:
+            text = (
+                f"its worker was killed from outside after {entry.begun.names[-1]!r} "
+                "had begun, which is marked retry=False and never run again"
+            )
+            self._propose(entry, OutcomeKind.INFRASTRUCTURE, text)
         elif stamp.attempt >= MAX_ATTEMPTS:
             text = f"its worker was killed from outside {stamp.attempt} times"
-            self._propose(stamp, OutcomeKind.INFRASTRUCTURE, text)
+            self._propose(entry, OutcomeKind.INFRASTRUCTURE, text)
         else:
             # Somebody else's doing: run again, charged to nobody.
             again = replace(stamp, attempt=stamp.attempt + 1)
@@ -283,9 +290,11 @@ class CoordinatorActor(Actor):
             "was given up. Give it more time with timeout=, or find out what hangs."
         )
 
-    def _propose(self, stamp: Stamp, kind: OutcomeKind, text: str) -> None:
+    def _propose(self, entry: OpenAttempt, kind: OutcomeKind, text: str) -> None:
         error = ErrorNote(stage="runtime", type=kind.value, message=text, where="")
-        outcome = Outcome(stamp=stamp, kind=kind, error=error)
+        outcome = Outcome(
+            stamp=entry.stamp, kind=kind, error=error, may_run_again=not entry.begun
+        )
         self._aggregator.call(Propose(outcome=outcome), timeout=None, idempotent=True)
 
     def _out_of_time(self, stamp: Stamp) -> None:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from dspex.core import defaults
+from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
+from dspex.core.foreign import refuse_dspy
 from dspex.evaluate.engine import RunOptions, work_through
+from dspex.evaluate.metric import Metric, checked_metric, judge, metric_name
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.worker import Measured, Work, WorkFailed
 from dspex.programs.settings import settings
 
 T = TypeVar("T")
-
-Metric = Callable[..., Any]
-"""`metric(example, prediction)`, or with a third argument `trace`; a number or bool."""
 
 
 class Evaluate:
@@ -43,7 +42,10 @@ class Evaluate:
 
     Args:
         devset: The examples.
-        metric: From example and prediction to a number or a bool.
+        metric: From example and prediction to a number, a bool, a mapping of numbers
+            or a `Prediction` with a `score` and maybe a `feedback`; an async function
+            will do. Or several by name: the first is the score, all are `columns` of
+            the result.
         num_threads: DSPy's name for `concurrency`.
         concurrency: Examples worked on at a time; else the setting, else 16.
         timeout: Seconds one example may take; `None` for no limit.
@@ -58,6 +60,8 @@ class Evaluate:
     Raises:
         ConfigurationError: The set is empty, or a number is not above zero.
     """
+
+    callback_kind: ClassVar[str] = "evaluate"
 
     def __init__(
         self,
@@ -86,8 +90,11 @@ class Evaluate:
         )
 
     def __repr__(self) -> str:
-        return f"Evaluate({len(self.devset)} examples, metric={_name(self.metric)})"
+        return (
+            f"Evaluate({len(self.devset)} examples, metric={metric_name(self.metric)})"
+        )
 
+    @with_callbacks
     def __call__(
         self,
         program: Callable[..., Any],
@@ -105,6 +112,7 @@ class Evaluate:
             EvaluationError: The run could not go on; `.result` has what was measured.
             EvaluationInterrupted: Ctrl-C; `.result` has what was measured.
         """
+        refuse_dspy(program, "program")
         work = scoring(program, self.metric)
         known = self._known(resume)
         if self.debug:
@@ -139,6 +147,8 @@ class Evaluate:
                     stamp=Stamp(run="debug", example=number),
                     kind=OutcomeKind.SCORED,
                     score=measured.score,
+                    columns=measured.columns,
+                    feedback=measured.feedback,
                     prediction=measured.prediction,
                 )
             )
@@ -158,35 +168,12 @@ def scoring(program: Callable[..., Any], metric: Metric) -> Work:
         except BaseException as error:
             raise WorkFailed(error, "program") from error
         try:
-            score = as_score(metric(example, prediction), metric)
+            judgement = judge(metric, example, prediction)
         except BaseException as error:
             raise WorkFailed(error, "metric", prediction) from error
-        return Measured(score=score, prediction=prediction)
+        return Measured.of(judgement, prediction)
 
     return work
-
-
-def as_score(value: Any, metric: Metric) -> float:
-    """Take a metric's value as a number.
-
-    Raises:
-        TypeError: It is none; a metric that forgot its `return` gives `None`.
-        ValueError: It is not finite.
-    """
-    if isinstance(value, bool | int | float):
-        score = float(value)
-    elif hasattr(value, "score"):
-        score = float(value.score)
-    else:
-        raise TypeError(
-            f"the metric {_name(metric)} gave {value!r}; expected a number or a bool. "
-            "Does it end without a return?"
-        )
-    if not math.isfinite(score):
-        raise ValueError(
-            f"the metric {_name(metric)} gave {score}; expected a finite number."
-        )
-    return score
 
 
 def checked_set(examples: Any, name: str) -> Sequence[Example]:
@@ -205,6 +192,7 @@ def checked_set(examples: Any, name: str) -> Sequence[Example]:
             f"{name} is empty; there is nothing to work on. Pass at least one example."
         )
     for number, example in enumerate(examples):
+        refuse_dspy(example, f"{name}[{number}]")
         if not isinstance(example, Example):
             raise ConfigurationError(
                 f"{name}[{number}] is {type(example).__name__!r}; expected an Example. "
@@ -212,24 +200,6 @@ def checked_set(examples: Any, name: str) -> Sequence[Example]:
             )
         example.inputs()  # raises when nobody said which fields are the inputs
     return examples
-
-
-def checked_metric(metric: Any) -> Metric:
-    """Refuse what cannot be called.
-
-    Raises:
-        ConfigurationError: Then.
-    """
-    if not callable(metric):
-        raise ConfigurationError(
-            f"metric is {metric!r}; expected a function of example and prediction, "
-            "such as dspex.metrics.exact_match('answer')."
-        )
-    return metric  # type: ignore[no-any-return] # callable(Any) is Any
-
-
-def _name(metric: Metric) -> str:
-    return getattr(metric, "__name__", type(metric).__name__)
 
 
 def _or(value: T | None, otherwise: T) -> T:

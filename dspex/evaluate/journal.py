@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dspex.client.call import AttemptRecord, Fate
+from dspex.core.once import Unrepeatable
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
 from supervisors import Estate, Event, Ref, Scope
 
@@ -74,6 +75,8 @@ class OpenAttempt:
     ref: Ref[Any] | None = None
     deadline: float | None = None
     """When its time is over, on the tree's clock; `None` for no limit."""
+    begun: Unrepeatable = field(default_factory=Unrepeatable)
+    """What its worker has begun that is never run again."""
     out_of_time: bool = False
     """Whether it was given up because its deadline passed."""
 

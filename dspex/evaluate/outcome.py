@@ -8,6 +8,7 @@ that nothing was measured.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
@@ -121,6 +122,10 @@ class Outcome:
     """How it ended."""
     score: float | None = None
     """The metric's number; `None` unless scored."""
+    columns: Mapping[str, float] = field(default_factory=dict)
+    """All the metric's numbers by name, where it gave several."""
+    feedback: str | None = None
+    """What the metric said in words."""
     prediction: Any = None
     """What the program gave, also when the metric then failed."""
     error: ErrorNote | None = None
@@ -129,6 +134,14 @@ class Outcome:
     """How long the program and the metric took."""
     value: Any = None
     """What an optimiser's work gives besides (traces, demos)."""
+    may_run_again: bool = True
+    """Whether a run that goes on from here may begin it anew: not after it began
+    something marked `retry=False`."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a run that goes on from here leaves the example alone."""
+        return self.kind.is_final or not self.may_run_again
 
     @property
     def is_fatal(self) -> bool:

@@ -51,6 +51,27 @@ class EvaluationResult:
             for o in self.outcomes
         )
 
+    @cached_property
+    def columns(self) -> Mapping[str, tuple[float | None, ...]]:
+        """Each number of a metric that gave several, by name, one for each example.
+
+        `None` where an example has none. Empty for a metric with one number.
+        """
+        measured = [{} if o is None else o.columns for o in self.outcomes]
+        # In the order in which they were first seen, which is the metric's own.
+        names = dict.fromkeys(name for columns in measured for name in columns)
+        return {name: tuple(each.get(name) for each in measured) for name in names}
+
+    @property
+    def column_scores(self) -> dict[str, float]:
+        """Percent for each of the `columns`, as `score` is counted."""
+        return {
+            name: self._percent(
+                [self.failure_score if one is None else one for one in column]
+            )
+            for name, column in self.columns.items()
+        }
+
     @property
     def n(self) -> int:
         """How many examples there are."""
@@ -59,7 +80,7 @@ class EvaluationResult:
     @property
     def score(self) -> float:
         """Percent: 100 times the mean over all examples, rounded to two digits."""
-        return round(100 * (statistics.mean(self.scores) or 0.0), 2)
+        return self._percent(self.scores)
 
     @property
     def stderr(self) -> float | None:
@@ -149,6 +170,10 @@ class EvaluationResult:
             _cause(kind, error, group) for (kind, error), group in groups.items()
         )
 
+    @staticmethod
+    def _percent(numbers: Sequence[float]) -> float:
+        return round(100 * (statistics.mean(numbers) or 0.0), 2)
+
     def __float__(self) -> float:
         return self.score
 
@@ -163,7 +188,9 @@ class EvaluationResult:
         else:
             line += f" ± {self.stderr:.1f}" if self.stderr is not None else ""
             line += f" ({self.n} examples)"
-        return "\n".join((line, *(f"  {cause}" for cause in self.failure_summary())))
+        told = [f"{name} {score:.1f}" for name, score in self.column_scores.items()]
+        more = [", ".join(told)] if told else []
+        return "\n  ".join((line, *more, *self.failure_summary()))
 
     def __repr__(self) -> str:
         state = "" if self.complete else ", incomplete"

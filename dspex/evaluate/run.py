@@ -77,7 +77,7 @@ class Run:
         self._names = _Names(run=plan.run)
         self._journal = Journal()
         for outcome in known:
-            if outcome.kind.is_final:
+            if outcome.is_settled:
                 self._journal.accept(outcome)
         self._finished: ReplyFuture[Ended] = ReplyFuture()
         self._requests = RequestLog(plan.run)

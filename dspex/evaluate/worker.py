@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextvars
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dspex.core.example import Example
+from dspex.core.once import Unrepeatable, watch_unrepeatable
+from dspex.evaluate.metric import Judgement
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stage, Stamp, kind_of, note
 from supervisors import Actor, Handle, Scope, within
 
@@ -19,10 +21,24 @@ class Measured:
 
     score: float
     """The metric's number."""
+    columns: Mapping[str, float] = field(default_factory=dict)
+    """All its numbers by name, where it gave several."""
+    feedback: str | None = None
+    """What it said in words."""
     prediction: Any = None
     """What the program gave."""
     value: Any = None
     """What an optimiser wants besides."""
+
+    @classmethod
+    def of(cls, judgement: Judgement, prediction: Any) -> Measured:
+        """What a metric said of a program's prediction."""
+        return cls(
+            score=judgement.score,
+            columns=judgement.columns,
+            feedback=judgement.feedback,
+            prediction=prediction,
+        )
 
 
 class WorkFailed(Exception):  # noqa: N818 - carries a failure, and is none itself
@@ -63,6 +79,7 @@ class WorkerActor(Actor):
         example: Example,
         work: Work,
         scope: Scope,
+        begun: Unrepeatable,
         context: contextvars.Context,
         aggregator: str,
     ) -> None:
@@ -71,6 +88,7 @@ class WorkerActor(Actor):
         self._example = example
         self._work = work
         self._scope = scope
+        self._begun = begun
         self._context = context
         self._aggregator = aggregator
 
@@ -91,8 +109,9 @@ class WorkerActor(Actor):
         self.exit()
 
     def _attempt(self) -> Outcome:
-        with within(self._scope):
-            return attempt(self._stamp, self._example, self._work)
+        with within(self._scope), watch_unrepeatable(self._begun):
+            outcome = attempt(self._stamp, self._example, self._work)
+        return replace(outcome, may_run_again=not self._begun)
 
 
 def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:
@@ -118,6 +137,8 @@ def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:
             stamp=stamp,
             kind=OutcomeKind.SCORED,
             score=measured.score,
+            columns=measured.columns,
+            feedback=measured.feedback,
             prediction=measured.prediction,
             value=measured.value,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from dspex.core.adapters import Adapter, Asked, chosen_adapter
@@ -20,6 +20,7 @@ from dspex.core.prediction import Prediction
 from dspex.core.signature import Signature
 from dspex.core.spawner import the_spawner
 from dspex.programs.history import remember, written_by
+from dspex.programs.listening import Ear, aheard, ear_for, heard
 from dspex.programs.rehearsal import is_rehearsal
 from dspex.programs.settings import check_lm, in_force
 from dspex.programs.trace import record_usage
@@ -48,18 +49,16 @@ class Question:
     """Who is asked."""
     adapter: Adapter
     """Who writes and reads."""
-    spent: Usage = field(default_factory=Usage)
+    asker: Any = None
+    """The predictor, for whoever listens to it."""
+    spent: Usage | None = None
     """Tokens of a first reply that could not be read."""
 
-    def written(self) -> tuple[Asked, dict[str, Any]]:
-        """Return the call as the adapter writes it, and the settings it is sent with.
-
-        The user's settings win over the adapter's.
-        """
-        asked = self.adapter.ask(
+    def written(self) -> Asked:
+        """Return the call as the adapter writes it."""
+        return self.adapter.ask(
             self.signature, self.demos, self.row, self.model, self.config
         )
-        return asked, _warmed(dict(asked.settings), self.model)
 
     def read(self, asked: Asked, reply: Reply) -> Prediction:
         """Return the answer.
@@ -71,9 +70,16 @@ class Question:
             answers = [placeholder_outputs(asked.signature) for _ in reply.texts]
         else:
             answers = self.adapter.read(asked, reply)
-        prediction = Prediction.from_completions(answers, signature=asked.signature)
-        prediction.set_lm_usage({self.model.model: self.spent + reply.usage})
+        prediction = self.answered(answers)
+        prediction.set_lm_usage({self.model.model: self._with_spent(reply.usage)})
         return prediction
+
+    def _with_spent(self, usage: Usage) -> Usage:
+        return usage if self.spent is None else self.spent + usage
+
+    def answered(self, answers: list[dict[str, Any]]) -> Prediction:
+        """Return what was read as a prediction."""
+        return Prediction.from_completions(answers, signature=self.signature)
 
     def once_more(self, error: AdapterParseError, reply: Reply) -> Question:
         """Return the question for the adapter's fallback, which the user asked for.
@@ -92,7 +98,7 @@ class Question:
             self.adapter.name,
             other.name,
         )
-        return replace(self, adapter=other, spent=self.spent + reply.usage)
+        return replace(self, adapter=other, spent=self._with_spent(reply.usage))
 
 
 def model_for(*wanted: LanguageModel | None) -> LanguageModel:
@@ -119,13 +125,27 @@ def ask(question: Question) -> Prediction:
         LMError: The call ended without an answer.
         AdapterParseError: The reply does not fit the signature.
     """
-    asked, settings = question.written()
+    if _is_whole_call(question.adapter, "__call__"):
+        return question.answered(
+            question.adapter(
+                question.model,
+                question.config,
+                question.signature,
+                question.demos,
+                question.row,
+            )
+        )
+    asked = question.written()
     model = question.model
+    ear = ear_for(question.asker, question.adapter, asked)
     with written_by(question.adapter.name):
-        reply = model.complete(asked.messages, settings)
-    _record(model, asked, settings, reply, question.adapter)
+        if ear is None:
+            reply = model.complete(asked.messages, asked.settings)
+        else:
+            reply = heard(ear, model, asked.messages, asked.settings)
+    _record(model, asked, reply, question.adapter)
     try:
-        return question.read(asked, reply)
+        return _read(question, asked, reply, ear)
     except AdapterParseError as error:
         return ask(question.once_more(error, reply))
 
@@ -135,32 +155,57 @@ async def aask(question: Question) -> Prediction:
 
     A model without `acomplete` is asked in a thread, so the loop goes on meanwhile.
     """
-    asked, settings = question.written()
+    if _is_whole_call(question.adapter, "acall"):
+        return question.answered(
+            await question.adapter.acall(
+                question.model,
+                question.config,
+                question.signature,
+                question.demos,
+                question.row,
+            )
+        )
+    asked = question.written()
     model = question.model
+    ear = ear_for(question.asker, question.adapter, asked)
     with written_by(question.adapter.name):
-        reply = await _acomplete(model, asked, settings)
-    _record(model, asked, settings, reply, question.adapter)
+        if ear is None:
+            reply = await _acomplete(model, asked)
+        else:
+            reply = await aheard(ear, model, asked.messages, asked.settings)
+    _record(model, asked, reply, question.adapter)
     try:
-        return question.read(asked, reply)
+        return _read(question, asked, reply, ear)
     except AdapterParseError as error:
         return await aask(question.once_more(error, reply))
 
 
-async def _acomplete(
-    model: LanguageModel, asked: Asked, settings: Mapping[str, Any]
-) -> Reply:
+def _read(
+    question: Question, asked: Asked, reply: Reply, ear: Ear | None
+) -> Prediction:
+    prediction = question.read(asked, reply)
+    if ear is not None:
+        ear.answered(prediction)
+    return prediction
+
+
+def _is_whole_call(adapter: Adapter, method: str) -> bool:
+    """Say whether an adapter of the user's makes the call itself, as some of DSPy's."""
+    return getattr(type(adapter), method) is not getattr(Adapter, method)
+
+
+async def _acomplete(model: LanguageModel, asked: Asked) -> Reply:
     acomplete = getattr(model, "acomplete", None)
     if acomplete is not None:
-        return cast("Reply", await acomplete(asked.messages, settings))
+        return cast("Reply", await acomplete(asked.messages, asked.settings))
     return await the_spawner().in_thread(
-        lambda: model.complete(asked.messages, settings), label=model.model
+        lambda: model.complete(asked.messages, asked.settings), label=model.model
     )
 
 
 def _record(
     model: LanguageModel,
     asked: Asked,
-    settings: Mapping[str, Any],
     reply: Reply,
     adapter: Adapter,
 ) -> None:
@@ -172,15 +217,15 @@ def _record(
             Exchanged(
                 model=model.model,
                 messages=tuple(asked.messages),
-                settings=settings,
+                settings=asked.settings,
                 reply=reply,
                 adapter=adapter.name,
             )
         )
 
 
-def _warmed(settings: dict[str, Any], model: LanguageModel) -> dict[str, Any]:
-    """Return the settings, warm enough for as many completions as they ask for."""
+def warmed(settings: dict[str, Any], model: LanguageModel) -> dict[str, Any]:
+    """Return settings of a call, warm enough for the completions they ask for."""
     own: Mapping[str, Any] = getattr(model, "settings", None) or {}
     count = settings.get("n") or own.get("n") or own.get("num_generations") or 1
     if count == 1:

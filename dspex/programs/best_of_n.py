@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -71,6 +72,18 @@ class BestOfN(Program):
             with contest.round(rollout):
                 answer = rollout.program(**kwargs)
                 contest.judge(rollout, answer, self.reward_fn(dict(kwargs), answer))
+        return contest.winner()
+
+    async def aforward(self, **kwargs: Any) -> Any:
+        """The same for coroutines."""
+        contest = self._contest()
+        for rollout in contest.rollouts(self.module):
+            with contest.round(rollout):
+                answer = await rollout.program.acall(**kwargs)
+                reward = self.reward_fn(dict(kwargs), answer)
+                if inspect.isawaitable(reward):
+                    reward = await reward
+                contest.judge(rollout, answer, reward)
         return contest.winner()
 
     def _contest(self) -> Contest:

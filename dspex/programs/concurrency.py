@@ -8,7 +8,7 @@ import functools
 import threading
 from collections.abc import Callable, Coroutine
 from types import MethodType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 from dspex.core.errors import ConfigurationError
@@ -18,6 +18,7 @@ from dspex.programs.settings import in_force
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Synced = TypeVar("Synced", bound=Program)
 
 
 def in_context(work: Callable[P, T]) -> Callable[P, T]:
@@ -76,6 +77,10 @@ def asyncify(
     return in_a_thread
 
 
+@overload
+def syncify(program: Synced, in_place: Literal[True] = ...) -> Synced: ...
+@overload
+def syncify(program: Program, in_place: bool) -> Program: ...  # noqa: FBT001 - DSPy's
 def syncify(program: Program, in_place: bool = True) -> Program:  # noqa: FBT001, FBT002 - DSPy's signature
     """Return a program with an `aforward` alone as one that can be called.
 

@@ -86,6 +86,15 @@ class MultiChainComparison(Program):
         """
         return self.predict(**self._attempts(completions), **inputs)
 
+    async def aforward(
+        self, completions: Iterable[Prediction | Mapping[str, Any]], **inputs: Any
+    ) -> Prediction:
+        """The same for coroutines."""
+        answer: Prediction = await self.predict.acall(
+            **self._attempts(completions), **inputs
+        )
+        return answer
+
     def _attempts(
         self, completions: Iterable[Prediction | Mapping[str, Any]]
     ) -> dict[str, str]:

@@ -15,7 +15,7 @@ from dspex.core.inputs import (
 from dspex.core.lm import LanguageModel
 from dspex.core.prediction import Prediction
 from dspex.core.signature import Signature, ensure_signature
-from dspex.programs.asking import Question, aask, ask, model_for
+from dspex.programs.asking import Question, aask, ask, model_for, warmed
 from dspex.programs.demos import dump_demo, restored_demo
 from dspex.programs.program import Program
 from dspex.programs.settings import in_force
@@ -122,7 +122,7 @@ class Predict(Program, Parameter):
         lm: LanguageModel | None = None,
         **inputs: Any,
     ) -> Question:
-        wanted = ensure_signature(signature or self.signature)
+        wanted = ensure_signature(signature) if signature else self.signature
         settings = {**self.config, **(config or {})}
         if _is_predicted_output(inputs.get("prediction")):
             settings["prediction"] = inputs.pop("prediction")
@@ -132,9 +132,10 @@ class Predict(Program, Parameter):
             signature=wanted,
             demos=self.demos if demos is None else demos,
             row=row,
-            config=settings,
+            config=warmed(settings, model),
             model=model,
             adapter=chosen_adapter(self.adapter or in_force("adapter"), model.adapter),
+            asker=self,
         )
 
     def _traced(self, question: Question, prediction: Prediction) -> Prediction:

@@ -18,6 +18,7 @@ from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
 from dspex.core.history import History
 from dspex.core.lm import LanguageModel
+from dspex.core.once import began_unrepeatable
 from dspex.core.prediction import Prediction
 from dspex.core.spawner import the_spawner
 from dspex.programs import state as saved_state
@@ -119,6 +120,7 @@ class Program(Walkable):
     @with_callbacks
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `forward`; with `track_usage` on, the prediction carries all usage."""
+        self._say_if_unrepeatable()
         with inside(self):
             if not in_force("track_usage"):
                 return self.forward(*args, **kwargs)
@@ -132,12 +134,17 @@ class Program(Walkable):
 
         Cancelled, it withdraws the calls to models that it has open.
         """
+        self._say_if_unrepeatable()
         with inside(self):
             if not in_force("track_usage"):
                 return await self.aforward(*args, **kwargs)
             with track_usage() as tracker:
                 answer = await self.aforward(*args, **kwargs)
             return _with_usage(answer, tracker)
+
+    def _say_if_unrepeatable(self) -> None:
+        if not self.retry:
+            began_unrepeatable(type(self).__name__)
 
     def batch(
         self,
@@ -422,6 +429,8 @@ class Program(Walkable):
 
 Module = Program
 """DSPy's name of `Program`."""
+BaseModule = Program
+"""DSPy's name of what a `Module` is made of; here the two are one."""
 
 
 _logger = logging.getLogger(__name__)

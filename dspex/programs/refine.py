@@ -99,6 +99,23 @@ class Refine(BestOfN):
                     advice = Predict(OfferFeedback)(**question).advice
         return contest.winner()
 
+    async def aforward(self, **kwargs: Any) -> Any:
+        """The same for coroutines."""
+        contest = self._contest()
+        advice: Mapping[str, str] = {}
+        for rollout in contest.rollouts(self.module):
+            with contest.round(rollout):
+                with_hints(rollout.program, advice)
+                answer = await rollout.program.acall(**kwargs)
+                reward = self.reward_fn(dict(kwargs), answer)
+                if inspect.isawaitable(reward):
+                    reward = await reward
+                contest.judge(rollout, answer, reward)
+                if not contest.is_over:
+                    question = self._question(rollout, kwargs, answer, reward)
+                    advice = (await Predict(OfferFeedback).acall(**question)).advice
+        return contest.winner()
+
     def _question(
         self, rollout: Rollout, inputs: Mapping[str, Any], answer: Any, reward: Any
     ) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dspex.core.errors import LMCancelledError, RuntimeClosedError, ToolArgument
 from dspex.core.safe_text import safe_text
 from dspex.core.spawner import the_spawner
 from dspex.core.types.tool import Tool
+from dspex.programs.settings import context
 
 LONGEST: Final = 400
 """Characters of an error that a model is shown."""
@@ -57,7 +58,7 @@ class ToolSteps:
                 observation = await tool.acall(**arguments)
             else:
                 observation = await the_spawner().in_thread(
-                    lambda: tool(**arguments), label=f"tool {name}"
+                    lambda: _called(tool, arguments), label=f"tool {name}"
                 )
         except (LMCancelledError, RuntimeClosedError):
             raise
@@ -101,6 +102,12 @@ class ToolSteps:
         if not tool.retry:
             self._done[_key(str(tool.name), arguments)] = str(observation)[:LONGEST]
         return observation
+
+
+def _called(tool: Tool, arguments: Mapping[str, Any]) -> Any:
+    """Call a tool in a thread, where no loop is held up by what it may await."""
+    with context(allow_tool_async_sync_conversion=True):
+        return tool(**arguments)
 
 
 def told_error(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dspex.core.errors import ConfigurationError
+from dspex.core.foreign import refuse_dspy
 
 
 class Walkable:
@@ -68,7 +69,11 @@ def every_place(program: Walkable) -> Iterator[Place]:
 
 
 def _places_in(holder: Any, name: str, seen: set[int]) -> Iterator[Place]:
-    """Yield the places in a holder; `seen` holds what was looked into already."""
+    """Yield the places in a holder; `seen` holds what was looked into already.
+
+    Raises:
+        ConfigurationError: Something in it is an object of DSPy.
+    """
     for step, key, value in _inside(holder, quoted=True):
         path = f"{name}{step}" if name else step.removeprefix(".")
         if isinstance(value, Parameter):
@@ -76,6 +81,8 @@ def _places_in(holder: Any, name: str, seen: set[int]) -> Iterator[Place]:
         elif _is_open(value) and id(value) not in seen:
             seen.add(id(value))
             yield from _places_in(value, path, seen)
+        else:
+            refuse_dspy(value, path)
 
 
 def _is_open(value: Any) -> bool:

@@ -268,6 +268,27 @@ class LM(OneModel):
 
         return AsyncStream(answer, patience=patience)
 
+    def pieces(
+        self, messages: Sequence[Message], settings: Mapping[str, Any]
+    ) -> Stream:
+        """Answer a chat in pieces, for programs, which count what is spent themselves.
+
+        Args:
+            messages: The chat, oldest turn first.
+            settings: Settings of this call.
+        """
+        return Stream(
+            lambda channel: self.complete(messages, settings, channel=channel)
+        )
+
+    def apieces(
+        self, messages: Sequence[Message], settings: Mapping[str, Any]
+    ) -> AsyncStream:
+        """The same for coroutines."""
+        return AsyncStream(
+            lambda channel: self.acomplete(messages, settings, channel=channel)
+        )
+
     def complete(
         self,
         messages: Sequence[Message],

@@ -10,15 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from dspex.core import defaults
+from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError, EvaluationInterrupted
 from dspex.core.example import Example
+from dspex.core.foreign import refuse_dspy
 from dspex.evaluate.engine import RunOptions, work_through
-from dspex.evaluate.evaluate import as_score, checked_metric, checked_set
+from dspex.evaluate.evaluate import checked_set
+from dspex.evaluate.metric import Metric, checked_metric, judge
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.worker import Measured, WorkFailed
@@ -41,7 +44,7 @@ class BootstrapFewShot:
 
     Args:
         metric: `metric(example, prediction, trace)`; what it accepts becomes a demo.
-            `None` accepts every answer.
+            Of several by name, the first one decides. `None` accepts every answer.
         metric_threshold: The number a metric must reach; `None` accepts what is true.
         teacher_settings: Settings under which the teacher runs, such as `lm`.
         max_bootstrapped_demos: Demos made by the teacher, at most.
@@ -58,9 +61,11 @@ class BootstrapFewShot:
         ConfigurationError: A number makes no sense.
     """
 
+    callback_kind: ClassVar[str] = "compile"
+
     def __init__(
         self,
-        metric: Callable[..., Any] | None = None,
+        metric: Metric | None = None,
         metric_threshold: float | None = None,
         teacher_settings: Mapping[str, Any] | None = None,
         max_bootstrapped_demos: int = 4,
@@ -85,6 +90,7 @@ class BootstrapFewShot:
         self.display_progress = display_progress
         self.result: EvaluationResult | None = None
 
+    @with_callbacks
     def compile(
         self,
         student: P,
@@ -106,6 +112,7 @@ class BootstrapFewShot:
             EvaluationInterrupted: Ctrl-C; `.best_so_far` is the program made of what
                 was accepted until then.
         """
+        refuse_dspy(student, "student")
         rows = checked_set(trainset, "trainset")
         taught = student.reset_copy()
         teacher = self._teacher(taught, teacher, rows)
@@ -185,7 +192,7 @@ class BootstrapFewShot:
     def _accepts(self, example: Example, prediction: Any, trace: list[Any]) -> bool:
         if self.metric is None:
             return True
-        score = as_score(self.metric(example, prediction, trace), self.metric)
+        score = judge(self.metric, example, prediction, trace).score
         # Compared with None: a threshold of zero is one, too.
         if self.metric_threshold is not None:
             return score >= self.metric_threshold

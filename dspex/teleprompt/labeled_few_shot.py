@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
+from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
+from dspex.core.foreign import refuse_dspy
 from dspex.evaluate.evaluate import checked_set
 from dspex.programs.program import Program
 
@@ -30,6 +32,8 @@ class LabeledFewShot:
         ConfigurationError: `k` is below one.
     """
 
+    callback_kind: ClassVar[str] = "compile"
+
     def __init__(self, k: int = 16) -> None:
         if k < 1:
             raise ConfigurationError(
@@ -37,6 +41,7 @@ class LabeledFewShot:
             )
         self.k = k
 
+    @with_callbacks
     def compile(
         self, student: P, *, trainset: Sequence[Example], sample: bool = True
     ) -> P:
@@ -50,6 +55,7 @@ class LabeledFewShot:
         Raises:
             ConfigurationError: The training set is empty.
         """
+        refuse_dspy(student, "student")
         rows = checked_set(trainset, "trainset")
         compiled = student.reset_copy()
         rng = random.Random(0)  # noqa: S311 - a draw that can be repeated, no secret

@@ -25,28 +25,26 @@ class OfflineLM(BaseLM):
     that scripted answers stay for the calls that count.
     """
 
-    def complete(
+    def _complete(
         self,
         messages: Sequence[Message],
-        settings: Mapping[str, Any] | None = None,
-        *,
-        channel: Channel | None = None,
+        settings: Mapping[str, Any],
+        channel: Channel | None,
     ) -> Reply:
         """Answer a chat; a streamed answer comes word by word."""
-        reply = self._answered(messages, settings or {})
+        reply = self._answered(messages, settings)
         if channel is not None:
             asyncio.run(_hand_on(reply, channel))
         return reply
 
-    async def acomplete(
+    async def _acomplete(
         self,
         messages: Sequence[Message],
-        settings: Mapping[str, Any] | None = None,
-        *,
-        channel: Channel | None = None,
+        settings: Mapping[str, Any],
+        channel: Channel | None,
     ) -> Reply:
         """The same for coroutines."""
-        reply = self._answered(messages, settings or {})
+        reply = self._answered(messages, settings)
         if channel is not None:
             await _hand_on(reply, channel)
         return reply

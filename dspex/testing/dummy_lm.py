@@ -14,6 +14,7 @@ from dspex.core.chat import messages_of
 from dspex.core.fields import InputField, OutputField
 from dspex.core.lm import Message, Reply
 from dspex.core.signature import Signature, make_signature
+from dspex.programs.settings import context
 from dspex.testing._offline import OfflineLM
 
 Scripted = Mapping[str, Any] | str
@@ -126,7 +127,9 @@ def answer_text(adapter: Adapter, answer: Mapping[str, Any]) -> str:
     signature = _signature_of(tuple(answer))
     asked = next(iter(signature.input_fields))
     demo = {asked: "?", **answer}
-    shown = adapter.format(signature, [demo], {asked: "?"})
+    # No call of the program's: its callbacks are not to hear of it.
+    with context(callbacks=()):
+        shown = adapter.format(signature, [demo], {asked: "?"})
     text = next(turn.text for turn in reversed(shown) if turn.role == "assistant")
     return text.rstrip().removesuffix(COMPLETED).rstrip()
 

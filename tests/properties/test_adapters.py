@@ -3,7 +3,6 @@
 import dataclasses
 import enum
 import math
-import re
 import time
 from typing import Any, Literal
 
@@ -17,6 +16,10 @@ from dspex.core.adapters.parse import parse_value
 from dspex.core.adapters.render import render_value
 from dspex.core.errors import AdapterParseError
 from dspex.core.signature import InputField, OutputField, Signature, make_signature
+from dspex.core.types.code import Code
+from dspex.core.types.image import Image
+from dspex.core.types.reasoning import Reasoning
+from dspex.core.types.tool_calls import ToolCalls
 
 MARKERS = (
     *("[[ ## answer ## ]]", "\n[[ ## reasoning ## ]]\n", "[[ ## completed ## ]]"),
@@ -79,6 +82,7 @@ typed_values = st.sampled_from(TYPED).flatmap(
 annotations = st.sampled_from(
     [kind for kind, _ in TYPED]
     + [str, str | None, int | str, Any, list[Any], dict[str, Any], bytes, complex]
+    + [Code, Reasoning, ToolCalls, Image, list[Image], Code | None, dict[str, Code]]
 )
 
 
@@ -168,35 +172,12 @@ def test_line_typed_values_come_back(pair: tuple[Any, Any]) -> None:
         assert flattened or parsed["answer"] == value
 
 
-@given(question=texts, demo=texts)
-def test_an_input_cannot_add_a_header_to_a_chat_prompt(
-    question: str, demo: str
-) -> None:
-    signature = two_outputs()
-    row = {"question": demo, "reasoning": demo, "answer": demo}
-
-    messages = ChatAdapter().format(signature, [row], {"question": question})
-
-    headers = [
-        re.findall(r"^\s*\[\[ ## (\w+) ## \]\]", message.text, re.MULTILINE)
-        for message in messages[1:]
-    ]
-    assert headers == [["question"], ["reasoning", "answer", "completed"], ["question"]]
-
-
-@given(question=texts, demo=texts)
-def test_inputs_cannot_add_lines_to_a_line_prompt(question: str, demo: str) -> None:
-    signature = two_outputs()
-    row = {"question": demo, "reasoning": demo, "answer": demo}
-
-    messages = LineAdapter().format(signature, [row], {"question": question})
-
-    assert [len(message.text.splitlines()) for message in messages[-1:]] == [2]
-    for message in messages[1:]:
-        assert "---" not in [line.strip() for line in message.text.splitlines()]
-        assert len(message.text.splitlines()) <= 2
-
-
+WRITTEN = (
+    *('{"name": "f", "args": ', '{"tool_calls": [', "]}", "}", "{}", '"{}"', "[", "]"),
+    *('{"code": "x"}', "```python\n", "```", '{"url": "data:image/png;base64,QUJD"}'),
+    *("https://a.test/b.png", "/etc/passwd", '{"content": 1}', '"arguments": "[', ","),
+)
+calls_written = st.lists(st.sampled_from(WRITTEN), max_size=8).map("".join)
 HEADS = {
     "chat": "[[ ## reasoning ## ]]\nr\n[[ ## answer ## ]]\n",
     "line": "r\nAnswer: ",
@@ -214,7 +195,10 @@ def parsed_or_refused(
 
 @settings(max_examples=300)
 @given(
-    completion=st.text() | texts | st.text("[]{}()\"':,019.eE-\\ntrufalsNone \n"),
+    completion=st.text()
+    | texts
+    | st.text("[]{}()\"':,019.eE-\\ntrufalsNone \n")
+    | calls_written,
     annotation=annotations,
     adapter=st.sampled_from(ADAPTERS),
     bare=st.booleans(),

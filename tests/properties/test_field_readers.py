@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dspex.core.adapters import Adapter, ChatAdapter, LineAdapter
 from dspex.core.adapters.field_reader import FieldReader, NothingEarly, WholeCharacters
 from dspex.core.adapters.field_readers import field_reader
+from dspex.core.adapters.json import JSONAdapter
 from dspex.core.adapters.json_reader import JsonReader
 from dspex.core.adapters.render import well_formed
 from dspex.core.errors import AdapterParseError
@@ -120,6 +121,23 @@ def test_json_that_is_json(
     else:
         assert as_text == ""
         assert json.loads(as_value) == value
+
+
+@given(
+    before=st.sampled_from(["", "Sure: ", "```json\n", '{"other": {"answer": 1}} ']),
+    fields=st.fixed_dictionaries({"reasoning": st.text(), "answer": st.text()}),
+    is_ascii=st.booleans(),
+    cuts=cuts,
+)
+def test_json_as_its_adapter_reads_it(
+    before: str, fields: dict[str, str], is_ascii: bool, cuts: list[int]
+) -> None:
+    answer = before + json.dumps(fields, indent=1, ensure_ascii=is_ascii)
+
+    for name in fields:
+        reader = field_reader(JSONAdapter(), SIGNATURE, name)
+        streamed = read(reader, pieces_of(answer, cuts))
+        assert streamed == JSONAdapter().parse(SIGNATURE, answer)[name]
 
 
 @given(text=st.text(alphabet='{}[]",:\\u0d83answer \n1', max_size=60), cuts=cuts)

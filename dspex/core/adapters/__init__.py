@@ -6,6 +6,7 @@ All of it is pure: messages out, values in, no call to any model.
 from dspex.core.adapters.base import Adapter
 from dspex.core.adapters.chat import ChatAdapter
 from dspex.core.adapters.choice import adapter_named, chosen_adapter
+from dspex.core.adapters.json import JSONAdapter
 from dspex.core.adapters.line import LineAdapter
 from dspex.core.adapters.reading import Asked
 
@@ -13,6 +14,7 @@ __all__ = [
     "Adapter",
     "Asked",
     "ChatAdapter",
+    "JSONAdapter",
     "LineAdapter",
     "adapter_named",
     "chosen_adapter",

@@ -6,7 +6,6 @@ and `format()` puts the chat together from them.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -16,10 +15,12 @@ from dspex.core.adapters.native import checked_types, planned
 from dspex.core.adapters.parts import parts_kept, with_parts
 from dspex.core.adapters.reading import Asked, read_reply
 from dspex.core.adapters.special import special_fields, without_fields
+from dspex.core.callbacks import with_callbacks
 from dspex.core.chat import messages_of
 from dspex.core.errors import AdapterParseError
 from dspex.core.lm import LanguageModel, Message, Reply
 from dspex.core.signature import Signature
+from dspex.core.spawner import the_spawner
 from dspex.core.types.reasoning import Reasoning
 
 ABSENT: Final = "(not given in this example)"
@@ -51,6 +52,8 @@ class Adapter:
 
     name: ClassVar[str] = "custom"
     """What `adapter_named()` and a model's `adapter` call it."""
+    callback_kind: ClassVar[str] = "adapter"
+    """What callbacks are told that this is."""
 
     def __init__(
         self,
@@ -63,6 +66,13 @@ class Adapter:
         self.use_native_function_calling = use_native_function_calling
         self.native_response_types = checked_types(native_response_types)
         self.parallel_tool_calls = parallel_tool_calls
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Have callbacks hear of a subclass's own `format` and `parse`."""
+        super().__init_subclass__(**kwargs)
+        for method in ("format", "parse"):
+            if method in vars(cls):
+                setattr(cls, method, with_callbacks(vars(cls)[method]))
 
     @property
     def fallback(self) -> Adapter | None:
@@ -118,8 +128,8 @@ class Adapter:
         acomplete = getattr(lm, "acomplete", None)
         try:
             if acomplete is None:
-                reply = await asyncio.to_thread(
-                    lm.complete, asked.messages, asked.settings
+                reply = await the_spawner().in_thread(
+                    lambda: lm.complete(asked.messages, asked.settings), label=lm.model
                 )
             else:
                 reply = await acomplete(asked.messages, asked.settings)
@@ -185,6 +195,7 @@ class Adapter:
         """
         return read_reply(self, asked, reply)
 
+    @with_callbacks
     def format(
         self, signature: type[Signature], demos: Sequence[Row], inputs: Row
     ) -> list[Message]:

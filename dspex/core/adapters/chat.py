@@ -7,7 +7,7 @@ wording is our own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -26,7 +26,9 @@ from dspex.core.adapters.render import render_value, well_formed
 from dspex.core.fields import description_of, extra_of
 from dspex.core.signature import Signature
 
-HEADER: Final = re.compile(r"\s*\[\[ ## (\w+) ## \]\]")
+HEADER: Final = re.compile(r"\[\[ ## (\w+) ## \]\]")
+BRACKETS: Final = re.compile(r"\[\[(?=\s*##)")
+ESCAPED_BRACKETS: Final = re.compile(r"\\\[\[(?=\s*##)")
 COMPLETED: Final = "[[ ## completed ## ]]"
 
 
@@ -78,6 +80,15 @@ class ChatAdapter(Adapter):
         )
         self.use_json_adapter_fallback = use_json_adapter_fallback
 
+    @property
+    def fallback(self) -> Adapter | None:
+        """The JSON adapter, where it was asked for."""
+        if not self.use_json_adapter_fallback:
+            return None
+        from dspex.core.adapters.json import JSONAdapter  # which needs this module
+
+        return JSONAdapter(self.callbacks, parallel_tool_calls=self.parallel_tool_calls)
+
     def format_field_description(self, signature: type[Signature]) -> str:
         """Return name, type and meaning of each field."""
         return _descriptions(signature)
@@ -102,14 +113,11 @@ class ChatAdapter(Adapter):
         given = {
             name: f for name, f in signature.input_fields.items() if name in inputs
         }
-        reminder = self.user_message_output_requirements(signature)
-        parts = [
-            prefix,
-            *_sections(given, inputs),
-            reminder if main_request else "",
-            suffix,
-        ]
-        return "\n\n".join(part for part in parts if part).rstrip()
+        parts = [prefix, *_sections(given, inputs)]
+        if main_request:
+            parts.append(self.user_message_output_requirements(signature))
+        parts.append(suffix)
+        return "\n\n".join(filter(None, parts)).rstrip()
 
     def user_message_output_requirements(self, signature: type[Signature]) -> str:
         """Return the reminder that the last turn ends with."""
@@ -136,26 +144,38 @@ class ChatAdapter(Adapter):
 
     def parse(self, signature: type[Signature], completion: str) -> dict[str, Any]:
         """Return the values under the headers; the first of a name counts."""
-        texts = {
-            name: _unescaped(text)
-            for name, text in _read_sections(completion).items()
-            if name in signature.output_fields
-        }
+        found = _read_sections(completion)
+        outputs = signature.output_fields
+        texts = {name: _unescaped(found[name]) for name in outputs if name in found}
         return read_outputs(type(self).__name__, signature, texts, completion)
 
 
 def _read_sections(completion: str) -> dict[str, str]:
     """Return the text under each header; text before the first is left out."""
-    sections: dict[str, list[str]] = {}
-    current: list[str] = []
-    # Only "\n" ends a line here, so that values keep every other character.
-    for line in well_formed(completion).split("\n"):
-        if header := HEADER.match(line):
-            current = [line[header.end() :]]
-            sections.setdefault(header[1], current)
-        else:
-            current.append(line)
-    return {name: "\n".join(lines).strip() for name, lines in sections.items()}
+    text = well_formed(completion)
+    headers = list(_headers(text))
+    ends = [*(header.start() for header in headers[1:]), len(text)]
+    sections: dict[str, str] = {}
+    for header, end in zip(headers, ends, strict=False):
+        if header[1] not in sections:
+            sections[header[1]] = text[header.end() : end].strip()
+    return sections
+
+
+def _headers(text: str) -> Iterator[re.Match[str]]:
+    """Yield the headers that begin a line.
+
+    Only a line feed ends a line here, so that values keep every other character.
+    """
+    before = 0
+    for header in HEADER.finditer(text):
+        newline = text.rfind("\n", before, header.start())
+        # A second header on one line is text of the first one's field.
+        if newline >= 0 or before == 0:
+            space = text[newline + 1 : header.start()]
+            if not space or space.isspace():
+                yield header
+        before = header.end()
 
 
 def _sections(
@@ -173,11 +193,12 @@ def _header(name: str) -> str:
 
 def _escaped(text: str) -> str:
     """Keep a value from looking like a header, in a way that can be undone."""
-    return re.sub(r"\[\[(?=\s*##)", r"\\[[", text)
+    # Looking for one character is many times quicker than the pattern.
+    return BRACKETS.sub(r"\\[[", text) if "[" in text else text
 
 
 def _unescaped(text: str) -> str:
-    return re.sub(r"\\\[\[(?=\s*##)", "[[", text)
+    return ESCAPED_BRACKETS.sub("[[", text) if "\\" in text else text
 
 
 # A program asks the same signature again and again; its description never changes.

@@ -9,11 +9,12 @@ from typing import Final
 
 from dspex.core.adapters.base import Adapter
 from dspex.core.adapters.chat import ChatAdapter
+from dspex.core.adapters.json import JSONAdapter
 from dspex.core.adapters.line import LineAdapter
 from dspex.core.errors import ConfigurationError
 
 ADAPTERS: Final[Mapping[str, type[Adapter]]] = types.MappingProxyType(
-    {kind.name: kind for kind in (ChatAdapter, LineAdapter)}
+    {kind.name: kind for kind in (ChatAdapter, JSONAdapter, LineAdapter)}
 )
 """The adapters that have a name."""
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from dspex.core.adapters.annotations import is_text_type, members_of
 from dspex.core.adapters.base import Adapter
 from dspex.core.adapters.chat import ChatAdapter
 from dspex.core.adapters.chat_reader import ChatReader
 from dspex.core.adapters.field_reader import FieldReader, NothingEarly
+from dspex.core.adapters.json import JSONAdapter
+from dspex.core.adapters.json_reader import JsonReader
 from dspex.core.adapters.line import LineAdapter
 from dspex.core.adapters.line_reader import LineReader
 from dspex.core.signature import Signature
@@ -32,4 +35,11 @@ def field_reader(
         return ChatReader(name)
     if read is LineAdapter.parse:
         return LineReader(signature, name)
+    if read is JSONAdapter.parse:
+        fields = signature.output_fields
+        return JsonReader(name, fields, takes_text=_takes_text(fields[name].annotation))
     return NothingEarly()
+
+
+def _takes_text(annotation: Any) -> bool:
+    return str in members_of(annotation) or is_text_type(annotation)

@@ -17,8 +17,9 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticUserError
+from pydantic.fields import FieldInfo
 
-from dspex.core.adapters.annotations import checker_of
+from dspex.core.adapters.annotations import checker_of, is_text_type
 from dspex.core.errors import AdapterError
 from dspex.core.fields import description_of
 from dspex.core.signature import Signature
@@ -93,10 +94,7 @@ def _described(signature: type[Signature]) -> dict[str, Any]:
     """Return pydantic's schema of each output, as parts of one."""
     fields = signature.output_fields
     mapped, shared = TypeAdapter.json_schemas(
-        [
-            (name, "validation", checker_of(field.annotation, tuple(field.metadata)))
-            for name, field in fields.items()
-        ]
+        [(name, "validation", _checker(field)) for name, field in fields.items()]
     )
     properties = {}
     for name, field in fields.items():
@@ -105,6 +103,12 @@ def _described(signature: type[Signature]) -> dict[str, Any]:
         properties[name] = {**schema, "description": said} if said else schema
     definitions = {"$defs": shared["$defs"]} if "$defs" in shared else {}
     return {"type": "object", "properties": properties, **definitions}
+
+
+def _checker(field: FieldInfo) -> TypeAdapter[Any]:
+    """Return what knows a field's schema; code and reasoning are written as text."""
+    kind = str if is_text_type(field.annotation) else field.annotation
+    return checker_of(kind, tuple(field.metadata))
 
 
 def _strict(schema: Schema) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class LineReader:
         if self.is_done:
             return ""
         rest = self._read(self._return + self._characters.finish())
-        return rest + ("" if self.is_done else self._end_of_line())
+        return rest + self._end_of_line()
 
     def _read(self, text: str) -> str:
         found = ""
@@ -87,6 +87,8 @@ class LineReader:
 
     def _end_of_line(self) -> str:
         """End the current line: it is now known what it was."""
+        if self.is_done:
+            return ""
         line, self._line = self._line, ""
         if self._is_given:
             self.is_done = True

@@ -14,6 +14,7 @@ from dspex.core.errors import ConfigurationError, SignatureError
 from dspex.core.lm import LanguageModel, ToolCall
 from dspex.core.signature import Signature
 from dspex.core.types.reasoning import Reasoning
+from dspex.core.types.tool import Tool
 from dspex.core.types.tool_calls import ToolCalls
 
 TOOL_SETTINGS: Final = ("tools", "tool_choice", "parallel_tool_calls")
@@ -84,7 +85,7 @@ def planned(
         if tools and special.tools is None:
             raise _without_tools(signature, special.tool_calls)
         if tools and getattr(model, "supports_function_calling", False):
-            settings["tools"] = _written_tools(inputs[special.tools or ""])
+            settings |= _written_tools(inputs, special.tools or "")
             dropped += [special.tool_calls, special.tools]
         else:
             config = {k: v for k, v in config.items() if k not in TOOL_SETTINGS}
@@ -135,9 +136,19 @@ def _effort(model: LanguageModel, config: Mapping[str, Any]) -> Any:
     return model.dump_state().get(EFFORT, DEFAULT_EFFORT)
 
 
-def _written_tools(tools: Any) -> list[dict[str, Any]]:
-    listed = tools if isinstance(tools, list | tuple) else [tools]
-    return [tool.format_as_litellm_function_call() for tool in listed]
+def _written_tools(inputs: Row, name: str) -> dict[str, Any]:
+    """Return the setting with the tools; none when no tool is given."""
+    given = inputs.get(name)
+    tools = given if isinstance(given, list | tuple) else [given]
+    written = [
+        (
+            tool if isinstance(tool, Tool) else Tool(tool)
+        ).format_as_litellm_function_call()
+        for tool in tools
+        if tool is not None
+    ]
+    # No provider takes an empty list.
+    return {"tools": written} if written else {}
 
 
 def _read_calls(calls: Sequence[ToolCall]) -> ToolCalls:

@@ -35,6 +35,8 @@ SCALARS: Final = (int, float, bool, complex, bytes)
 NONE_WORDS: Final = frozenset({"None", "null"})
 """How a model writes that there is no value."""
 
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
 
 def parse_value(text: Any, annotation: Any, metadata: tuple[Any, ...] = ()) -> Any:
     """Return the value a text stands for.
@@ -60,7 +62,8 @@ def parse_value(text: Any, annotation: Any, metadata: tuple[Any, ...] = ()) -> A
         return well_formed(text)
     checker = checker_of(annotation, metadata)
     if not isinstance(text, str):
-        return checker.validate_python(str(text) if annotation is str else text)
+        value = str(text) if annotation is str else text
+        return _finite(checker.validate_python(value))
     first: ValueError | None = None
     for candidate in _candidates(well_formed(text), annotation):
         try:
@@ -118,7 +121,8 @@ def _repaired(text: str) -> Any:
 
 def _depth(text: str) -> int:
     deepest = depth = 0
-    for bracket in re.findall(r"[\[\](){}]", text):
+    # What stands in quotes nests nothing, however many brackets it has.
+    for bracket in re.findall(r"[\[\](){}]", _QUOTED.sub("", text)):
         depth += 1 if bracket in "[({" else -1
         deepest = max(deepest, depth)
     return deepest

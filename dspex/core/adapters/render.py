@@ -5,12 +5,14 @@ from __future__ import annotations
 import enum
 import json
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ConfigDict, TypeAdapter
 
 from dspex.core.adapters.parts import current_sink
 from dspex.core.errors import AdapterError
+
+_encoded: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def render_value(value: Any, annotation: Any = None) -> str:
@@ -25,6 +27,9 @@ def render_value(value: Any, annotation: Any = None) -> str:
     Raises:
         AdapterError: When the value holds itself, or bytes that are no text.
     """
+    if type(value) is str:
+        # Most values; an enum's member may be a str, too.
+        return well_formed(value)
     match value:
         case enum.Enum():
             return render_value(value.value)
@@ -43,7 +48,8 @@ def well_formed(text: str) -> str:
     if text.isascii():
         return text
     try:
-        text.encode()
+        # The quickest encoding that refuses halves of characters.
+        text.encode("utf-16-le")
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
@@ -67,13 +73,41 @@ def _quoted(text: str) -> str:
 
 def _as_json(value: Any) -> str:
     try:
-        plain = plain_value(value)
+        plain = whole_value(value)
     except ValueError as error:
         raise AdapterError(
             f"a value of type {type(value).__name__} cannot be written as text: "
             f"{error}; expected what JSON can hold. Convert it before the call."
         ) from error
-    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+    return plain if isinstance(plain, str) else _encoded(plain)
+
+
+def whole_value(value: Any) -> Any:
+    """Return a value as JSON's own types, halves of characters replaced.
+
+    Raises:
+        ValueError: When the value holds itself, or bytes that are no text.
+    """
+    try:
+        return plain_value(value)
+    except UnicodeEncodeError:
+        # Half a character somewhere inside; pydantic names neither place nor text.
+        python = _anything().dump_python(
+            value, fallback=str, warnings=False, context=current_sink()
+        )
+        return plain_value(_whole(python))
+
+
+def _whole(value: Any) -> Any:
+    """Return a value of plain containers without halves of characters."""
+    match value:
+        case str():
+            return well_formed(value)
+        case dict():
+            return {_whole(key): _whole(inner) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_whole(inner) for inner in value]
+    return value
 
 
 def plain_value(value: Any, *, fallback: Any = str) -> Any:

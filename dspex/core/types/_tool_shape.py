@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, TypeAdapter
-from pydantic.errors import PydanticUserError
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
 JSON_TYPES: Final[Mapping[str, Any]] = {
     "string": str,
@@ -97,10 +97,18 @@ def _hints(written: Any) -> dict[str, Any]:
 
 
 def _schema(annotation: Any, parameter: inspect.Parameter) -> dict[str, Any]:
-    schema = inlined(_checker(annotation).json_schema())
+    schema = _schema_of(annotation)
     if parameter.default is not inspect.Parameter.empty:
         schema["default"] = _as_json(parameter.default)
     return schema
+
+
+def _schema_of(annotation: Any) -> dict[str, Any]:
+    try:
+        return inlined(checker_of(annotation).json_schema())
+    except PydanticInvalidForJsonSchema:
+        # Such as a function: no model can give one, but there may be a default.
+        return {}
 
 
 def _as_json(value: Any) -> Any:
@@ -111,11 +119,11 @@ def _as_json(value: Any) -> Any:
 
 
 def checker_of(annotation: Any) -> TypeAdapter[Any]:
-    """Return what checks and converts values of an argument's type."""
-    return _checker(annotation)
+    """Return what checks and converts values of an argument's type.
 
-
-def _checker(annotation: Any) -> TypeAdapter[Any]:
+    Raises:
+        TypeError: When pydantic cannot handle the type at all.
+    """
     try:
         return TypeAdapter(annotation)
     except PydanticUserError:

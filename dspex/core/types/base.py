@@ -44,9 +44,7 @@ class PartSink:
     """
 
     def __init__(self) -> None:
-        # No input and no model can write a placeholder, because nobody knows the mark
-        # before the text is written.
-        self._mark = f"part-{secrets.token_hex(16)}-"
+        self._mark = ""
         self._kept: list[list[ContentPart]] = []
 
     def __len__(self) -> int:
@@ -55,12 +53,16 @@ class PartSink:
 
     def keep(self, parts: list[ContentPart]) -> str:
         """Keep the parts of one value; return what stands for them in the text."""
+        if not self._mark:
+            # No input and no model can write a placeholder, because nobody knows the
+            # mark before the text is written. Most texts need none.
+            self._mark = f"part-{secrets.token_hex(16)}-"
         self._kept.append(parts)
         return f"{self._mark}{len(self._kept) - 1};"
 
     def split(self, text: str) -> list[str | ContentPart]:
         """Return a text as its pieces, with the parts where they were kept."""
-        first, *rest = text.split(self._mark)
+        first, *rest = text.split(self._mark) if self._mark else [text]
         pieces: list[str | ContentPart] = [first]
         for piece in rest:
             number, _, behind = piece.partition(";")

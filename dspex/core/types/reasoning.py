@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ConfigDict
 
@@ -76,14 +76,12 @@ class Reasoning(Type):
     def __radd__(self, other: object) -> Any:
         return other + self.content if isinstance(other, str) else NotImplemented
 
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """Return a method of the text."""
-            if hasattr(str, name) and not name.startswith("__"):
-                return getattr(self.content, name)
-            message = (
-                f"a Reasoning has no attribute {name!r}; it has those of a text, and "
-                "the text itself. Write reasoning.content or str(reasoning)."
-            )
-            raise AttributeError(message)
+    def __getattr__(self, name: str) -> Any:
+        """Return a method of the text."""
+        if hasattr(str, name) and not name.startswith("__"):
+            return getattr(self.content, name)
+        message = (
+            f"a Reasoning has no attribute {name!r}; it has those of a text, and "
+            "the text itself. Write reasoning.content or str(reasoning)."
+        )
+        raise AttributeError(message)

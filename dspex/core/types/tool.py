@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PrivateAttr, TypeAdapter, ValidationError
 
 from dspex.core.errors import ToolArgumentError
-from dspex.core.types._tool_shape import ToolShape, checker_of, shape_of, type_of_schema
+from dspex.core.types._foreign_tools import (
+    MCPSession,
+    ResultMode,
+    langchain_tool_parts,
+    mcp_tool_parts,
+)
+from dspex.core.types._tool_shape import (
+    ToolShape,
+    checker_of,
+    shape_of,
+    type_of_schema,
+)
 from dspex.core.types.base import Type
 
 
@@ -90,6 +102,8 @@ class Tool(Type):
     retry: bool = True
     """Whether it may be run again for the same step; `False` for what cannot be undone,
     such as sending a mail."""
+    _required: tuple[str, ...] = PrivateAttr(default=())
+    """Arguments without a default."""
 
     def __init__(
         self,
@@ -129,6 +143,28 @@ class Tool(Type):
             "retry": retry,
         }
         super().__init__(**fields)
+        known = fields["args"]
+        self._required = tuple(name for name in shape.required if name in known)
+
+    @classmethod
+    def from_mcp_tool(
+        cls, session: MCPSession, tool: Any, *, result_mode: ResultMode = "text"
+    ) -> Tool:
+        """Make an async tool of one that an MCP server lists.
+
+        Args:
+            session: The MCP client or session that calls it.
+            tool: The server's description of it.
+            result_mode: "text" returns the text of the result, a list of texts, or
+                what else it holds; "structured" its structured content where it has
+                some.
+        """
+        return cls(**mcp_tool_parts(session, tool, result_mode))
+
+    @classmethod
+    def from_langchain(cls, tool: Any) -> Tool:
+        """Make an async tool of one of LangChain's."""
+        return cls(**langchain_tool_parts(tool))
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Tool:
         """Copy the tool, and share its function with the copy.
@@ -136,7 +172,7 @@ class Tool(Type):
         What the function holds (a connection, a counter) is one thing in the world,
         however often the program that uses it is copied.
         """
-        return self.model_copy()
+        return self.model_copy(update={"args": copy.deepcopy(self.args, memo)})
 
     def format(self) -> str:
         """Return the tool as a line of text."""
@@ -160,7 +196,7 @@ class Tool(Type):
             },
         }
 
-    def __call__(self, **given: Any) -> Any:
+    def __call__(self, /, **given: Any) -> Any:
         """Check the arguments and call the function.
 
         Raises:
@@ -170,7 +206,7 @@ class Tool(Type):
         """
         return self.runner.run(self, given, lambda: self._called(given))
 
-    async def acall(self, **given: Any) -> Any:
+    async def acall(self, /, **given: Any) -> Any:
         """Check the arguments, call the function, and await what it returns.
 
         A plain function is called in place, so it holds up the event loop.
@@ -225,11 +261,6 @@ class Tool(Type):
             for name, annotation in types.items()
             if annotation is not Any
         }
-
-    @cached_property
-    def _required(self) -> tuple[str, ...]:
-        required = shape_of(self.func).required
-        return tuple(name for name in required if name in (self.args or {}))
 
     def _converted(self, name: str, value: Any) -> Any:
         checker = self._checkers.get(name)

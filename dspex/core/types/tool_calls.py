@@ -136,7 +136,7 @@ class ToolCalls(Type):
                 return {"tool_calls": [_call_of(one) for one in value]}
             case {"tool_calls": list(calls)}:
                 return {**value, "tool_calls": [_call_of(one) for one in calls]}
-            case dict() if _is_call(value):
+            case _ if _is_call(value):
                 return {"tool_calls": [_call_of(value)]}
         message = (
             "this is no tool call; expected a mapping with 'name' and 'args', or a "

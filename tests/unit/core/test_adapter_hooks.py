@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from dspex.core import spawner
 from dspex.core.adapters import Adapter, ChatAdapter
 from dspex.core.adapters.chat import FieldInfoWithName
+from dspex.core.callbacks import BaseCallback
 from dspex.core.errors import AdapterParseError
 from dspex.core.lm import Message, Reply
 from dspex.core.signature import OutputField, make_signature
@@ -89,9 +91,19 @@ def test_an_adapter_is_called_with_model_settings_signature_demos_and_inputs() -
     assert settings == {"top_p": 1}
 
 
+class Threads:
+    """Does blocking work in threads of the standard library's."""
+
+    async def in_thread(self, work: Callable[[], Any], *, label: str) -> Any:
+        return await asyncio.to_thread(work)
+
+
 @pytest.mark.parametrize("kind", [Model, LoopModel])
-def test_an_adapter_is_called_on_a_loop_too(kind: type[Model]) -> None:
+def test_an_adapter_is_called_on_a_loop_too(
+    kind: type[Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
     adapter = ChatAdapter()
+    monkeypatch.setattr(spawner, "_made", Threads())
 
     answers = asyncio.run(
         adapter.acall(kind(LIMA), {}, CAPITAL, [], {"country": "Peru"})
@@ -182,3 +194,52 @@ def test_a_turn_equals_its_dict() -> None:
     assert turn != {"role": "assistant", "content": "Peru?"}
     assert turn != "Peru?"
     assert {turn, Message("user", "Peru?")} == {turn}
+
+
+class Listener(BaseCallback):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, Any]] = []
+
+    def on_adapter_format_start(self, call_id: str, instance: Any, inputs: Any) -> None:
+        self.heard.append(("format", inputs["inputs"]))
+
+    def on_adapter_format_end(
+        self, call_id: str, outputs: Any, exception: BaseException | None = None
+    ) -> None:
+        self.heard.append(("formatted", len(outputs)))
+
+    def on_adapter_parse_start(self, call_id: str, instance: Any, inputs: Any) -> None:
+        self.heard.append(("parse", inputs["completion"]))
+
+    def on_adapter_parse_end(
+        self, call_id: str, outputs: Any, exception: BaseException | None = None
+    ) -> None:
+        self.heard.append(("parsed", outputs))
+
+
+class Deferring(ChatAdapter):
+    """Overrides what callbacks hear of, and calls what it overrides."""
+
+    def format(self, signature: Any, demos: Any, inputs: Any) -> list[Message]:
+        return super().format(signature, demos, inputs)
+
+    def parse(self, signature: Any, completion: str) -> dict[str, Any]:
+        return super().parse(signature, completion)
+
+
+@pytest.mark.parametrize("kind", [ChatAdapter, Shouting, Deferring])
+def test_callbacks_hear_once_of_each_writing_and_reading(
+    kind: type[ChatAdapter],
+) -> None:
+    listener = Listener()
+
+    kind(callbacks=[listener])(Model(LIMA), {}, CAPITAL, [], {"country": "Peru"})
+
+    assert listener.heard == [
+        ("format", {"country": "Peru"}),
+        ("formatted", 2),
+        ("parse", LIMA),
+        ("parsed", {"capital": "Lima"}),
+    ]

@@ -74,6 +74,19 @@ def test_a_single_tool_goes_as_a_list() -> None:
     assert call.messages[-1].role == "system"
 
 
+@pytest.mark.parametrize("tools", [None, []])
+def test_no_tools_are_no_setting(tools: Any) -> None:
+    call = NATIVE.ask(AGENT, [], {"question": "?", "tools": tools}, Able())
+
+    assert call.settings == {}
+
+
+def test_a_function_is_taken_for_a_tool() -> None:
+    call = NATIVE.ask(AGENT, [], {"question": "?", "tools": [search]}, Able())
+
+    assert call.settings["tools"][0]["function"]["name"] == "search"
+
+
 @pytest.mark.parametrize(
     ("adapter", "model"), [(ChatAdapter(), Able()), (NATIVE, Able(calls=False))]
 )

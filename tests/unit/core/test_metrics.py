@@ -137,6 +137,17 @@ def test_a_missing_field_is_an_error_not_a_wrong_answer() -> None:
         metric(Example(capitol="Lima"), Prediction(x="Lima"))
 
 
+def test_what_a_program_gives_may_be_any_object_with_the_field() -> None:
+    class Answer:
+        capital = "lima."
+
+    metric = exact_match("capital")
+
+    assert metric(Example(capital="Lima"), Answer()) is True  # type: ignore[arg-type] # any object will do
+    with pytest.raises(DataError, match="its fields are: none"):
+        metric(Example(capital="Lima"), "Lima")  # type: ignore[arg-type] # any object will do
+
+
 def test_an_empty_field_name_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="an empty name"):
         exact_match("")

@@ -161,7 +161,7 @@ def test_a_caret_points_at_the_place(text: str, pointed_at: str) -> None:
 
 def test_an_unknown_type_lists_the_known_ones() -> None:
     with pytest.raises(SignatureError, match=r"str, int, float, bool, list") as caught:
-        make_signature("a: Text -> b")
+        make_signature("a: Words -> b")
 
     assert "Literal" in str(caught.value)
 

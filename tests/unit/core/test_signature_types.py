@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import enum
+import sys
 import types
 import typing
 from typing import Annotated, Any, NewType, Optional
 
 import pydantic
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dspex import Predict
 from dspex.core._caller_types import OWN_TYPES, is_type
@@ -134,6 +137,36 @@ def test_looking_a_name_up_runs_no_code_of_the_text() -> None:
     assert output_of(make_signature("a -> b: Trap[str]")) is int
 
 
+def test_a_dotted_name_may_start_with_a_module_that_is_loaded() -> None:
+    found = output_of(make_signature("a -> b: decimal.Decimal"))
+
+    assert found is sys.modules["decimal"].Decimal
+
+
+def test_no_module_is_loaded_for_a_name() -> None:
+    rare = "xml.etree.ElementTree.Element"
+    with pytest.MonkeyPatch.context() as patch:
+        for loaded in [name for name in sys.modules if name.startswith("xml")]:
+            patch.delitem(sys.modules, loaded)
+
+        with pytest.raises(SignatureError, match="unknown type"):
+            make_signature(f"a -> b: {rare}")
+
+        assert "xml" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("MutableMapping[str, int]", typing.MutableMapping[str, int]),
+        ("Deque[int]", typing.Deque[int]),  # noqa: UP006 - what the text is made into
+        ("Text", str),
+    ],
+)
+def test_rarer_names_of_typing_are_known(text: str, expected: Any) -> None:
+    assert output_of(make_signature(f"a -> b: {text}")) == expected
+
+
 @pytest.mark.parametrize("package", ["dspex", "dspy"])
 @pytest.mark.parametrize("name", OWN_TYPES)
 def test_own_types_are_known_by_their_dotted_names(package: str, name: str) -> None:
@@ -174,3 +207,35 @@ def test_an_unknown_type_of_dspex_is_refused() -> None:
 )
 def test_types_are_told_from_other_values(value: Any, *, expected: bool) -> None:
     assert is_type(value) is expected
+
+
+NAMES = st.sampled_from(
+    [
+        *("int", "list", "dict", "tuple", "Literal", "Optional", "Union", "None"),
+        *("Callable", "Type", "Report", "Risk", "UserId", "typing.Any", "dspex.Code"),
+        *("'a'", "3", "...", "Nowhere", "lambda", "(int)", "Risk.HIGH", "#"),
+        *("\ud800", "\0"),
+    ]
+)
+TYPES = st.recursive(
+    NAMES,
+    lambda inner: (
+        st.tuples(inner, st.lists(inner, min_size=1, max_size=2)).map(
+            lambda parts: f"{parts[0]}[{', '.join(parts[1])}]"
+        )
+        | st.tuples(inner, inner).map(" | ".join)
+    ),
+    max_leaves=5,
+)
+
+
+@given(TYPES.map("a -> b: {}".format) | st.text())
+def test_every_text_is_a_signature_or_a_signature_error(text: str) -> None:
+    try:
+        signature = make_signature(text)
+    except SignatureError as error:
+        message = str(error)
+    else:
+        message = signature.signature
+
+    assert message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -132,3 +133,25 @@ def test_the_bounds_hold_the_score_of_what_was_measured(
     assert found.complete == (sum(found.not_measured.values()) == 0)
     if found.complete:
         assert found.score == pytest.approx(found.score_at_best)
+
+
+def test_several_numbers_are_columns_in_order_and_count_as_the_score_does() -> None:
+    told = replace(scored(1.0)[0], columns={"exact": 1.0, "f1": 0.5})
+    more = replace(scored(0.0, 0.0)[1], columns={"exact": 0.0, "f1": 0.25, "new": 1.0})
+
+    found = result(told, more, outcome(2, OutcomeKind.PROGRAM), None)
+
+    assert found.columns == {
+        "exact": (1.0, 0.0, None, None),
+        "f1": (0.5, 0.25, None, None),
+        "new": (None, 1.0, None, None),
+    }
+    assert found.column_scores == {"exact": 25.0, "f1": 18.75, "new": 25.0}
+    assert "\n  exact 25.0, f1 18.8, new 25.0\n" in str(found)
+
+
+def test_a_metric_with_one_number_has_no_columns() -> None:
+    found = result(*scored(1.0, 0.0))
+
+    assert found.columns == {}
+    assert str(found).count("\n") == 0

@@ -51,6 +51,17 @@ def test_an_example_with_the_same_input_is_followed() -> None:
     assert lm("Mali?") == [""]
 
 
+def test_of_several_examples_with_the_input_the_last_is_followed() -> None:
+    lm = DummyLM([], follow_examples=True)
+    program = dspex.Predict(CAPITAL)
+    program.demos = [
+        {"country": "Peru", "capital": "Cusco"},
+        {"country": "Peru", "capital": "Lima"},
+    ]
+
+    assert program(country="Peru", lm=lm).capital == "Lima"
+
+
 def test_a_program_is_answered_without_a_runtime() -> None:
     lm = DummyLM([{"capital": "Lima"}])
 

@@ -1,0 +1,151 @@
+"""What is marked `retry=False` is begun once for each example, whatever dies."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+import dspex
+from dspex.core.once import watch_unrepeatable
+from dspex.evaluate.outcome import OutcomeKind
+from dspex.evaluate.result import EvaluationResult
+
+WITHIN = 10.0
+"""Seconds after which a wait in these tests counts as a hang."""
+
+
+class Mailer:
+    """Sends mails that cannot be called back; it can be held up in the middle."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.sending = threading.Event()
+        self.may_end = threading.Event()
+
+    def tool(self, *, retry: bool = False) -> dspex.Tool:
+        return dspex.Tool(self.send, retry=retry)
+
+    def send(self, to: str) -> str:
+        self.sent.append(to)
+        self.sending.set()
+        assert self.may_end.wait(WITHIN)
+        return "sent"
+
+
+class Sends(dspex.Program):
+    def __init__(self, tool: dspex.Tool) -> None:
+        super().__init__()
+        self.tool = tool
+
+    def forward(self, to: str) -> dspex.Prediction:
+        return dspex.Prediction(answer=self.tool(to=to))
+
+
+def right(example: dspex.Example, prediction: Any, trace: Any = None) -> bool:
+    return bool(prediction.answer == "sent")
+
+
+def evaluation(**options: Any) -> dspex.Evaluate:
+    rows = [dspex.Example(to="ann").with_inputs("to")]
+    return dspex.Evaluate(devset=rows, metric=right, display_progress=False, **options)
+
+
+def evaluated_while_the_worker_is_killed(
+    mailer: Mailer, program: dspex.Program
+) -> EvaluationResult:
+    with dspex.Runtime(dspex.Config(persist=False)) as runtime:
+
+        def kill_worker() -> None:
+            assert mailer.sending.wait(WITHIN)
+            registry = runtime.start().registry
+            [name] = [n for n in registry.names() if n.endswith("/workers")]
+            [status] = registry.resolve(name).life.children().statuses
+            status.ref.kill()
+            mailer.may_end.set()
+
+        killer = threading.Thread(target=kill_worker)
+        killer.start()
+        result: EvaluationResult = evaluation()(program)
+        killer.join(WITHIN)
+        return result
+
+
+def test_an_example_whose_worker_was_killed_is_not_begun_again() -> None:
+    mailer = Mailer()
+
+    result = evaluated_while_the_worker_is_killed(mailer, Sends(mailer.tool()))
+
+    assert mailer.sent == ["ann"]
+    [outcome] = result.outcomes
+    assert outcome is not None
+    assert outcome.kind is OutcomeKind.INFRASTRUCTURE
+    assert outcome.error is not None
+    assert "'send'" in outcome.error.message
+    assert "retry=False" in outcome.error.message
+
+
+def test_what_may_be_run_again_is() -> None:
+    mailer = Mailer()
+
+    result = evaluated_while_the_worker_is_killed(
+        mailer, Sends(mailer.tool(retry=True))
+    )
+
+    assert mailer.sent == ["ann", "ann"]
+    assert result.score == 100.0
+
+
+def test_a_resumed_evaluation_leaves_it_alone_and_says_it_is_not_complete() -> None:
+    mailer = Mailer()
+    program = Sends(mailer.tool())
+    first = evaluated_while_the_worker_is_killed(mailer, program)
+
+    with dspex.Runtime(dspex.Config(persist=False)):
+        second = evaluation()(program, resume=first)
+
+    assert mailer.sent == ["ann"]
+    assert not second.complete
+    assert second.outcomes == first.outcomes
+
+
+def test_one_that_ran_out_of_time_is_left_alone_too() -> None:
+    mailer = Mailer()
+    program = Sends(mailer.tool())
+
+    with dspex.Runtime(dspex.Config(persist=False)):
+        first = evaluation(timeout=0.05)(program)
+        mailer.may_end.set()
+        evaluation()(program, resume=first)
+
+    assert first.outcomes[0] is not None
+    assert first.outcomes[0].kind is OutcomeKind.TIMEOUT
+    assert mailer.sent == ["ann"]
+
+
+class Marked(Sends):
+    """A whole program that is never run again."""
+
+    retry = False
+
+
+def test_a_marked_program_is_begun_once() -> None:
+    mailer = Mailer()
+
+    evaluated_while_the_worker_is_killed(mailer, Marked(mailer.tool(retry=True)))
+
+    assert mailer.sent == ["ann"]
+
+
+@pytest.mark.parametrize("retry", [True, False])
+def test_a_program_says_when_it_begins_if_it_is_marked(retry: bool) -> None:
+    mailer = Mailer()
+    mailer.may_end.set()
+    program = Sends(mailer.tool(retry=True))
+    program.retry = retry
+
+    with watch_unrepeatable() as begun:
+        program(to="ann")
+
+    assert begun.names == (() if retry else ("Sends",))
