@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -250,17 +249,18 @@ def _call_of(value: Any) -> ToolCalls.ToolCall:
     )
 
 
-def read_arguments(text: str) -> Any:
+def read_arguments(text: str) -> dict[str, Any]:
     """Return the arguments a model wrote as JSON text, mended where it can be.
 
-    An empty text means no arguments. What cannot be read as a mapping is left for the
-    caller to refuse.
+    An empty text means no arguments.
+
+    Raises:
+        ValueError: When it is no mapping. Texts that would take long to mend, long or
+            deeply nested ones, are not mended.
     """
+    from dspex.core.adapters.parse import parse_value  # which needs this module
+
     if not text.strip():
         return {}
-    try:
-        return json.loads(text)
-    except ValueError:
-        import json_repair  # slow to import, and seldom needed
-
-        return json_repair.loads(text)
+    arguments: dict[str, Any] = parse_value(text, dict[str, Any])
+    return arguments
