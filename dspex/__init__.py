@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from dspex.core.data import Dataset as Dataset
     from dspex.core.dspy_errors import DSPyError as DSPyError
     from dspex.core.dspy_errors import LMConfigurationError as LMConfigurationError
-    from dspex.core.dspy_errors import LMNotConfiguredError as LMNotConfiguredError
     from dspex.core.dspy_errors import LMStreamAssemblyError as LMStreamAssemblyError
     from dspex.core.dspy_errors import LMTransportError as LMTransportError
     from dspex.core.dspy_errors import (
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
     from dspex.core.errors import LMConnectionError as LMConnectionError
     from dspex.core.errors import LMError as LMError
     from dspex.core.errors import LMInvalidRequestError as LMInvalidRequestError
+    from dspex.core.errors import LMNotConfiguredError as LMNotConfiguredError
     from dspex.core.errors import LMProviderError as LMProviderError
     from dspex.core.errors import LMRateLimitError as LMRateLimitError
     from dspex.core.errors import LMResponseError as LMResponseError
@@ -231,7 +231,7 @@ _HOMES = {
     "LMConnectionError": "dspex.core.errors",
     "LMError": "dspex.core.errors",
     "LMInvalidRequestError": "dspex.core.errors",
-    "LMNotConfiguredError": "dspex.core.dspy_errors",
+    "LMNotConfiguredError": "dspex.core.errors",
     "LMProviderError": "dspex.core.errors",
     "LMRateLimitError": "dspex.core.errors",
     "LMResponseError": "dspex.core.errors",

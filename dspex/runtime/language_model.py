@@ -21,7 +21,7 @@ from dspex.core.lm import Message, Reply
 from dspex.programs.history import adapter_here, print_history, remember
 from dspex.programs.rehearsal import is_rehearsal
 from dspex.programs.trace import record_usage
-from dspex.runtime.by_call import ask_by_call, real_method
+from dspex.runtime.by_call import ask_by_call, is_asked_by_call, real_method
 from dspex.runtime.call_options import (
     CallOptions,
     check_settings,
@@ -30,8 +30,9 @@ from dspex.runtime.call_options import (
     retries_of,
 )
 from dspex.runtime.fallback import Fallbacks, Round
+from dspex.runtime.home_made_place import unreachable
 from dspex.runtime.one_model import OneModel, merged
-from dspex.runtime.places import Reach
+from dspex.runtime.places import Place, Reach
 from dspex.runtime.stream import AsyncStream, Stream
 
 _OPTIONS = frozenset(
@@ -180,6 +181,14 @@ class LM(OneModel):
     def __repr__(self) -> str:
         shown = "".join(f", {key}={value!r}" for key, value in self.settings.items())
         return f"LM({self.model!r}{shown})"
+
+    def _find_place(self, reach: Reach) -> Place:
+        try:
+            return super()._find_place(reach)
+        except ConfigurationError as error:
+            if not is_asked_by_call(type(self)):
+                raise
+            return unreachable(self.model, str(error))
 
     @property
     def kwargs(self) -> dict[str, Any]:
