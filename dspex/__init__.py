@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from dspex.core.adapters import ChatAdapter as ChatAdapter
     from dspex.core.adapters import JSONAdapter as JSONAdapter
     from dspex.core.adapters import LineAdapter as LineAdapter
+    from dspex.core.adapters import XMLAdapter as XMLAdapter
+    from dspex.core.adapters.chat import FieldInfoWithName as FieldInfoWithName
     from dspex.core.callbacks import ACTIVE_CALL_ID as ACTIVE_CALL_ID
     from dspex.core.callbacks import BaseCallback as BaseCallback
     from dspex.core.callbacks import with_callbacks as with_callbacks
     from dspex.core.data import Dataset as Dataset
     from dspex.core.dspy_errors import DSPyError as DSPyError
     from dspex.core.dspy_errors import LMConfigurationError as LMConfigurationError
-    from dspex.core.dspy_errors import LMNotConfiguredError as LMNotConfiguredError
     from dspex.core.dspy_errors import LMStreamAssemblyError as LMStreamAssemblyError
     from dspex.core.dspy_errors import LMTransportError as LMTransportError
     from dspex.core.dspy_errors import (
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from dspex.core.errors import LMConnectionError as LMConnectionError
     from dspex.core.errors import LMError as LMError
     from dspex.core.errors import LMInvalidRequestError as LMInvalidRequestError
+    from dspex.core.errors import LMNotConfiguredError as LMNotConfiguredError
     from dspex.core.errors import LMProviderError as LMProviderError
     from dspex.core.errors import LMRateLimitError as LMRateLimitError
     from dspex.core.errors import LMResponseError as LMResponseError
@@ -219,6 +221,7 @@ _HOMES = {
     "EvaluationResult": "dspex.evaluate.result",
     "Example": "dspex.core.example",
     "F1": "dspex.metrics",
+    "FieldInfoWithName": "dspex.core.adapters.chat",
     "File": "dspex.core.types.file",
     "GLOBAL_HISTORY": "dspex.programs.history",
     "History": "dspex.core.types.history",
@@ -236,7 +239,7 @@ _HOMES = {
     "LMConnectionError": "dspex.core.errors",
     "LMError": "dspex.core.errors",
     "LMInvalidRequestError": "dspex.core.errors",
-    "LMNotConfiguredError": "dspex.core.dspy_errors",
+    "LMNotConfiguredError": "dspex.core.errors",
     "LMProviderError": "dspex.core.errors",
     "LMRateLimitError": "dspex.core.errors",
     "LMResponseError": "dspex.core.errors",
@@ -293,6 +296,7 @@ _HOMES = {
     "UsageTracker": "dspex.programs.trace",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
+    "XMLAdapter": "dspex.core.adapters",
     "answer_exact_match": "dspex.metrics",
     "answer_passage_match": "dspex.metrics",
     "apply_sync_streaming": "dspex.programs.stream_reading",
@@ -326,7 +330,7 @@ _HOMES = {
 }
 """Where each public name lives."""
 
-_SUBMODULES = frozenset({"evaluate", "metrics", "teleprompt", "testing"})
+_SUBMODULES = frozenset({"evaluate", "metrics", "streaming", "teleprompt", "testing"})
 
 __all__ = [
     "ACTIVE_CALL_ID",
@@ -374,6 +378,7 @@ __all__ = [
     "EvaluationInterrupted",
     "EvaluationResult",
     "Example",
+    "FieldInfoWithName",
     "File",
     "History",
     "HotPotF1",
@@ -445,6 +450,7 @@ __all__ = [
     "UsageTracker",
     "WorkLostError",
     "WorkTimeoutError",
+    "XMLAdapter",
     "__version__",
     "answer_exact_match",
     "answer_passage_match",

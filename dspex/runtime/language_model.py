@@ -20,7 +20,7 @@ from dspex.core.lm import Message, Reply
 from dspex.programs.history import adapter_here, pretty_print_history, remember
 from dspex.programs.rehearsal import is_rehearsal
 from dspex.programs.trace import record_usage
-from dspex.runtime.by_call import ask_by_call, real_method
+from dspex.runtime.by_call import ask_by_call, is_asked_by_call, real_method
 from dspex.runtime.call_options import (
     OPTIONS,
     CallOptions,
@@ -30,8 +30,9 @@ from dspex.runtime.call_options import (
     retries_of,
 )
 from dspex.runtime.fallback import Fallbacks, Round
+from dspex.runtime.home_made_place import unreachable
 from dspex.runtime.one_model import OneModel, merged
-from dspex.runtime.places import Reach
+from dspex.runtime.places import Place, Reach
 from dspex.runtime.stream import AsyncStream, Stream
 from dspex.runtime.turns import heard_of, turns_of
 
@@ -66,8 +67,8 @@ class LM(OneModel):
             600 for reasoning models and for `max_tokens` above 4,096.
         deadline: Seconds for a whole call, waiting and retries included; `None` for no
             limit.
-        adapter: "chat" or "line"; `None` is the model's own (a local base model has
-            the line adapter) or the chat adapter.
+        adapter: "chat", "json", "xml" or "line"; `None` is the model's own (a local
+            base model has the line adapter) or the chat adapter.
         max_in_flight: Requests out at a time to this endpoint; the first LM that calls
             it decides. A local server never gets more than its slots.
         requests_per_minute: Requests to this model in any 60 seconds; `None` learns
@@ -156,6 +157,14 @@ class LM(OneModel):
     def __repr__(self) -> str:
         shown = "".join(f", {key}={value!r}" for key, value in self.settings.items())
         return f"LM({self.model!r}{shown})"
+
+    def _find_place(self, reach: Reach) -> Place:
+        try:
+            return super()._find_place(reach)
+        except ConfigurationError as error:
+            if not is_asked_by_call(type(self)):
+                raise
+            return unreachable(self.model, str(error))
 
     @property
     def kwargs(self) -> dict[str, Any]:
