@@ -48,6 +48,7 @@ LAYERS = (
     ),
     Layer(path="dspex/metrics.py", not_these=("supervisors",)),
     Layer(path="dspex/programs", third_party=("pydantic",), not_these=("supervisors",)),
+    Layer(path="dspex/streaming.py", not_these=("supervisors",)),
     Layer(
         path="dspex/client",
         third_party=("pykka", "aiohttp", "httpx", "pybreaker", "structlog", "yarl"),

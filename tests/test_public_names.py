@@ -20,6 +20,7 @@ PUBLIC_MODULES = (
     "dspex",
     "dspex.evaluate",
     "dspex.metrics",
+    "dspex.streaming",
     "dspex.teleprompt",
     "dspex.testing",
     "supervisors",

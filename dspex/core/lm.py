@@ -227,7 +227,7 @@ class LanguageModel(Protocol):
 
     @property
     def adapter(self) -> str | None:
-        """The adapter this model wants ("chat", "line"), or `None` for the default."""
+        """The adapter this model wants, by name ("chat"); `None` for the default."""
 
     def complete(
         self, messages: Sequence[Message], settings: Mapping[str, Any]

@@ -83,7 +83,9 @@ def marks(adapter: Adapter, text: str) -> int:
     lines = text.splitlines()
     if adapter.name == "line":
         return len(lines)
-    mark = r"\s*</?\w+>" if adapter.name == "xml" else r"\s*\[\[ ## \w+ ## \]\]"
+    # A tag that is no field's own is text to the XML adapter, such as that of HTML.
+    tag = rf"\s*</?(?:{'|'.join(QA.fields)})>"
+    mark = tag if adapter.name == "xml" else r"\s*\[\[ ## \w+ ## \]\]"
     return sum(bool(re.match(mark, line)) for line in lines)
 
 

@@ -9,6 +9,7 @@ from dspex.core.adapters.choice import adapter_named, chosen_adapter
 from dspex.core.adapters.json import JSONAdapter
 from dspex.core.adapters.line import LineAdapter
 from dspex.core.adapters.reading import Asked
+from dspex.core.adapters.xml import XMLAdapter
 
 __all__ = [
     "Adapter",
@@ -16,6 +17,7 @@ __all__ = [
     "ChatAdapter",
     "JSONAdapter",
     "LineAdapter",
+    "XMLAdapter",
     "adapter_named",
     "chosen_adapter",
 ]

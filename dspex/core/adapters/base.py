@@ -67,13 +67,6 @@ class Adapter:
         self.native_response_types = checked_types(native_response_types)
         self.parallel_tool_calls = parallel_tool_calls
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Have callbacks hear of a subclass's own `format` and `parse`."""
-        super().__init_subclass__(**kwargs)
-        for method in ("format", "parse"):
-            if method in vars(cls):
-                setattr(cls, method, with_callbacks(vars(cls)[method]))
-
     @property
     def fallback(self) -> Adapter | None:
         """Who asks again after a reply that could not be read; nobody by default."""

@@ -11,10 +11,11 @@ from dspex.core.adapters.base import Adapter
 from dspex.core.adapters.chat import ChatAdapter
 from dspex.core.adapters.json import JSONAdapter
 from dspex.core.adapters.line import LineAdapter
+from dspex.core.adapters.xml import XMLAdapter
 from dspex.core.errors import ConfigurationError
 
 ADAPTERS: Final[Mapping[str, type[Adapter]]] = types.MappingProxyType(
-    {kind.name: kind for kind in (ChatAdapter, JSONAdapter, LineAdapter)}
+    {kind.name: kind for kind in (ChatAdapter, JSONAdapter, LineAdapter, XMLAdapter)}
 )
 """The adapters that have a name."""
 

@@ -129,8 +129,6 @@ class ToolCalls(Type):
     def read_value(cls, value: Any) -> Any:
         """Take one call, a list of them, or the mapping that `format()` gives."""
         match value:
-            case ToolCalls():
-                return value
             case list() if all(_is_call(one) for one in value):
                 return {"tool_calls": [_call_of(one) for one in value]}
             case {"tool_calls": list(calls)}:

@@ -1,0 +1,26 @@
+"""Streamed programs under the name people know: `dspex.streaming.StreamListener`."""
+
+from __future__ import annotations
+
+from dspex.programs.stream_listener import (
+    StreamListener,
+    find_predictor_for_stream_listeners,
+)
+from dspex.programs.stream_messages import (
+    StatusMessage,
+    StatusMessageProvider,
+    StreamResponse,
+)
+from dspex.programs.stream_reading import apply_sync_streaming, streaming_response
+from dspex.programs.streamify import streamify
+
+__all__ = [
+    "StatusMessage",
+    "StatusMessageProvider",
+    "StreamListener",
+    "StreamResponse",
+    "apply_sync_streaming",
+    "find_predictor_for_stream_listeners",
+    "streamify",
+    "streaming_response",
+]
