@@ -67,6 +67,13 @@ class Adapter:
         self.native_response_types = checked_types(native_response_types)
         self.parallel_tool_calls = parallel_tool_calls
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Have callbacks hear of the subclass's own `format()` and `parse()`."""
+        super().__init_subclass__(**options)
+        for method in ("format", "parse"):
+            if method in cls.__dict__:
+                setattr(cls, method, with_callbacks(cls.__dict__[method]))
+
     @property
     def fallback(self) -> Adapter | None:
         """Who asks again after a reply that could not be read; nobody by default."""
