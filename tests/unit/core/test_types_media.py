@@ -363,7 +363,7 @@ def test_a_download_that_fails_is_an_error_with_the_reason(site: str) -> None:
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/a"])
 def test_a_redirect_out_of_the_web_is_not_followed(site: str, target: str) -> None:
-    with pytest.raises(ContentError, match="could be fetched"):
+    with pytest.raises(ContentError, match="302"):
         Image.from_url(f"{site}/to?{target}")
 
 
