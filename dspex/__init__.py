@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from dspex.core.data import Dataset as Dataset
     from dspex.core.dspy_errors import DSPyError as DSPyError
     from dspex.core.dspy_errors import LMConfigurationError as LMConfigurationError
-    from dspex.core.dspy_errors import LMNotConfiguredError as LMNotConfiguredError
     from dspex.core.dspy_errors import LMStreamAssemblyError as LMStreamAssemblyError
     from dspex.core.dspy_errors import LMTransportError as LMTransportError
     from dspex.core.dspy_errors import (
@@ -62,6 +61,7 @@ if TYPE_CHECKING:
     from dspex.core.errors import LMConnectionError as LMConnectionError
     from dspex.core.errors import LMError as LMError
     from dspex.core.errors import LMInvalidRequestError as LMInvalidRequestError
+    from dspex.core.errors import LMNotConfiguredError as LMNotConfiguredError
     from dspex.core.errors import LMProviderError as LMProviderError
     from dspex.core.errors import LMRateLimitError as LMRateLimitError
     from dspex.core.errors import LMResponseError as LMResponseError
@@ -91,7 +91,7 @@ if TYPE_CHECKING:
     from dspex.core.signature import SignatureMeta as SignatureMeta
     from dspex.core.signature import ensure_signature as ensure_signature
     from dspex.core.signature import make_signature as make_signature
-    from dspex.core.spawner import Spawner
+    from dspex.core.spawner import Spawner as Spawner
     from dspex.core.types._tool_shape import (
         convert_input_schema_to_tool_args as convert_input_schema_to_tool_args,
     )
@@ -124,7 +124,9 @@ if TYPE_CHECKING:
     from dspex.programs.concurrency import asyncify as asyncify
     from dspex.programs.concurrency import in_context as in_context
     from dspex.programs.concurrency import syncify as syncify
+    from dspex.programs.history import GLOBAL_HISTORY as GLOBAL_HISTORY
     from dspex.programs.history import inspect_history as inspect_history
+    from dspex.programs.history import pretty_print_history as pretty_print_history
     from dspex.programs.knn import KNN as KNN
     from dspex.programs.loading import load as load
     from dspex.programs.multi_chain_comparison import (
@@ -136,6 +138,7 @@ if TYPE_CHECKING:
     from dspex.programs.program import BaseModule as BaseModule
     from dspex.programs.program import Module as Module
     from dspex.programs.program import Program as Program
+    from dspex.programs.reaching import set_attribute_by_name as set_attribute_by_name
     from dspex.programs.react import ReAct as ReAct
     from dspex.programs.refine import Refine as Refine
     from dspex.programs.settings import configure as configure
@@ -156,6 +159,7 @@ if TYPE_CHECKING:
     from dspex.programs.trace import UsageTracker as UsageTracker
     from dspex.programs.trace import track_usage as track_usage
     from dspex.programs.trust import UntrustedCodeError as UntrustedCodeError
+    from dspex.programs.walk import Parameter as Parameter
     from dspex.programs.whole_program import load_program as load_program
     from dspex.runtime.base_lm import BaseLM as BaseLM
     from dspex.runtime.config import Config as Config
@@ -219,6 +223,7 @@ _HOMES = {
     "F1": "dspex.metrics",
     "FieldInfoWithName": "dspex.core.adapters.chat",
     "File": "dspex.core.types.file",
+    "GLOBAL_HISTORY": "dspex.programs.history",
     "History": "dspex.core.types.history",
     "HotPotF1": "dspex.metrics",
     "HttpxTransport": "dspex.client.httpx_transport",
@@ -234,7 +239,7 @@ _HOMES = {
     "LMConnectionError": "dspex.core.errors",
     "LMError": "dspex.core.errors",
     "LMInvalidRequestError": "dspex.core.errors",
-    "LMNotConfiguredError": "dspex.core.dspy_errors",
+    "LMNotConfiguredError": "dspex.core.errors",
     "LMProviderError": "dspex.core.errors",
     "LMRateLimitError": "dspex.core.errors",
     "LMResponseError": "dspex.core.errors",
@@ -255,6 +260,7 @@ _HOMES = {
     "MultiChainComparison": "dspex.programs.multi_chain_comparison",
     "OutputField": "dspex.core.fields",
     "Parallel": "dspex.programs.parallel",
+    "Parameter": "dspex.programs.walk",
     "Predict": "dspex.programs.predict",
     "Prediction": "dspex.core.prediction",
     "Price": "dspex.client.prices",
@@ -271,6 +277,7 @@ _HOMES = {
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
     "SignatureMeta": "dspex.core.signature",
+    "Spawner": "dspex.core.spawner",
     "StateError": "dspex.programs.state",
     "StatusMessage": "dspex.programs.stream_messages",
     "StatusMessageProvider": "dspex.programs.stream_messages",
@@ -311,6 +318,8 @@ _HOMES = {
     "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
     "normalize_text": "dspex.metrics",
+    "pretty_print_history": "dspex.programs.history",
+    "set_attribute_by_name": "dspex.programs.reaching",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
     "streamify": "dspex.programs.streamify",
@@ -327,6 +336,7 @@ __all__ = [
     "ACTIVE_CALL_ID",
     "EM",
     "F1",
+    "GLOBAL_HISTORY",
     "KNN",
     "LM",
     "Adapter",
@@ -404,6 +414,7 @@ __all__ = [
     "MultiChainComparison",
     "OutputField",
     "Parallel",
+    "Parameter",
     "Predict",
     "Prediction",
     "Price",
@@ -420,6 +431,7 @@ __all__ = [
     "Signature",
     "SignatureError",
     "SignatureMeta",
+    "Spawner",
     "StateError",
     "StatusMessage",
     "StatusMessageProvider",
@@ -461,6 +473,8 @@ __all__ = [
     "majority",
     "make_signature",
     "normalize_text",
+    "pretty_print_history",
+    "set_attribute_by_name",
     "settings",
     "shutdown",
     "streamify",

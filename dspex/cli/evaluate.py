@@ -26,6 +26,7 @@ from dspex.core.errors import EvaluationError, EvaluationInterrupted
 
 if TYPE_CHECKING:
     from dspex.core.data import Dataset
+    from dspex.evaluate.metric import Metric
     from dspex.evaluate.result import EvaluationResult
 
 
@@ -157,7 +158,7 @@ def evaluate(
 
 def run(
     program: Callable[..., Any],
-    metric: Callable[..., Any],
+    metric: Metric,
     examples: Dataset,
     lm: Any,
     limits: RunLimits,
@@ -231,12 +232,12 @@ def check_field(metric: Any, examples: Dataset) -> None:
     Raises:
         click.UsageError: Then.
     """
-    from dspex.core.metrics import ExactMatch
+    from dspex.core.metrics import ExactMatch, WordOverlap
 
     columns = examples[0].keys()
-    if isinstance(metric, ExactMatch) and metric.field not in columns:
+    if isinstance(metric, ExactMatch | WordOverlap) and metric.field not in columns:
         raise click.UsageError(
-            f"--metric exact_match:{metric.field} compares a column that is not there; "
+            f"--metric {metric!r} compares a column that is not there; "
             f"the columns are: {', '.join(map(repr, columns))}. Name one of those."
         )
 

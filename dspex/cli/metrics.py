@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from dspex.cli.programs import load_attribute
+from dspex.core.errors import ConfigurationError
 
-FORMS = "exact_match:FIELD, answer_exact_match, or MODULE:FUNCTION"
+if TYPE_CHECKING:
+    from dspex.evaluate.metric import Metric
+
+FORMS = "exact_match:FIELD, f1:FIELD, answer_exact_match, or MODULE:FUNCTION"
 """What `--metric` takes."""
 
 
-def metric_of(text: str) -> Callable[..., Any]:
+def metric_of(text: str) -> Metric:
     """Return the metric that a text names.
 
     Raises:
@@ -23,23 +26,22 @@ def metric_of(text: str) -> Callable[..., Any]:
         >>> metric_of("exact_match:capital")
         exact_match('capital')
     """
-    from dspex.core.metrics import answer_exact_match, exact_match
+    from dspex.core.metrics import answer_exact_match, exact_match, f1
+    from dspex.evaluate.metric import checked_metric
 
     name, colon, rest = text.partition(":")
     if name == "exact_match" and rest:
         return exact_match(rest)
+    if name == "f1" and rest:
+        return f1(rest)
     if text == "answer_exact_match":
         return answer_exact_match
-    if not colon or not rest or name == "exact_match":
+    if not colon or not rest or name in {"exact_match", "f1"}:
         raise click.UsageError(
             f"--metric {text!r} names no metric; expected {FORMS}. For instance: "
             "--metric exact_match:capital."
         )
-    metric = load_attribute(text)
-    if not callable(metric):
-        raise click.UsageError(
-            f"--metric {text!r} is {type(metric).__name__!r}; expected a function of "
-            "example and prediction. Name one."
-        )
-    found: Callable[..., Any] = metric
-    return found
+    try:
+        return checked_metric(load_attribute(text))
+    except ConfigurationError as error:
+        raise click.UsageError(f"--metric {text!r}: {error}") from error

@@ -25,6 +25,7 @@ def as_plain(result: EvaluationResult, *, model: str | None) -> dict[str, Any]:
         "interval": None
         if interval is None
         else [round(100 * interval.low, 2), round(100 * interval.high, 2)],
+        "columns": result.column_scores,
         "n": result.n,
         "complete": result.complete,
         "score_measured": result.score_measured,

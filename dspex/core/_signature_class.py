@@ -124,7 +124,8 @@ class Sides:
 def sides_of(cls: Any) -> Sides:
     """Return the fields of a signature class by side, made at the first question."""
     fields: dict[str, FieldInfo] = cls.__pydantic_fields__
-    sides: Sides | None = cls.__dict__.get("_sides")
+    # A subclass finds its base's here, which were made of other fields.
+    sides: Sides | None = getattr(cls, "_sides", None)
     if sides is None or sides.made_of is not fields:
         inputs = _fields_on(fields, "input")
         outputs = _fields_on(fields, "output")

@@ -17,7 +17,6 @@ from dspex.core.errors import (
 
 DSPyError = DspexError
 LMConfigurationError = ConfigurationError
-LMNotConfiguredError = ConfigurationError
 LMStreamAssemblyError = LMStreamError
 LMTransportError = LMConnectionError
 LMUnsupportedFeatureError = ConfigurationError

@@ -3,6 +3,7 @@
 ```
 DspexError
 ├─ ConfigurationError (ValueError)      a setting, a model string or a missing extra
+│   └─ LMNotConfiguredError             a model without a key was asked
 ├─ SignatureError (ValueError)          the signature text or class is wrong
 ├─ DataError (ValueError)               a data file or a row; .path .line
 ├─ MissingInputError (ValueError)       a program was called without a declared input
@@ -75,6 +76,12 @@ class ConfigurationError(DspexError, ValueError):
     """A setting is missing or makes no sense; raised before any work starts."""
 
     code = "configuration"
+
+
+class LMNotConfiguredError(ConfigurationError):
+    """A model has no key; raised at its first call, for it may be set until then."""
+
+    code = "not_configured"
 
 
 class SignatureError(DspexError, ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -70,8 +71,7 @@ class History(Sequence[dict[str, Any]]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        # Each change of a deque is one step, so there is no lock. Two threads that
-        # add at once may both make room, which loses one entry more.
+        # Each change of a deque is one step, so there is no lock.
         self._calls: deque[Exchanged] = deque()
 
     def add(self, call: Exchanged, most: int | None = None) -> None:
@@ -85,7 +85,9 @@ class History(Sequence[dict[str, Any]]):
             self._most = most
         self._calls.append(call)
         while len(self._calls) > self._most:
-            self._calls.popleft()
+            # Two threads that add at once may both make room.
+            with suppress(IndexError):
+                self._calls.popleft()
 
     def clear(self) -> None:
         """Forget all."""

@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
+from dspex.core.foreign import refuse_dspy
 
 T = TypeVar("T")
 
@@ -88,6 +89,7 @@ def judgement_of(value: Any, name: str) -> Judgement:
       two count.
 
     Raises:
+        ConfigurationError: It is an object of DSPy.
         TypeError: It is none of these.
         ValueError: A number is not finite.
 
@@ -101,6 +103,7 @@ def judgement_of(value: Any, name: str) -> Judgement:
         return Judgement(score=_number(value, name))
     if isinstance(value, Mapping):
         return _of_mapping(value, name)
+    refuse_dspy(value, f"what the metric {name} gave")
     score, told = getattr(value, "score", None), getattr(value, FEEDBACK, None)
     if not isinstance(score, Real):
         raise _no_number(value, name)
@@ -124,6 +127,7 @@ def checked_metric(metric: Any) -> Metric:
                 "of which is the score. Write {'exact': exact_match('answer'), ...}."
             )
         return dict(metric)
+    refuse_dspy(metric, "metric")
     if not callable(metric):
         raise ConfigurationError(
             f"metric is {metric!r}; expected a function of example and prediction, "

@@ -104,19 +104,42 @@ ABSENT: Final[dict[str, Absent]] = {
     "SIMBA": _OPTIMISER,
     "SandboxSerializable": _INTERPRETER,
     "TrainingJob": _FINE_TUNING,
+    "TwoStepAdapter": Absent(
+        reason="it is not built",
+        instead="Use dspex.JSONAdapter, which holds a model to the outputs; or let a "
+        "second dspex.Predict take them out of a free text.",
+    ),
     "bootstrap_trace_data": _FINE_TUNING,
     "cache": Absent(
         reason="there is one cache for each runtime, and it is no global object",
         instead="Look into it with `dspex cache`, or mount a dspex.Cache.",
     ),
+    "configure_cache": Absent(
+        reason="a cache belongs to a runtime, and its defaults need no call",
+        instead="Pass cache=False to dspex.LM, or persist=False to dspex.Config; "
+        "DSPEX_HOME says where the file is.",
+    ),
     "configure_dspy_loggers": _LOGGING,
     "disable_litellm_logging": _LITELLM,
     "disable_logging": _LOGGING,
     "download": _HELPER,
+    "em_score": Absent(
+        reason="one answer is the short case of several",
+        instead="Write dspex.EM(prediction, [answer]).",
+    ),
     "enable_litellm_logging": _LITELLM,
     "enable_logging": _LOGGING,
     "experimental": _HELPER,
+    "f1_score": Absent(
+        reason="one answer is the short case of several",
+        instead="Write dspex.F1(prediction, [answer]).",
+    ),
+    "format_error_for_lm": _HELPER,
     "get_dependency_versions": _HELPER,
+    "hotpot_f1_score": Absent(
+        reason="one answer is the short case of several",
+        instead="Write dspex.HotPotF1(prediction, [answer]).",
+    ),
     "lm15": Absent(
         reason="it is the client inside DSPy",
         instead="Use dspex.LM.",
@@ -124,6 +147,10 @@ ABSENT: Final[dict[str, Absent]] = {
     "load_settings": Absent(
         reason="DSPy keeps settings as a pickle, and dspex never unpickles anything",
         instead="Call dspex.configure(...) where the program starts.",
+    ),
+    "precision_score": Absent(
+        reason="of shared words, dspex gives F1 only",
+        instead="Write dspex.F1(prediction, [answer]).",
     ),
     "print_message": _HELPER,
     "resolve_interpreter_factory": _INTERPRETER,

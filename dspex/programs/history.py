@@ -104,10 +104,10 @@ def inspect_history(n: int = 1, file: TextIO | None = None) -> None:
         >>> inspect_history(0)
         no call yet
     """
-    print_history(GLOBAL_HISTORY, n, file)
+    pretty_print_history(GLOBAL_HISTORY, n, file)
 
 
-def print_history(
+def pretty_print_history(
     history: Sequence[Mapping[str, Any]], n: int = 1, file: TextIO | None = None
 ) -> None:
     """Print the last `n` entries of a history."""

@@ -124,7 +124,7 @@ class Predict(Program, Parameter):
     ) -> Question:
         wanted = ensure_signature(signature) if signature else self.signature
         settings = {**self.config, **(config or {})}
-        if _is_predicted_output(inputs.get("prediction")):
+        if "prediction" in inputs and _is_predicted_output(inputs["prediction"]):
             settings["prediction"] = inputs.pop("prediction")
         row = checked_inputs(wanted, inputs, warn=in_force("warn_on_type_mismatch"))
         model = model_for(lm, self.lm)

@@ -23,7 +23,7 @@ from dspex.core.prediction import Prediction
 from dspex.core.spawner import the_spawner
 from dspex.programs import state as saved_state
 from dspex.programs.batch import BatchOptions, run_batch
-from dspex.programs.history import inside, is_inside, print_history
+from dspex.programs.history import inside, is_inside, pretty_print_history
 from dspex.programs.settings import (
     check_adapter,
     check_lm,
@@ -208,7 +208,7 @@ class Program(Walkable):
             n: How many, the latest last.
             file: Where to; `None` is the standard output.
         """
-        print_history(self.history, n, file)
+        pretty_print_history(self.history, n, file)
 
     def named_parameters(self) -> list[tuple[str, Any]]:
         """Return what an optimiser may change, by name, each object once.

@@ -12,6 +12,7 @@ import datetime as dt
 import decimal
 import enum
 import inspect
+import math
 import pathlib
 import types
 import typing
@@ -185,7 +186,7 @@ def checks_node(metadata: Iterable[Any], where: str) -> list[list[Any]]:
     for each in metadata:
         bounds = [(name, getattr(each, name, None)) for name in CHECKS]
         found = [[name, bound] for name, bound in bounds if bound is not None]
-        if not found:
+        if not found or not all(_is_plain(bound) for _, bound in found):
             raise DataError(
                 f"{where} is checked by {each!r}, which cannot be saved; bounds such "
                 f"as {', '.join(CHECKS)} can. Save the state alone, with "
@@ -211,6 +212,11 @@ def checks_of_node(checks: Iterable[tuple[str, Any]]) -> list[Any]:
         options: dict[str, Any] = {name: bound}
         made += Field(**options).metadata
     return made
+
+
+def _is_plain(bound: Any) -> bool:
+    is_number = isinstance(bound, int | float) and math.isfinite(bound)
+    return is_number or isinstance(bound, str)
 
 
 def _is_hashable(value: Any) -> bool:

@@ -7,14 +7,15 @@ the overlay of the context it runs in, so whoever starts threads copies the cont
 
 from __future__ import annotations
 
+import copy
 import difflib
 import threading
 import types
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, fields, replace
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from contextlib import ContextDecorator, suppress
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final, Self
 
 from dspex.core import defaults
 from dspex.core.adapters import Adapter, adapter_named
@@ -89,7 +90,7 @@ class Settings:
     """An adapter or its name; `None` leaves the choice to the model, then to "chat"."""
     trace: list[Any] | None = None
     """Where predictors append (predictor, inputs, prediction); `None` for nowhere."""
-    callbacks: Sequence[Any] | None = ()
+    callbacks: Sequence[Any] | None = field(default_factory=list)
     """Objects that want to hear of every call; see `BaseCallback`."""
     concurrency: int = defaults.CONCURRENCY
     """Calls in flight at once. `num_threads` is accepted as DSPy's name."""
@@ -136,12 +137,14 @@ ABSENT: Final = {
     "caller_modules": "a program keeps its calls in program.history. Leave it out",
     "caller_predict": "a program keeps its calls in program.history. Leave it out",
     "interpreter_factory": "no program of dspex runs code. Leave it out",
+    "load": "settings stand in your code, and nothing is unpickled. Call configure()",
     "rm": "there are no retrievers. Call your search in forward()",
+    "save": "settings stand in your code, and nothing is pickled. Call configure()",
     "usage_tracker": "usage is counted by context. Write with dspex.track_usage()",
 }
 """DSPy's keys that are none here, and why."""
 
-KEYS: Final = tuple(field.name for field in fields(Settings))
+KEYS: Final = tuple(each.name for each in fields(Settings))
 """All keys, in order."""
 
 _overlay: ContextVar[Mapping[str, Any]] = ContextVar(
@@ -166,20 +169,35 @@ def configure(**changes: Any) -> None:
         _default = replace(_default, **named)
 
 
-@contextmanager
-def context(**changes: Any) -> Iterator[None]:
+class context(ContextDecorator):  # noqa: N801 - DSPy's name; it is used as a function
     """Change settings for a block of code and what it calls.
+
+    It decorates a function, too. A block that is left in another context than the one
+    it was entered in, as in a generator that a web server drops, changes nothing there.
 
     Raises:
         ConfigurationError: When a key is unknown or a value makes no sense.
     """
-    named = _named(changes)
-    replace(_default, **named)  # refuses wrong values before the block starts
-    token = _overlay.set({**_overlay.get(), **named})
-    try:
-        yield
-    finally:
-        _overlay.reset(token)
+
+    def __init__(self, **changes: Any) -> None:
+        self._changes = _named(changes)
+        replace(_default, **self._changes)  # refuses wrong values before the block
+        self._token: Token[Mapping[str, Any]] | None = None
+
+    def _recreate_cm(self) -> Self:
+        """Return another one, for the next call of a decorated function."""
+        return copy.copy(self)
+
+    def __enter__(self) -> None:
+        """Enter the block."""
+        self._token = _overlay.set({**_overlay.get(), **self._changes})
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Leave it."""
+        token, self._token = self._token, None
+        if token is not None:
+            with suppress(ValueError):
+                _overlay.reset(token)
 
 
 def ambient() -> Settings:

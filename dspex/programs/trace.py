@@ -29,6 +29,14 @@ class UsageTracker:
         with self._lock:
             self._by_model[model] = self._by_model.get(model, Usage()) + usage
 
+    def add_usage(self, lm: str, usage_entry: Mapping[str, Any]) -> None:
+        """Add the tokens of one call in DSPy's shape; what it lacks counts as 0."""
+        counts = {
+            key: int(usage_entry.get(key) or 0)
+            for key in ("prompt_tokens", "completion_tokens")
+        }
+        self.add(lm, Usage(**counts))
+
     def total(self) -> dict[str, Usage]:
         """Return the tokens so far, by model."""
         with self._lock:

@@ -27,6 +27,9 @@ Allowed: TypeAlias = str | type | Callable[..., Any]
 OWN_KINDS: Final = (Walkable, Parameter, Adapter, Type, History, Example)
 """What of dspex itself a file may name without being asked for it."""
 
+OWN_MODULES: Final = ("dspex.core.", "dspex.programs.", "dspex.teleprompt.")
+"""Where they are; no other module of dspex is imported by what a file says."""
+
 OWN_FUNCTIONS: Final = frozenset({"dspex.programs.react:_finish"})
 """Functions of dspex that its programs hold, and that do nothing to anybody."""
 
@@ -121,12 +124,12 @@ class Trust:
         return self.objects[name] if name in self.objects else _imported(name)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=256)
 def is_own(name: str) -> bool:
     """Say whether a name is that of a part of dspex that programs are made of."""
     if name in OWN_FUNCTIONS:
         return True
-    if not name.startswith("dspex."):
+    if not name.startswith(OWN_MODULES):
         return False
     try:
         found = _imported(name)

@@ -65,7 +65,13 @@ def save_program(
             f"save_program=True. Use {folder.with_suffix('')}."
         )
     writer = PartsWriter()
-    node = writer.node(program, "program")
+    try:
+        node = writer.node(program, "program")
+    except RecursionError as error:
+        raise DataError(
+            f"the program cannot be saved: {error}; values nested less deeply were "
+            "expected. Keep such a value out of the program's attributes."
+        ) from error
     digests = {name: _source_digest(code) for name, code in writer.code.items()}
     folder.mkdir(parents=True, exist_ok=True)
     content = {"dspex_program": FORMAT, "program": node, "sources": digests}

@@ -42,6 +42,11 @@ def ask_by_call(kind: Any) -> None:
         kind.acomplete = _acomplete_in_thread
 
 
+def is_asked_by_call(kind: type) -> bool:
+    """Say whether a class answers by its own `__call__`, whatever its model's name."""
+    return hasattr(getattr(kind, "complete", None), _BY_CALL)
+
+
 def real_method(model: Any, name: str) -> Callable[..., Any]:
     """Return the nearest method of that name that was not made here."""
     for kind in type(model).__mro__:

@@ -54,6 +54,8 @@ class HomeMadePlace:
     """What can be asked of it natively; who writes the model knows better."""
     schema_bounds: Bounds | None = None
     """How long its answers by a schema may get."""
+    missing: str | None = None
+    """Why it cannot be reached; it always can."""
 
     @property
     def provider(self) -> str:
@@ -105,6 +107,28 @@ class HomeMadePlace:
             make_exchange=lambda: HomeMade(self, most_threads=self.most),
             max_in_flight=self.most,
         )
+
+
+def unreachable(label: str, why: str) -> HomeMadePlace:
+    """A model whose name leads nowhere, for a class that answers before it is asked.
+
+    Args:
+        label: The name.
+        why: The text of the error when it is asked all the same.
+    """
+
+    def refuse(_: Request) -> Reply:
+        raise ConfigurationError(why)
+
+    return HomeMadePlace(
+        label=label,
+        answer=refuse,
+        is_async=False,
+        describe=dict,
+        kind="nowhere",
+        code="",
+        most=1,
+    )
 
 
 def digest_of_code(function: Callable[..., Any]) -> str:

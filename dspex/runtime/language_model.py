@@ -18,10 +18,10 @@ from dspex.core.chat import messages_of, turn_of
 from dspex.core.errors import ConfigurationError, LMError
 from dspex.core.history import Exchanged, History
 from dspex.core.lm import Message, Reply
-from dspex.programs.history import adapter_here, print_history, remember
+from dspex.programs.history import adapter_here, pretty_print_history, remember
 from dspex.programs.rehearsal import is_rehearsal
 from dspex.programs.trace import record_usage
-from dspex.runtime.by_call import ask_by_call, real_method
+from dspex.runtime.by_call import ask_by_call, is_asked_by_call, real_method
 from dspex.runtime.call_options import (
     CallOptions,
     check_settings,
@@ -30,8 +30,9 @@ from dspex.runtime.call_options import (
     retries_of,
 )
 from dspex.runtime.fallback import Fallbacks, Round
+from dspex.runtime.home_made_place import unreachable
 from dspex.runtime.one_model import OneModel, merged
-from dspex.runtime.places import Reach
+from dspex.runtime.places import Place, Reach
 from dspex.runtime.stream import AsyncStream, Stream
 
 _OPTIONS = frozenset(
@@ -181,6 +182,14 @@ class LM(OneModel):
         shown = "".join(f", {key}={value!r}" for key, value in self.settings.items())
         return f"LM({self.model!r}{shown})"
 
+    def _find_place(self, reach: Reach) -> Place:
+        try:
+            return super()._find_place(reach)
+        except ConfigurationError as error:
+            if not is_asked_by_call(type(self)):
+                raise
+            return unreachable(self.model, str(error))
+
     @property
     def kwargs(self) -> dict[str, Any]:
         """The settings sent with each call, by DSPy's name."""
@@ -193,7 +202,7 @@ class LM(OneModel):
             n: How many, the latest last.
             file: Where to; `None` is the standard output.
         """
-        print_history(self.history, n, file)
+        pretty_print_history(self.history, n, file)
 
     @property
     def adapter(self) -> str | None:
@@ -383,6 +392,7 @@ class LM(OneModel):
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.settings = merged(self.settings, changes)
+        twin.callbacks = list(self.callbacks)
         twin.history = History(defaults.HISTORY)
         return twin
 

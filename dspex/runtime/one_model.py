@@ -19,7 +19,7 @@ from dspex.core.adapters.json_schema import Bounds
 from dspex.core.lm import Message, Reply, Request
 from dspex.runtime.call_options import CallOptions, check_settings
 from dspex.runtime.calling import afetch, fetch, named
-from dspex.runtime.places import Place, Reach, find_place
+from dspex.runtime.places import Place, Reach, promised_place
 from dspex.runtime.runtime import Runtime, current_runtime
 
 
@@ -51,6 +51,7 @@ class OneModel:
         self.settings: Mapping[str, Any] = dict(settings)
         self.cache = cache
         self._options = options
+        self._reach = reach
         self._place = self._find_place(reach)
 
     @property
@@ -118,7 +119,7 @@ class OneModel:
 
     def _find_place(self, reach: Reach) -> Place:
         """Where the model lives."""
-        return find_place(self.model, reach)
+        return promised_place(self.model, reach)
 
     def _call(
         self,
@@ -152,12 +153,18 @@ class OneModel:
             place.provider, place.identity, request, wire_format=place.format
         )
 
+    def _reached(self) -> Place:
+        """The place; a key that was missing is looked for again."""
+        if self._place.missing is not None:
+            self._place = self._find_place(self._reach)
+        return self._place
+
     def _client(self, runtime: Runtime) -> Client:
-        place = self._place
+        place = self._reached()
         return runtime.client(place.branch_id, lambda: place.branch(runtime))
 
     async def _aclient(self, runtime: Runtime) -> Client:
-        client = runtime.running_client(self._place.branch_id)
+        client = runtime.running_client(self._reached().branch_id)
         if client is not None:
             return client
         # To start a branch may take a while: weights on disk, a server.

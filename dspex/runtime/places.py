@@ -25,7 +25,7 @@ from dspex.client.proxies import Proxies
 from dspex.client.secrets import MASK, Secret
 from dspex.core import defaults
 from dspex.core.adapters.json_schema import Bounds
-from dspex.core.errors import ConfigurationError
+from dspex.core.errors import ConfigurationError, LMNotConfiguredError
 from dspex.core.home import home
 from dspex.runtime.runtime import Runtime
 from dspex.runtime.tree import Branch, client_options
@@ -73,6 +73,10 @@ class Place(Protocol):
         """How long its answers by a schema may get; `None` where it must end them."""
 
     @property
+    def missing(self) -> str | None:
+        """Why it cannot be reached yet; `None` when it can."""
+
+    @property
     def branch_id(self) -> str:
         """Names the branch of the tree that serves it."""
 
@@ -81,7 +85,15 @@ class Place(Protocol):
 
 
 class RemotePlace:
-    """A model behind somebody's API."""
+    """A model behind somebody's API.
+
+    Args:
+        endpoint: Where it is.
+        max_in_flight: Requests out at a time.
+        get_key: Returns the key, where it is not a fixed text.
+        proxies: Of its own; the runtime's unless given.
+        missing: The text of the error when its key is missing.
+    """
 
     adapter: str | None = None
     settings: Mapping[str, Any] = {}
@@ -93,7 +105,9 @@ class RemotePlace:
         max_in_flight: int | None = None,
         get_key: GetKey | None = None,
         proxies: Proxies | None = None,
+        missing: str | None = None,
     ) -> None:
+        self.missing = missing
         self._endpoint = endpoint
         self._max_in_flight = max_in_flight
         self._get_key = get_key
@@ -120,14 +134,19 @@ class RemotePlace:
             ConfigurationError: It gives none.
         """
         beside = for_embeddings(self._endpoint)
-        return RemotePlace(beside, self._max_in_flight, self._get_key, self._proxies)
+        return RemotePlace(
+            beside, self._max_in_flight, self._get_key, self._proxies, self.missing
+        )
 
     def branch(self, runtime: Runtime) -> Branch:
         """A branch with a wire and a client.
 
         Raises:
+            LMNotConfiguredError: Its key is missing.
             ConfigurationError: It has a proxy, and the runtime a transport of its own.
         """
+        if self.missing is not None:
+            raise LMNotConfiguredError(self.missing)
         make_transport = runtime.transport_through(self._proxies)
         get_key = self._get_key
         return Branch(
@@ -146,6 +165,7 @@ class LocalPlace:
 
     provider = "local"
     format = "openai_chat"
+    missing: str | None = None
     abilities = LOCAL
 
     def __init__(self, name: str) -> None:
@@ -262,6 +282,35 @@ def find_place(model: str, reach: Reach) -> Place:
         found = replace(found, api_key=None)
     proxies = None if reach.proxy is None else Proxies.only(reach.proxy)
     return RemotePlace(found, reach.max_in_flight, get_key, proxies)
+
+
+def promised_place(model: str, reach: Reach) -> Place:
+    """The same, where the key may come later; `missing` says as long that it has not.
+
+    A program may name its models before the keys are set, as with DSPy.
+
+    Raises:
+        ConfigurationError: The string is none, or more than a key is missing.
+    """
+    try:
+        return find_place(model, reach)
+    except LMNotConfiguredError as error:
+        if reach.api_key is not None:
+            raise  # it was given, and is empty
+        found = resolve(
+            model,
+            api_base=reach.api_base,
+            api_key=MASK,
+            api_version=reach.api_version,
+            allow_insecure=reach.allow_insecure,
+            env=os.environ,
+        )
+        if isinstance(found, FoundLocally):
+            raise  # a local model has no key to miss
+        proxies = None if reach.proxy is None else Proxies.only(reach.proxy)
+        return RemotePlace(
+            found, reach.max_in_flight, proxies=proxies, missing=str(error)
+        )
 
 
 def _key_of(reach: Reach) -> tuple[str | None, GetKey | None]:

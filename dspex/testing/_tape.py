@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dspex.cache.entry import DamagedError, dump_reply, load_reply
+from dspex.cache.entry import dump_reply, load_reply
 from dspex.cache.explain import differences
 from dspex.cache.key import canonical, digest
 from dspex.core.chat import turn_of
@@ -26,6 +26,9 @@ VERSION: Final = 1
 """Of the file's format."""
 LONGEST_PICTURE: Final = 1_000
 """Characters from which a `data:` URL stands in a recording by its digest."""
+
+_NO_RECORDING = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What comes of reading something else."""
 
 
 class NotRecordedError(ConfigurationError, LookupError):
@@ -134,16 +137,17 @@ class Tape:
                 f"there is no recording {str(self.path)!r}; a file was expected that "
                 "was recorded before. Record it once: Recorded(path, lm, record=True)."
             )
-        lines = self.path.read_text(encoding="utf-8").split("\n")
+        # Only "\n" ends a line: a text may hold what else Python takes for an end.
+        lines = self.path.read_bytes().split(b"\n")
         try:
-            head = _head(lines[0])
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            head = _head(json.loads(lines[0]))
+        except _NO_RECORDING as error:
             raise self._damaged(1) from error
         for number, line in enumerate(lines[1:], start=2):
             try:
                 if line:
                     self._remember(json.loads(line))
-            except (ValueError, TypeError, KeyError, DamagedError) as error:
+            except _NO_RECORDING as error:
                 raise self._damaged(number) from error
         return head
 
@@ -189,12 +193,14 @@ def request_of(
     return dict(json.loads(json.dumps(_small(told), default=repr)))
 
 
-def _head(line: str) -> Head:
-    head = json.loads(line)
-    if head.pop("recording") != VERSION:
+def _head(told: dict[str, Any]) -> Head:
+    if told.pop("recording") != VERSION:
         message = "another version"
         raise ValueError(message)
-    return Head(**{**head, "supports": tuple(head["supports"])})
+    if not (isinstance(told["model"], str) and isinstance(told["settings"], dict)):
+        message = "no model, or no settings"
+        raise TypeError(message)
+    return Head(**{**told, "supports": tuple(told["supports"])})
 
 
 def _without_secrets(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -126,36 +126,32 @@ class Recorded(OfflineLM):
         """
         return self._tape.take(messages_of(messages), settings)
 
-    def complete(
+    def _complete(
         self,
         messages: Sequence[Message],
-        settings: Mapping[str, Any] | None = None,
-        *,
-        channel: Channel | None = None,
+        settings: Mapping[str, Any],
+        channel: Channel | None,
     ) -> Reply:
         """Answer a chat from the file, or from the real model when recording."""
-        settings = settings or {}
         if self._real is None:
-            return super().complete(messages, settings, channel=channel)
+            return super()._complete(messages, settings, channel)
         reply = self._real.complete(
             messages, self._sent(settings), **_streamed(channel)
         )
         return self._kept(messages, settings, reply)
 
-    async def acomplete(
+    async def _acomplete(
         self,
         messages: Sequence[Message],
-        settings: Mapping[str, Any] | None = None,
-        *,
-        channel: Channel | None = None,
+        settings: Mapping[str, Any],
+        channel: Channel | None,
     ) -> Reply:
         """The same for coroutines."""
-        settings = settings or {}
         if self._real is None:
-            return await super().acomplete(messages, settings, channel=channel)
+            return await super()._acomplete(messages, settings, channel)
         ask: Any = getattr(self._real, "acomplete", None)
         if ask is None:
-            return self.complete(messages, settings, channel=channel)
+            return self._complete(messages, settings, channel)
         reply = await ask(messages, self._sent(settings), **_streamed(channel))
         return self._kept(messages, settings, reply)
 

@@ -121,6 +121,20 @@ def test_no_more_threads_run_than_the_setting_says() -> None:
     assert most[0] == 4
 
 
+def test_a_changed_setting_counts_on_a_loop_that_runs_already() -> None:
+    full = threading.Barrier(3)
+
+    async def main() -> list[int]:
+        with dspex.context(async_max_workers=1):
+            await dspex.asyncify(lambda: None)()
+        with dspex.context(async_max_workers=3):
+            # Passes only when three run together.
+            wait = dspex.asyncify(lambda: full.wait(WITHIN))
+            return list(await asyncio.gather(*(wait() for _ in range(3))))
+
+    assert sorted(asyncio.run(main())) == [0, 1, 2]
+
+
 def test_what_a_blocking_program_raises_is_raised_to_its_awaiter() -> None:
     def work() -> None:
         raise LookupError("nothing there")

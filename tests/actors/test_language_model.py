@@ -66,9 +66,39 @@ def test_string_that_names_no_model_is_refused(model: str) -> None:
         dspex.LM(model)
 
 
-def test_missing_key_names_its_variable() -> None:
-    with pytest.raises(ConfigurationError, match="OPENAI_API_KEY"):
-        dspex.LM("openai/gpt-4o-mini")
+def test_a_missing_key_is_told_at_the_first_call_with_its_variable(
+    runtime: dspex.Runtime,
+) -> None:
+    lm = dspex.LM("openai/gpt-4o-mini")
+
+    with pytest.raises(dspex.LMNotConfiguredError, match="OPENAI_API_KEY"):
+        lm("What is the capital of Peru?")
+    with pytest.raises(dspex.LMNotConfiguredError, match="OPENAI_API_KEY"):
+        asyncio.run(lm.acall("What is the capital of Peru?"))
+
+
+def test_a_key_that_comes_before_the_first_call_is_used(
+    provider: FakeProvider, runtime: dspex.Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_API_BASE", provider.root_url)
+    monkeypatch.setenv("AZURE_API_VERSION", "2024-10-21")
+    lm = dspex.LM("azure/m")
+
+    monkeypatch.setenv("AZURE_API_KEY", "set-later")
+
+    assert lm("What is the capital of Peru?")
+    assert len(provider.bill) == 1
+
+
+def test_a_class_that_answers_by_itself_may_have_any_name() -> None:
+    class Scripted(dspex.LM):
+        def __call__(self, prompt: Any = None, **settings: Any) -> list[str]:
+            return ["[[ ## capital ## ]]\nLima"]
+
+    with dspex.context(lm=Scripted("dummy_model")):
+        prediction = dspex.Predict("country -> capital")(country="Peru")
+
+    assert prediction.capital == "Lima"
 
 
 def test_proxy_of_a_model_wins_over_the_environments(

@@ -33,6 +33,10 @@ def plain(country):
 def lenient(example, prediction):
     return 0.5
 
+def words(example, prediction):
+    return {"words": dspex.metrics.f1("capital")(example, prediction), "of": 1}
+
+several = {"lenient": lenient, "words": words}
 number = 3
 """
 
@@ -136,6 +140,28 @@ def test_a_metric_of_the_users_own(
     done = run("evaluate", "country -> capital", *words)
 
     assert done.stdout.startswith("50.0 ± 0.0 (4 examples)")
+
+
+def test_several_metrics_of_the_users_own_are_columns(
+    run: Run, there: tuple[str, ...], capitals: Path, code: Path
+) -> None:
+    words = ["--data", capitals, *there, "--metric", "my_code:several"]
+
+    shown = run("evaluate", "country -> capital", *words)
+    told = run("evaluate", "country -> capital", *words, "--json")
+
+    assert "lenient 50.0, words" in shown.stdout
+    assert json.loads(told.stdout)["columns"]["lenient"] == 50.0
+
+
+def test_words_in_common_are_a_metric(
+    run: Run, there: tuple[str, ...], capitals: Path
+) -> None:
+    words = ["--data", capitals, *there, "--metric", "f1:capital", "--limit", 2]
+
+    done = run("evaluate", "country -> capital", *words)
+
+    assert done.stdout.startswith("100.0 ± 0.0 (2 examples)")
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_the_page_of_errors_says_which_class_each_name_of_dspy_means() -> None:
         if isinstance(value, type) and value.__name__ != name
     }
     assert aliases.items() <= meant.items()
-    assert len(aliases) == 7
+    assert len(aliases) == 6
 
 
 def test_the_page_of_evaluation_names_each_outcome() -> None:

@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dspex.core.adapters import Adapter, ChatAdapter, LineAdapter
+from dspex.core.adapters import (
+    Adapter,
+    ChatAdapter,
+    JSONAdapter,
+    LineAdapter,
+    XMLAdapter,
+)
 from dspex.core.adapters.parse import parse_value
 from dspex.core.adapters.render import render_value
 from dspex.core.errors import AdapterParseError
@@ -30,7 +36,12 @@ texts = st.lists(st.text(max_size=8) | st.sampled_from(MARKERS), max_size=8).map
     "".join
 )
 whole_texts = st.text(st.characters(codec="utf-8"), max_size=30)
-ADAPTERS: tuple[Adapter, ...] = (ChatAdapter(), LineAdapter())
+ADAPTERS: tuple[Adapter, ...] = (
+    ChatAdapter(),
+    JSONAdapter(),
+    LineAdapter(),
+    XMLAdapter(),
+)
 
 
 class Colour(enum.Enum):
@@ -180,7 +191,9 @@ WRITTEN = (
 calls_written = st.lists(st.sampled_from(WRITTEN), max_size=8).map("".join)
 HEADS = {
     "chat": "[[ ## reasoning ## ]]\nr\n[[ ## answer ## ]]\n",
+    "json": '{"reasoning": "r", "answer": ',
     "line": "r\nAnswer: ",
+    "xml": "<reasoning>r</reasoning><answer>",
 }
 
 

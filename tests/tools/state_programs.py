@@ -11,6 +11,7 @@ import datetime as dt
 import enum
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -112,7 +113,7 @@ def _plain(library: Any) -> Case:
             {"country": "Oman", "capital": "Muscat", "augmented": True},
         ]
 
-    return Case("plain", lambda: library.Predict("country -> capital"), tune)
+    return Case("plain", partial(library.Predict, "country -> capital"), tune)
 
 
 def _thinking(library: Any) -> Case:
@@ -123,7 +124,7 @@ def _thinking(library: Any) -> Case:
             _demo(library, "question", question="3 + 3?", answer=6),
         ]
 
-    make = lambda: library.ChainOfThought("question -> answer: int")  # noqa: E731 - one line
+    make = partial(library.ChainOfThought, "question -> answer: int")
     return Case("thinking", make, tune)
 
 
@@ -202,7 +203,7 @@ def _typed(library: Any) -> Case:
             )
         ]
 
-    make = lambda: library.Predict(_signature(library, inputs, outputs))  # noqa: E731 - one line
+    make = partial(library.Predict, _signature(library, inputs, outputs))
     return Case("typed", make, tune)
 
 
@@ -241,7 +242,7 @@ def _custom(library: Any) -> Case:
             )
         ]
 
-    make = lambda: library.Predict(_signature(library, inputs, outputs))  # noqa: E731 - one line
+    make = partial(library.Predict, _signature(library, inputs, outputs))
     return Case("custom", make, tune)
 
 
@@ -256,7 +257,7 @@ def _model(library: Any) -> Case:
             api_key="sk-never-saved",
         )
 
-    return Case("model", lambda: library.Predict("a -> b"), tune)
+    return Case("model", partial(library.Predict, "a -> b"), tune)
 
 
 def _hostile(library: Any) -> Case:
@@ -269,7 +270,7 @@ def _hostile(library: Any) -> Case:
             _demo(library, "question", question="\u202e\x07", answer="NaN"),
         ]
 
-    return Case("hostile", lambda: library.Predict("question -> answer"), tune)
+    return Case("hostile", partial(library.Predict, "question -> answer"), tune)
 
 
 def _react(library: Any) -> Case:
@@ -291,5 +292,5 @@ def _react(library: Any) -> Case:
             )
         ]
 
-    make = lambda: library.ReAct("question -> answer", tools=[add])  # noqa: E731 - one line
+    make = partial(library.ReAct, "question -> answer", tools=[add])
     return Case("react", make, tune)

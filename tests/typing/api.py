@@ -8,10 +8,10 @@ from typing import Any, assert_type
 import dspex
 import supervisors
 from dspex.client.options import ClientView
-from dspex.evaluate import Evaluate, EvaluationResult
-from dspex.metrics import exact_match
+from dspex.evaluate import Evaluate, EvaluationResult, SemanticF1
+from dspex.metrics import exact_match, f1
 from dspex.teleprompt import BootstrapFewShot, LabeledFewShot
-from dspex.testing import FakeProvider
+from dspex.testing import DummyLM, FakeProvider, Recorded, ScriptedTask
 
 
 def the_ten_lines() -> None:
@@ -84,6 +84,25 @@ def models(lm: dspex.LM) -> None:
         pass
     with FakeProvider(answer=lambda _messages: "ok") as provider:
         assert_type(provider.base_url, str)
+
+
+def the_test_kit(dev: dspex.Dataset) -> None:
+    scripted = DummyLM([{"capital": "Lima"}, "no answer"], adapter=dspex.ChatAdapter())
+    assert_type(scripted("hello"), list[str])
+    with Recorded("capitals.jsonl", scripted, record=True) as lm:
+        assert_type(lm, Recorded)
+        assert_type(lm.unused, int)
+    Recorded("capitals.jsonl", lambda: dspex.LM("openai/gpt-4o-mini"))
+    task = ScriptedTask(seed=1, kinds=2)
+    assert_type(task.accuracy(dspex.Predict("question -> answer")), float)
+    FakeProvider(answer=task.answer)
+    several = {
+        "exact": exact_match("answer"),
+        "f1": f1("answer"),
+        "judge": SemanticF1(),
+    }
+    result = Evaluate(devset=dev, metric=several)(task.best_program())
+    assert_type(result.column_scores, dict[str, float])
 
 
 def errors(error: dspex.LMError, parse: dspex.AdapterParseError) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.secrets import Secret
-from dspex.core.errors import ConfigurationError
+from dspex.core.errors import ConfigurationError, LMNotConfiguredError
 
 LOCAL_PREFIX = "local"
 """The prefix of a model that dspex serves itself."""
@@ -153,7 +153,7 @@ def resolve(
     is_own = _same_address(base, own_base)
     key = api_key or (_read(env, known.key_variable) if is_own else None)
     if known.needs_key and not key and (is_own or known.base_url is None):
-        raise ConfigurationError(_no_key(model, known))
+        raise LMNotConfiguredError(_no_key(model, known))
     version = api_version or _read(env, known.version_variable)
     return Endpoint(
         provider=provider,

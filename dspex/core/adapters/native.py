@@ -8,14 +8,13 @@ from typing import Any, Final
 
 from dspex.core.adapters.demos import Row
 from dspex.core.adapters.outputs import fallback_value
-from dspex.core.adapters.parse import parse_value
 from dspex.core.adapters.special import special_fields, without_fields
 from dspex.core.errors import ConfigurationError, SignatureError
 from dspex.core.lm import LanguageModel, ToolCall
 from dspex.core.signature import Signature
 from dspex.core.types.reasoning import Reasoning
 from dspex.core.types.tool import Tool
-from dspex.core.types.tool_calls import ToolCalls
+from dspex.core.types.tool_calls import ToolCalls, read_arguments
 
 TOOL_SETTINGS: Final = ("tools", "tool_choice", "parallel_tool_calls")
 """The settings of a call that are about tools."""
@@ -155,18 +154,11 @@ def _read_calls(calls: Sequence[ToolCall]) -> ToolCalls:
     return ToolCalls(
         tool_calls=[
             ToolCalls.ToolCall(
-                id=call.id or None, name=call.name, args=_arguments(call.arguments)
+                id=call.id or None, name=call.name, args=read_arguments(call.arguments)
             )
             for call in calls
         ]
     )
-
-
-def _arguments(text: str) -> dict[str, Any]:
-    if not text.strip():
-        return {}
-    arguments: dict[str, Any] = parse_value(text, dict[str, Any])
-    return arguments
 
 
 def _nothing(field: Any) -> Any:

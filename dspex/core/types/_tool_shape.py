@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import inspect
 import typing
@@ -12,6 +13,8 @@ from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
+
+from dspex.core._caller_types import type_in_sight
 
 JSON_TYPES: Final[Mapping[str, Any]] = {
     "string": str,
@@ -90,10 +93,30 @@ def _written(function: Any) -> Any:
 
 def _hints(written: Any) -> dict[str, Any]:
     try:
-        return typing.get_type_hints(written, include_extras=True)
+        sight = _Sight(getattr(written, "__globals__", {}))
+        return typing.get_type_hints(written, localns=sight, include_extras=True)
     except NameError:
         # A name that exists for type checkers only. The arguments are still known.
         return {}
+
+
+class _Sight(dict[str, Any]):
+    """Finds classes of the function that a tool is defined in.
+
+    Under `from __future__ import annotations` nothing else remembers them.
+    """
+
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._known = known
+
+    def __missing__(self, name: str) -> Any:
+        found = None
+        if name not in self._known and not hasattr(builtins, name):
+            found = type_in_sight(name)
+        if found is None:
+            raise KeyError(name)
+        return found
 
 
 def _schema(annotation: Any, parameter: inspect.Parameter) -> dict[str, Any]:
@@ -126,13 +149,14 @@ def checker_of(annotation: Any) -> TypeAdapter[Any]:
     """
     try:
         return TypeAdapter(annotation)
-    except PydanticUserError:
-        pass
+    except PydanticUserError as error:
+        # The second attempt fails for other reasons, which help nobody.
+        reason = error
     try:
         return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
-    except PydanticUserError as error:
-        message = f"{annotation!r} cannot be the type of a tool's argument: {error}"
-        raise TypeError(message) from error
+    except PydanticUserError:
+        message = f"{annotation!r} cannot be the type of a tool's argument: {reason}"
+        raise TypeError(message) from reason
 
 
 def inlined(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -115,7 +115,7 @@ class Audio(Type):
     @classmethod
     def read_value(cls, value: Any) -> Any:
         """Take whatever the constructor takes."""
-        return value if isinstance(value, cls) else _fields_of(value, {})
+        return _fields_of(value, {})
 
     @classmethod
     def from_parts(cls, parts: list[ContentPart]) -> Any:

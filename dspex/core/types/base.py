@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import json
-import secrets
+import os
 import typing
 from typing import Any, Final
 
@@ -56,7 +56,7 @@ class PartSink:
         if not self._mark:
             # No input and no model can write a placeholder, because nobody knows the
             # mark before the text is written. Most texts need none.
-            self._mark = f"part-{secrets.token_hex(16)}-"
+            self._mark = f"part-{os.urandom(16).hex()}-"
         self._kept.append(parts)
         return f"{self._mark}{len(self._kept) - 1};"
 
@@ -116,13 +116,14 @@ class Type(BaseModel):
 
     @classmethod
     def read_value(cls, value: Any) -> Any:
-        """Return what pydantic is to check for a value: its fields, or an instance.
+        """Return what pydantic is to check for a value: a mapping of its fields.
 
         Override it for other forms a person or a model may write. It must not read a
         file or the network: what it gets may come from a model.
 
         Args:
-            value: Whatever stands for a value: a text, a mapping, an instance.
+            value: Whatever stands for a value: a text, a mapping. An instance of the
+                type itself is taken as it is.
 
         Raises:
             ValueError: When nothing can be made of it.
@@ -156,7 +157,8 @@ class Type(BaseModel):
     def _read(cls, value: Any) -> Any:
         if isinstance(value, str) and (parts := saved_parts(value)) is not None:
             return cls.read_value(cls.from_parts(parts))
-        return cls.read_value(value)
+        # Some versions of pydantic ask about an instance too, others take it as it is.
+        return value if isinstance(value, cls) else cls.read_value(value)
 
     @model_serializer(mode="plain")
     def serialize_model(self, info: SerializationInfo) -> Any:

@@ -99,7 +99,7 @@ class File(Type):
     @classmethod
     def read_value(cls, value: Any) -> Any:
         """Take whatever the constructor takes."""
-        return value if isinstance(value, cls) else encode_file_to_dict(value)
+        return encode_file_to_dict(value)
 
     @classmethod
     def from_parts(cls, parts: list[ContentPart]) -> Any:

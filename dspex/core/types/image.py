@@ -45,7 +45,8 @@ class Image(Type):
             ContentError: When the source is none of these, such as a local path.
         """
         if source is not None:
-            fields = {**fields, **_only_new(_fields_of(source), fields)}
+            _check_alone(fields)
+            fields = {**fields, **_fields_of(source)}
         super().__init__(**fields)
 
     @classmethod
@@ -85,11 +86,6 @@ class Image(Type):
         """Do the same as `Image(pil_image)`, under DSPy's older name."""
         return cls(pil_image)
 
-    @classmethod
-    def description(cls) -> str:
-        """Return nothing: a model sees that it is a picture."""
-        return ""
-
     def format(self) -> list[ContentPart]:
         """Return the picture as one content part."""
         return [{"type": "image_url", "image_url": {"url": self.url}}]
@@ -97,7 +93,7 @@ class Image(Type):
     @classmethod
     def read_value(cls, value: Any) -> Any:
         """Take whatever the constructor takes."""
-        return value if isinstance(value, cls) else _fields_of(value)
+        return _fields_of(value)
 
     @classmethod
     def from_parts(cls, parts: list[ContentPart]) -> Any:
@@ -114,11 +110,16 @@ class Image(Type):
         return repr(self)
 
 
-def _only_new(made: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    if "url" in given:
+def _check_alone(fields: dict[str, Any]) -> None:
+    if "url" in fields:
         message = "Image takes a source or url=, not both; leave one of them out."
         raise TypeError(message)
-    return made
+    if fields.keys() & {"download", "verify"}:
+        message = (
+            "Image takes no download= and no verify=; making one never touches the "
+            "network. Write Image.from_url(url, verify=...) to download."
+        )
+        raise TypeError(message)
 
 
 def _fields_of(value: Any) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Reasoning(Type):
     def read_value(cls, value: Any) -> Any:
         """Take a text, or a mapping with `content`."""
         match value:
-            case Reasoning() | {"content": str()}:
+            case {"content": str()}:
                 return value
             case str():
                 return {"content": value}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -130,8 +129,6 @@ class ToolCalls(Type):
     def read_value(cls, value: Any) -> Any:
         """Take one call, a list of them, or the mapping that `format()` gives."""
         match value:
-            case ToolCalls():
-                return value
             case list() if all(_is_call(one) for one in value):
                 return {"tool_calls": [_call_of(one) for one in value]}
             case {"tool_calls": list(calls)}:
@@ -252,17 +249,18 @@ def _call_of(value: Any) -> ToolCalls.ToolCall:
     )
 
 
-def read_arguments(text: str) -> Any:
+def read_arguments(text: str) -> dict[str, Any]:
     """Return the arguments a model wrote as JSON text, mended where it can be.
 
-    An empty text means no arguments. What cannot be read as a mapping is left for the
-    caller to refuse.
+    An empty text means no arguments.
+
+    Raises:
+        ValueError: When it is no mapping. Texts that would take long to mend, long or
+            deeply nested ones, are not mended.
     """
+    from dspex.core.adapters.parse import parse_value  # which needs this module
+
     if not text.strip():
         return {}
-    try:
-        return json.loads(text)
-    except ValueError:
-        import json_repair  # slow to import, and seldom needed
-
-        return json_repair.loads(text)
+    arguments: dict[str, Any] = parse_value(text, dict[str, Any])
+    return arguments

@@ -292,3 +292,11 @@ def test_a_big_picture_is_written_once() -> None:
 
     assert images_of(turn)[0] is picture.url
     assert len(json.dumps(turn["content"])) < len(url) + 1_000
+
+
+@pytest.mark.parametrize("arguments", ['["' * 30_000, '{"a":"b" c' * 6_000, "[" * 900])
+def test_arguments_that_would_take_long_to_mend_are_refused(arguments: str) -> None:
+    call = json.dumps({"name": "search", "args": arguments})
+
+    with pytest.raises(ValueError, match="valid dictionary"):
+        parse_value(call, ToolCalls)

@@ -9,6 +9,7 @@ import pytest
 from dspex.core.errors import ConfigurationError
 from dspex.core.foreign import refuse_dspy
 from dspex.core.signature import ensure_signature
+from dspex.evaluate.metric import checked_metric, judgement_of
 from dspex.programs import Predict, Program, configure
 
 
@@ -52,6 +53,8 @@ def test_a_package_whose_name_begins_alike_is_none_of_dspys() -> None:
         lambda: Predict("a -> b").set_lm(DSPY_LM()),
         lambda: Predict("a -> b")(a="x", lm=DSPY_LM()),
         lambda: ensure_signature(dspys("Signature", "dspy.signatures")),
+        lambda: checked_metric(dspys("SemanticF1", "dspy.evaluate")),
+        lambda: judgement_of(dspys("Prediction", "dspy.primitives")(), "mine"),
         lambda: Predict("a -> b").batch([dspys("Example", "dspy.primitives")()]),
     ],
 )

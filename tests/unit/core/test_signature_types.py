@@ -101,13 +101,20 @@ def test_pythons_own_types_win_over_what_is_in_sight() -> None:
     assert output_of(make_signature("a -> b: list")) is not Report
 
 
-@pytest.mark.parametrize("text", ["text", "output_of", "typing", "Risk.HIGH"])
+@pytest.mark.parametrize(
+    "text", ["text", "output_of", "typing", "Risk.HIGH", "sys.maxsize"]
+)
 def test_what_is_no_type_is_not_taken(text: str) -> None:
     with pytest.raises(SignatureError, match="unknown type") as caught:
         make_signature(f"a -> b: {text}")
 
     shown, caret = str(caught.value).splitlines()[-2:]
     assert shown[caret.index("^") :] == text
+
+
+def test_classes_of_dspex_itself_are_not_in_sight() -> None:
+    with pytest.raises(SignatureError, match="unknown type 'TextSides'"):
+        make_signature("a -> b: TextSides")
 
 
 def test_a_variable_that_is_no_type_hides_none() -> None:

@@ -197,6 +197,7 @@ def test_a_type_without_format_says_what_to_write() -> None:
     class Bare(Type):
         name: str
 
+    assert Bare.description() == ""
     with pytest.raises(NotImplementedError, match=r"Bare has no format\(\)"):
         Bare(name="a").format()
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import copy
 import functools
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from dspex.core.errors import ToolArgumentError
 from dspex.core.types._tool_shape import convert_input_schema_to_tool_args, inlined
-from dspex.core.types.tool import Tool, use_tool_runner
+from dspex.core.types.tool import Tool, _PlainRunner, use_tool_runner
 
 
 class City(BaseModel):
@@ -178,6 +178,56 @@ def test_a_hint_nobody_can_resolve_leaves_the_arguments_known() -> None:
     def function(a: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821 - what is tested
 
     assert Tool(function).args == {"a": {}}
+
+
+class Session:
+    """A class that pydantic knows nothing of."""
+
+
+def test_an_argument_of_any_class_is_taken_as_it_is() -> None:
+    def function(session: Session) -> Any:
+        return session
+
+    tool = Tool(function)
+    session = Session()
+
+    assert tool.args == {"session": {}}
+    assert tool(session=session) is session
+    with pytest.raises(ToolArgumentError, match="instance of Session"):
+        tool(session="a text")
+
+
+def test_an_annotation_that_pydantic_cannot_read_is_refused() -> None:
+    def function(a: Annotated[City | Tree, Field(discriminator="kind")]) -> None: ...
+
+    with pytest.raises(TypeError, match=r"a tool's argument: .*discriminator"):
+        Tool(function)
+
+
+def test_a_class_of_the_enclosing_function_is_found() -> None:
+    class Local(BaseModel):
+        x: int
+
+    def function(local: Local, others: list[Local] | None = None) -> Any:
+        return local, others
+
+    assert Tool(function)(local={"x": 1}, others=[{"x": 2}]) == (
+        Local(x=1),
+        [Local(x=2)],
+    )
+
+
+def test_a_class_of_the_tools_own_module_wins_over_one_nearby() -> None:
+    own = weather.__globals__["City"]
+
+    def nearby() -> Tool:
+        class City:
+            pass
+
+        assert City is not own
+        return Tool(weather)
+
+    assert (nearby().arg_types or {})["city"] is own
 
 
 def test_references_in_schemas_are_replaced_and_end() -> None:
@@ -392,6 +442,31 @@ def test_a_runner_may_allow_an_async_tool_to_be_called(recorder: Recorder) -> No
     assert recorder.seen == ["wait_for", {"x": 1}]
     with pytest.raises(ValueError, match="an event loop runs here"):
         asyncio.run(inside())
+
+
+def test_without_a_runner_a_tool_just_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tool, "runner", _PlainRunner())
+
+    assert Tool(Adder())(a=1, b=2) == 3
+    assert asyncio.run(Tool(wait_for).acall(x=1)) == 2
+    with pytest.raises(ValueError, match="acall"):
+        Tool(wait_for)(x=1)
+
+
+class Later:
+    """Something to await that is no coroutine."""
+
+    def __await__(self) -> Generator[Any, Any, str]:
+        yield from asyncio.sleep(0).__await__()
+        return "now"
+
+
+def test_whatever_can_be_awaited_is() -> None:
+    tool = Tool(lambda: Later(), name="later")  # noqa: PLW0108 - a class would not do
+
+    assert asyncio.run(tool.acall()) == "now"
+    with pytest.raises(ValueError, match="acall"):
+        tool()
 
 
 def test_a_schema_becomes_what_a_tool_takes() -> None:

@@ -15,7 +15,7 @@ from dspex.core.errors import (
     SignatureError,
 )
 from dspex.core.example import Example
-from dspex.core.lm import Reply
+from dspex.core.lm import Reply, Usage
 from dspex.core.signature import InputField, OutputField, make_signature
 from dspex.programs import (
     ChainOfThought,
@@ -23,6 +23,7 @@ from dspex.programs import (
     UnexpectedInputError,
     configure,
     context,
+    settings,
     track_usage,
 )
 from tests.unit.programs.fakes import FakeLM, chat
@@ -321,3 +322,89 @@ class TestChainOfThought:
     def test_inputs_go_by_name(self) -> None:
         with pytest.raises(ValueError, match=r"predict\(question=\.\.\.\)"):
             ChainOfThought("question -> answer")("2+2")
+
+
+@pytest.mark.parametrize(
+    ("config", "own", "sent"),
+    [
+        ({"n": 2}, {}, 0.7),
+        ({"n": 2, "temperature": 0.1}, {}, 0.7),
+        ({"n": 2, "temperature": 0.0}, {}, 0.7),
+        ({"n": 2, "temperature": 0.5}, {}, 0.5),
+        ({"n": 2}, {"temperature": 0.9}, None),
+        ({"n": 2}, {"temperature": 0.1}, 0.7),
+        ({"n": 1, "temperature": 0.1}, {}, 0.1),
+        ({}, {"n": 2}, 0.7),
+        ({}, {"num_generations": 2}, 0.7),
+        ({}, {}, None),
+    ],
+)
+def test_several_completions_are_asked_for_warmly_enough_to_differ(
+    config: dict[str, Any], own: dict[str, Any], sent: float | None
+) -> None:
+    lm: Any = FakeLM(chat(b="x"))
+    lm.settings = own
+
+    Predict("a -> b", **config)(a="x", lm=lm)
+
+    assert lm.calls[0][1].get("temperature") == sent
+
+
+def test_a_predicted_output_goes_to_the_model() -> None:
+    lm = FakeLM(chat(b="x"))
+    predicted = {"type": "content", "content": "x"}
+
+    Predict("a -> b")(a="x", prediction=predicted, lm=lm)
+    Predict("a, prediction -> b")(a="x", prediction="y", lm=lm)
+
+    assert lm.calls[0][1]["prediction"] == predicted
+    assert "prediction" not in lm.calls[1][1]
+
+
+def test_a_trace_holds_no_more_than_it_may_and_keeps_the_latest() -> None:
+    predict = Predict("a -> b")
+
+    with context(lm=FakeLM(chat(b="x")), trace=[], max_trace_size=3):
+        for number in range(9):
+            predict(a=str(number))
+        steps = list(settings.trace)
+    with context(lm=FakeLM(chat(b="x")), trace=[], max_trace_size=0):
+        predict(a="x")
+        assert settings.trace == []
+
+    assert [inputs["a"] for _, inputs, _ in steps] == ["6", "7", "8"]
+
+
+@pytest.mark.parametrize("warn", [True, False])
+def test_an_input_of_another_type_is_logged_if_wanted(
+    warn: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with context(lm=FakeLM(chat(b="x")), warn_on_type_mismatch=warn):
+        Predict("a: int -> b")(a="x")
+
+    assert ("Type mismatch for field 'a': expected int" in caplog.text) is warn
+
+
+def test_an_answer_from_the_cache_counts_no_tokens() -> None:
+    class Remembering(FakeLM):
+        def complete(self, messages: Any, settings: Any) -> Reply:
+            return (
+                super()
+                .complete(messages, settings)
+                .with_changes(cached=True, usage=Usage())
+            )
+
+    with context(lm=Remembering(chat(b="x"))), track_usage() as usage:
+        Predict("a -> b")(a="x")
+
+    assert usage.total() == {}
+
+
+def test_tokens_are_added_to_a_tracker_in_dspys_shape_too() -> None:
+    with track_usage() as usage:
+        usage.add_usage("m", {"prompt_tokens": 3, "completion_tokens": None})
+        usage.add_usage("m", {"completion_tokens": 2})
+
+    assert usage.get_total_tokens() == {
+        "m": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    }

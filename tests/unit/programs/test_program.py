@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import copy
+import logging
 import threading
 from typing import Any
 
 import pytest
 
+from dspex.core.adapters import ChatAdapter
 from dspex.core.errors import ConfigurationError
 from dspex.core.prediction import Prediction
 from dspex.programs import (
@@ -212,3 +215,82 @@ def test_usage_of_all_calls_is_on_the_answer_when_it_is_tracked() -> None:
 
 def test_repr_is_one_line_with_the_predictors() -> None:
     assert repr(Capital()) == "Capital(find=Predict(country -> capital))"
+
+
+def test_a_program_works_although_its_class_forgets_its_base() -> None:
+    program = Capital()
+
+    assert program.callbacks == []
+    assert program.history == []
+    assert program._compiled is False
+
+
+def test_a_program_takes_callbacks() -> None:
+    assert Program(callbacks=[1]).callbacks == [1]
+
+
+def test_a_copy_has_neither_history_nor_callbacks() -> None:
+    program = Capital()
+    program.callbacks = [1]
+    with context(lm=FakeLM(chat(capital="x"))):
+        program(country="x")
+
+    for twin in (program.deepcopy(), copy.copy(program), program.reset_copy()):
+        assert (len(twin.history), twin.callbacks) == (0, [])
+    assert len(program.deepcopy().find.history) == 0
+    assert len(program.history) == len(program.find.history) == 1
+
+
+def test_copies_of_a_predictor_are_equal_in_all_they_hold() -> None:
+    program = Capital()
+
+    twin = program.deepcopy()
+
+    assert vars(twin.find) == vars(program.find)
+    assert twin.find is not program.find
+
+
+def test_an_adapter_is_given_to_every_predictor() -> None:
+    class Nested(Program):
+        def __init__(self) -> None:
+            self.one, self.many = Capital(), [Predict("a -> b")]
+
+    program, adapter = Nested(), ChatAdapter()
+
+    program.set_adapter(adapter)
+    assert program.get_adapter() is program.one.find.adapter is adapter
+    program.many[0].adapter = "line"
+    with pytest.raises(ConfigurationError, match="use 2 adapters"):
+        program.get_adapter()
+    program.set_adapter(None)
+    assert program.get_adapter() is None
+    with pytest.raises(ConfigurationError, match="Did you mean 'line'"):
+        program.set_adapter("lines")
+
+
+def test_a_forward_that_is_called_directly_says_so_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Direct(Program):
+        def forward(self, n: int) -> int:
+            return n
+
+    class Deeper(Direct):
+        def forward(self, n: int) -> int:
+            return super().forward(n) + 1
+
+    with caplog.at_level(logging.WARNING):
+        assert Deeper()(n=1) == 2
+        assert caplog.records == []
+        assert [Direct().forward(n) for n in (1, 2)] == [1, 2]
+
+    [record] = caplog.records
+    assert "Direct.forward() was called directly" in record.getMessage()
+
+
+def test_a_program_may_be_marked_as_one_not_to_run_again() -> None:
+    class Payment(Program):
+        retry = False
+
+    assert Program().retry is True
+    assert Payment().retry is False

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import sys
 import threading
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -171,3 +173,113 @@ def test_adapters_are_set_as_objects_or_names() -> None:
         assert settings.get("adapter") is chat
     with context(adapter=LineAdapter.name):
         assert settings.adapter == "line"
+
+
+def test_what_dspy_configures_is_configured() -> None:
+    configure(
+        disable_history=True,
+        max_history_size=0,
+        max_trace_size=5,
+        warn_on_type_mismatch=False,
+        async_max_workers=3,
+        allow_tool_async_sync_conversion=True,
+        provide_traceback=True,
+        callbacks=None,
+    )
+
+    assert settings.config == settings.copy()
+    assert settings.async_max_workers == 3
+    assert settings.max_history_size == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"rm": None}, r"no setting 'rm'; there are no retrievers\. Call your search"),
+        ({"caller_modules": []}, r"program\.history"),
+        ({"callbacks": "me"}, "callbacks='me' is no list"),
+        ({"max_trace_size": -1}, "from 0 on"),
+        ({"async_max_workers": 0}, "from 1 on"),
+    ],
+)
+def test_what_dspex_has_not_is_refused_with_what_to_do(
+    wrong: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        configure(**wrong)
+
+
+def test_settings_that_were_read_can_be_set_again() -> None:
+    before = settings.copy()
+    configure(max_errors=3)
+
+    settings.configure(**before)
+
+    assert settings.copy() == before
+
+
+def test_tasks_of_one_loop_keep_their_contexts_apart() -> None:
+    async def handle_request(number: int, met: asyncio.Barrier) -> list[int]:
+        seen = []
+        with context(max_errors=number):
+            for _ in range(3):
+                # All requests are inside their blocks whenever one of them looks.
+                await met.wait()
+                seen.append(settings.max_errors)
+        return seen
+
+    async def serve() -> list[list[int]]:
+        met = asyncio.Barrier(4)
+        requests = (handle_request(number, met) for number in range(1, 5))
+        return list(await asyncio.gather(*requests))
+
+    assert asyncio.run(serve()) == [[number] * 3 for number in range(1, 5)]
+    assert settings.max_errors == 10
+
+
+def test_what_a_notebook_configures_in_one_cell_the_next_cell_sees() -> None:
+    async def cell(number: int) -> int:
+        before = int(settings.max_errors)
+        configure(max_errors=number)
+        return before
+
+    async def notebook() -> list[int]:
+        # Each cell is a task of its own, as in Jupyter.
+        return [await asyncio.create_task(cell(number)) for number in (3, 4)]
+
+    assert asyncio.run(notebook()) == [10, 3]
+    assert settings.max_errors == 4
+
+
+def test_a_block_entered_in_a_copied_context_leaks_nothing() -> None:
+    with context(max_errors=2):
+        copied = contextvars.copy_context()
+        copied.run(context(max_errors=3).__enter__)
+
+        assert settings.max_errors == 2
+        assert contextvars.copy_context().run(lambda: settings.max_errors) == 2
+
+
+def test_a_function_may_run_under_settings_of_its_own() -> None:
+    @context(max_errors=2)
+    def depth(left: int) -> list[int]:
+        return [settings.max_errors, *(depth(left - 1) if left else [])]
+
+    assert depth(2) == [2, 2, 2]
+    assert depth(0) == [2]
+    assert settings.max_errors == 10
+
+
+def test_a_generator_that_is_dropped_elsewhere_disturbs_nobody() -> None:
+    def pieces() -> Generator[int, None, None]:
+        with context(max_errors=2):
+            yield settings.max_errors
+            yield settings.max_errors
+
+    stream = pieces()
+    first = contextvars.copy_context().run(next, stream)
+    with context(max_errors=5):
+        stream.close()
+
+        assert settings.max_errors == 5
+    assert first == 2

@@ -161,7 +161,7 @@ def plus(point: Point, y: int) -> int:
     return point.x + y
 
 
-def reward(_inputs: Any, answer: Any) -> bool:
+def reward(_inputs: Any, answer: Prediction) -> bool:
     return bool(answer.answer == "yes")
 
 
@@ -280,11 +280,24 @@ def test_a_list_that_holds_itself_is_refused(folder: Path) -> None:
         program.save(folder, save_program=True)
 
 
+def test_what_is_nested_without_end_is_refused(folder: Path) -> None:
+    program = Predict("a -> b")
+    deep: list[Any] = []
+    for _ in range(5_000):
+        deep = [deep]
+    program.demos = deep
+
+    with pytest.raises(DataError, match="nested less deeply"):
+        program.save(folder, save_program=True)
+
+
 @pytest.mark.parametrize(
     ("annotation", "field", "message"),
     [
         (list, InputField(default_factory=list), "makes its default with a function"),
         (Annotated[int, annotated_types.Predicate(bool)], InputField(), "checked by"),
+        (dt.date, InputField(ge=dt.date(2026, 1, 2)), "checked by"),
+        (float, InputField(le=float("inf")), "checked by"),
         (Literal[b"a"], InputField(), "has the choice b'a'"),
         (st.SearchStrategy[int], InputField(), "has the type"),
     ],

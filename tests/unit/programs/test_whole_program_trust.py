@@ -79,6 +79,7 @@ def test_a_name_that_begins_alike_is_not_allowed(folder: Path, allow: Any) -> No
     [
         "os:system",
         "dspex.cli.main:main",
+        "dspex.__main__:main",
         "dspex.programs.trust:importlib.import_module",
         "dspex.core.errors:DataError",
         "dspex.programs.program:no_such",
@@ -95,9 +96,21 @@ def test_a_file_cannot_name_other_code(changed: Change, name: str) -> None:
     assert caught.value.names == (name,)
 
 
+def test_a_module_of_dspex_that_holds_no_parts_is_not_even_imported(
+    changed: Change,
+) -> None:
+    folder = changed("dspex.programs.predict:Predict", "dspex.__main__:main")
+    sys.modules.pop("dspex.__main__", None)
+
+    with pytest.raises(UntrustedCodeError):
+        load_program(folder)
+
+    assert "dspex.__main__" not in sys.modules
+
+
 @pytest.mark.parametrize(
     "name",
-    [f"{__name__}:sys.exit", f"{__name__}:json.loads"],
+    [f"{__name__}:sys.exit", f"{__name__}:json.loads", f"{__name__}:Path"],
 )
 def test_an_allowed_module_is_no_way_to_another_one(changed: Change, name: str) -> None:
     folder = changed("dspex.programs.predict:Predict", name)

@@ -120,6 +120,40 @@ def test_the_history_tells_what_was_asked() -> None:
     assert lm.history[0]["kwargs"]["temperature"] == 0.5
 
 
+def test_callbacks_hear_of_each_call() -> None:
+    class Listener(dspex.BaseCallback):
+        def __init__(self) -> None:
+            self.heard: list[object] = []
+
+        def on_lm_start(self, call_id: str, instance: object, inputs: object) -> None:
+            self.heard.append(instance)
+
+        def on_lm_end(
+            self, call_id: str, outputs: object, exception: object = None
+        ) -> None:
+            self.heard.append(outputs)
+
+    listener = Listener()
+    lm = DummyLM([{"answer": "red"}, {"answer": "blue"}])
+    with dspex.context(callbacks=[listener]):
+        lm("colour?")
+        asyncio.run(lm.acall("colour?"))
+
+    red, blue = "[[ ## answer ## ]]\nred", "[[ ## answer ## ]]\nblue"
+    assert listener.heard == [lm, [red], lm, [blue]]
+
+
+def test_the_history_is_printed_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    lm = DummyLM([{"answer": "red"}])
+    lm("What colour?")
+
+    lm.inspect_history()
+
+    printed = capsys.readouterr().out
+    assert "What colour?" in printed
+    assert "red" in printed
+
+
 def test_a_copy_has_its_own_history_and_takes_from_the_same_answers() -> None:
     lm = DummyLM([{"answer": "red"}, {"answer": "blue"}])
     lm("first")
