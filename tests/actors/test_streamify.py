@@ -129,6 +129,24 @@ def test_the_line_adapter_streams_too() -> None:
     assert len(pieces) > 2
 
 
+@pytest.mark.parametrize(
+    ("adapter", "written"),
+    [
+        ("json", '{"reasoning": "so", "answer": "Lima \\"it\\" is"}'),
+        ("xml", "<reasoning>so</reasoning>\n<answer>Lima &quot;it&quot; is</answer>"),
+    ],
+)
+def test_the_other_adapters_stream_too(adapter: str, written: str) -> None:
+    with FakeProvider(answer=lambda _: written) as provider:
+        lm = lm_of(provider, adapter=adapter)
+        run = in_a_thread(thinking(), stream_listeners=[StreamListener("answer")])
+        with dspex.context(lm=lm):
+            *pieces, answer = run(question="Q?")
+
+    assert text_of(pieces, "answer") == answer.answer == 'Lima "it" is'
+    assert len(pieces) > 2
+
+
 def test_what_is_no_text_comes_as_it_is_written() -> None:
     written = "[[ ## names ## ]]\n[1,\n 2]\n\n[[ ## completed ## ]]"
     with FakeProvider(answer=lambda _: written) as provider:
@@ -305,6 +323,8 @@ def test_side_by_side_runs_have_their_own_words_and_leave_none_behind() -> None:
         "sky: look {'x': 'sky'}",
         "sky: What is sky?",
         "asking",
+        "model dummy",
+        "model has answered",
     ]
     assert sea[0] == "sea: look {'x': 'sea'}"
     assert list(dspex.settings.callbacks) == []
