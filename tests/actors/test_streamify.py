@@ -13,6 +13,7 @@ import dspex
 from dspex import StatusMessage, StreamListener, StreamResponse
 from dspex.core.errors import (
     ConfigurationError,
+    LMCancelledError,
     LMStreamError,
     MissingInputError,
 )
@@ -426,6 +427,45 @@ def test_a_reader_that_is_cancelled_gives_the_program_up(
 
     provider.wait_for_idle(timeout=WITHIN)
     assert [billed.fate for billed in provider.bill] == ["gone"]
+
+
+def test_a_program_whose_model_cannot_be_broken_off_ends_at_its_next_answer() -> None:
+    gate, ended = threading.Event(), threading.Event()
+    asked: list[Any] = []
+
+    class Stubborn:
+        model = "stubborn/model"
+        adapter = None
+
+        def complete(self, messages: Any, settings: Any) -> Any:
+            asked.append(messages)
+            if len(asked) == 2:
+                gate.wait(WITHIN)
+            return dspex.Reply(texts=(CHAT,))
+
+        def dump_state(self) -> dict[str, Any]:
+            return {}
+
+    class Noticing(TwoAnswers):
+        def forward(self, question: str) -> Any:
+            try:
+                return super().forward(question)
+            except LMCancelledError:
+                ended.set()
+                raise
+
+    listener = StreamListener("answer", allow_reuse=True)
+    run = dspex.streamify(
+        Noticing(), stream_listeners=[listener], async_streaming=False
+    )
+
+    with dspex.context(lm=Stubborn()):
+        stream = run(question="Q?")
+        next(stream)
+        stream.close()
+    gate.set()
+
+    assert ended.wait(WITHIN)
 
 
 def test_a_model_that_does_not_stream_gives_one_piece() -> None:
