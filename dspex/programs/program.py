@@ -307,8 +307,9 @@ class Program(Walkable):
         adapters = {id(one.adapter): one.adapter for one in self.predictors()}
         if len(adapters) > 1:
             raise ConfigurationError(
-                f"the predictors use {len(adapters)} adapters; get_adapter() answers "
-                "for one. Read predictor.adapter of each."
+                f"get_adapter() answers for one adapter; the predictors use "
+                f"{len(adapters)}. Multiple adapters are read one by one, as "
+                "predictor.adapter."
             )
         return next(iter(adapters.values()), None)
 
@@ -415,6 +416,7 @@ class Program(Walkable):
 
         Raises:
             ConfigurationError: When the path does not end in `.json`.
+            MissingFileError: When there is no file.
             DataError: When the file is no state of this program.
         """
         return self.load_state(
