@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 
 import pytest
@@ -34,6 +35,7 @@ def error_classes(base: type[Exception] = dspex.DspexError) -> set[str]:
 def known_errors() -> set[str]:
     for name in dspex.__all__:  # loads the modules that define errors of their own
         getattr(dspex, name)
+    importlib.import_module("dspex.testing")  # which has one too
     return {*error_classes(), "EvaluationInterrupted"}
 
 
