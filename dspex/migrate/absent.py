@@ -104,6 +104,11 @@ ABSENT: Final[dict[str, Absent]] = {
     "SIMBA": _OPTIMISER,
     "SandboxSerializable": _INTERPRETER,
     "TrainingJob": _FINE_TUNING,
+    "TwoStepAdapter": Absent(
+        reason="it is not built",
+        instead="Use dspex.JSONAdapter, which holds a model to the outputs; or let a "
+        "second dspex.Predict take them out of a free text.",
+    ),
     "bootstrap_trace_data": _FINE_TUNING,
     "cache": Absent(
         reason="there is one cache for each runtime, and it is no global object",
@@ -146,10 +151,6 @@ ABSENT: Final[dict[str, Absent]] = {
     "precision_score": Absent(
         reason="of shared words, dspex gives F1 only",
         instead="Write dspex.F1(prediction, [answer]).",
-    ),
-    "pretty_print_history": Absent(
-        reason="it is a helper of inspect_history",
-        instead="Write dspex.inspect_history(n), or lm.inspect_history(n).",
     ),
     "print_message": _HELPER,
     "resolve_interpreter_factory": _INTERPRETER,

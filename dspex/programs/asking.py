@@ -53,6 +53,8 @@ class Question:
     """The predictor, for whoever listens to it."""
     spent: Usage | None = None
     """Tokens of a first reply that could not be read."""
+    refused: AdapterParseError | None = None
+    """Why that reply could not be read."""
 
     def written(self) -> Asked:
         """Return the call as the adapter writes it."""
@@ -69,10 +71,20 @@ class Question:
         if is_rehearsal() and not reply.cached:
             answers = [placeholder_outputs(asked.signature) for _ in reply.texts]
         else:
-            answers = self.adapter.read(asked, reply)
+            answers = self._read(asked, reply)
         prediction = self.answered(answers)
         prediction.set_lm_usage({self.model.model: self._with_spent(reply.usage)})
         return prediction
+
+    def _read(self, asked: Asked, reply: Reply) -> list[dict[str, Any]]:
+        try:
+            return self.adapter.read(asked, reply)
+        except AdapterParseError as error:
+            if self.refused is not None:
+                error.add_note(
+                    f"This was the second call. In the first: {self.refused}"
+                )
+            raise
 
     def _with_spent(self, usage: Usage) -> Usage:
         return usage if self.spent is None else self.spent + usage
@@ -98,7 +110,8 @@ class Question:
             self.adapter.name,
             other.name,
         )
-        return replace(self, adapter=other, spent=self._with_spent(reply.usage))
+        spent = self._with_spent(reply.usage)
+        return replace(self, adapter=other, spent=spent, refused=error)
 
 
 def model_for(*wanted: LanguageModel | None) -> LanguageModel:

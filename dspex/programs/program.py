@@ -5,44 +5,35 @@ from __future__ import annotations
 import copy
 import functools
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TextIO
+from typing import Any, ClassVar, Self, TextIO
 
 from dspex.core import defaults
-from dspex.core.adapters import Adapter
 from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
 from dspex.core.history import History
-from dspex.core.lm import LanguageModel
 from dspex.core.once import began_unrepeatable
 from dspex.core.prediction import Prediction
 from dspex.core.spawner import the_spawner
 from dspex.programs import state as saved_state
 from dspex.programs.batch import BatchOptions, run_batch
 from dspex.programs.history import inside, is_inside, pretty_print_history
+from dspex.programs.parts import Composite
 from dspex.programs.settings import (
-    check_adapter,
-    check_lm,
     in_force,
     is_language_model,
 )
 from dspex.programs.trace import UsageTracker, track_usage
 from dspex.programs.walk import (
-    Walkable,
-    every_place,
     everything_in,
-    parameter_places,
 )
 
-if TYPE_CHECKING:
-    from dspex.programs.predict import Predict
 
-
-class Program(Walkable):
+class Program(Composite):
     """Base of all programs: subclass it, make predictors in `__init__`, call them.
 
     `super().__init__()` is not needed. Sub-programs and predictors are found in
@@ -209,108 +200,6 @@ class Program(Walkable):
             file: Where to; `None` is the standard output.
         """
         pretty_print_history(self.history, n, file)
-
-    def named_parameters(self) -> list[tuple[str, Any]]:
-        """Return what an optimiser may change, by name, each object once.
-
-        A sub-program that is compiled already is skipped with all it holds.
-        """
-        return [(place.name, place.value) for place in parameter_places(self)]
-
-    def parameters(self) -> list[Any]:
-        """Return what an optimiser may change."""
-        return [parameter for _, parameter in self.named_parameters()]
-
-    def named_predictors(self) -> list[tuple[str, Predict]]:
-        """Return the predictors by name, such as `find` or `steps[0].predict`."""
-        from dspex.programs.predict import Predict  # the two modules need each other
-
-        return [
-            (name, parameter)
-            for name, parameter in self.named_parameters()
-            if isinstance(parameter, Predict)
-        ]
-
-    def predictors(self) -> list[Predict]:
-        """Return the predictors."""
-        return [predictor for _, predictor in self.named_predictors()]
-
-    def named_sub_modules(
-        self,
-        type_: type | None = None,
-        skip_compiled: bool = False,  # noqa: FBT001, FBT002 - DSPy's signature
-    ) -> Iterator[tuple[str, Any]]:
-        """Yield this program and all inside it, by name, each object once.
-
-        Args:
-            type_: What to yield; programs when left out.
-            skip_compiled: Whether to look into compiled programs.
-        """
-        kind = type_ or Program
-        for name, item in everything_in(self, skip_compiled=skip_compiled):
-            if isinstance(item, kind):
-                yield name, item
-
-    def map_named_predictors(self, change: Callable[[Predict], Any]) -> Self:
-        """Replace each predictor by what `change` makes of it, in place.
-
-        Raises:
-            ConfigurationError: When a predictor stands in a tuple, or is this program.
-        """
-        from dspex.programs.predict import Predict
-
-        changed: dict[int, Any] = {}
-        for place in list(every_place(self)):
-            if isinstance(place.value, Predict):
-                if id(place.value) not in changed:
-                    changed[id(place.value)] = change(place.value)
-                place.put(changed[id(place.value)])
-        return self
-
-    def set_lm(self, lm: LanguageModel | None) -> None:
-        """Give every predictor this model; `None` means the configured one."""
-        check_lm(lm)
-        for predictor in self.predictors():
-            predictor.lm = lm
-
-    def get_lm(self) -> LanguageModel | None:
-        """Return the model of the predictors, `None` for the configured one.
-
-        Raises:
-            ConfigurationError: When they have different models.
-        """
-        models = {id(predictor.lm): predictor.lm for predictor in self.predictors()}
-        if len(models) > 1:
-            shown = ", ".join(repr(getattr(lm, "model", lm)) for lm in models.values())
-            raise ConfigurationError(
-                f"the predictors use {len(models)} models: {shown}; get_lm() answers "
-                "for one. Read predictor.lm of each."
-            )
-        return next(iter(models.values()), None)
-
-    def set_adapter(self, adapter: Adapter | str | None) -> None:
-        """Give every predictor this adapter, or its name; `None`: the configured one.
-
-        Raises:
-            ConfigurationError: It is no adapter.
-        """
-        check_adapter(adapter)
-        for predictor in self.predictors():
-            predictor.adapter = adapter
-
-    def get_adapter(self) -> Adapter | str | None:
-        """Return the adapter of the predictors, `None` for the configured one.
-
-        Raises:
-            ConfigurationError: When they have different adapters.
-        """
-        adapters = {id(one.adapter): one.adapter for one in self.predictors()}
-        if len(adapters) > 1:
-            raise ConfigurationError(
-                f"the predictors use {len(adapters)} adapters; get_adapter() answers "
-                "for one. Read predictor.adapter of each."
-            )
-        return next(iter(adapters.values()), None)
 
     def deepcopy(self) -> Self:
         """Return a copy that shares its language models and nothing that changes.

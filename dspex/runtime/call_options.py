@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from dspex.cache.key import Identity
 from dspex.client.budget import Budget, active_budgets
@@ -21,6 +21,31 @@ from dspex.core.ids import new_id
 from dspex.core.lm import Request
 from dspex.core.setting_names import not_settings
 from supervisors import current_scope
+
+OPTIONS: Final = frozenset(
+    {
+        "adapter",
+        "allow_insecure",
+        "api_base",
+        "api_key",
+        "api_version",
+        "budget",
+        "cache",
+        "callbacks",
+        "deadline",
+        "fallback_when",
+        "fallbacks",
+        "max_in_flight",
+        "model",
+        "num_retries",
+        "priority",
+        "proxy",
+        "requests_per_minute",
+        "timeout",
+        "tokens_per_minute",
+    }
+)
+"""What an `LM` takes beside the settings that are sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,6 @@ from dspex.client.budget import Budget
 from dspex.client.channel import Channel
 from dspex.core import defaults
 from dspex.core.callbacks import Announced, callbacks_of
-from dspex.core.chat import messages_of, turn_of
 from dspex.core.errors import ConfigurationError, LMError
 from dspex.core.history import Exchanged, History
 from dspex.core.lm import Message, Reply
@@ -23,6 +22,7 @@ from dspex.programs.rehearsal import is_rehearsal
 from dspex.programs.trace import record_usage
 from dspex.runtime.by_call import ask_by_call, is_asked_by_call, real_method
 from dspex.runtime.call_options import (
+    OPTIONS,
     CallOptions,
     check_settings,
     limits_of,
@@ -34,31 +34,7 @@ from dspex.runtime.home_made_place import unreachable
 from dspex.runtime.one_model import OneModel, merged
 from dspex.runtime.places import Place, Reach
 from dspex.runtime.stream import AsyncStream, Stream
-
-_OPTIONS = frozenset(
-    {
-        "adapter",
-        "allow_insecure",
-        "api_base",
-        "api_key",
-        "api_version",
-        "budget",
-        "cache",
-        "callbacks",
-        "deadline",
-        "fallback_when",
-        "fallbacks",
-        "max_in_flight",
-        "model",
-        "num_retries",
-        "priority",
-        "proxy",
-        "requests_per_minute",
-        "timeout",
-        "tokens_per_minute",
-    }
-)
-"""What an `LM` takes beside the settings that are sent."""
+from dspex.runtime.turns import heard_of, turns_of
 
 
 class LM(OneModel):
@@ -222,7 +198,7 @@ class LM(OneModel):
             LMError: The call ended without an answer.
         """
         complete = real_method(self, "complete")
-        reply: Reply = complete(_turns(prompt, messages), settings)
+        reply: Reply = complete(turns_of(prompt, messages), settings)
         return list(self._counted(reply).texts)
 
     async def acall(
@@ -234,7 +210,7 @@ class LM(OneModel):
     ) -> list[str]:
         """The same for coroutines, on the caller's loop; cancelled, it withdraws."""
         acomplete = real_method(self, "acomplete")
-        reply: Reply = await acomplete(_turns(prompt, messages), settings)
+        reply: Reply = await acomplete(turns_of(prompt, messages), settings)
         return list(self._counted(reply).texts)
 
     def stream(
@@ -253,7 +229,7 @@ class LM(OneModel):
             patience: Seconds in which nothing may be read while the queue is full.
             settings: Settings of this call.
         """
-        turns = _turns(prompt, messages)
+        turns = turns_of(prompt, messages)
 
         def answer(channel: Channel) -> Reply:
             return self._counted(self.complete(turns, settings, channel=channel))
@@ -269,7 +245,7 @@ class LM(OneModel):
         **settings: Any,
     ) -> AsyncStream:
         """The same for coroutines: `async for chunk in lm.astream("...")`."""
-        turns = _turns(prompt, messages)
+        turns = turns_of(prompt, messages)
 
         async def answer(channel: Channel) -> Reply:
             reply = await self.acomplete(turns, settings, channel=channel)
@@ -315,7 +291,7 @@ class LM(OneModel):
         callbacks = callbacks_of(self)
         if not callbacks:
             return self._complete(messages, settings or {}, channel)
-        inputs = _heard(messages, settings or {})
+        inputs = heard_of(messages, settings or {})
         with Announced(callbacks, "lm", self, inputs) as call:
             reply = self._complete(messages, settings or {}, channel)
             call.outputs = list(reply.texts)
@@ -332,7 +308,7 @@ class LM(OneModel):
         callbacks = callbacks_of(self)
         if not callbacks:
             return await self._acomplete(messages, settings or {}, channel)
-        inputs = _heard(messages, settings or {})
+        inputs = heard_of(messages, settings or {})
         with Announced(callbacks, "lm", self, inputs) as call:
             reply = await self._acomplete(messages, settings or {}, channel)
             call.outputs = list(reply.texts)
@@ -382,7 +358,7 @@ class LM(OneModel):
         Raises:
             ConfigurationError: One of the changes is no setting.
         """
-        wrong = sorted(_OPTIONS & changes.keys())
+        wrong = sorted(OPTIONS & changes.keys())
         if wrong:
             raise ConfigurationError(
                 f"copy() was given {wrong[0]!r}; it takes settings that are sent to "
@@ -419,25 +395,3 @@ class LM(OneModel):
             )
             remember(call, self.history)
         return reply
-
-
-def _turns(
-    prompt: str | None, messages: Sequence[Mapping[str, Any]] | None
-) -> tuple[Message, ...]:
-    if (prompt is None) == (messages is None):
-        raise ConfigurationError(
-            "lm() takes either a prompt or messages. Write lm('your question'), or "
-            "lm(messages=[{'role': 'user', 'content': 'your question'}])."
-        )
-    if prompt is not None:
-        return (Message("user", prompt),)
-    return messages_of(messages or ())
-
-
-def _heard(messages: Sequence[Message], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What callbacks hear of a call, in DSPy's words."""
-    return {
-        "prompt": None,
-        "messages": [turn_of(turn) for turn in messages],
-        "kwargs": dict(settings),
-    }

@@ -13,6 +13,7 @@ import dspex
 from dspex import StatusMessage, StreamListener, StreamResponse
 from dspex.core.errors import (
     ConfigurationError,
+    LMCancelledError,
     LMStreamError,
     MissingInputError,
 )
@@ -126,6 +127,24 @@ def test_the_line_adapter_streams_too() -> None:
             *pieces, answer = run(question="Q?")
 
     assert text_of(pieces, "answer") == answer.answer == "Lima it is"
+    assert len(pieces) > 2
+
+
+@pytest.mark.parametrize(
+    ("adapter", "written"),
+    [
+        ("json", '{"reasoning": "so", "answer": "Lima \\"it\\" is"}'),
+        ("xml", "<reasoning>so</reasoning>\n<answer>Lima &quot;it&quot; is</answer>"),
+    ],
+)
+def test_the_other_adapters_stream_too(adapter: str, written: str) -> None:
+    with FakeProvider(answer=lambda _: written) as provider:
+        lm = lm_of(provider, adapter=adapter)
+        run = in_a_thread(thinking(), stream_listeners=[StreamListener("answer")])
+        with dspex.context(lm=lm):
+            *pieces, answer = run(question="Q?")
+
+    assert text_of(pieces, "answer") == answer.answer == 'Lima "it" is'
     assert len(pieces) > 2
 
 
@@ -305,6 +324,8 @@ def test_side_by_side_runs_have_their_own_words_and_leave_none_behind() -> None:
         "sky: look {'x': 'sky'}",
         "sky: What is sky?",
         "asking",
+        "model dummy",
+        "model has answered",
     ]
     assert sea[0] == "sea: look {'x': 'sea'}"
     assert list(dspex.settings.callbacks) == []
@@ -406,6 +427,45 @@ def test_a_reader_that_is_cancelled_gives_the_program_up(
 
     provider.wait_for_idle(timeout=WITHIN)
     assert [billed.fate for billed in provider.bill] == ["gone"]
+
+
+def test_a_program_whose_model_cannot_be_broken_off_ends_at_its_next_answer() -> None:
+    gate, ended = threading.Event(), threading.Event()
+    asked: list[Any] = []
+
+    class Stubborn:
+        model = "stubborn/model"
+        adapter = None
+
+        def complete(self, messages: Any, settings: Any) -> Any:
+            asked.append(messages)
+            if len(asked) == 2:
+                gate.wait(WITHIN)
+            return dspex.Reply(texts=(CHAT,))
+
+        def dump_state(self) -> dict[str, Any]:
+            return {}
+
+    class Noticing(TwoAnswers):
+        def forward(self, question: str) -> Any:
+            try:
+                return super().forward(question)
+            except LMCancelledError:
+                ended.set()
+                raise
+
+    listener = StreamListener("answer", allow_reuse=True)
+    run = dspex.streamify(
+        Noticing(), stream_listeners=[listener], async_streaming=False
+    )
+
+    with dspex.context(lm=Stubborn()):
+        stream = run(question="Q?")
+        next(stream)
+        stream.close()
+    gate.set()
+
+    assert ended.wait(WITHIN)
 
 
 def test_a_model_that_does_not_stream_gives_one_piece() -> None:

@@ -51,8 +51,7 @@ def _line(row: Row) -> str:
     lacking = "; ".join(f"no `{_item(item)}`: {why}" for item, why in _merged(row))
     note = ". ".join(text for text in (row.note.rstrip("."), lacking) if text)
     test = f"`{row.test.removeprefix('tests/')}`" if row.test else ""
-    status = row.status or "not yet"
-    return f"| `{row.name}` | {status} | {methods} | {note} | {test} |"
+    return f"| `{row.name}` | {row.status} | {methods} | {note} | {test} |"
 
 
 def _merged(row: Row) -> Iterator[tuple[str, str]]:

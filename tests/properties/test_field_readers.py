@@ -16,6 +16,7 @@ from dspex.core.adapters.field_readers import field_reader
 from dspex.core.adapters.json import JSONAdapter
 from dspex.core.adapters.json_reader import JsonReader
 from dspex.core.adapters.render import well_formed
+from dspex.core.adapters.xml import XMLAdapter
 from dspex.core.errors import AdapterParseError
 from dspex.core.signature import make_signature
 
@@ -123,6 +124,29 @@ def test_json_that_is_json(
         assert json.loads(as_value) == value
 
 
+XML_WORDS = (
+    "<answer>", "</answer>", "<reasoning>", "</reasoning>", "<answer/>", "<b>", "</b>",
+    "<answer key='x'>", "</answer >", "<", ">", "/", "&lt;", "&#32;", "&#", "&", ";",
+    "<![CDATA[", "]]>", "]", " ", "\n", "Lima", "x", "\ud83d", "\ude00",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["reasoning", "answer"])
+@given(
+    before=texts(XML_WORDS), inside=texts(XML_WORDS), after=texts(XML_WORDS), cuts=cuts
+)
+def test_xml(name: str, before: str, inside: str, after: str, cuts: list[int]) -> None:
+    answer = f"{before}<{name}>{inside}</{name}>{after}"
+    reader = field_reader(XMLAdapter(), OPTIONAL, name)
+
+    streamed = "".join(map(reader.feed, pieces_of(answer, cuts)))
+
+    whole = XMLAdapter().parse(OPTIONAL, answer)[name]
+    # Where tags are never closed nothing can be said before the end.
+    if reader.is_done:
+        assert streamed == whole or (whole is None and streamed in {"None", "null"})
+
+
 @given(
     before=st.sampled_from(["", "Sure: ", "```json\n", '{"other": {"answer": 1}} ']),
     fields=st.fixed_dictionaries({"reasoning": st.text(), "answer": st.text()}),
@@ -176,6 +200,11 @@ def test_halves_of_characters_come_together(text: str, cuts: list[int]) -> None:
             field_reader(LineAdapter(), SIGNATURE, "answer"),
             [" I", " think", " so\nAns", "wer: L", "ima"],
             ["", "", "", "L", "ima"],
+        ),
+        (
+            field_reader(XMLAdapter(), SIGNATURE, "answer"),
+            ["<ans", "wer>\nLi", "ma &a", "mp; <b> <![CDATA[ &amp;]", "]></answer>"],
+            ["", "Li", "ma ", "& <b>  &amp", ";"],
         ),
         (
             JsonReader("answer", ["answer"], takes_text=True),

@@ -16,7 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dspex.core.adapters import Adapter, ChatAdapter, JSONAdapter, LineAdapter
+from dspex.core.adapters import (
+    Adapter,
+    ChatAdapter,
+    JSONAdapter,
+    LineAdapter,
+    XMLAdapter,
+)
 from dspex.core.lm import ImagePart, Message
 from dspex.core.signature import make_signature
 from dspex.core.types.base import PARTS_END, PARTS_START
@@ -69,10 +75,17 @@ def json_fields(text: str) -> list[str]:
     return list(json.loads(text)) if text.startswith("{") else chat_fields(text)
 
 
+def xml_fields(text: str) -> list[str]:
+    """Return the signature's tags, the opening and the closing ones."""
+    tags = re.findall(r"</?(\w+)>", text)
+    return [tag for tag in tags if tag in FORGED_AT.fields]
+
+
 KINDS: dict[str, tuple[Adapter, Callable[[str], list[str]]]] = {
     "chat": (ChatAdapter(), chat_fields),
     "json": (JSONAdapter(), json_fields),
     "line": (LineAdapter(), line_fields),
+    "xml": (XMLAdapter(), xml_fields),
 }
 
 

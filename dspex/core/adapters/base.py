@@ -55,6 +55,13 @@ class Adapter:
     callback_kind: ClassVar[str] = "adapter"
     """What callbacks are told that this is."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Have callbacks hear of the subclass's own `format()` and `parse()`."""
+        super().__init_subclass__(**options)
+        for method in ("format", "parse"):
+            if method in vars(cls):
+                setattr(cls, method, with_callbacks(vars(cls)[method]))
+
     def __init__(
         self,
         callbacks: Sequence[Any] | None = None,

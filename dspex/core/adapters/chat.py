@@ -87,7 +87,11 @@ class ChatAdapter(Adapter):
             return None
         from dspex.core.adapters.json import JSONAdapter  # which needs this module
 
-        return JSONAdapter(self.callbacks, parallel_tool_calls=self.parallel_tool_calls)
+        return JSONAdapter(
+            self.callbacks,
+            self.use_native_function_calling,
+            parallel_tool_calls=self.parallel_tool_calls,
+        )
 
     def format_field_description(self, signature: type[Signature]) -> str:
         """Return name, type and meaning of each field."""

@@ -76,9 +76,10 @@ class ChatReader:
         if self._is_content:
             return self._content(text)
         self._line += text
-        if header := HEADER.match(self._line):
-            return self._header(header[1], self._line[header.end() :])
-        if _may_become_header(self._line):
+        begun = self._line.lstrip()
+        if header := HEADER.match(begun):
+            return self._header(header[1], begun[header.end() :])
+        if _may_become_header(begun):
             return ""
         self._is_content = True
         line, self._line = self._line, ""
@@ -116,8 +117,7 @@ class ChatReader:
         return self._stripped.feed(held)
 
 
-def _may_become_header(line: str) -> bool:
-    begun = line.lstrip()
+def _may_become_header(begun: str) -> bool:
     if _OPENING.startswith(begun):
         return True
     opened = _OPENED.match(begun)

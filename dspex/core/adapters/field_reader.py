@@ -80,3 +80,9 @@ class Stripped:
         self._has_begun = self._has_begun or bool(inside)
         self._space = text[len(inside) :]
         return inside
+
+    def inside(self, text: str) -> str:
+        """Return a text that is inside whatever it is made of."""
+        space, self._space = self._space, ""
+        self._has_begun = True
+        return space + text

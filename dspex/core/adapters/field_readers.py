@@ -13,6 +13,8 @@ from dspex.core.adapters.json import JSONAdapter
 from dspex.core.adapters.json_reader import JsonReader
 from dspex.core.adapters.line import LineAdapter
 from dspex.core.adapters.line_reader import LineReader
+from dspex.core.adapters.xml import XMLAdapter, is_nested
+from dspex.core.adapters.xml_reader import XmlReader
 from dspex.core.signature import Signature
 
 
@@ -38,6 +40,13 @@ def field_reader(
     if read is JSONAdapter.parse:
         fields = signature.output_fields
         return JsonReader(name, fields, takes_text=_takes_text(fields[name].annotation))
+    if read is XMLAdapter.parse:
+        nested = {
+            each: is_nested(field.annotation)
+            for each, field in signature.output_fields.items()
+        }
+        # The items of a list are elements, of which all count.
+        return NothingEarly() if nested[name] else XmlReader(name, nested)
     return NothingEarly()
 
 

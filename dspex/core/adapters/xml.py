@@ -139,7 +139,7 @@ def _section(name: str, text: str) -> str:
 
 def _written(name: str, field: FieldInfo, value: Any) -> str:
     """Return an output as an element."""
-    if not _is_nested(field.annotation):
+    if not is_nested(field.annotation):
         return _section(name, escaped(render_value(value, field.annotation)))
     try:
         plain = whole_value(value)
@@ -159,7 +159,7 @@ def _value(shape: XmlShape | None, found: list[Element]) -> Any:
     return shape.read(found)
 
 
-def _is_nested(annotation: Any) -> bool:
+def is_nested(annotation: Any) -> bool:
     """Say whether values of a type are written as nested XML."""
     kind = plain_type(annotation)
     if is_custom(kind) or any(map(is_custom, typing.get_args(kind))):
@@ -178,7 +178,7 @@ def _annotations(fields: Mapping[str, FieldInfo]) -> Iterator[tuple[str, Any]]:
 def _shapes(signature: type[Signature]) -> Mapping[str, XmlShape | None]:
     """Return the shape of each output; `None` for those that are plain text."""
     return {
-        name: _shape_of(field) if _is_nested(field.annotation) else None
+        name: _shape_of(field) if is_nested(field.annotation) else None
         for name, field in signature.output_fields.items()
     }
 

@@ -1,9 +1,10 @@
-"""Books a table: an agent with tools, run as a coroutine and watched by a callback."""
+"""Books a table: an agent with tools that tells what it does while it does it."""
 
 import asyncio
 from typing import Any
 
 import dspy as d
+from dspy.streaming import StatusMessage, StatusMessageProvider
 from dspy.utils.callback import BaseCallback
 
 TABLES = {"19:00": 2, "20:00": 6, "21:30": 4}
@@ -46,18 +47,36 @@ class Log(BaseCallback):
         self.lines.append(type(exception).__name__ if exception else "done")
 
 
+class Waiter(StatusMessageProvider):
+    """Tells the guest what is going on."""
+
+    def tool_start_status_message(self, instance: Any, inputs: Any) -> str:
+        """Say which tool is at work."""
+        return f"one moment: {instance.name}"
+
+
 async def answer(request: str) -> dict[str, Any]:
     """Let the agent handle one request."""
     log = Log()
     agent = d.ReAct(Request, tools=[free_tables, d.Tool(book)], max_iters=5)
+    told: list[str] = []
+    done = d.Prediction()
     with d.context(callbacks=[log]):
-        done = await agent.acall(request=request)
+        stream = d.streamify(
+            agent, status_message_provider=Waiter(), is_async_program=True
+        )
+        async for piece in stream(request=request):
+            if isinstance(piece, StatusMessage):
+                told.append(piece.message)
+            elif isinstance(piece, d.Prediction):
+                done = piece
     trajectory: dict[str, Any] = done.trajectory
     return {
         "confirmation": done.confirmation,
         "booking": done.booking,
         "tools": [v for k, v in trajectory.items() if k.startswith("tool_name")],
         "log": log.lines,
+        "told": [line for line in told if line.startswith("one moment")],
     }
 
 

@@ -249,3 +249,17 @@ def test_what_is_left_of_a_signature_is_made_once_and_follows_its_instructions()
     assert again is first
     assert changed.shown.instructions == "Two."
     assert changed.messages[0].text.endswith("Two.")
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_fallback_sends_tools_as_the_adapter_did(*, native: bool) -> None:
+    adapter = ChatAdapter(
+        use_native_function_calling=native,
+        use_json_adapter_fallback=True,
+        parallel_tool_calls=True,
+    )
+
+    assert adapter.fallback is not None
+    settings = asked(adapter.fallback, AGENT).settings
+    assert ("tools" in settings) is native
+    assert ("parallel_tool_calls" in settings) is native

@@ -1,0 +1,39 @@
+"""A call as people write it, as turns of a chat, and as callbacks hear of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dspex.core.chat import messages_of, turn_of
+from dspex.core.errors import ConfigurationError
+from dspex.core.lm import Message
+
+
+def turns_of(
+    prompt: str | None, messages: Sequence[Mapping[str, Any]] | None
+) -> tuple[Message, ...]:
+    """Return a prompt, or a chat as dicts, as turns.
+
+    Raises:
+        ConfigurationError: Both were given, or neither.
+    """
+    if (prompt is None) == (messages is None):
+        raise ConfigurationError(
+            "lm() takes either a prompt or messages. Write lm('your question'), or "
+            "lm(messages=[{'role': 'user', 'content': 'your question'}])."
+        )
+    if prompt is not None:
+        return (Message("user", prompt),)
+    return messages_of(messages or ())
+
+
+def heard_of(
+    messages: Sequence[Message], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What callbacks hear of a call, in DSPy's words."""
+    return {
+        "prompt": None,
+        "messages": [turn_of(turn) for turn in messages],
+        "kwargs": dict(settings),
+    }
