@@ -245,11 +245,19 @@ def scoring(program: Callable[..., Any], metric: Metric) -> Work:
     return work
 
 
-def checked_set(examples: Any, name: str) -> Sequence[Example]:
+def checked_set(
+    examples: Any, name: str, *, have_inputs: bool = True
+) -> Sequence[Example]:
     """Refuse an empty set, or one that is none, before any work starts.
+
+    Args:
+        examples: The set.
+        name: What the caller calls it.
+        have_inputs: Whether each example has to know which of its fields are inputs.
 
     Raises:
         ConfigurationError: Then.
+        DataError: Nobody said which fields of an example are its inputs.
     """
     if isinstance(examples, str | bytes) or not isinstance(examples, Sequence):
         raise ConfigurationError(
@@ -267,7 +275,8 @@ def checked_set(examples: Any, name: str) -> Sequence[Example]:
                 f"{name}[{number}] is {type(example).__name__!r}; expected an Example. "
                 "Load rows with dspex.load(rows, inputs=[...])."
             )
-        example.inputs()  # raises when nobody said which fields are the inputs
+        if have_inputs:
+            example.inputs()  # raises when nobody said which fields are the inputs
     return examples
 
 
