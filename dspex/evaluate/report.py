@@ -171,7 +171,8 @@ def _write_csv(path: Path, rows: Sequence[TableRow]) -> None:
         writer = csv.DictWriter(file, _names(rows))
         writer.writeheader()
         for row in rows:
-            writer.writerow({name: _text(value) for name, value in row.items()})
+            given = {name: one for name, one in row.items() if one is not None}
+            writer.writerow({name: _text(one) for name, one in given.items()})
 
 
 def _write_json(path: Path, rows: Sequence[TableRow]) -> None:
