@@ -23,6 +23,7 @@ from dspex.core.errors import DspexError, MissingInputError
 from dspex.core.fields import UNTYPED_KEY, extra_of
 from dspex.core.signature import Signature
 from dspex.core.types.base import Type
+from dspex.core.types.reasoning import Reasoning
 
 _logger = logging.getLogger(__name__)
 
@@ -163,9 +164,10 @@ def _is_converted(made: Any, value: Any) -> bool:
     An address is sent as text, also where a picture could be made of it.
     """
     match made:
+        case Reasoning():
+            return not isinstance(value, str | Reasoning)
         case Type():
-            same_text = isinstance(value, str) and made == value
-            return not (isinstance(value, Type) or same_text)
+            return not isinstance(value, Type)
         case list() | tuple():
             return any(map(_is_converted, made, value))
         case dict():

@@ -62,7 +62,7 @@ def signature_with(annotation: Any) -> type[Signature]:
         (Image | None, Image(ADDRESS)),
         (list[Image], [Image(ADDRESS)]),
         (dict[str, list[Image]], {"x": [Image(ADDRESS)]}),
-        (Code, Code["sql"](code="SELECT 1")),
+        (Code, Code(code="SELECT 1")),
         (Reasoning, "x"),
         (Any, object()),
         (object, 3),
