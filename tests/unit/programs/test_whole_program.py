@@ -30,7 +30,7 @@ from dspex.core.types.code import Code
 from dspex.core.types.history import History
 from dspex.core.types.image import Image
 from dspex.core.types.tool import Tool
-from dspex.programs import ChainOfThought, Predict, Program, use_lm_factory
+from dspex.programs import ChainOfThought, Predict, Program
 from dspex.programs.best_of_n import BestOfN
 from dspex.programs.made_parts import PartsReader
 from dspex.programs.react import ReAct
@@ -244,7 +244,9 @@ def test_what_was_one_object_is_one_again(folder: Path) -> None:
     assert loaded.steps[1] == {"judge": loaded.judge, 3: None}
 
 
-def test_models_come_back_by_their_state_and_shared_ones_shared(folder: Path) -> None:
+def test_models_come_back_by_their_state_and_shared_ones_shared(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Two(Program):
         def __init__(self) -> None:
             self.first, self.second = Predict("a -> b"), Predict("a -> b")
@@ -252,11 +254,9 @@ def test_models_come_back_by_their_state_and_shared_ones_shared(folder: Path) ->
     program = Two()
     program.set_lm(FakeLM("x"))
     program.save(folder, save_program=True)
-    use_lm_factory(lambda _: FakeLM("y"))
-    try:
-        loaded = load_program(folder, allow=[Two])
-    finally:
-        use_lm_factory(None)
+    monkeypatch.setattr("dspex.programs.state._lm_factory", lambda _: FakeLM("y"))
+
+    loaded = load_program(folder, allow=[Two])
 
     assert isinstance(loaded, Two)
     assert loaded.first.lm is loaded.second.lm is not None

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import dspex
 from dspex.core.errors import ConfigurationError, DataError, MissingFileError
 from dspex.core.lm import LanguageModel
-from dspex.programs import Predict, use_lm_factory
+from dspex.programs import Predict
 from dspex.programs.trust import UntrustedCodeError
 from dspex.programs.whole_program import load_program
 from tests.unit.programs.fakes import FakeLM
@@ -138,7 +138,7 @@ def test_a_pickle_is_refused_with_the_way_out(tmp_path: Path) -> None:
 
 
 def test_addresses_and_keys_in_a_program_are_ignored_with_a_warning(
-    folder: Path,
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = Predict("a -> b")
     program.lm = FakeLM("x")
@@ -154,13 +154,11 @@ def test_addresses_and_keys_in_a_program_are_ignored_with_a_warning(
         states.append(state)
         return FakeLM("y")
 
-    use_lm_factory(make)
-    try:
-        with pytest.warns(UserWarning, match="'api_base'"):
-            load_program(folder)
-        load_program(folder, allow_unsafe_lm_state=True)
-    finally:
-        use_lm_factory(None)
+    monkeypatch.setattr("dspex.programs.state._lm_factory", make)
+
+    with pytest.warns(UserWarning, match="'api_base'"):
+        load_program(folder)
+    load_program(folder, allow_unsafe_lm_state=True)
 
     assert "api_base" not in states[0]
     assert states[1]["api_base"] == "http://elsewhere"
