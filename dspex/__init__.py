@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from dspex.core.errors import LMStreamError as LMStreamError
     from dspex.core.errors import LMTimeoutError as LMTimeoutError
     from dspex.core.errors import LMUnexpectedError as LMUnexpectedError
+    from dspex.core.errors import MissingFileError as MissingFileError
     from dspex.core.errors import MissingInputError as MissingInputError
     from dspex.core.errors import QueueFullError as QueueFullError
     from dspex.core.errors import RuntimeClosedError as RuntimeClosedError
@@ -256,6 +257,7 @@ _HOMES = {
     "LineAdapter": "dspex.core.adapters",
     "LongPrompt": "dspex.client.price",
     "Message": "dspex.core.lm",
+    "MissingFileError": "dspex.core.errors",
     "MissingInputError": "dspex.core.errors",
     "Module": "dspex.programs.program",
     "MultiChainComparison": "dspex.programs.multi_chain_comparison",
@@ -410,6 +412,7 @@ __all__ = [
     "LineAdapter",
     "LongPrompt",
     "Message",
+    "MissingFileError",
     "MissingInputError",
     "Module",
     "MultiChainComparison",

@@ -6,6 +6,7 @@ DspexError
 │   └─ LMNotConfiguredError             a model without a key was asked
 ├─ SignatureError (ValueError)          the signature text or class is wrong
 ├─ DataError (ValueError)               a data file or a row; .path .line
+│   └─ MissingFileError (FileNotFoundError)  there is no such file or folder
 ├─ MissingInputError (ValueError)       a program was called without a declared input
 ├─ ContentError (ValueError)            a picture, file or sound that is none
 ├─ ToolArgumentError (ValueError)       a tool does not take them; .tool .arguments
@@ -106,6 +107,12 @@ class DataError(DspexError, ValueError):
         super().__init__(message)
         self.path = path
         self.line = line
+
+
+class MissingFileError(DataError, FileNotFoundError):
+    """There is no such file or folder."""
+
+    code = "missing_file"
 
 
 class MissingInputError(DspexError, ValueError):

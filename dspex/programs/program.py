@@ -304,6 +304,7 @@ class Program(Composite):
 
         Raises:
             ConfigurationError: When the path does not end in `.json`.
+            MissingFileError: When there is no file.
             DataError: When the file is no state of this program.
         """
         return self.load_state(

@@ -223,7 +223,8 @@ def read(path: Path) -> dict[str, Any]:
 
     Raises:
         ConfigurationError: When the path does not end in `.json`.
-        DataError: When the file is missing or holds no state.
+        MissingFileError: When there is no file.
+        DataError: When the file holds no state.
     """
     _check_suffix(path)
     return read_json(path)

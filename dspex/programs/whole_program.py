@@ -105,8 +105,8 @@ def load_program(
     Raises:
         ConfigurationError: When the folder holds a pickle, or `allow` makes no sense.
         UntrustedCodeError: When the file names code that was not allowed.
-        DataError: When the file is missing or is no saved program, or what it names
-            is not there.
+        MissingFileError: When the folder holds no saved program.
+        DataError: When the file is no saved program, or what it names is not there.
 
     Warns:
         UserWarning: When the code of a class or function is another than when the

@@ -60,7 +60,8 @@ class Audio(Type):
 
     @classmethod
     def from_file(cls, file_path: str | Path) -> Audio:
-        """Do the same as `from_path`, under DSPy's older name."""
+        """Do the same as `from_path`, under DSPy's older name; it warns of that."""
+        _media.warn_of_older_name("Audio.from_file", "Audio.from_path()")
         return cls.from_path(file_path)
 
     @classmethod

@@ -171,8 +171,13 @@ def test_a_file_that_is_no_state_is_named(
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nothing\.json cannot be read"):
-        Two().load(tmp_path / "nothing.json")
+    path = tmp_path / "nothing.json"
+
+    with pytest.raises(FileNotFoundError, match=r"nothing\.json'") as caught:
+        Two().load(path)
+
+    assert isinstance(caught.value, DataError)
+    assert caught.value.path == path
 
 
 def test_other_predictors_are_named_and_nothing_is_changed() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import functools
+import gc
 import json
 import threading
+import weakref
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -123,6 +125,38 @@ def test_dspexs_own_programs_load_without_being_allowed(folder: Path) -> None:
     assert loaded.predict.config == {"temperature": 0.5}
     assert loaded.predict.signature.equals(program.predict.signature)
     assert isinstance(loaded.predict.adapter, dspex.LineAdapter)
+
+
+def test_a_signature_that_is_still_there_is_used_again(folder: Path) -> None:
+    program = ChainOfThought(Judge)
+    program.save(folder, save_program=True)
+
+    loaded = load_program(folder, allow=ALLOWED)
+
+    assert isinstance(loaded, ChainOfThought)
+    assert loaded.predict.signature == program.predict.signature
+
+
+def test_a_signature_that_changed_since_is_made_anew(folder: Path) -> None:
+    program = Predict("question -> answer")
+    program.save(folder, save_program=True)
+    program.signature.instructions = "Now something else."
+
+    loaded = load_program(folder)
+
+    assert isinstance(loaded, Predict)
+    assert loaded.signature.instructions != "Now something else."
+
+
+def test_a_signature_is_forgotten_with_its_last_program(folder: Path) -> None:
+    program = Predict("question, forgotten_soon -> answer")
+    program.save(folder, save_program=True)
+    there = weakref.ref(program.signature)
+
+    del program
+    gc.collect()
+
+    assert there() is None
 
 
 def test_a_program_of_ones_own_comes_back_with_all_it_holds(folder: Path) -> None:

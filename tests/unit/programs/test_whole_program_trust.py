@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dspex
-from dspex.core.errors import ConfigurationError, DataError
+from dspex.core.errors import ConfigurationError, DataError, MissingFileError
 from dspex.core.lm import LanguageModel
 from dspex.programs import Predict
 from dspex.programs.trust import UntrustedCodeError
@@ -212,7 +212,7 @@ def test_a_class_is_only_what_it_is(changed: Change) -> None:
 
 
 def test_a_folder_without_a_program_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"program\.json cannot be read"):
+    with pytest.raises(MissingFileError, match=r"program\.json'"):
         load_program(tmp_path)
 
 
