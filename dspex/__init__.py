@@ -6,6 +6,7 @@ Every public name is importable from here and loads when it is first used, so th
 
 from __future__ import annotations
 
+import functools
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -511,8 +512,12 @@ def _no_such_name(name: str) -> str:
     return f"{text}: {explained(name)}" if name in ABSENT else text
 
 
+@functools.cache
 def _join_layers() -> None:
-    """Supply what `programs` cannot make: saved models, and work side by side."""
+    """Supply what `programs` cannot make: saved models, and work side by side.
+
+    Once, so that what a user supplies instead stays.
+    """
     from dspex.core.spawner import use_spawner
     from dspex.programs.saving.state import use_lm_factory
 
