@@ -18,6 +18,7 @@ from dspex.client.proxies import Proxies
 from dspex.core import errors
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import LanguageModel, Message
+from dspex.runtime.call_options import DSPYS_OPTIONS
 from dspex.testing import RATE_LIMITED, SERVER_ERROR, WRONG_KEY, FakeProvider
 from supervisors import Event
 from tests.actors.lab import STURDY, ask, client_name, echo, kill, wire_name
@@ -286,6 +287,24 @@ def test_copy_has_other_settings_and_leaves_the_first_alone(
 def test_copy_refuses_what_is_no_setting(lm: dspex.LM) -> None:
     with pytest.raises(ConfigurationError, match="'cache'"):
         lm.copy(cache=False)
+
+
+@pytest.mark.parametrize("option", sorted(DSPYS_OPTIONS))
+def test_an_option_of_dspys_is_refused_and_not_sent(option: str) -> None:
+    settings: dict[str, Any] = {option: {}}
+
+    with pytest.raises(ConfigurationError, match=rf"'{option}' is an option of DSPy's"):
+        dspex.LM("openai/gpt-4o-mini", **settings)
+
+
+def test_the_model_type_is_chat_and_is_not_sent() -> None:
+    lm = dspex.LM("openai/gpt-4o-mini", model_type="chat")
+
+    assert (lm.model_type, lm.kwargs) == ("chat", {})
+    with pytest.raises(ConfigurationError, match="model_type='responses'"):
+        dspex.LM("openai/gpt-4o-mini", model_type="responses")
+    with pytest.raises(ConfigurationError, match="copy"):
+        lm.copy(model_type="text")
 
 
 def test_state_is_model_and_settings_without_key_and_address() -> None:
