@@ -75,11 +75,15 @@ def sniffed(content: bytes) -> str | None:
 
 
 def shown(value: str) -> str:
-    """Return an address, or the kind and size of what a `data:` URL holds."""
+    """Return an address, or the kind and size of what a `data:` URL holds.
+
+    The words are those of DSPy, and the size is that of the encoded text.
+    """
     if not value.startswith("data:"):
         return repr(value)
     media_type = value[len("data:") : 100].partition(",")[0].partition(";")[0]
-    return f"<DATA_URI({media_type}, {len(value):,} characters)>"
+    encoded = value.partition(";base64,")[2] or value
+    return f"<DATA_URI({media_type}, {len(encoded)} chars)>"
 
 
 def is_remote(address: str, schemes: tuple[str, ...] = ("http", "https")) -> bool:

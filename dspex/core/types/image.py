@@ -25,7 +25,7 @@ class Image(Type):
         >>> Image("https://example.com/dog.png")
         Image(url='https://example.com/dog.png')
         >>> Image(b"GIF89a" + bytes(300))
-        Image(url=<DATA_URI(image/gif, 430 characters)>)
+        Image(url=data:image/gif;base64,<IMAGE_BASE_64_ENCODED(408)>)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -112,7 +112,13 @@ class Image(Type):
         return super().from_parts(parts)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(url={_media.shown(self.url)})"
+        head, is_inline, encoded = self.url.partition(";base64,")
+        shown = (
+            f"{head};base64,<IMAGE_BASE_64_ENCODED({len(encoded)})>"
+            if is_inline
+            else _media.shown(self.url)
+        )
+        return f"{type(self).__name__}(url={shown})"
 
     def __str__(self) -> str:
         return repr(self)

@@ -196,13 +196,28 @@ def test_no_text_makes_a_type_look_outside(kind: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "made", [Image(TWO_MEGABYTES), File(TWO_MEGABYTES), Audio(TWO_MEGABYTES)]
+    ("made", "shown"),
+    [
+        (Image(TWO_MEGABYTES), "base64,<IMAGE_BASE_64_ENCODED({size})>"),
+        (File(TWO_MEGABYTES), "<DATA_URI(application/octet-stream, {size} chars)>"),
+        (Audio(TWO_MEGABYTES), "<AUDIO_BASE_64_ENCODED({size})>"),
+    ],
+    ids=["image", "file", "audio"],
 )
-def test_two_megabytes_are_shown_by_their_size(made: Any) -> None:
-    assert len(repr(made)) < 100
+def test_two_megabytes_are_shown_by_their_size_as_in_dspy(
+    made: Any, shown: str
+) -> None:
+    size = len(base64.b64encode(TWO_MEGABYTES))
+
+    assert shown.format(size=size) in repr(made)
+    assert repr(made) == str(made) == f"{made}"
     assert len(str([made])) < 100
-    assert len(f"{made}") < 100
-    assert "2,66" in repr(made)
+
+
+def test_an_image_without_base64_is_shown_by_its_kind_and_size() -> None:
+    image = Image("data:image/svg+xml,%3Csvg/%3E")
+
+    assert repr(image) == "Image(url=<DATA_URI(image/svg+xml, 29 chars)>)"
 
 
 def test_an_error_about_a_big_value_does_not_show_it() -> None:

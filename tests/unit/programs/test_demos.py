@@ -21,7 +21,7 @@ from dspex.core.example import Example
 from dspex.core.fields import InputField, OutputField
 from dspex.core.signature import make_signature
 from dspex.programs import Predict
-from dspex.programs.demos import dump_demo, typed_value
+from dspex.programs.saving.demos import dump_demo, typed_value
 
 
 class Colour(enum.Enum):

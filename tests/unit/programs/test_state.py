@@ -12,7 +12,7 @@ from dspex.core.errors import ConfigurationError, DataError
 from dspex.core.lm import LanguageModel
 from dspex.core.signature import make_signature
 from dspex.programs import ChainOfThought, Predict, Program
-from dspex.programs.state import StateError
+from dspex.programs.saving.state import StateError
 from dspex.runtime.language_model import LM
 from tests.unit.programs.fakes import FakeLM
 
@@ -39,7 +39,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, Any]]:
         states.append(state)
         return FakeLM("x")
 
-    monkeypatch.setattr("dspex.programs.state._lm_factory", make)
+    monkeypatch.setattr("dspex.programs.saving.state._lm_factory", make)
     return states
 
 
@@ -229,7 +229,7 @@ def test_addresses_and_keys_in_a_file_are_ignored_with_a_warning(
 def test_without_a_factory_the_configured_model_is_kept_with_a_warning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dspex.programs.state._lm_factory", None)
+    monkeypatch.setattr("dspex.programs.saving.state._lm_factory", None)
     state = Predict("a -> b").dump_state()
     state["lm"] = {"model": "openai/gpt-4o-mini"}
 

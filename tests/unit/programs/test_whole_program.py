@@ -32,12 +32,12 @@ from dspex.core.types.image import Image
 from dspex.core.types.tool import Tool
 from dspex.programs import ChainOfThought, Predict, Program
 from dspex.programs.best_of_n import BestOfN
-from dspex.programs.made_parts import PartsReader
 from dspex.programs.react import ReAct
 from dspex.programs.refine import Refine
-from dspex.programs.saved_parts import PartsWriter
-from dspex.programs.trust import Trust
-from dspex.programs.whole_program import load_program
+from dspex.programs.saving.made_parts import PartsReader
+from dspex.programs.saving.parts import PartsWriter
+from dspex.programs.saving.trust import Trust
+from dspex.programs.saving.whole_program import load_program
 from tests.unit.programs.fakes import FakeLM
 
 JAVA: Any = Code["java"]  # type: ignore[misc] # the name of a language, not a type
@@ -254,7 +254,9 @@ def test_models_come_back_by_their_state_and_shared_ones_shared(
     program = Two()
     program.set_lm(FakeLM("x"))
     program.save(folder, save_program=True)
-    monkeypatch.setattr("dspex.programs.state._lm_factory", lambda _: FakeLM("y"))
+    monkeypatch.setattr(
+        "dspex.programs.saving.state._lm_factory", lambda _: FakeLM("y")
+    )
 
     loaded = load_program(folder, allow=[Two])
 

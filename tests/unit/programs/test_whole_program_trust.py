@@ -16,8 +16,8 @@ import dspex
 from dspex.core.errors import ConfigurationError, DataError, MissingFileError
 from dspex.core.lm import LanguageModel
 from dspex.programs import Predict
-from dspex.programs.trust import UntrustedCodeError
-from dspex.programs.whole_program import load_program
+from dspex.programs.saving.trust import UntrustedCodeError
+from dspex.programs.saving.whole_program import load_program
 from tests.unit.programs.fakes import FakeLM
 from tests.unit.programs.test_whole_program import ALLOWED, Helper, Point, Whole
 
@@ -80,7 +80,7 @@ def test_a_name_that_begins_alike_is_not_allowed(folder: Path, allow: Any) -> No
         "os:system",
         "dspex.cli.main:main",
         "dspex.__main__:main",
-        "dspex.programs.trust:importlib.import_module",
+        "dspex.programs.saving.trust:importlib.import_module",
         "dspex.core.errors:DataError",
         "dspex.programs.program:no_such",
         "dspex:Predict",
@@ -154,7 +154,7 @@ def test_addresses_and_keys_in_a_program_are_ignored_with_a_warning(
         states.append(state)
         return FakeLM("y")
 
-    monkeypatch.setattr("dspex.programs.state._lm_factory", make)
+    monkeypatch.setattr("dspex.programs.saving.state._lm_factory", make)
 
     with pytest.warns(UserWarning, match="'api_base'"):
         load_program(folder)

@@ -27,9 +27,9 @@ from dspex.core.fields import extra_of
 from dspex.core.signature import SignatureMeta
 from dspex.core.types.tool import Tool
 from dspex.programs.known_signatures import remember
-from dspex.programs.saved_types import TEXTUAL, checks_node, type_node
+from dspex.programs.saving.trust import is_own, name_of
+from dspex.programs.saving.types import TEXTUAL, checks_node, type_node
 from dspex.programs.settings import is_language_model
-from dspex.programs.trust import is_own, name_of
 from dspex.programs.walk import Walkable
 
 

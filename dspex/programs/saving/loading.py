@@ -11,8 +11,8 @@ from dspex.core import data
 from dspex.core.data import Dataset, Source
 from dspex.core.errors import ConfigurationError
 from dspex.programs.program import Program
-from dspex.programs.trust import Allowed
-from dspex.programs.whole_program import load_program
+from dspex.programs.saving.trust import Allowed
+from dspex.programs.saving.whole_program import load_program
 
 
 @overload

@@ -1,4 +1,4 @@
-"""Nodes of a saved program as its parts again; the reverse of `saved_parts`.
+"""Nodes of a saved program as its parts again; the reverse of `parts`.
 
 Whatever a node names is looked up through the reader's `Trust`, and nowhere else.
 """
@@ -20,9 +20,9 @@ from dspex.core.example import Example
 from dspex.core.signature import make_signature
 from dspex.core.types.tool import Tool
 from dspex.programs.known_signatures import known_or
-from dspex.programs.saved_types import TEXTUAL, checks_of_node, type_of_node
-from dspex.programs.state import restored_lm
-from dspex.programs.trust import Trust
+from dspex.programs.saving.state import restored_lm
+from dspex.programs.saving.trust import Trust
+from dspex.programs.saving.types import TEXTUAL, checks_of_node, type_of_node
 
 Kind = TypeVar("Kind", bound=type)
 

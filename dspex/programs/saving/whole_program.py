@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from dspex.core.errors import ConfigurationError, DataError, DspexError
-from dspex.programs.made_parts import PartsReader, names_in
 from dspex.programs.program import Program
-from dspex.programs.saved_parts import PartsWriter
-from dspex.programs.state import METADATA
-from dspex.programs.state_files import read_json, versions, write_json
-from dspex.programs.trust import Allowed, Trust
+from dspex.programs.saving.files import read_json, versions, write_json
+from dspex.programs.saving.made_parts import PartsReader, names_in
+from dspex.programs.saving.parts import PartsWriter
+from dspex.programs.saving.state import METADATA
+from dspex.programs.saving.trust import Allowed, Trust
 
 FILE: Final = "program.json"
 """The file in the folder."""
