@@ -22,7 +22,7 @@ from dspex.core.example import Example
 from dspex.core.fields import InputField, OutputField
 from dspex.core.signature import make_signature
 from dspex.programs import Predict
-from dspex.programs.demos import typed_value
+from dspex.programs.saving.demos import typed_value
 
 T = TypeVar("T")
 
