@@ -68,6 +68,7 @@ from dspex.core.call_errors import LMStreamError as LMStreamError
 from dspex.core.call_errors import LMTimeoutError as LMTimeoutError
 from dspex.core.call_errors import LMUnexpectedError as LMUnexpectedError
 from dspex.core.call_errors import QueueFullError as QueueFullError
+from dspex.core.type_names import type_name
 
 SHOWN: Final = 200
 """How many characters of a reply an error's text shows."""
@@ -215,8 +216,6 @@ class AdapterParseError(AdapterError):
 
 
 def _expectation(signature: Any) -> str:
-    from dspex.core.adapters.annotations import type_name  # which needs this module
-
     fields = getattr(signature, "output_fields", {}).items()
     typed = [f"{name!r} ({type_name(field.annotation)})" for name, field in fields]
     return (
