@@ -124,6 +124,7 @@ if TYPE_CHECKING:
     from dspex.programs.concurrency import asyncify as asyncify
     from dspex.programs.concurrency import in_context as in_context
     from dspex.programs.concurrency import syncify as syncify
+    from dspex.programs.demos import serialize_object as serialize_object
     from dspex.programs.history import GLOBAL_HISTORY as GLOBAL_HISTORY
     from dspex.programs.history import inspect_history as inspect_history
     from dspex.programs.history import pretty_print_history as pretty_print_history
@@ -144,6 +145,7 @@ if TYPE_CHECKING:
     from dspex.programs.settings import configure as configure
     from dspex.programs.settings import context as context
     from dspex.programs.settings import settings as settings
+    from dspex.programs.state import LM_CLASS_STATE_KEY as LM_CLASS_STATE_KEY
     from dspex.programs.state import StateError as StateError
     from dspex.programs.stream_listener import StreamListener as StreamListener
     from dspex.programs.stream_messages import StatusMessage as StatusMessage
@@ -232,6 +234,7 @@ _HOMES = {
     "JSONAdapter": "dspex.core.adapters",
     "KNN": "dspex.programs.knn",
     "LM": "dspex.runtime.language_model",
+    "LM_CLASS_STATE_KEY": "dspex.programs.state",
     "LMAuthError": "dspex.core.errors",
     "LMBillingError": "dspex.core.errors",
     "LMCancelledError": "dspex.core.errors",
@@ -319,6 +322,7 @@ _HOMES = {
     "make_signature": "dspex.core.signature",
     "normalize_text": "dspex.metrics",
     "pretty_print_history": "dspex.programs.history",
+    "serialize_object": "dspex.programs.demos",
     "set_attribute_by_name": "dspex.programs.reaching",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
@@ -339,6 +343,7 @@ __all__ = [
     "GLOBAL_HISTORY",
     "KNN",
     "LM",
+    "LM_CLASS_STATE_KEY",
     "Adapter",
     "AdapterError",
     "AdapterParseError",
@@ -474,6 +479,7 @@ __all__ = [
     "make_signature",
     "normalize_text",
     "pretty_print_history",
+    "serialize_object",
     "set_attribute_by_name",
     "settings",
     "shutdown",

@@ -142,10 +142,10 @@ def ask(question: Question) -> Prediction:
         return question.answered(
             question.adapter(
                 question.model,
-                question.config,
-                question.signature,
-                question.demos,
-                question.row,
+                lm_kwargs=question.config,
+                signature=question.signature,
+                demos=question.demos,
+                inputs=question.row,
             )
         )
     asked = question.written()
@@ -172,10 +172,10 @@ async def aask(question: Question) -> Prediction:
         return question.answered(
             await question.adapter.acall(
                 question.model,
-                question.config,
-                question.signature,
-                question.demos,
-                question.row,
+                lm_kwargs=question.config,
+                signature=question.signature,
+                demos=question.demos,
+                inputs=question.row,
             )
         )
     asked = question.written()
