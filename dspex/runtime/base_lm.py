@@ -12,11 +12,13 @@ from dspex.core.chat import turn_of
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import Reply, Request
 from dspex.programs.state import class_path
+from dspex.runtime.by_call import is_asked_by_call
 from dspex.runtime.home_made_place import (
     HomeMadePlace,
     digest_of_code,
     refuse_address,
     settings_of,
+    unreachable,
 )
 from dspex.runtime.language_model import LM
 from dspex.runtime.places import Place, Reach
@@ -65,8 +67,8 @@ class BaseLM(LM):
             that are passed to `forward`. The timeout is for the whole answer.
 
     Raises:
-        ConfigurationError: The class has neither of the methods, or an option makes no
-            sense.
+        ConfigurationError: The class has neither of the methods, nor a `__call__` of
+            its own; or an option makes no sense.
     """
 
     answers_itself: ClassVar[bool] = True
@@ -90,6 +92,8 @@ class BaseLM(LM):
     def _find_place(self, reach: Reach) -> Place:
         refuse_address(reach, type(self).__name__)
         method = self._method()
+        if method is None:
+            return self._place_of_call()
 
         def answer(request: Request) -> Reply:
             return reply_from(method(**_chat(request)), self.model)
@@ -112,16 +116,28 @@ class BaseLM(LM):
         """What can change its answers; how often they are tried for cannot."""
         return {k: v for k, v in self.dump_state().items() if k != "num_retries"}
 
-    def _method(self) -> Callable[..., Any]:
+    def _place_of_call(self) -> Place:
+        """A place for a class that overrides `__call__`, which programs ask instead.
+
+        Raises:
+            ConfigurationError: It does not.
+        """
+        why = (
+            f"{type(self).__name__} has no way to answer; a BaseLM has a method "
+            "forward() or aforward(). Write def forward(self, messages, **settings)."
+        )
+        if not is_asked_by_call(type(self)):
+            raise ConfigurationError(why)
+        return unreachable(self.model, why)
+
+    def _method(self) -> Callable[..., Any] | None:
+        """Return what answers, or `None` when the class has neither method."""
         kind = type(self)
         if kind.aforward is not BaseLM.aforward:
             return self.aforward
         if kind.forward is not BaseLM.forward:
             return self.forward
-        raise ConfigurationError(
-            f"{kind.__name__} has no way to answer; a BaseLM has a method forward() or "
-            "aforward(). Write def forward(self, messages, **settings)."
-        )
+        return None
 
 
 def _chat(request: Request) -> dict[str, Any]:

@@ -137,6 +137,19 @@ def test_patience_does_not_keep_answers_apart() -> None:
     assert Told.told == ["hi"]
 
 
+@pytest.mark.usefixtures("runtime")
+def test_an_override_of_the_call_is_a_way_to_answer() -> None:
+    class ByCall(BaseLM):
+        def __call__(self, prompt: Any = None, **settings: Any) -> list[str]:
+            return ["[[ ## b ## ]]\nby call"]
+
+    predict = dspex.Predict("a -> b")
+    lm = ByCall("mine")
+
+    assert predict(a="x", lm=lm).b == "by call"
+    assert asyncio.run(predict.acall(a="x", lm=lm)).b == "by call"
+
+
 def test_no_setting_passes_for_the_class() -> None:
     lm = Counting(**{dspex.LM_CLASS_STATE_KEY: "evil_module.Evil"})
 
