@@ -17,7 +17,7 @@ from dspex.client.client import Client
 from dspex.client.prices import price_of
 from dspex.core.adapters.json_schema import Bounds
 from dspex.core.lm import Message, Reply, Request
-from dspex.programs.state import class_path, lm_state
+from dspex.programs.saving.state import class_path, lm_state
 from dspex.runtime.call_options import CallOptions, check_settings
 from dspex.runtime.calling import afetch, fetch, named
 from dspex.runtime.places import Place, Reach, promised_place
