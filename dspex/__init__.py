@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dspex.core.adapters import LineAdapter as LineAdapter
     from dspex.core.adapters import XMLAdapter as XMLAdapter
     from dspex.core.adapters.chat import FieldInfoWithName as FieldInfoWithName
+    from dspex.core.adapters.parse import parse_value as parse_value
     from dspex.core.callbacks import ACTIVE_CALL_ID as ACTIVE_CALL_ID
     from dspex.core.callbacks import BaseCallback as BaseCallback
     from dspex.core.callbacks import with_callbacks as with_callbacks
@@ -318,6 +319,7 @@ _HOMES = {
     "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
     "normalize_text": "dspex.metrics",
+    "parse_value": "dspex.core.adapters.parse",
     "pretty_print_history": "dspex.programs.history",
     "set_attribute_by_name": "dspex.programs.reaching",
     "settings": "dspex.programs.settings",
@@ -473,6 +475,7 @@ __all__ = [
     "majority",
     "make_signature",
     "normalize_text",
+    "parse_value",
     "pretty_print_history",
     "set_attribute_by_name",
     "settings",

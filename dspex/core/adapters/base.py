@@ -101,16 +101,19 @@ class Adapter:
 
         Raises:
             AdapterParseError: When a completion does not fit, and that of the
-                `fallback`, if there is one, does not either.
+                `fallback`, if there is one, does not either; the first is its cause.
             LMError: When the call ended without an answer.
         """
         asked = self.ask(signature, demos, inputs, lm, lm_kwargs)
         try:
             return self.read(asked, lm.complete(asked.messages, asked.settings))
-        except AdapterParseError:
-            if self.fallback is None:
+        except AdapterParseError as first:
+            if (other := self.fallback) is None:
                 raise
-            return self.fallback(lm, lm_kwargs, signature, demos, inputs)
+            try:
+                return other(lm, lm_kwargs, signature, demos, inputs)
+            except AdapterParseError as second:
+                raise second from first
 
     async def acall(
         self,
@@ -134,10 +137,13 @@ class Adapter:
             else:
                 reply = await acomplete(asked.messages, asked.settings)
             return self.read(asked, reply)
-        except AdapterParseError:
-            if self.fallback is None:
+        except AdapterParseError as first:
+            if (other := self.fallback) is None:
                 raise
-            return await self.fallback.acall(lm, lm_kwargs, signature, demos, inputs)
+            try:
+                return await other.acall(lm, lm_kwargs, signature, demos, inputs)
+            except AdapterParseError as second:
+                raise second from first
 
     def ask(
         self,
