@@ -160,6 +160,7 @@ if TYPE_CHECKING:
     from dspex.programs.trace import UsageTracker as UsageTracker
     from dspex.programs.trace import track_usage as track_usage
     from dspex.programs.trust import UntrustedCodeError as UntrustedCodeError
+    from dspex.programs.two_step import TwoStepAdapter as TwoStepAdapter
     from dspex.programs.walk import Parameter as Parameter
     from dspex.programs.whole_program import load_program as load_program
     from dspex.runtime.base_lm import BaseLM as BaseLM
@@ -290,6 +291,7 @@ _HOMES = {
     "ToolCallResults": "dspex.core.types.tool_calls",
     "ToolCalls": "dspex.core.types.tool_calls",
     "ToolExecutionError": "dspex.core.errors",
+    "TwoStepAdapter": "dspex.programs.two_step",
     "Type": "dspex.core.types.base",
     "UnexpectedInputError": "dspex.programs.predict",
     "UntrustedCodeError": "dspex.programs.trust",
@@ -445,6 +447,7 @@ __all__ = [
     "ToolCallResults",
     "ToolCalls",
     "ToolExecutionError",
+    "TwoStepAdapter",
     "Type",
     "UnexpectedInputError",
     "UntrustedCodeError",

@@ -52,6 +52,9 @@ class Adapter:
 
     name: ClassVar[str] = "custom"
     """What `adapter_named()` and a model's `adapter` call it."""
+    asks_to_read: ClassVar[bool] = False
+    """Whether it asks another model to read a reply; the tokens of that are counted
+    as the prediction's, too."""
     callback_kind: ClassVar[str] = "adapter"
     """What callbacks are told that this is."""
 
@@ -136,7 +139,7 @@ class Adapter:
                 )
             else:
                 reply = await acomplete(asked.messages, asked.settings)
-            return self.read(asked, reply)
+            return await self.aread(asked, reply)
         except AdapterParseError as first:
             if (other := self.fallback) is None:
                 raise
@@ -200,6 +203,13 @@ class Adapter:
             AdapterParseError: When a completion does not fit.
         """
         return read_reply(self, asked, reply)
+
+    async def aread(self, asked: Asked, reply: Reply) -> list[dict[str, Any]]:
+        """Do the same for coroutines.
+
+        An adapter that makes a call of its own to read a reply makes it here.
+        """
+        return self.read(asked, reply)
 
     @with_callbacks
     def format(
