@@ -207,9 +207,14 @@ def look_up(word: str) -> str:
     return word
 
 
-def test_the_second_call_has_no_thoughts_of_its_own() -> None:
-    first = Talker("big", "I see. Lima.", reasoning=("I see.",))
-    second = Talker("small", "[[ ## capital ## ]]\nLima", reasoning=("Mine.",))
+def test_the_thoughts_asked_for_are_not_those_of_the_second_model() -> None:
+    first = Talker("big", "I see. Lima.")
+    first.supports_reasoning = False
+    second = Talker(
+        "small",
+        "[[ ## reasoning ## ]]\nI see.\n\n[[ ## capital ## ]]\nLima",
+        reasoning=("Mine.",),
+    )
 
     answer = answered(
         first,
