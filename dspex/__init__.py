@@ -6,6 +6,7 @@ Every public name is importable from here and loads when it is first used, so th
 
 from __future__ import annotations
 
+import functools
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from dspex.core.errors import LMStreamError as LMStreamError
     from dspex.core.errors import LMTimeoutError as LMTimeoutError
     from dspex.core.errors import LMUnexpectedError as LMUnexpectedError
+    from dspex.core.errors import MissingFileError as MissingFileError
     from dspex.core.errors import MissingInputError as MissingInputError
     from dspex.core.errors import QueueFullError as QueueFullError
     from dspex.core.errors import RuntimeClosedError as RuntimeClosedError
@@ -129,7 +131,6 @@ if TYPE_CHECKING:
     from dspex.programs.history import inspect_history as inspect_history
     from dspex.programs.history import pretty_print_history as pretty_print_history
     from dspex.programs.knn import KNN as KNN
-    from dspex.programs.loading import load as load
     from dspex.programs.multi_chain_comparison import (
         MultiChainComparison as MultiChainComparison,
     )
@@ -142,27 +143,30 @@ if TYPE_CHECKING:
     from dspex.programs.reaching import set_attribute_by_name as set_attribute_by_name
     from dspex.programs.react import ReAct as ReAct
     from dspex.programs.refine import Refine as Refine
+    from dspex.programs.saving.loading import load as load
+    from dspex.programs.saving.state import StateError as StateError
+    from dspex.programs.saving.trust import UntrustedCodeError as UntrustedCodeError
+    from dspex.programs.saving.whole_program import load_program as load_program
     from dspex.programs.settings import configure as configure
     from dspex.programs.settings import context as context
     from dspex.programs.settings import settings as settings
-    from dspex.programs.state import StateError as StateError
-    from dspex.programs.stream_listener import StreamListener as StreamListener
-    from dspex.programs.stream_messages import StatusMessage as StatusMessage
-    from dspex.programs.stream_messages import (
+    from dspex.programs.streaming.listener import StreamListener as StreamListener
+    from dspex.programs.streaming.messages import StatusMessage as StatusMessage
+    from dspex.programs.streaming.messages import (
         StatusMessageProvider as StatusMessageProvider,
     )
-    from dspex.programs.stream_messages import StreamResponse as StreamResponse
-    from dspex.programs.stream_reading import (
+    from dspex.programs.streaming.messages import StreamResponse as StreamResponse
+    from dspex.programs.streaming.reading import (
         apply_sync_streaming as apply_sync_streaming,
     )
-    from dspex.programs.stream_reading import streaming_response as streaming_response
-    from dspex.programs.streamify import streamify as streamify
+    from dspex.programs.streaming.reading import (
+        streaming_response as streaming_response,
+    )
+    from dspex.programs.streaming.streamify import streamify as streamify
     from dspex.programs.trace import UsageTracker as UsageTracker
     from dspex.programs.trace import track_usage as track_usage
-    from dspex.programs.trust import UntrustedCodeError as UntrustedCodeError
     from dspex.programs.two_step import TwoStepAdapter as TwoStepAdapter
     from dspex.programs.walk import Parameter as Parameter
-    from dspex.programs.whole_program import load_program as load_program
     from dspex.runtime.base_lm import BaseLM as BaseLM
     from dspex.runtime.config import Config as Config
     from dspex.runtime.dry_run import DryRun as DryRun
@@ -257,6 +261,7 @@ _HOMES = {
     "LineAdapter": "dspex.core.adapters",
     "LongPrompt": "dspex.client.price",
     "Message": "dspex.core.lm",
+    "MissingFileError": "dspex.core.errors",
     "MissingInputError": "dspex.core.errors",
     "Module": "dspex.programs.program",
     "MultiChainComparison": "dspex.programs.multi_chain_comparison",
@@ -280,12 +285,12 @@ _HOMES = {
     "SignatureError": "dspex.core.errors",
     "SignatureMeta": "dspex.core.signature",
     "Spawner": "dspex.core.spawner",
-    "StateError": "dspex.programs.state",
-    "StatusMessage": "dspex.programs.stream_messages",
-    "StatusMessageProvider": "dspex.programs.stream_messages",
+    "StateError": "dspex.programs.saving.state",
+    "StatusMessage": "dspex.programs.streaming.messages",
+    "StatusMessageProvider": "dspex.programs.streaming.messages",
     "Stream": "dspex.runtime.stream",
-    "StreamListener": "dspex.programs.stream_listener",
-    "StreamResponse": "dspex.programs.stream_messages",
+    "StreamListener": "dspex.programs.streaming.listener",
+    "StreamResponse": "dspex.programs.streaming.messages",
     "Tool": "dspex.core.types.tool",
     "ToolArgumentError": "dspex.core.errors",
     "ToolCallResults": "dspex.core.types.tool_calls",
@@ -294,7 +299,7 @@ _HOMES = {
     "TwoStepAdapter": "dspex.programs.two_step",
     "Type": "dspex.core.types.base",
     "UnexpectedInputError": "dspex.programs.predict",
-    "UntrustedCodeError": "dspex.programs.trust",
+    "UntrustedCodeError": "dspex.programs.saving.trust",
     "Usage": "dspex.core.lm",
     "UsageTracker": "dspex.programs.trace",
     "WorkLostError": "dspex.core.errors",
@@ -302,7 +307,7 @@ _HOMES = {
     "XMLAdapter": "dspex.core.adapters",
     "answer_exact_match": "dspex.metrics",
     "answer_passage_match": "dspex.metrics",
-    "apply_sync_streaming": "dspex.programs.stream_reading",
+    "apply_sync_streaming": "dspex.programs.streaming.reading",
     "asyncify": "dspex.programs.concurrency",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
@@ -316,8 +321,8 @@ _HOMES = {
     "infer_prefix": "dspex.core.fields",
     "inspect_history": "dspex.programs.history",
     "is_retryable_lm_error": "dspex.core.dspy_errors",
-    "load": "dspex.programs.loading",
-    "load_program": "dspex.programs.whole_program",
+    "load": "dspex.programs.saving.loading",
+    "load_program": "dspex.programs.saving.whole_program",
     "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
     "normalize_text": "dspex.metrics",
@@ -326,8 +331,8 @@ _HOMES = {
     "set_attribute_by_name": "dspex.programs.reaching",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
-    "streamify": "dspex.programs.streamify",
-    "streaming_response": "dspex.programs.stream_reading",
+    "streamify": "dspex.programs.streaming.streamify",
+    "streaming_response": "dspex.programs.streaming.reading",
     "syncify": "dspex.programs.concurrency",
     "track_usage": "dspex.programs.trace",
     "with_callbacks": "dspex.core.callbacks",
@@ -413,6 +418,7 @@ __all__ = [
     "LineAdapter",
     "LongPrompt",
     "Message",
+    "MissingFileError",
     "MissingInputError",
     "Module",
     "MultiChainComparison",
@@ -512,10 +518,14 @@ def _no_such_name(name: str) -> str:
     return f"{text}: {explained(name)}" if name in ABSENT else text
 
 
+@functools.cache
 def _join_layers() -> None:
-    """Supply what `programs` cannot make: saved models, and work side by side."""
+    """Supply what `programs` cannot make: saved models, and work side by side.
+
+    Once, so that what a user supplies instead stays.
+    """
     from dspex.core.spawner import use_spawner
-    from dspex.programs.state import use_lm_factory
+    from dspex.programs.saving.state import use_lm_factory
 
     use_lm_factory(_restored_lm)
     use_spawner(_tree_spawner)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dspex.programs.stream_listener import (
+from dspex.programs.streaming.listener import (
     StreamListener,
     find_predictor_for_stream_listeners,
 )
-from dspex.programs.stream_messages import (
+from dspex.programs.streaming.messages import (
     StatusMessage,
     StatusMessageProvider,
     StreamResponse,
 )
-from dspex.programs.stream_reading import apply_sync_streaming, streaming_response
-from dspex.programs.streamify import streamify
+from dspex.programs.streaming.reading import apply_sync_streaming, streaming_response
+from dspex.programs.streaming.streamify import streamify
 
 __all__ = [
     "StatusMessage",

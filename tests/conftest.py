@@ -39,14 +39,14 @@ def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def _own_home(
-    request: pytest.FixtureRequest, _homes: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+def _own_home(request: pytest.FixtureRequest, _homes: Path) -> Iterator[None]:
     """Nothing is written to the user's folders, and no test finds another's answers."""
-    if request.node.get_closest_marker("model") is None:
-        # It is made by whoever writes to it.
-        monkeypatch.setenv("DSPEX_HOME", str(_homes / f"{next(_numbers)}"))
-    yield
+    # A patch of its own: the shared one is undone last, after all that a test asks for.
+    with pytest.MonkeyPatch.context() as patch:
+        if request.node.get_closest_marker("model") is None:
+            # It is made by whoever writes to it.
+            patch.setenv("DSPEX_HOME", str(_homes / f"{next(_numbers)}"))
+        yield
     shutil.rmtree(_homes / "model" / "cache", ignore_errors=True)
 
 

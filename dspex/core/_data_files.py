@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from dspex.core._parquet import parquet_rows
-from dspex.core.errors import DataError
+from dspex.core.errors import DataError, MissingFileError
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """A longer line in a CSV, TSV or JSONL file is taken for a mistake."""
@@ -43,11 +43,14 @@ def read_rows(path: Path) -> Iterator[Row]:
     A file of lines is read as the rows are taken, and is never in memory as a whole.
 
     Raises:
+        MissingFileError: When there is no such file.
         DataError: When the file cannot be read or holds no row.
         ConfigurationError: When the format takes a package that is not installed.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
+        if not path.exists():
+            raise _missing(path)
         raise DataError(
             f"{path} has the suffix {path.suffix!r}; the known ones are: "
             f"{', '.join(_READERS)}. Rename the file, or read it yourself and pass "
@@ -60,11 +63,7 @@ def read_rows(path: Path) -> Iterator[Row]:
             is_empty = False
             yield row
     except FileNotFoundError as error:
-        raise DataError(
-            f"there is no file {str(path)!r}; a data file was expected there, seen "
-            f"from {Path.cwd()}. Check the name, or pass an absolute path.",
-            path=path,
-        ) from error
+        raise _missing(path) from error
     except OSError as error:
         raise DataError(
             f"{path} cannot be read: {error.strerror or error}. Pass a file you may "
@@ -76,6 +75,14 @@ def read_rows(path: Path) -> Iterator[Row]:
             f"{path} holds no row; at least one was expected. Add rows to it.",
             path=path,
         )
+
+
+def _missing(path: Path) -> MissingFileError:
+    return MissingFileError(
+        f"there is no file or folder {str(path)!r}, seen from {Path.cwd()}; something "
+        "to load was expected there. Check the name, or pass an absolute path.",
+        path=path,
+    )
 
 
 def _csv_rows(path: Path, separator: str | None = None) -> Iterator[Row]:

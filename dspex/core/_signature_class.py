@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -56,6 +58,7 @@ def finish(cls: Any) -> None:
         if side == "input" and name in CALL_ARGUMENTS:
             raise _reserved(cls, name, "predictors use", CALL_ARGUMENTS)
         _check_resolved(cls, name, field)
+        _check_type(cls, name, field.annotation)
         cls.model_fields[name] = completed(name, field)
     _inherit_instructions(cls)
 
@@ -91,6 +94,22 @@ def _check_resolved(cls: Any, name: str, field: FieldInfo) -> None:
         "must be a name of the module or of the enclosing function. Import or define "
         "it above the class."
     )
+
+
+_NO_TYPES = (
+    *(int, float, complex, bytes, list, tuple, set, frozenset, dict, enum.Enum),
+    *(FunctionType, BuiltinFunctionType),
+)
+
+
+def _check_type(cls: Any, name: str, annotation: Any) -> None:
+    # Pydantic would say so only when the first value is checked: at an answer.
+    if isinstance(annotation, _NO_TYPES):
+        raise SignatureError(
+            f"the type of {name!r} in {cls.__name__} is {annotation!r:.80}, which is a "
+            "value; a type was expected. Write list[str] for texts, or "
+            "Literal['a', 'b'] for one of two words."
+        )
 
 
 def check_names(class_name: str, namespace: dict[str, Any]) -> None:

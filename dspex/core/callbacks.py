@@ -73,7 +73,7 @@ class BaseCallback:
     def on_lm_end(
         self, call_id: str, outputs: Any, exception: BaseException | None = None
     ) -> None:
-        """A language model has answered: a list with a text for each completion."""
+        """A language model has answered: a text, or a dict, for each completion."""
 
     def on_adapter_format_start(
         self, call_id: str, instance: Any, inputs: Mapping[str, Any]

@@ -63,12 +63,7 @@ def turn_of(message: Message) -> dict[str, Any]:
         >>> turn_of(Message("user", "Capital of Peru?"))
         {'role': 'user', 'content': 'Capital of Peru?'}
     """
-    turn: dict[str, Any] = {"role": message.role, "content": _written(message)}
-    if message.tool_calls:
-        turn["tool_calls"] = [_written_call(call) for call in message.tool_calls]
-    if message.tool_call_id is not None:
-        turn["tool_call_id"] = message.tool_call_id
-    return turn
+    return message.as_turn()
 
 
 def _message(turn: object, where: str) -> Message:
@@ -179,29 +174,3 @@ def _tool_call(call: object, where: str) -> ToolCall:
 
 def _refusal(where: str, problem: str, expected: str) -> ConfigurationError:
     return ConfigurationError(f"{where} {problem}; expected {expected}. Correct it.")
-
-
-def _written(message: Message) -> object:
-    if message.tool_calls and not message.content:
-        return None
-    if isinstance(message.content, str):
-        return message.content
-    return [_written_part(part) for part in message.content]
-
-
-def _written_part(part: Part) -> dict[str, Any]:
-    match part:
-        case TextPart():
-            return {"type": "text", "text": part.text}
-        case ImagePart():
-            image = {"url": part.url}
-            if part.detail is not None:
-                image["detail"] = part.detail
-            return {"type": "image_url", "image_url": image}
-        case RawPart():
-            return dict(part.value)
-
-
-def _written_call(call: ToolCall) -> dict[str, Any]:
-    function = {"name": call.name, "arguments": call.arguments}
-    return {"id": call.id, "type": "function", "function": function}

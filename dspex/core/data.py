@@ -157,6 +157,7 @@ def load(source: Source, *, inputs: Sequence[str] | None = None) -> Dataset:
             yet: `Example.with_inputs()` sets them later.
 
     Raises:
+        MissingFileError: When there is no such file.
         DataError: When a row cannot be read or lacks an input; names file and line.
         ConfigurationError: When `inputs` is a single text instead of a list, or a
             Parquet file is to be read without pyarrow.

@@ -6,6 +6,7 @@ DspexError
 │   └─ LMNotConfiguredError             a model without a key was asked
 ├─ SignatureError (ValueError)          the signature text or class is wrong
 ├─ DataError (ValueError)               a data file or a row; .path .line
+│   └─ MissingFileError (FileNotFoundError)  there is no such file or folder
 ├─ MissingInputError (ValueError)       a program was called without a declared input
 ├─ ContentError (ValueError)            a picture, file or sound that is none
 ├─ ToolArgumentError (ValueError)       a tool does not take them; .tool .arguments
@@ -67,6 +68,7 @@ from dspex.core.call_errors import LMStreamError as LMStreamError
 from dspex.core.call_errors import LMTimeoutError as LMTimeoutError
 from dspex.core.call_errors import LMUnexpectedError as LMUnexpectedError
 from dspex.core.call_errors import QueueFullError as QueueFullError
+from dspex.core.type_names import type_name
 
 SHOWN: Final = 200
 """How many characters of a reply an error's text shows."""
@@ -106,6 +108,12 @@ class DataError(DspexError, ValueError):
         super().__init__(message)
         self.path = path
         self.line = line
+
+
+class MissingFileError(DataError, FileNotFoundError):
+    """There is no such file or folder."""
+
+    code = "missing_file"
 
 
 class MissingInputError(DspexError, ValueError):
@@ -208,8 +216,6 @@ class AdapterParseError(AdapterError):
 
 
 def _expectation(signature: Any) -> str:
-    from dspex.core.adapters.annotations import type_name  # which needs this module
-
     fields = getattr(signature, "output_fields", {}).items()
     typed = [f"{name!r} ({type_name(field.annotation)})" for name, field in fields]
     return (

@@ -13,6 +13,7 @@ from typing import Any, overload
 from dspex.core.chat import turn_of
 from dspex.core.ids import new_id
 from dspex.core.lm import Message, Reply
+from dspex.core.outputs import outputs_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ class Exchanged:
             "messages": [turn_of(turn) for turn in self.messages],
             "kwargs": dict(self.settings),
             "response": self.reply,
-            "outputs": list(self.reply.texts),
+            "outputs": outputs_of(self.reply),
             "usage": {
                 "prompt_tokens": usage.prompt_tokens,
                 "completion_tokens": usage.completion_tokens,

@@ -17,11 +17,13 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
 
-from dspex.core.adapters.annotations import type_name
 from dspex.core.adapters.demos import allows_none
 from dspex.core.errors import DspexError, MissingInputError
 from dspex.core.fields import UNTYPED_KEY, extra_of
 from dspex.core.signature import Signature
+from dspex.core.type_names import type_name
+from dspex.core.types.base import Type
+from dspex.core.types.reasoning import Reasoning
 
 _logger = logging.getLogger(__name__)
 
@@ -143,17 +145,39 @@ def _check_type(name: str, value: Any, annotation: Any) -> None:
 
 def _fits(value: Any, annotation: Any) -> bool:
     try:
-        checker = _checker(annotation)
+        checker, has_types = _checker(annotation), _has_types(annotation)
     except TypeError:
         # The type has no hash, so it cannot be looked up.
         return True
     if checker is None:
         return True
     try:
-        checker.validate_python(value, strict=True)
+        made = checker.validate_python(value, strict=True)
     except (ValidationError, RecursionError):
         return False
-    return True
+    return not (has_types and _is_converted(made, value))
+
+
+def _is_converted(made: Any, value: Any) -> bool:
+    """Say whether a `Type` was made of what will be written as something else.
+
+    An address is sent as text, also where a picture could be made of it.
+    """
+    match made:
+        case Reasoning():
+            return not isinstance(value, str | Reasoning)
+        case Type():
+            return not isinstance(value, Type)
+        case list() | tuple():
+            return any(map(_is_converted, made, value))
+        case dict():
+            return any(_is_converted(one, value[key]) for key, one in made.items())
+    return False
+
+
+@lru_cache(maxsize=1024)
+def _has_types(annotation: Any) -> bool:
+    return bool(Type.extract_custom_type_from_annotation(annotation))
 
 
 @lru_cache(maxsize=1024)

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Self, TypeVar, cast, overload
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self, overload
 
 from dspex.core.errors import DataError
 from dspex.core.example import Example
 from dspex.core.lm import Usage
-
-Result = TypeVar("Result", bool, float)
+from dspex.core.scored import Scored
 
 CompletionsLike = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
 """Completions as rows (one mapping each) or as columns (one list per field)."""
@@ -96,7 +95,7 @@ class Completions:
         return f"Completions({self._columns!r})"
 
 
-class Prediction(Example):
+class Prediction(Scored, Example):
     """One answer of a program: its output fields, read like an `Example`.
 
     A field called `score` makes a prediction a number: `float(prediction)`,
@@ -188,40 +187,9 @@ class Prediction(Example):
             )
         return float(self._store["score"])
 
-    def __lt__(self, other: object) -> bool:
-        return _on_scores(self, other, lambda a, b: a < b)
-
-    def __le__(self, other: object) -> bool:
-        return _on_scores(self, other, lambda a, b: a <= b)
-
-    def __gt__(self, other: object) -> bool:
-        return _on_scores(self, other, lambda a, b: a > b)
-
-    def __ge__(self, other: object) -> bool:
-        return _on_scores(self, other, lambda a, b: a >= b)
-
-    def __add__(self, other: object) -> float:
-        return _on_scores(self, other, lambda a, b: a + b)
-
-    __radd__ = __add__
-
-    def __truediv__(self, other: object) -> float:
-        return _on_scores(self, other, lambda a, b: a / b)
-
-    def __rtruediv__(self, other: object) -> float:
-        return _on_scores(self, other, lambda a, b: b / a)
-
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in self._store.items())
         return f"{type(self).__name__}({fields})"
-
-
-def _on_scores(
-    left: Prediction, right: object, operation: Callable[[float, float], Result]
-) -> Result:
-    if not isinstance(right, int | float | Prediction):
-        return cast("Result", NotImplemented)
-    return operation(float(left), float(right))
 
 
 def _columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from dspex.core import defaults
@@ -14,6 +15,7 @@ from dspex.core.foreign import refuse_dspy
 from dspex.evaluate.engine import RunOptions, work_through
 from dspex.evaluate.metric import Metric, checked_metric, judge, metric_name
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.report import Report
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.worker import Measured, Work, WorkFailed
 from dspex.programs.settings import settings
@@ -45,7 +47,7 @@ class Evaluate:
         metric: From example and prediction to a number, a bool, a mapping of numbers
             or a `Prediction` with a `score` and maybe a `feedback`; an async function
             will do. Or several by name: the first is the score, all are `columns` of
-            the result.
+            the result. It may also be given to the call.
         num_threads: DSPy's name for `concurrency`.
         concurrency: Examples worked on at a time; else the setting, else 16.
         timeout: Seconds one example may take; `None` for no limit.
@@ -54,11 +56,18 @@ class Evaluate:
             `math.inf` for no limit.
         failure_score: What an example without a score adds to the mean; 0.0.
         display_progress: `None` shows a bar on a terminal and nothing elsewhere.
+        display_table: Whether each example is printed as a row; a number prints that
+            many. For people: to work on, take the `results`.
+        provide_traceback: Whether each failure is logged with the end of its traceback;
+            else the setting, else not. It is in the result in any case.
+        save_as_csv: A file for the rows, each value as text.
+        save_as_json: A file for the rows, as a list of objects.
         debug: Work on the caller's thread, one example after another, without deadline
             or progress bar; an error of the program or the metric is raised as it is.
 
     Raises:
-        ConfigurationError: The set is empty, or a number is not above zero.
+        ConfigurationError: The set is empty, a number is not above zero, or there is no
+            such folder.
     """
 
     callback_kind: ClassVar[str] = "evaluate"
@@ -67,20 +76,31 @@ class Evaluate:
         self,
         *,
         devset: Sequence[Example],
-        metric: Metric,
+        metric: Metric | None = None,
         num_threads: int | None = None,
         concurrency: int | None = None,
         timeout: float | None = None,
         max_errors: float | None = None,
         failure_score: float = defaults.FAILURE_SCORE,
         display_progress: bool | None = None,
+        display_table: bool | int = False,
+        provide_traceback: bool | None = None,
+        save_as_csv: str | Path | None = None,
+        save_as_json: str | Path | None = None,
         debug: bool = False,
     ) -> None:
         self.devset = checked_set(devset, "devset")
-        self.metric = checked_metric(metric)
+        self.metric = None if metric is None else checked_metric(metric)
         self.debug = debug
         self.concurrency = concurrency if concurrency is not None else num_threads
         self.max_errors = max_errors
+        self.failure_score = failure_score
+        self.display_progress = display_progress
+        self.display_table = display_table
+        self.provide_traceback = provide_traceback
+        self.save_as_csv = save_as_csv
+        self.save_as_json = save_as_json
+        self._report()  # refuses a folder that is not there before anything else
         self._options = RunOptions(
             concurrency=_or(self.concurrency, defaults.CONCURRENCY),
             timeout=timeout,
@@ -89,74 +109,123 @@ class Evaluate:
             display_progress=display_progress,
         )
 
+    @property
+    def num_threads(self) -> int | None:
+        """DSPy's name for `concurrency`."""
+        return self.concurrency
+
     def __repr__(self) -> str:
-        return (
-            f"Evaluate({len(self.devset)} examples, metric={metric_name(self.metric)})"
-        )
+        name = None if self.metric is None else metric_name(self.metric)
+        return f"Evaluate({len(self.devset)} examples, metric={name})"
 
     @with_callbacks
     def __call__(
         self,
         program: Callable[..., Any],
+        metric: Metric | None = None,
+        devset: Sequence[Example] | None = None,
+        num_threads: int | None = None,
+        display_progress: bool | None = None,  # noqa: FBT001 - DSPy's signature
+        display_table: bool | int | None = None,  # noqa: FBT001 - DSPy's signature
+        callback_metadata: Mapping[str, Any] | None = None,  # noqa: ARG002 - see Args
+        save_as_csv: str | Path | None = None,
+        save_as_json: str | Path | None = None,
         *,
         resume: EvaluationResult | None = None,
     ) -> EvaluationResult:
-        """Score a program.
+        """Score a program. What is given here wins for this call.
 
         Args:
             program: Called with each example's inputs by name.
+            metric: As for the class.
+            devset: As for the class.
+            num_threads: As for the class.
+            display_progress: As for the class.
+            display_table: As for the class.
+            callback_metadata: For callbacks, which find it among their `inputs`.
+            save_as_csv: As for the class.
+            save_as_json: As for the class.
             resume: An earlier, unfinished result on the same examples; what it measured
                 is not measured again.
 
         Raises:
+            ConfigurationError: There is no metric, or an argument makes no sense.
             EvaluationError: The run could not go on; `.result` has what was measured.
             EvaluationInterrupted: Ctrl-C; `.result` has what was measured.
         """
         refuse_dspy(program, "program")
-        work = scoring(program, self.metric)
-        known = self._known(resume)
+        metric = checked_metric(_or(metric, self.metric))
+        examples = self.devset if devset is None else checked_set(devset, "devset")
+        report = self._report(display_table, save_as_csv, save_as_json)
+        known = _known(resume, examples)
+        work = scoring(program, metric)
         if self.debug:
-            return self._on_this_thread(work)
-        options = replace(
-            self._options,
-            concurrency=_or(self.concurrency, settings.concurrency),
-            max_errors=_or(self.max_errors, settings.max_errors),
-        )
-        return work_through(self.devset, work, options, known=known)
-
-    def _known(self, resume: EvaluationResult | None) -> Iterable[Outcome]:
-        if resume is None:
-            return ()
-        if list(resume.examples) != list(self.devset):
-            raise ConfigurationError(
-                "resume was given a result of other examples; expected one of this "
-                "devset. Evaluate again without resume."
+            result = _on_this_thread(examples, work, self.failure_score)
+        else:
+            options = replace(
+                self._options,
+                concurrency=_or(
+                    _or(num_threads, self.concurrency), settings.concurrency
+                ),
+                max_errors=_or(self.max_errors, settings.max_errors),
+                display_progress=_or(display_progress, self.display_progress),
             )
-        return [outcome for outcome in resume.outcomes if outcome is not None]
+            result = work_through(examples, work, options, known=known)
+        report.give(result, metric_name(metric))
+        return result
 
-    def _on_this_thread(self, work: Work) -> EvaluationResult:
-        outcomes: list[Outcome] = []
-        for number, example in enumerate(self.devset):
-            try:
-                measured = work(example)
-            except WorkFailed as failed:
-                # The user's own error with the user's own traceback, nothing of ours.
-                raise failed.error from None
-            outcomes.append(
-                Outcome(
-                    stamp=Stamp(run="debug", example=number),
-                    kind=OutcomeKind.SCORED,
-                    score=measured.score,
-                    columns=measured.columns,
-                    feedback=measured.feedback,
-                    prediction=measured.prediction,
-                )
-            )
-        return EvaluationResult(
-            examples=self.devset,
-            outcomes=tuple(outcomes),
-            failure_score=self._options.failure_score,
+    def _report(
+        self,
+        display_table: int | None = None,
+        save_as_csv: str | Path | None = None,
+        save_as_json: str | Path | None = None,
+    ) -> Report:
+        csv = _or(save_as_csv, self.save_as_csv)
+        json = _or(save_as_json, self.save_as_json)
+        return Report(
+            table=_or(display_table, self.display_table),
+            csv=None if csv is None else Path(csv),
+            json=None if json is None else Path(json),
+            traceback=_or(self.provide_traceback, settings.provide_traceback),
         )
+
+
+def _known(
+    resume: EvaluationResult | None, examples: Sequence[Example]
+) -> Iterable[Outcome]:
+    if resume is None:
+        return ()
+    if list(resume.examples) != list(examples):
+        raise ConfigurationError(
+            "resume was given a result of other examples; expected one of this "
+            "devset. Evaluate again without resume."
+        )
+    return [outcome for outcome in resume.outcomes if outcome is not None]
+
+
+def _on_this_thread(
+    examples: Sequence[Example], work: Work, failure_score: float
+) -> EvaluationResult:
+    outcomes: list[Outcome] = []
+    for number, example in enumerate(examples):
+        try:
+            measured = work(example)
+        except WorkFailed as failed:
+            # The user's own error with the user's own traceback, nothing of ours.
+            raise failed.error from None
+        outcomes.append(
+            Outcome(
+                stamp=Stamp(run="debug", example=number),
+                kind=OutcomeKind.SCORED,
+                score=measured.score,
+                columns=measured.columns,
+                feedback=measured.feedback,
+                prediction=measured.prediction,
+            )
+        )
+    return EvaluationResult(
+        examples=examples, outcomes=tuple(outcomes), failure_score=failure_score
+    )
 
 
 def scoring(program: Callable[..., Any], metric: Metric) -> Work:
@@ -176,11 +245,19 @@ def scoring(program: Callable[..., Any], metric: Metric) -> Work:
     return work
 
 
-def checked_set(examples: Any, name: str) -> Sequence[Example]:
+def checked_set(
+    examples: Any, name: str, *, have_inputs: bool = True
+) -> Sequence[Example]:
     """Refuse an empty set, or one that is none, before any work starts.
+
+    Args:
+        examples: The set.
+        name: What the caller calls it.
+        have_inputs: Whether each example has to know which of its fields are inputs.
 
     Raises:
         ConfigurationError: Then.
+        DataError: Nobody said which fields of an example are its inputs.
     """
     if isinstance(examples, str | bytes) or not isinstance(examples, Sequence):
         raise ConfigurationError(
@@ -198,7 +275,8 @@ def checked_set(examples: Any, name: str) -> Sequence[Example]:
                 f"{name}[{number}] is {type(example).__name__!r}; expected an Example. "
                 "Load rows with dspex.load(rows, inputs=[...])."
             )
-        example.inputs()  # raises when nobody said which fields are the inputs
+        if have_inputs:
+            example.inputs()  # raises when nobody said which fields are the inputs
     return examples
 
 

@@ -13,6 +13,7 @@ from dspex.core import statistics
 from dspex.core.example import Example
 from dspex.core.lm import Usage
 from dspex.core.prediction import Prediction
+from dspex.core.scored import Scored
 from dspex.core.statistics import Interval
 from dspex.evaluate.outcome import Outcome, OutcomeKind
 
@@ -21,11 +22,12 @@ Row = tuple[Example, Any, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationResult:
+class EvaluationResult(Scored):
     """The outcome of every example, and the numbers that follow from them.
 
     `score` is DSPy's: 100 times the mean over all examples, failures and what was not
-    measured taken as `failure_score`. It is a lower bound while `complete` is false.
+    measured taken as `failure_score`. It is a lower bound while `complete` is false. A
+    result compares and counts as that number.
     """
 
     examples: Sequence[Example]

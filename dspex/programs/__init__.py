@@ -9,8 +9,8 @@ from dspex.programs.concurrency import asyncify, in_context, syncify
 from dspex.programs.history import inspect_history
 from dspex.programs.predict import Predict, UnexpectedInputError
 from dspex.programs.program import Module, Program
+from dspex.programs.saving.state import use_lm_factory
 from dspex.programs.settings import Settings, ambient, configure, context, settings
-from dspex.programs.state import use_lm_factory
 from dspex.programs.tool_runner import ProgramToolRunner
 from dspex.programs.trace import UsageTracker, track_usage
 from dspex.programs.walk import Parameter

@@ -21,9 +21,9 @@ from dspex.core.prediction import Prediction
 from dspex.core.signature import Signature
 from dspex.core.spawner import the_spawner
 from dspex.programs.history import remember, written_by
-from dspex.programs.listening import Ear, aheard, ear_for, heard
 from dspex.programs.rehearsal import is_rehearsal
 from dspex.programs.settings import check_lm, in_force
+from dspex.programs.streaming.listening import Ear, aheard, ear_for, heard
 from dspex.programs.trace import UsageTracker, record_usage, track_usage
 
 COLD: Final = 0.15

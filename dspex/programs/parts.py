@@ -120,7 +120,8 @@ class Composite(Walkable):
         adapters = {id(one.adapter): one.adapter for one in self.predictors()}
         if len(adapters) > 1:
             raise ConfigurationError(
-                f"the predictors use {len(adapters)} adapters; get_adapter() answers "
-                "for one. Read predictor.adapter of each."
+                f"get_adapter() answers for one adapter; the predictors use "
+                f"{len(adapters)}. Multiple adapters are read one by one, as "
+                "predictor.adapter."
             )
         return next(iter(adapters.values()), None)

@@ -16,10 +16,10 @@ from dspex.core.lm import LanguageModel
 from dspex.core.prediction import Prediction
 from dspex.core.signature import Signature, ensure_signature
 from dspex.programs.asking import Question, aask, ask, model_for, warmed
-from dspex.programs.demos import dump_demo, restored_demo
 from dspex.programs.program import Program
+from dspex.programs.saving.demos import dump_demo, restored_demo
+from dspex.programs.saving.state import dump_lm, restored_lm_of, warn_of_unknown
 from dspex.programs.settings import in_force
-from dspex.programs.state import dump_lm, restored_lm_of, warn_of_unknown
 from dspex.programs.trace import record_step
 from dspex.programs.walk import Parameter
 

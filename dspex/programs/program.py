@@ -19,10 +19,10 @@ from dspex.core.history import History
 from dspex.core.once import began_unrepeatable
 from dspex.core.prediction import Prediction
 from dspex.core.spawner import the_spawner
-from dspex.programs import state as saved_state
 from dspex.programs.batch import BatchOptions, run_batch
 from dspex.programs.history import inside, is_inside, pretty_print_history
 from dspex.programs.parts import Composite
+from dspex.programs.saving import state as saved_state
 from dspex.programs.settings import (
     in_force,
     is_language_model,
@@ -284,7 +284,7 @@ class Program(Composite):
         if not save_program:
             saved_state.write(Path(path), self.dump_state())
             return
-        from dspex.programs.whole_program import save_program as save_whole
+        from dspex.programs.saving.whole_program import save_program as save_whole
 
         save_whole(self, Path(path), modules_to_serialize=modules_to_serialize)
 
@@ -304,6 +304,7 @@ class Program(Composite):
 
         Raises:
             ConfigurationError: When the path does not end in `.json`.
+            MissingFileError: When there is no file.
             DataError: When the file is no state of this program.
         """
         return self.load_state(

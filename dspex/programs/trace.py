@@ -11,47 +11,64 @@ from typing import Any, TypeAlias
 from dspex.core.lm import Reply, Usage
 from dspex.core.prediction import Prediction
 from dspex.programs.settings import in_force
+from dspex.programs.usage_entries import (
+    Entry,
+    entry_of,
+    plain_entry,
+    sum_of,
+    usage_of,
+)
 
 TraceStep: TypeAlias = tuple[Any, dict[str, Any], Prediction]
 """(predictor, inputs, prediction), as DSPy's metrics and optimisers expect it."""
 
 
 class UsageTracker:
-    """Adds up the tokens of calls, by model. Threads may share one."""
+    """Keeps the tokens of calls, by model. Threads may share one."""
 
     def __init__(self) -> None:
         # Protects `_by_model`: threads of one evaluation add to one tracker.
         self._lock = threading.Lock()
-        self._by_model: dict[str, Usage] = {}
+        self._by_model: dict[str, list[Usage | Entry]] = {}
+
+    @property
+    def usage_data(self) -> dict[str, list[Entry]]:
+        """Every call's tokens in DSPy's shape, by model, in order; a copy."""
+        return {
+            model: [entry_of(one) if isinstance(one, Usage) else one for one in kept]
+            for model, kept in self._kept().items()
+        }
 
     def add(self, model: str, usage: Usage) -> None:
         """Add the tokens of one call."""
-        with self._lock:
-            self._by_model[model] = self._by_model.get(model, Usage()) + usage
+        self._keep(model, usage)
 
     def add_usage(self, lm: str, usage_entry: Mapping[str, Any]) -> None:
         """Add the tokens of one call in DSPy's shape; what it lacks counts as 0."""
-        counts = {
-            key: int(usage_entry.get(key) or 0)
-            for key in ("prompt_tokens", "completion_tokens")
-        }
-        self.add(lm, Usage(**counts))
+        if usage_entry:
+            self._keep(lm, plain_entry(usage_entry))
 
     def total(self) -> dict[str, Usage]:
         """Return the tokens so far, by model."""
-        with self._lock:
-            return dict(self._by_model)
-
-    def get_total_tokens(self) -> dict[str, dict[str, int]]:
-        """Return the tokens so far in DSPy's shape."""
         return {
-            model: {
-                "prompt_tokens": usage.prompt_tokens,
-                "completion_tokens": usage.completion_tokens,
-                "total_tokens": usage.total_tokens,
-            }
-            for model, usage in self.total().items()
+            model: sum(
+                (one if isinstance(one, Usage) else usage_of(one) for one in kept),
+                Usage(),
+            )
+            for model, kept in self._kept().items()
         }
+
+    def get_total_tokens(self) -> dict[str, dict[str, Any]]:
+        """Return the tokens so far in DSPy's shape, with details where they came."""
+        return {model: sum_of(entries) for model, entries in self.usage_data.items()}
+
+    def _keep(self, model: str, entry: Usage | Entry) -> None:
+        with self._lock:
+            self._by_model.setdefault(model, []).append(entry)
+
+    def _kept(self) -> dict[str, list[Usage | Entry]]:
+        with self._lock:
+            return {model: list(kept) for model, kept in self._by_model.items()}
 
 
 _trackers: ContextVar[tuple[UsageTracker, ...]] = ContextVar("dspex_usage", default=())

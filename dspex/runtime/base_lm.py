@@ -11,7 +11,7 @@ from dspex.core import defaults
 from dspex.core.chat import turn_of
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import Reply, Request
-from dspex.programs.state import HOME_MADE
+from dspex.programs.saving.state import HOME_MADE
 from dspex.runtime.home_made_place import (
     HomeMadePlace,
     digest_of_code,

@@ -15,6 +15,7 @@ from dspex.client.returned import reply_from
 from dspex.core.chat import turn_of
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import Message, Reply
+from dspex.core.outputs import facts_in
 
 _BY_CALL: Final = "answers_by_call"
 """Marks the methods made here."""
@@ -98,7 +99,8 @@ def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
 
 
 def _reply(returned: Any, label: str) -> Reply:
-    """Take what DSPy's models return: texts, or a dict with a text for each."""
+    """Take what DSPy's models return: texts, or a dict for each."""
     if isinstance(returned, list) and all(isinstance(one, Mapping) for one in returned):
-        returned = [one.get("text") or "" for one in returned]
+        texts = [one.get("text") or "" for one in returned]
+        return reply_from(texts, label).with_changes(**facts_in(returned))
     return reply_from(returned, label)

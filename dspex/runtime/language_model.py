@@ -17,6 +17,7 @@ from dspex.core.callbacks import Announced, callbacks_of
 from dspex.core.errors import ConfigurationError, LMError
 from dspex.core.history import Exchanged, History
 from dspex.core.lm import Message, Reply
+from dspex.core.outputs import outputs_of
 from dspex.programs.history import adapter_here, pretty_print_history, remember
 from dspex.programs.rehearsal import is_rehearsal
 from dspex.programs.trace import record_usage
@@ -191,15 +192,18 @@ class LM(OneModel):
         *,
         messages: Sequence[Mapping[str, Any]] | None = None,
         **settings: Any,
-    ) -> list[str]:
+    ) -> list[Any]:
         """Answer a prompt or a chat; one text per completion, as in DSPy.
+
+        Where a completion has more than a text, each is a dict with `text` and what
+        there is of `reasoning_content`, `logprobs` and `tool_calls`.
 
         Raises:
             LMError: The call ended without an answer.
         """
         complete = real_method(self, "complete")
         reply: Reply = complete(turns_of(prompt, messages), settings)
-        return list(self._counted(reply).texts)
+        return outputs_of(self._counted(reply))
 
     async def acall(
         self,
@@ -207,11 +211,11 @@ class LM(OneModel):
         *,
         messages: Sequence[Mapping[str, Any]] | None = None,
         **settings: Any,
-    ) -> list[str]:
+    ) -> list[Any]:
         """The same for coroutines, on the caller's loop; cancelled, it withdraws."""
         acomplete = real_method(self, "acomplete")
         reply: Reply = await acomplete(turns_of(prompt, messages), settings)
-        return list(self._counted(reply).texts)
+        return outputs_of(self._counted(reply))
 
     def stream(
         self,
@@ -288,13 +292,13 @@ class LM(OneModel):
             settings: Settings of this call; they win over the model's own.
             channel: Where the pieces of a streamed answer go; `None` for a whole one.
         """
-        callbacks = callbacks_of(self)
+        callbacks = self._hearers()
         if not callbacks:
             return self._complete(messages, settings or {}, channel)
         inputs = heard_of(messages, settings or {})
         with Announced(callbacks, "lm", self, inputs) as call:
             reply = self._complete(messages, settings or {}, channel)
-            call.outputs = list(reply.texts)
+            call.outputs = outputs_of(reply)
             return reply
 
     async def acomplete(
@@ -305,13 +309,13 @@ class LM(OneModel):
         channel: Channel | None = None,
     ) -> Reply:
         """The same for coroutines, on the caller's loop; cancelled, it withdraws."""
-        callbacks = callbacks_of(self)
+        callbacks = self._hearers()
         if not callbacks:
             return await self._acomplete(messages, settings or {}, channel)
         inputs = heard_of(messages, settings or {})
         with Announced(callbacks, "lm", self, inputs) as call:
             reply = await self._acomplete(messages, settings or {}, channel)
-            call.outputs = list(reply.texts)
+            call.outputs = outputs_of(reply)
             return reply
 
     def _complete(
@@ -347,6 +351,10 @@ class LM(OneModel):
                 if models.accepts(reply):
                     return self._remembered(messages, settings, reply)
         return self._remembered(messages, settings, models.end())
+
+    def _hearers(self) -> Sequence[Any]:
+        """Who hears of this model's calls."""
+        return callbacks_of(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LM:
         """A handle is never changed, so copies of a program share it."""
@@ -386,12 +394,17 @@ class LM(OneModel):
         self, messages: Sequence[Message], settings: Mapping[str, Any], reply: Reply
     ) -> Reply:
         if not is_rehearsal():
-            call = Exchanged(
-                model=self.model,
-                messages=tuple(messages),
-                settings=merged(self.settings, settings),
-                reply=reply,
-                adapter=adapter_here(),
+            self._remember(
+                Exchanged(
+                    model=self.model,
+                    messages=tuple(messages),
+                    settings=merged(self.settings, settings),
+                    reply=reply,
+                    adapter=adapter_here(),
+                )
             )
-            remember(call, self.history)
         return reply
+
+    def _remember(self, call: Exchanged) -> None:
+        """Keep a call in the histories it belongs to."""
+        remember(call, self.history)

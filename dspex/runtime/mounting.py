@@ -21,13 +21,14 @@ from dspex.client.call import Call
 from dspex.client.price import Price
 from dspex.client.prices import price_of
 from dspex.client.transport import Transport
-from dspex.core.errors import ConfigurationError, LMError
+from dspex.core.errors import ConfigurationError, LMCancelledError, LMError
 from dspex.core.lm import Message, Reply, Request
 from dspex.runtime import tree
-from dspex.runtime.call_options import CallOptions
+from dspex.runtime.call_options import CallOptions, check_settings
 from dspex.runtime.calling import named
 from dspex.runtime.config import Config
 from dspex.runtime.mount import MountedActor
+from dspex.runtime.one_model import merged
 from dspex.runtime.places import Place, Reach, find_place
 from dspex.runtime.runtime import Runtime
 from supervisors import ChildSpec, Handle, Registry, Restart, Surroundings
@@ -221,7 +222,8 @@ class Cache(cache_tiers.Cache):
             make: Makes the answer.
 
         Raises:
-            LMError: `make` raised it, here or for the one who was first.
+            LMError: `make` raised it, here or for the one who was first. Cancelled work
+                is not the end for those who wait: the next one makes the answer.
             ActorDownError: The cache is gone for good.
         """
         caller = new_caller()
@@ -233,6 +235,9 @@ class Cache(cache_tiers.Cache):
         try:
             reply = make()
             self.settle(key, reply)
+        except LMCancelledError:
+            # It was this caller's work that was given up: the next one makes it.
+            raise
         except LMError as error:
             self.settle(key, error)
             raise
@@ -253,12 +258,11 @@ class _Seat:
     """The user's own."""
 
     def request(self, prompt: str, settings: Mapping[str, Any]) -> Request:
-        wanted = {**self.place.settings, **settings}
+        check_settings(settings)
         return Request(
             model=self.place.model,
             messages=(Message("user", prompt),),
-            # As in `LM`, `None` takes a setting out.
-            settings={key: one for key, one in wanted.items() if one is not None},
+            settings=merged(self.place.settings, settings),
         )
 
     def call(self, prompt: str, settings: Mapping[str, Any]) -> Call:

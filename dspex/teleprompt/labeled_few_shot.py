@@ -49,14 +49,15 @@ class LabeledFewShot:
 
         Args:
             student: The program.
-            trainset: Where the demos come from.
+            trainset: Where the demos come from. Nobody needs to say which fields are
+                inputs: the program's signatures do.
             sample: Draw them at random; else take the first `k`.
 
         Raises:
             ConfigurationError: The training set is empty.
         """
         refuse_dspy(student, "student")
-        rows = checked_set(trainset, "trainset")
+        rows = checked_set(trainset, "trainset", have_inputs=False)
         compiled = student.reset_copy()
         rng = random.Random(0)  # noqa: S311 - a draw that can be repeated, no secret
         count = min(self.k, len(rows))

@@ -11,9 +11,10 @@ from typing import Any, Final, Self
 from dspex.client.channel import Channel
 from dspex.core.chat import messages_of
 from dspex.core.errors import ConfigurationError
+from dspex.core.history import Exchanged
 from dspex.core.lm import LanguageModel, Message, Reply
 from dspex.programs.rehearsal import is_rehearsal
-from dspex.programs.settings import context, is_language_model
+from dspex.programs.settings import context, in_force, is_language_model
 from dspex.runtime.language_model import LM
 from dspex.runtime.one_model import merged
 from dspex.testing._offline import OfflineLM
@@ -166,6 +167,20 @@ class Recorded(OfflineLM):
         if not is_rehearsal():
             self._tape.add(messages, merged(self.settings, settings), reply)
         return self._remembered(messages, settings, reply)
+
+    @property
+    def _real_tells(self) -> bool:
+        """Whether the real model tells of its calls, so that they are told already."""
+        return isinstance(self._real, LM)
+
+    def _hearers(self) -> Sequence[Any]:
+        return self.callbacks if self._real_tells else super()._hearers()
+
+    def _remember(self, call: Exchanged) -> None:
+        if not self._real_tells:
+            super()._remember(call)
+        elif not in_force("disable_history"):
+            self.history.add(call, in_force("max_history_size"))
 
 
 def _asked(

@@ -84,7 +84,8 @@ def ask(lm: dspex.LM, questions: Iterable[str]) -> Callers:
 
 
 def _first(lm: dspex.LM, question: str) -> str:
-    return lm(question)[0]
+    answer: str = lm(question)[0]
+    return answer
 
 
 class Record:

@@ -80,9 +80,7 @@ def test_a_missing_metric_is_refused_before_any_call() -> None:
     lm = answering(3)
 
     with dspex.context(lm=lm), pytest.raises(ConfigurationError, match="metric"):
-        dspex.Evaluate(devset=rows(3), metric=None)(  # type: ignore[arg-type] # the mistake
-            dspex.Predict("question -> answer")
-        )
+        dspex.Evaluate(devset=rows(3))(dspex.Predict("question -> answer"))
 
     assert len(lm.history) == 0
 

@@ -174,7 +174,8 @@ def test_home_made_models_and_embedders_rehearse_too() -> None:
 
     def program(country: str) -> str:
         assert embed([country, "x"]) == [[1.0] * 3] * 2
-        return lm(country, n=2)[1]
+        texts: list[str] = lm(country, n=2)
+        return texts[1]
 
     planned = dry_run(program, COUNTRIES[:1])
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,7 +77,62 @@ def test_never_more_workers_than_concurrency(runtime: dspex.Runtime) -> None:
 
 
 def test_num_threads_is_dspys_name_for_concurrency() -> None:
-    assert evaluator(1, num_threads=3).concurrency == 3
+    evaluate = evaluator(1, num_threads=3)
+
+    assert evaluate.concurrency == evaluate.num_threads == 3
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.usefixtures("runtime")
+def test_what_a_call_is_given_wins_for_that_call(
+    debug: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wrong(example: dspex.Example, prediction: Any) -> float:
+        return 0.0
+
+    evaluate = evaluator(2, debug=debug, save_as_json=tmp_path / "own.json")
+
+    given = evaluate(
+        program,
+        wrong,
+        rows(3),
+        num_threads=1,
+        display_progress=False,
+        display_table=1,
+        save_as_csv=str(tmp_path / "rows.csv"),
+        save_as_json=str(tmp_path / "rows.json"),
+    )
+
+    assert (given.score, given.n) == (0.0, 3)
+    assert capsys.readouterr().out.splitlines() == [
+        "question  example_answer  pred_answer  wrong",
+        "q0        a0              a0           0.0",
+        "(2 more rows)",
+    ]
+    saved = json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))
+    assert [row["question"] for row in saved] == ["q0", "q1", "q2"]
+    assert (tmp_path / "rows.csv").exists()
+    assert not (tmp_path / "own.json").exists()
+    assert (evaluate(program).score, evaluate(program).n) == (100.0, 2)
+    assert (tmp_path / "own.json").exists()
+
+
+def program(question: str) -> dspex.Prediction:
+    return dspex.Prediction(answer=question.replace("q", "a"))
+
+
+@pytest.mark.usefixtures("runtime")
+def test_callbacks_hear_what_is_theirs() -> None:
+    heard: list[Any] = []
+
+    class Ear(dspex.BaseCallback):
+        def on_evaluate_start(self, call_id: str, instance: Any, inputs: Any) -> None:
+            heard.append(inputs["callback_metadata"])
+
+    with dspex.context(callbacks=[Ear()]):
+        evaluator(1)(program, callback_metadata={"run": 7})
+
+    assert heard == [{"run": 7}]
 
 
 def test_a_program_that_raises_fails_its_example_and_no_other(

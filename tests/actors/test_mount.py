@@ -79,7 +79,8 @@ class Clerk(Actor):
 
     def on_receive(self, question: str) -> str:
         with self._models.use():
-            return self._lm(question)[0]
+            answer: str = self._lm(question)[0]
+        return answer
 
 
 def test_actor_beside_a_mounted_runtime_uses_it(provider: FakeProvider) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import dspex
+from dspex.core.history import History
 from dspex.core.lm import Message
 from dspex.testing import DummyLM, FakeProvider, NotRecordedError, Recorded
 from dspex.testing.dummy_lm import answer_text
@@ -312,3 +313,44 @@ def record(path: Path, replies: list[str], prompt: str, **settings: object) -> N
     lm = Recorded(path, DummyLM(replies), record=True)
     for _ in replies:
         lm.complete([Message("user", prompt)], settings)
+
+
+class Listener(dspex.BaseCallback):
+    """Counts the calls it hears of."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def on_lm_end(self, *_: Any, **__: Any) -> None:
+        self.calls += 1
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("home_made", [False, True])
+def test_a_recorded_call_is_told_once(
+    real: dspex.LM,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    home_made: bool,
+    is_async: bool,
+) -> None:
+    everyones = History(9)
+    monkeypatch.setattr("dspex.programs.history.GLOBAL_HISTORY", everyones)
+    asked = DummyLM([{"capital": "Lima"}]) if home_made else real
+    everywhere, own = Listener(), Listener()
+    program = dspex.Predict(CAPITAL)
+
+    with (
+        dspex.context(callbacks=[everywhere]),
+        Recorded(path, asked, record=True) as lm,
+    ):
+        lm.callbacks = [own]
+        if is_async:
+            asyncio.run(program.acall(country="Peru"))
+        else:
+            program(country="Peru")
+
+    assert (everywhere.calls, own.calls) == (1, 1)
+    told = (everyones, program.history, lm.history, asked.history)
+    assert [len(one) for one in told] == [1, 1, 1, 1]

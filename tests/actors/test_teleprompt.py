@@ -59,6 +59,14 @@ def test_labeled_takes_the_first_when_told_not_to_sample() -> None:
     assert questions(compiled.demos) == ["q0", "q1"]
 
 
+def test_labeled_needs_nobody_to_say_which_fields_are_inputs() -> None:
+    example = dspex.Example(question="q", answer="a")
+
+    compiled = LabeledFewShot(k=1).compile(predictor(), trainset=[example])
+
+    assert compiled.demos == [example]
+
+
 def test_labeled_draws_on_from_predictor_to_predictor() -> None:
     class Two(dspex.Program):
         def __init__(self) -> None:

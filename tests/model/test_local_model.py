@@ -54,7 +54,8 @@ def lm() -> dspex.LM:
 
 
 def capital_of(lm: dspex.LM, country: str) -> str:
-    return lm(f"{PROMPT}Country: {country}\nCapital:")[0].strip()
+    answer: str = lm(f"{PROMPT}Country: {country}\nCapital:")[0]
+    return answer.strip()
 
 
 def server_of(runtime: dspex.Runtime, lm: dspex.LM) -> int | None:

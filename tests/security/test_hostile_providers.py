@@ -152,9 +152,9 @@ def test_ten_thousand_calls_with_a_wrong_key_cost_a_few_requests(
     provider.misbehave(WRONG_KEY)
     lm = lm_at(provider, num_retries=5, cache=False)
 
-    async def ask_all() -> list[list[str] | BaseException]:
+    async def ask_all() -> list[Any]:
         calls = (lm.acall(str(number)) for number in range(10_000))
-        return await asyncio.gather(*calls, return_exceptions=True)
+        return list(await asyncio.gather(*calls, return_exceptions=True))
 
     outcomes = asyncio.run(ask_all())
 

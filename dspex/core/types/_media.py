@@ -11,6 +11,7 @@ import mimetypes
 import ssl
 import urllib.error
 import urllib.request
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -59,6 +60,12 @@ class Media:
         return f"data:{self.media_type};base64,{self.base64}"
 
 
+def warn_of_older_name(name: str, instead: str) -> None:
+    """Say at the caller's caller what DSPy calls it by now."""
+    text = f"{name} is deprecated, as it is in DSPy; write {instead}"
+    warnings.warn(text, DeprecationWarning, stacklevel=3)
+
+
 def sniffed(content: bytes) -> str | None:
     """Return the media type that the first bytes tell, or `None`."""
     for start, magic, media_type in _MAGIC:
@@ -68,11 +75,15 @@ def sniffed(content: bytes) -> str | None:
 
 
 def shown(value: str) -> str:
-    """Return an address, or the kind and size of what a `data:` URL holds."""
+    """Return an address, or the kind and size of what a `data:` URL holds.
+
+    The words are those of DSPy, and the size is that of the encoded text.
+    """
     if not value.startswith("data:"):
         return repr(value)
     media_type = value[len("data:") : 100].partition(",")[0].partition(";")[0]
-    return f"<DATA_URI({media_type}, {len(value):,} characters)>"
+    encoded = value.partition(";base64,")[2] or value
+    return f"<DATA_URI({media_type}, {len(encoded)} chars)>"
 
 
 def is_remote(address: str, schemes: tuple[str, ...] = ("http", "https")) -> bool:
@@ -101,8 +112,9 @@ def read_local(path: str | Path, media_type: str | None = None) -> Media:
             f"File not found at {str(path)!r} ({error.strerror}); expected the path of "
             "a file that may be read. Check both."
         ) from error
-    known = media_type or mimetypes.guess_type(str(path))[0] or sniffed(content)
-    return Media(content=content, media_type=known or UNKNOWN)
+    named = mimetypes.guess_type(str(path))[0]
+    known = media_type or _first_told(named, sniffed(content))
+    return Media(content=content, media_type=known)
 
 
 def download(address: str, *, verify: bool, timeout: float | None) -> Media:
@@ -139,9 +151,13 @@ def download(address: str, *, verify: bool, timeout: float | None) -> Media:
         )
     told = named if response.headers.get("Content-Type") else None
     guessed = mimetypes.guess_type(urlsplit(address).path)[0]
-    return Media(
-        content=content, media_type=told or guessed or sniffed(content) or UNKNOWN
-    )
+    known = _first_told(told, guessed, sniffed(content))
+    return Media(content=content, media_type=known)
+
+
+def _first_told(*media_types: str | None) -> str:
+    # Stores of files say octet-stream of everything they were told nothing about.
+    return next((one for one in media_types if one not in {None, UNKNOWN}), UNKNOWN)
 
 
 def _opener(*, verify: bool) -> urllib.request.OpenerDirector:

@@ -29,7 +29,7 @@ class Audio(Type):
 
     Example:
         >>> Audio(b"RIFF....", audio_format="wav")
-        Audio(data=<12 characters>, audio_format='wav')
+        Audio(data=<AUDIO_BASE_64_ENCODED(12)>, audio_format='wav')
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -60,7 +60,8 @@ class Audio(Type):
 
     @classmethod
     def from_file(cls, file_path: str | Path) -> Audio:
-        """Do the same as `from_path`, under DSPy's older name."""
+        """Do the same as `from_path`, under DSPy's older name; it warns of that."""
+        _media.warn_of_older_name("Audio.from_file", "Audio.from_path()")
         return cls.from_path(file_path)
 
     @classmethod
@@ -126,7 +127,7 @@ class Audio(Type):
         return super().from_parts(parts)
 
     def __repr__(self) -> str:
-        size = f"<{len(self.data):,} characters>"
+        size = f"<AUDIO_BASE_64_ENCODED({len(self.data)})>"
         return f"{type(self).__name__}(data={size}, audio_format={self.audio_format!r})"
 
     def __str__(self) -> str:

@@ -23,7 +23,7 @@ class File(Type):
 
     Example:
         >>> File.from_bytes(b"hello", filename="a.txt", mime_type="text/plain")
-        File(file_data=<DATA_URI(text/plain, 31 characters)>, filename='a.txt')
+        File(file_data=<DATA_URI(text/plain, 8 chars)>, filename='a.txt')
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -25,7 +25,7 @@ class Image(Type):
         >>> Image("https://example.com/dog.png")
         Image(url='https://example.com/dog.png')
         >>> Image(b"GIF89a" + bytes(300))
-        Image(url=<DATA_URI(image/gif, 430 characters)>)
+        Image(url=data:image/gif;base64,<IMAGE_BASE_64_ENCODED(408)>)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -51,12 +51,18 @@ class Image(Type):
 
     @classmethod
     def from_path(cls, file_path: str | Path) -> Image:
-        """Read a picture from a file of this machine."""
-        return cls(_media.read_local(file_path).data_url)
+        """Read a picture from a file of this machine.
+
+        Raises:
+            ContentError: When there is no such file, or neither its name nor its
+                bytes tell what it is.
+        """
+        return cls(_picture(_media.read_local(file_path), str(file_path)))
 
     @classmethod
     def from_file(cls, file_path: str | Path) -> Image:
-        """Do the same as `from_path`, under DSPy's older name."""
+        """Do the same as `from_path`, under DSPy's older name; it warns of that."""
+        _media.warn_of_older_name("Image.from_file", "Image.from_path()")
         return cls.from_path(file_path)
 
     @classmethod
@@ -77,13 +83,15 @@ class Image(Type):
             timeout: Seconds without a byte; `None` waits for ever.
 
         Raises:
-            ContentError: When it cannot be fetched.
+            ContentError: When it cannot be fetched, or nothing tells what it is.
         """
-        return cls(_media.download(url, verify=verify, timeout=timeout).data_url)
+        media = _media.download(url, verify=verify, timeout=timeout)
+        return cls(_picture(media, url))
 
     @classmethod
     def from_PIL(cls, pil_image: Any) -> Image:  # noqa: N802 - DSPy's name
-        """Do the same as `Image(pil_image)`, under DSPy's older name."""
+        """Do the same as `Image(pil_image)`, under DSPy's older name; it warns so."""
+        _media.warn_of_older_name("Image.from_PIL", "Image(pil_image)")
         return cls(pil_image)
 
     def format(self) -> list[ContentPart]:
@@ -104,7 +112,13 @@ class Image(Type):
         return super().from_parts(parts)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(url={_media.shown(self.url)})"
+        head, is_inline, encoded = self.url.partition(";base64,")
+        shown = (
+            f"{head};base64,<IMAGE_BASE_64_ENCODED({len(encoded)})>"
+            if is_inline
+            else _media.shown(self.url)
+        )
+        return f"{type(self).__name__}(url={shown})"
 
     def __str__(self) -> str:
         return repr(self)
@@ -171,6 +185,15 @@ def _encoded(content: bytes) -> str:
             "JPEG, GIF, WebP, BMP, TIFF, AVIF, HEIC or PDF. Convert them first."
         )
     return _media.Media(content=content, media_type=media_type).data_url
+
+
+def _picture(media: _media.Media, origin: str) -> str:
+    if media.media_type == _media.UNKNOWN:
+        raise ContentError(
+            f"nothing tells what stands at {origin!r}; expected a picture with its "
+            "ending, or of a known format. Rename or convert it."
+        )
+    return media.data_url
 
 
 def _drawn(image: Any) -> str:

@@ -241,12 +241,19 @@ def _call_of(value: Any) -> ToolCalls.ToolCall:
         message = "a tool call is a mapping with 'name' and 'args'"
         raise ValueError(message)
     called = value["function"] if isinstance(value.get("function"), Mapping) else value
-    arguments = called.get("args", called.get("arguments", {}))
+    arguments = called.get("args", called.get("arguments"))
     return ToolCalls.ToolCall(
         id=value.get("id") or value.get("call_id"),
         name=called.get("name") or value.get("name"),
-        args=read_arguments(arguments) if isinstance(arguments, str) else arguments,
+        args=_arguments_of(arguments),
     )
+
+
+def _arguments_of(written: Any) -> Any:
+    if isinstance(written, str):
+        return read_arguments(written)
+    # Models write null where a tool takes no arguments.
+    return {} if written is None else written
 
 
 def read_arguments(text: str) -> dict[str, Any]:

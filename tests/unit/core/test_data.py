@@ -19,7 +19,7 @@ from dspex.core._data_files import (
     separator_of,
 )
 from dspex.core.data import Dataset, DuplicateRowWarning, load
-from dspex.core.errors import ConfigurationError, DataError
+from dspex.core.errors import ConfigurationError, DataError, MissingFileError
 from dspex.core.example import Example
 
 DRAW_OF_SEED_0 = [4, 0, 6, 9, 7, 2, 1, 5, 8, 3]
@@ -170,9 +170,13 @@ def test_a_file_without_rows_is_refused(
     assert caught.value.path == path
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"there is no file '.*nowhere\.csv'"):
-        load(tmp_path / "nowhere.csv")
+@pytest.mark.parametrize("name", ["nowhere.csv", "a-program's-folder"])
+def test_a_missing_file_or_folder_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(MissingFileError, match=name) as caught:
+        load(tmp_path / name)
+
+    assert isinstance(caught.value, FileNotFoundError)
+    assert caught.value.path == tmp_path / name
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

@@ -13,6 +13,12 @@ from hypothesis import strategies as st
 from dspex.core.errors import MissingInputError
 from dspex.core.inputs import UnexpectedInputError, checked_inputs
 from dspex.core.signature import InputField, OutputField, Signature, make_signature
+from dspex.core.types.code import Code
+from dspex.core.types.file import File
+from dspex.core.types.image import Image
+from dspex.core.types.reasoning import Reasoning
+
+ADDRESS = "https://example.com/dog.png"
 
 
 class Person(pydantic.BaseModel):
@@ -52,6 +58,12 @@ def signature_with(annotation: Any) -> type[Signature]:
         (list[Person], [Person(name="x")]),
         (Point, Point(x=1)),
         (Mood, Mood.GOOD),
+        (Image, Image(ADDRESS)),
+        (Image | None, Image(ADDRESS)),
+        (list[Image], [Image(ADDRESS)]),
+        (dict[str, list[Image]], {"x": [Image(ADDRESS)]}),
+        (Code, Code(code="SELECT 1")),
+        (Reasoning, "x"),
         (Any, object()),
         (object, 3),
     ],
@@ -80,6 +92,14 @@ def test_a_value_of_its_fields_type_passes_in_silence(
         (Literal["x"] | None, "z", "Literal['x']"),
         (Person, {"nom": "x"}, "Person"),
         (Mood, "good", "Mood"),
+        (Image, ADDRESS, "Image"),
+        (Image | None, ADDRESS, "Image"),
+        (Image, {"url": ADDRESS}, "Image"),
+        (list[Image], [Image(ADDRESS), ADDRESS], "list[Image]"),
+        (dict[str, list[Image]], {"x": [ADDRESS]}, "dict[str, list[Image]]"),
+        (tuple[Image, int], (b"GIF8", 1), "tuple[Image, int]"),
+        (File, b"%PDF-", "File"),
+        (Code, "SELECT 1", "Code"),
     ],
 )
 def test_a_value_of_another_type_is_logged_and_sent_as_it_is(

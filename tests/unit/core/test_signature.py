@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import enum
 from pathlib import PurePath
-from typing import Any, Literal, Optional, Union
+from typing import Any, Literal, NewType, Optional, TypeVar, Union
 
 import pydantic
 import pytest
@@ -184,6 +184,41 @@ def test_fields_by_name_with_and_without_type() -> None:
 def test_what_is_neither_text_nor_fields_is_refused(wrong: Any) -> None:
     with pytest.raises(SignatureError):
         make_signature(wrong)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[str], ["a", "b"], {"a": int}, (int, str), 3, b"x", Address.Zone.NORTH, len],
+    ids=repr,
+)
+@pytest.mark.parametrize(
+    "declare",
+    [
+        lambda value: make_signature({"a": (value, InputField())}),
+        lambda value: Rate.append("a", OutputField(), value),
+        lambda value: Rate.with_updated_fields("stars", value),
+        lambda value: type(
+            "Tags", (Signature,), {"__annotations__": {"a": value}, "a": InputField()}
+        ),
+    ],
+    ids=["mapping", "append", "update", "class"],
+)
+def test_a_value_in_place_of_a_type_is_refused_at_once(
+    declare: Any, value: Any
+) -> None:
+    with pytest.raises(SignatureError, match="which is a value; a type was expected"):
+        declare(value)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [Any, int | None, list[int], Literal["a"], TypeVar("T"), NewType("Number", int)],
+    ids=repr,
+)
+def test_all_that_python_calls_a_type_is_one(kind: Any) -> None:
+    signature = Rate.append("more", OutputField(), kind)
+
+    assert signature.fields["more"].annotation == kind
 
 
 def test_class_form_reads_docstring_types_and_extras() -> None:

@@ -69,7 +69,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Location", self.path.removeprefix("/to?"))
             self.end_headers()
             return
-        known = {"/a.png": "image/png", "/a.wav": "audio/x-wav", "/bare": None}
+        known = {
+            "/a.png": "image/png",
+            "/a.wav": "audio/x-wav",
+            "/bare": None,
+            "/store": "application/octet-stream",
+        }
         name = self.path.partition("?")[0]
         self.send_response(200 if name in known else 404)
         if kind := known.get(name):
@@ -112,7 +117,7 @@ def test_an_image_is_made_of_bytes_urls_mappings_and_pictures(source: Any) -> No
 
 
 def test_a_picture_keeps_its_own_format() -> None:
-    jpeg, other = Image.from_PIL(Picture("JPEG")), Image(Picture("PNG"))
+    jpeg, other = Image(Picture("JPEG")), Image(Picture("PNG"))
 
     assert jpeg.url.startswith("data:image/jpeg;base64,")
     assert other.url == PNG_URL
@@ -191,13 +196,28 @@ def test_no_text_makes_a_type_look_outside(kind: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "made", [Image(TWO_MEGABYTES), File(TWO_MEGABYTES), Audio(TWO_MEGABYTES)]
+    ("made", "shown"),
+    [
+        (Image(TWO_MEGABYTES), "base64,<IMAGE_BASE_64_ENCODED({size})>"),
+        (File(TWO_MEGABYTES), "<DATA_URI(application/octet-stream, {size} chars)>"),
+        (Audio(TWO_MEGABYTES), "<AUDIO_BASE_64_ENCODED({size})>"),
+    ],
+    ids=["image", "file", "audio"],
 )
-def test_two_megabytes_are_shown_by_their_size(made: Any) -> None:
-    assert len(repr(made)) < 100
+def test_two_megabytes_are_shown_by_their_size_as_in_dspy(
+    made: Any, shown: str
+) -> None:
+    size = len(base64.b64encode(TWO_MEGABYTES))
+
+    assert shown.format(size=size) in repr(made)
+    assert repr(made) == str(made) == f"{made}"
     assert len(str([made])) < 100
-    assert len(f"{made}") < 100
-    assert "2,66" in repr(made)
+
+
+def test_an_image_without_base64_is_shown_by_its_kind_and_size() -> None:
+    image = Image("data:image/svg+xml,%3Csvg/%3E")
+
+    assert repr(image) == "Image(url=<DATA_URI(image/svg+xml, 29 chars)>)"
 
 
 def test_an_error_about_a_big_value_does_not_show_it() -> None:
@@ -252,8 +272,28 @@ def test_a_file_is_read_when_its_path_is_given_by_name(
     path.write_bytes(PNG)
 
     assert Image.from_path(as_path(path)).url == PNG_URL
-    assert Image.from_file(as_path(path)).url == PNG_URL
     assert File.from_path(as_path(path)) == File(file_data=PNG_URL, filename="a.png")
+
+
+@pytest.mark.parametrize("name", ["bare", "a.bin"])
+def test_a_name_that_tells_nothing_leaves_it_to_the_bytes(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(PNG)
+
+    assert Image.from_path(path).url == PNG_URL
+
+
+@pytest.mark.parametrize("name", ["bare", "a.bin"])
+def test_a_file_that_nothing_tells_to_be_a_picture_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"no picture")
+
+    with pytest.raises(ContentError, match="expected a picture"):
+        Image.from_path(path)
 
 
 def test_a_path_may_be_given_another_name_and_type(tmp_path: Path) -> None:
@@ -275,13 +315,25 @@ def test_a_path_without_a_file_is_an_error_that_names_it(
         read(tmp_path / "absent.png")
 
 
+def test_older_names_do_the_same_and_say_what_to_write(tmp_path: Path) -> None:
+    picture, sound = tmp_path / "a.png", tmp_path / "a.wav"
+    picture.write_bytes(PNG)
+    sound.write_bytes(b"a")
+
+    with pytest.warns(DeprecationWarning, match=r"write Image\.from_path\(\)"):
+        assert Image.from_file(picture) == Image(PNG)
+    with pytest.warns(DeprecationWarning, match=r"write Image\(pil_image\)"):
+        assert Image.from_PIL(Picture("PNG")) == Image(PNG)
+    with pytest.warns(DeprecationWarning, match=r"write Audio\.from_path\(\)"):
+        assert Audio.from_file(sound) == Audio(b"a", audio_format="wav")
+
+
 def test_a_file_that_is_no_sound_is_refused_as_audio(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(PNG)
 
-    for read in (Audio.from_path, Audio.from_file):
-        with pytest.raises(ContentError, match="is image/png; expected audio"):
-            read(path)
+    with pytest.raises(ContentError, match="is image/png; expected audio"):
+        Audio.from_path(path)
 
 
 def test_a_sound_file_tells_its_format_by_its_name(tmp_path: Path) -> None:
@@ -353,6 +405,7 @@ def test_a_download_is_held_as_a_data_url(site: str) -> None:
     assert Image.from_url(f"{site}/a.png").url == PNG_URL
     assert Image.from_url(f"{site}/to?/a.png").url == PNG_URL
     assert Image.from_url(f"{site}/bare").url == PNG_URL
+    assert Image.from_url(f"{site}/store").url == PNG_URL
     assert Audio.from_url(f"{site}/a.wav", verify=False).audio_format == "wav"
 
 

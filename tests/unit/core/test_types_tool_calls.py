@@ -43,6 +43,15 @@ def test_calls_are_read_in_each_shape_models_and_providers_write(value: Any) -> 
 
 
 @pytest.mark.parametrize(
+    "value", [{"name": "add", "args": None}, {"function": {"name": "add"}}]
+)
+def test_no_arguments_may_be_left_out_or_be_null(value: Any) -> None:
+    [call] = ToolCalls.model_validate(value).tool_calls
+
+    assert call.args == {}
+
+
+@pytest.mark.parametrize(
     "value",
     [
         {"foo": "bar"},

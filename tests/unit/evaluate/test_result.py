@@ -46,6 +46,18 @@ def test_failures_stay_in_the_denominator() -> None:
     assert found.scores == (1.0, 1.0, 0.0, 0.0)
 
 
+def test_a_result_counts_as_its_score() -> None:
+    low, high = result(*scored(0.0, 0.5)), result(*scored(1.0, 0.5))
+
+    assert (float(low), float(high)) == (25.0, 75.0)
+    assert max(low, high) is high
+    assert low < high
+    assert high >= 75
+    assert high > dspex.Prediction(score=70.0)
+    assert sum([low, high]) / 2 == 50.0
+    assert low != result(*scored(0.5, 0.0))
+
+
 def test_what_was_not_measured_gives_a_lower_and_an_upper_bound() -> None:
     found = result(
         *scored(1.0, 0.0), outcome(2, OutcomeKind.TIMEOUT), None, failure_score=0.0

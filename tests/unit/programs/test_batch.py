@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dspex.core import spawner
 from dspex.core.errors import BatchError, BatchInterrupted, ConfigurationError
-from dspex.core.spawner import Finished, use_spawner
+from dspex.core.spawner import Finished
 from dspex.programs.batch import BatchOptions, run_batch
 
 
@@ -44,13 +44,9 @@ class Scripted:
 
 @contextmanager
 def spawning(scripted: Scripted) -> Iterator[None]:
-    before = spawner._make
-    use_spawner(lambda: scripted)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spawner, "_made", scripted)
         yield
-    finally:
-        if before is not None:
-            use_spawner(before)
 
 
 def options(**changes: Any) -> BatchOptions:

@@ -260,7 +260,7 @@ def test_an_adapter_is_given_to_every_predictor() -> None:
     program.set_adapter(adapter)
     assert program.get_adapter() is program.one.find.adapter is adapter
     program.many[0].adapter = "line"
-    with pytest.raises(ConfigurationError, match="use 2 adapters"):
+    with pytest.raises(ConfigurationError, match="the predictors use 2"):
         program.get_adapter()
     program.set_adapter(None)
     assert program.get_adapter() is None

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ import pytest
 from dspex.core.errors import ConfigurationError, DataError
 from dspex.core.lm import LanguageModel
 from dspex.core.signature import make_signature
-from dspex.programs import ChainOfThought, Predict, Program, use_lm_factory
-from dspex.programs.state import StateError
+from dspex.programs import ChainOfThought, Predict, Program
+from dspex.programs.saving.state import StateError
 from dspex.runtime.language_model import LM
 from tests.unit.programs.fakes import FakeLM
 
@@ -31,7 +31,7 @@ def tuned() -> Two:
 
 
 @pytest.fixture
-def made() -> Iterator[list[Mapping[str, Any]]]:
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, Any]]:
     """Make fake models of saved states, and keep the states."""
     states: list[Mapping[str, Any]] = []
 
@@ -39,9 +39,8 @@ def made() -> Iterator[list[Mapping[str, Any]]]:
         states.append(state)
         return FakeLM("x")
 
-    use_lm_factory(make)
-    yield states
-    use_lm_factory(None)
+    monkeypatch.setattr("dspex.programs.saving.state._lm_factory", make)
+    return states
 
 
 def test_a_saved_program_loads_into_a_new_one(tmp_path: Path) -> None:
@@ -172,8 +171,13 @@ def test_a_file_that_is_no_state_is_named(
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nothing\.json cannot be read"):
-        Two().load(tmp_path / "nothing.json")
+    path = tmp_path / "nothing.json"
+
+    with pytest.raises(FileNotFoundError, match=r"nothing\.json'") as caught:
+        Two().load(path)
+
+    assert isinstance(caught.value, DataError)
+    assert caught.value.path == path
 
 
 def test_other_predictors_are_named_and_nothing_is_changed() -> None:
@@ -222,11 +226,13 @@ def test_addresses_and_keys_in_a_file_are_ignored_with_a_warning(
     assert "sk-secret" not in str(caught[0].message)
 
 
-def test_without_a_factory_the_configured_model_is_kept_with_a_warning() -> None:
+def test_without_a_factory_the_configured_model_is_kept_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dspex.programs.saving.state._lm_factory", None)
     state = Predict("a -> b").dump_state()
     state["lm"] = {"model": "openai/gpt-4o-mini"}
 
-    use_lm_factory(None)
     with pytest.warns(UserWarning, match="nothing here can make it"):
         predict = Predict("a -> b").load_state(state)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import functools
+import gc
 import json
 import threading
+import weakref
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -28,14 +30,14 @@ from dspex.core.types.code import Code
 from dspex.core.types.history import History
 from dspex.core.types.image import Image
 from dspex.core.types.tool import Tool
-from dspex.programs import ChainOfThought, Predict, Program, use_lm_factory
+from dspex.programs import ChainOfThought, Predict, Program
 from dspex.programs.best_of_n import BestOfN
-from dspex.programs.made_parts import PartsReader
 from dspex.programs.react import ReAct
 from dspex.programs.refine import Refine
-from dspex.programs.saved_parts import PartsWriter
-from dspex.programs.trust import Trust
-from dspex.programs.whole_program import load_program
+from dspex.programs.saving.made_parts import PartsReader
+from dspex.programs.saving.parts import PartsWriter
+from dspex.programs.saving.trust import Trust
+from dspex.programs.saving.whole_program import load_program
 from tests.unit.programs.fakes import FakeLM
 
 JAVA: Any = Code["java"]  # type: ignore[misc] # the name of a language, not a type
@@ -125,6 +127,38 @@ def test_dspexs_own_programs_load_without_being_allowed(folder: Path) -> None:
     assert isinstance(loaded.predict.adapter, dspex.LineAdapter)
 
 
+def test_a_signature_that_is_still_there_is_used_again(folder: Path) -> None:
+    program = ChainOfThought(Judge)
+    program.save(folder, save_program=True)
+
+    loaded = load_program(folder, allow=ALLOWED)
+
+    assert isinstance(loaded, ChainOfThought)
+    assert loaded.predict.signature == program.predict.signature
+
+
+def test_a_signature_that_changed_since_is_made_anew(folder: Path) -> None:
+    program = Predict("question -> answer")
+    program.save(folder, save_program=True)
+    program.signature.instructions = "Now something else."
+
+    loaded = load_program(folder)
+
+    assert isinstance(loaded, Predict)
+    assert loaded.signature.instructions != "Now something else."
+
+
+def test_a_signature_is_forgotten_with_its_last_program(folder: Path) -> None:
+    program = Predict("question, forgotten_soon -> answer")
+    program.save(folder, save_program=True)
+    there = weakref.ref(program.signature)
+
+    del program
+    gc.collect()
+
+    assert there() is None
+
+
 def test_a_program_of_ones_own_comes_back_with_all_it_holds(folder: Path) -> None:
     program = Whole()
     program.save(folder, save_program=True)
@@ -210,7 +244,9 @@ def test_what_was_one_object_is_one_again(folder: Path) -> None:
     assert loaded.steps[1] == {"judge": loaded.judge, 3: None}
 
 
-def test_models_come_back_by_their_state_and_shared_ones_shared(folder: Path) -> None:
+def test_models_come_back_by_their_state_and_shared_ones_shared(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Two(Program):
         def __init__(self) -> None:
             self.first, self.second = Predict("a -> b"), Predict("a -> b")
@@ -218,11 +254,11 @@ def test_models_come_back_by_their_state_and_shared_ones_shared(folder: Path) ->
     program = Two()
     program.set_lm(FakeLM("x"))
     program.save(folder, save_program=True)
-    use_lm_factory(lambda _: FakeLM("y"))
-    try:
-        loaded = load_program(folder, allow=[Two])
-    finally:
-        use_lm_factory(None)
+    monkeypatch.setattr(
+        "dspex.programs.saving.state._lm_factory", lambda _: FakeLM("y")
+    )
+
+    loaded = load_program(folder, allow=[Two])
 
     assert isinstance(loaded, Two)
     assert loaded.first.lm is loaded.second.lm is not None

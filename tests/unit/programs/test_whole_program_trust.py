@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dspex
-from dspex.core.errors import ConfigurationError, DataError
+from dspex.core.errors import ConfigurationError, DataError, MissingFileError
 from dspex.core.lm import LanguageModel
-from dspex.programs import Predict, use_lm_factory
-from dspex.programs.trust import UntrustedCodeError
-from dspex.programs.whole_program import load_program
+from dspex.programs import Predict
+from dspex.programs.saving.trust import UntrustedCodeError
+from dspex.programs.saving.whole_program import load_program
 from tests.unit.programs.fakes import FakeLM
 from tests.unit.programs.test_whole_program import ALLOWED, Helper, Point, Whole
 
@@ -80,7 +80,7 @@ def test_a_name_that_begins_alike_is_not_allowed(folder: Path, allow: Any) -> No
         "os:system",
         "dspex.cli.main:main",
         "dspex.__main__:main",
-        "dspex.programs.trust:importlib.import_module",
+        "dspex.programs.saving.trust:importlib.import_module",
         "dspex.core.errors:DataError",
         "dspex.programs.program:no_such",
         "dspex:Predict",
@@ -138,7 +138,7 @@ def test_a_pickle_is_refused_with_the_way_out(tmp_path: Path) -> None:
 
 
 def test_addresses_and_keys_in_a_program_are_ignored_with_a_warning(
-    folder: Path,
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = Predict("a -> b")
     program.lm = FakeLM("x")
@@ -154,13 +154,11 @@ def test_addresses_and_keys_in_a_program_are_ignored_with_a_warning(
         states.append(state)
         return FakeLM("y")
 
-    use_lm_factory(make)
-    try:
-        with pytest.warns(UserWarning, match="'api_base'"):
-            load_program(folder)
-        load_program(folder, allow_unsafe_lm_state=True)
-    finally:
-        use_lm_factory(None)
+    monkeypatch.setattr("dspex.programs.saving.state._lm_factory", make)
+
+    with pytest.warns(UserWarning, match="'api_base'"):
+        load_program(folder)
+    load_program(folder, allow_unsafe_lm_state=True)
 
     assert "api_base" not in states[0]
     assert states[1]["api_base"] == "http://elsewhere"
@@ -214,7 +212,7 @@ def test_a_class_is_only_what_it_is(changed: Change) -> None:
 
 
 def test_a_folder_without_a_program_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"program\.json cannot be read"):
+    with pytest.raises(MissingFileError, match=r"program\.json'"):
         load_program(tmp_path)
 
 

@@ -109,6 +109,16 @@ def test_reasoning_comes_with_each_reply() -> None:
     assert reply.text == "[[ ## answer ## ]]\nred"
 
 
+def test_a_caller_by_hand_gets_the_reasoning_as_well() -> None:
+    lm = DummyLM([{"answer": "red"}], reasoning=True)
+
+    outputs = lm("colour?")
+
+    text = "[[ ## answer ## ]]\nred"
+    assert outputs == [{"text": text, "reasoning_content": "Some reasoning"}]
+    assert lm.history[-1]["outputs"] == outputs
+
+
 def test_the_history_tells_what_was_asked() -> None:
     lm = DummyLM([{"answer": "red"}])
     lm("colour?", temperature=0.5)

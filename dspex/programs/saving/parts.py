@@ -26,9 +26,10 @@ from dspex.core.example import Example
 from dspex.core.fields import extra_of
 from dspex.core.signature import SignatureMeta
 from dspex.core.types.tool import Tool
-from dspex.programs.saved_types import TEXTUAL, checks_node, type_node
+from dspex.programs.known_signatures import remember
+from dspex.programs.saving.trust import is_own, name_of
+from dspex.programs.saving.types import TEXTUAL, checks_node, type_node
 from dspex.programs.settings import is_language_model
-from dspex.programs.trust import is_own, name_of
 from dspex.programs.walk import Walkable
 
 
@@ -207,7 +208,7 @@ class PartsWriter:
         return {"class": self._named(kind), "attributes": attributes, **number}
 
     def _signature(self, value: Any, where: str) -> dict[str, Any]:
-        return {
+        node = {
             "signature": value.__name__,
             "instructions": value.instructions,
             "fields": [
@@ -215,6 +216,8 @@ class PartsWriter:
                 for name, field in value.fields.items()
             ],
         }
+        remember(node, value)
+        return node
 
     def _field(self, name: str, field: FieldInfo, where: str) -> dict[str, Any]:
         if field.default_factory is not None:

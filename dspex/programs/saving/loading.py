@@ -11,8 +11,8 @@ from dspex.core import data
 from dspex.core.data import Dataset, Source
 from dspex.core.errors import ConfigurationError
 from dspex.programs.program import Program
-from dspex.programs.trust import Allowed
-from dspex.programs.whole_program import load_program
+from dspex.programs.saving.trust import Allowed
+from dspex.programs.saving.whole_program import load_program
 
 
 @overload
@@ -55,6 +55,7 @@ def load(
         allow_pickle: Is there for DSPy's callers; a pickle is refused always.
 
     Raises:
+        MissingFileError: When there is no such file or folder.
         DataError: When a row cannot be read or lacks an input, with file and line, or
             when a folder holds no program.
         ConfigurationError: When `inputs` is a single text instead of a list, or the

@@ -1,4 +1,4 @@
-"""Nodes of a saved program as its parts again; the reverse of `saved_parts`.
+"""Nodes of a saved program as its parts again; the reverse of `parts`.
 
 Whatever a node names is looked up through the reader's `Trust`, and nowhere else.
 """
@@ -19,9 +19,10 @@ from dspex.core.errors import DataError
 from dspex.core.example import Example
 from dspex.core.signature import make_signature
 from dspex.core.types.tool import Tool
-from dspex.programs.saved_types import TEXTUAL, checks_of_node, type_of_node
-from dspex.programs.state import restored_lm
-from dspex.programs.trust import Trust
+from dspex.programs.known_signatures import known_or
+from dspex.programs.saving.state import restored_lm
+from dspex.programs.saving.trust import Trust
+from dspex.programs.saving.types import TEXTUAL, checks_of_node, type_of_node
 
 Kind = TypeVar("Kind", bound=type)
 
@@ -101,7 +102,7 @@ class PartsReader:
                 return self._trust.find(name)
             case {"signature": str(name), "instructions": str(text), "fields": fields}:
                 made = [self._field(each) for each in fields]
-                return make_signature(dict(made), text, signature_name=name)
+                return known_or(node, make_signature(dict(made), text, name))
             case {"lm": state, "id": int(number)}:
                 return self._keep(number, self._model_of(state))
             case {"partial": func, "args": list(args), "keywords": list(pairs)}:

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from dspex.core.errors import ConfigurationError, DataError
 from dspex.core.lm import LanguageModel
 from dspex.core.setting_names import not_settings
-from dspex.programs.state_files import read_json, versions, write_json
+from dspex.programs.saving.files import read_json, versions, write_json
 
 LMFactory: TypeAlias = Callable[[Mapping[str, Any]], LanguageModel]
 """Makes a language model of the state its `dump_state()` returned."""
@@ -223,7 +223,8 @@ def read(path: Path) -> dict[str, Any]:
 
     Raises:
         ConfigurationError: When the path does not end in `.json`.
-        DataError: When the file is missing or holds no state.
+        MissingFileError: When there is no file.
+        DataError: When the file holds no state.
     """
     _check_suffix(path)
     return read_json(path)

@@ -7,7 +7,8 @@ the signature says a field holds: a model, a date, a picture.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -76,16 +77,34 @@ def restored_demo(
 
 
 def typed_value(field: FieldInfo, value: Any) -> Any:
-    """Return a JSON value as its field's type, or as it is when it is none."""
+    """Return a JSON value as its field's type, or as it is when it is none.
+
+    A loaded program must show its demos as the saved one did. So a value that the type
+    would rewrite is none of it: pydantic reads "0" as a day in 1970.
+    """
     if field.annotation is str or value is None:
         return value
     try:
-        # Strictly, so that "yes" is no bool and "5" no number: a loaded program must
-        # show its demos as the saved one did.
+        # Strictly, so that "yes" is no bool and "5" no number.
         written = json.dumps(value)
         typed = checker_of(field.annotation, ()).validate_json(written, strict=True)
-        plain = plain_value(typed)
+        # Counted, for a set may change the order, and a model adds its defaults.
+        shown = Counter(_scalars(plain_value(typed)))
+        is_rewritten = bool(Counter(_scalars(value)) - shown)
     except (AdapterError, ValueError, TypeError, RecursionError):
         return value
-    is_renumbered = plain == value and json.dumps(plain) != written
-    return value if is_renumbered else typed
+    return value if is_rewritten else typed
+
+
+def _scalars(value: Any) -> Iterator[str]:
+    """Yield what a JSON value holds, keys included, as text: 1 is not 1.0."""
+    match value:
+        case dict():
+            yield from map(json.dumps, value)
+            for inner in value.values():
+                yield from _scalars(inner)
+        case list():
+            for inner in value:
+                yield from _scalars(inner)
+        case _:
+            yield json.dumps(value)

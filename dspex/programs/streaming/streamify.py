@@ -9,18 +9,18 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from dspex.core.spawner import the_spawner
-from dspex.programs.listening import listened_to_by
 from dspex.programs.settings import context, settings
-from dspex.programs.stream_hearing import Hearing
-from dspex.programs.stream_listener import (
+from dspex.programs.streaming.hearing import Hearing
+from dspex.programs.streaming.listener import (
     StreamListener,
     find_predictor_for_stream_listeners,
 )
-from dspex.programs.stream_messages import (
+from dspex.programs.streaming.listening import listened_to_by
+from dspex.programs.streaming.messages import (
     StatusMessageProvider,
     StatusStreamingCallback,
 )
-from dspex.programs.stream_reading import apply_sync_streaming
+from dspex.programs.streaming.reading import apply_sync_streaming
 
 _END: Final = object()
 

@@ -9,8 +9,8 @@ from typing import Any
 from dspex.core.adapters import Adapter, Asked
 from dspex.core.errors import LMCancelledError
 from dspex.core.prediction import Prediction
-from dspex.programs.listening import Ear, Piece
-from dspex.programs.stream_listener import FieldStream, StreamListener
+from dspex.programs.streaming.listener import FieldStream, StreamListener
+from dspex.programs.streaming.listening import Ear, Piece
 
 Put = Callable[[Any], None]
 """Takes what is to be read next; from any thread."""

@@ -25,7 +25,7 @@ from pydantic import Field
 from dspex.core.errors import DataError
 from dspex.core.fields import CONSTRAINTS
 from dspex.core.types.code import Code
-from dspex.programs.trust import name_of
+from dspex.programs.saving.trust import name_of
 
 Find: TypeAlias = Callable[[str], Any]
 """Returns the class of a name, or raises."""

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from dspex.core.errors import ConfigurationError, DataError, DspexError
-from dspex.programs.made_parts import PartsReader, names_in
 from dspex.programs.program import Program
-from dspex.programs.saved_parts import PartsWriter
-from dspex.programs.state import METADATA
-from dspex.programs.state_files import read_json, versions, write_json
-from dspex.programs.trust import Allowed, Trust
+from dspex.programs.saving.files import read_json, versions, write_json
+from dspex.programs.saving.made_parts import PartsReader, names_in
+from dspex.programs.saving.parts import PartsWriter
+from dspex.programs.saving.state import METADATA
+from dspex.programs.saving.trust import Allowed, Trust
 
 FILE: Final = "program.json"
 """The file in the folder."""
@@ -105,8 +105,8 @@ def load_program(
     Raises:
         ConfigurationError: When the folder holds a pickle, or `allow` makes no sense.
         UntrustedCodeError: When the file names code that was not allowed.
-        DataError: When the file is missing or is no saved program, or what it names
-            is not there.
+        MissingFileError: When the folder holds no saved program.
+        DataError: When the file is no saved program, or what it names is not there.
 
     Warns:
         UserWarning: When the code of a class or function is another than when the

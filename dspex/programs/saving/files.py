@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from dspex.core.errors import DataError
+from dspex.core.errors import DataError, MissingFileError
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -52,7 +52,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """Return the object in a file.
 
     Raises:
-        DataError: When the file is missing, or holds no JSON object.
+        MissingFileError: When there is no file.
+        DataError: When the file cannot be read, or holds no JSON object.
     """
     try:
         content = json.loads(
@@ -64,6 +65,12 @@ def read_json(path: Path) -> dict[str, Any]:
             "that save() wrote. Save the program again.",
             path=path,
             line=error.lineno,
+        ) from error
+    except FileNotFoundError as error:
+        raise MissingFileError(
+            f"there is no file {str(path)!r}; a file that save() wrote was expected "
+            f"there, seen from {Path.cwd()}. Check the name, or pass an absolute path.",
+            path=path,
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(

@@ -14,9 +14,9 @@ from typing import Any, Final
 from dspex.core.adapters.render import plain_value
 from dspex.core.errors import ConfigurationError
 from dspex.core.prediction import Prediction
-from dspex.programs.listening import Piece
-from dspex.programs.stream_hearing import Put
-from dspex.programs.stream_messages import StatusMessage, StreamResponse
+from dspex.programs.streaming.hearing import Put
+from dspex.programs.streaming.listening import Piece
+from dspex.programs.streaming.messages import StatusMessage, StreamResponse
 
 _END: Final = object()
 

@@ -14,9 +14,9 @@ from dspex.core.adapters.render import render_value
 from dspex.core.errors import ConfigurationError
 from dspex.core.prediction import Prediction
 from dspex.core.types.reasoning import Reasoning
-from dspex.programs.listening import Piece
 from dspex.programs.program import Program
-from dspex.programs.stream_messages import StreamResponse
+from dspex.programs.streaming.listening import Piece
+from dspex.programs.streaming.messages import StreamResponse
 
 _log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Saved programs: their state, and whole programs, as JSON and nothing else."""

@@ -1,0 +1,1 @@
+"""Programs whose fields are handed on while the model is still writing them."""
