@@ -142,7 +142,7 @@ def _written(name: str, field: FieldInfo, value: Any) -> str:
     if not is_nested(field.annotation):
         return _section(name, escaped(render_value(value, field.annotation)))
     try:
-        plain = whole_value(value)
+        plain = whole_value(value, field.annotation)
     except ValueError as error:
         raise AdapterError(
             f"a value of type {type(value).__name__} cannot be written as XML: "
