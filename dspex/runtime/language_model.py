@@ -302,9 +302,9 @@ class LM(ToldModel):
         return twin
 
     def dump_state(self) -> dict[str, Any]:
-        """Model string and settings as JSON values; no key and no address."""
+        """Model string and settings as JSON values, as in DSPy; no key, no address."""
         adapter = {} if self._adapter is None else {"adapter": self._adapter}
-        return {"model": self.model, "cache": self.cache, **adapter, **self.settings}
+        return {**super().dump_state(), **adapter}
 
     def _counted(self, reply: Reply) -> Reply:
         """Add a reply to this context's usage; programs count what they ask for."""

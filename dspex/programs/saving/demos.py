@@ -35,6 +35,20 @@ def dump_demo(demo: Example | Mapping[str, Any], where: str) -> dict[str, Any]:
     }
 
 
+def serialize_object(value: Any) -> Any:
+    """Return a value as a saved program holds it: JSON's own types.
+
+    Raises:
+        DataError: When JSON cannot hold it.
+
+    Example:
+        >>> from datetime import date
+        >>> serialize_object([date(2026, 5, 4)])
+        ['2026-05-04']
+    """
+    return json_value(value, "the value")
+
+
 def json_value(value: Any, where: str) -> Any:
     """Return a value as JSON's own types.
 
