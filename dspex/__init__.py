@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dspex.core.adapters import LineAdapter as LineAdapter
     from dspex.core.adapters import XMLAdapter as XMLAdapter
     from dspex.core.adapters.chat import FieldInfoWithName as FieldInfoWithName
+    from dspex.core.adapters.parse import parse_value as parse_value
     from dspex.core.callbacks import ACTIVE_CALL_ID as ACTIVE_CALL_ID
     from dspex.core.callbacks import BaseCallback as BaseCallback
     from dspex.core.callbacks import with_callbacks as with_callbacks
@@ -148,7 +149,9 @@ if TYPE_CHECKING:
     from dspex.programs.reaching import set_attribute_by_name as set_attribute_by_name
     from dspex.programs.react import ReAct as ReAct
     from dspex.programs.refine import Refine as Refine
+    from dspex.programs.saving.demos import serialize_object as serialize_object
     from dspex.programs.saving.loading import load as load
+    from dspex.programs.saving.state import LM_CLASS_STATE_KEY as LM_CLASS_STATE_KEY
     from dspex.programs.saving.state import StateError as StateError
     from dspex.programs.saving.trust import UntrustedCodeError as UntrustedCodeError
     from dspex.programs.saving.whole_program import load_program as load_program
@@ -170,6 +173,7 @@ if TYPE_CHECKING:
     from dspex.programs.streaming.streamify import streamify as streamify
     from dspex.programs.trace import UsageTracker as UsageTracker
     from dspex.programs.trace import track_usage as track_usage
+    from dspex.programs.two_step import TwoStepAdapter as TwoStepAdapter
     from dspex.programs.walk import Parameter as Parameter
     from dspex.runtime.base_lm import BaseLM as BaseLM
     from dspex.runtime.config import Config as Config
@@ -242,6 +246,7 @@ _HOMES = {
     "JSONAdapter": "dspex.core.adapters",
     "KNN": "dspex.programs.knn",
     "LM": "dspex.runtime.language_model",
+    "LM_CLASS_STATE_KEY": "dspex.programs.saving.state",
     "LMAuthError": "dspex.core.errors",
     "LMBillingError": "dspex.core.errors",
     "LMCancelledError": "dspex.core.errors",
@@ -300,6 +305,7 @@ _HOMES = {
     "ToolCallResults": "dspex.core.types.tool_calls",
     "ToolCalls": "dspex.core.types.tool_calls",
     "ToolExecutionError": "dspex.core.errors",
+    "TwoStepAdapter": "dspex.programs.two_step",
     "Type": "dspex.core.types.base",
     "UnexpectedInputError": "dspex.programs.predict",
     "UntrustedCodeError": "dspex.programs.saving.trust",
@@ -329,7 +335,9 @@ _HOMES = {
     "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
     "normalize_text": "dspex.metrics",
+    "parse_value": "dspex.core.adapters.parse",
     "pretty_print_history": "dspex.programs.history",
+    "serialize_object": "dspex.programs.saving.demos",
     "set_attribute_by_name": "dspex.programs.reaching",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
@@ -350,6 +358,7 @@ __all__ = [
     "GLOBAL_HISTORY",
     "KNN",
     "LM",
+    "LM_CLASS_STATE_KEY",
     "Adapter",
     "AdapterError",
     "AdapterParseError",
@@ -455,6 +464,7 @@ __all__ = [
     "ToolCallResults",
     "ToolCalls",
     "ToolExecutionError",
+    "TwoStepAdapter",
     "Type",
     "UnexpectedInputError",
     "UntrustedCodeError",
@@ -485,7 +495,9 @@ __all__ = [
     "majority",
     "make_signature",
     "normalize_text",
+    "parse_value",
     "pretty_print_history",
+    "serialize_object",
     "set_attribute_by_name",
     "settings",
     "shutdown",

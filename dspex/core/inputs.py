@@ -17,11 +17,11 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
 
-from dspex.core.adapters.annotations import type_name
 from dspex.core.adapters.demos import allows_none
 from dspex.core.errors import DspexError, MissingInputError
 from dspex.core.fields import UNTYPED_KEY, extra_of
 from dspex.core.signature import Signature
+from dspex.core.type_names import type_name
 from dspex.core.types.base import Type
 from dspex.core.types.reasoning import Reasoning
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from dspex.core.errors.base import DspexError
+from dspex.core.type_names import type_name
 
 SHOWN: Final = 200
 """How many characters of a reply an error's text shows."""
@@ -66,8 +67,6 @@ class AdapterParseError(AdapterError):
 
 
 def _expectation(signature: Any) -> str:
-    from dspex.core.adapters.annotations import type_name  # which needs this module
-
     fields = getattr(signature, "output_fields", {}).items()
     typed = [f"{name!r} ({type_name(field.annotation)})" for name, field in fields]
     return (
