@@ -31,17 +31,6 @@ if TYPE_CHECKING:
     from dspex.core.callbacks import BaseCallback as BaseCallback
     from dspex.core.callbacks import with_callbacks as with_callbacks
     from dspex.core.data import Dataset as Dataset
-    from dspex.core.dspy_errors import DSPyError as DSPyError
-    from dspex.core.dspy_errors import LMConfigurationError as LMConfigurationError
-    from dspex.core.dspy_errors import LMStreamAssemblyError as LMStreamAssemblyError
-    from dspex.core.dspy_errors import LMTransportError as LMTransportError
-    from dspex.core.dspy_errors import (
-        LMUnsupportedFeatureError as LMUnsupportedFeatureError,
-    )
-    from dspex.core.dspy_errors import (
-        LMUnsupportedModelError as LMUnsupportedModelError,
-    )
-    from dspex.core.dspy_errors import is_retryable_lm_error as is_retryable_lm_error
     from dspex.core.errors import AdapterError as AdapterError
     from dspex.core.errors import AdapterParseError as AdapterParseError
     from dspex.core.errors import BatchError as BatchError
@@ -80,6 +69,23 @@ if TYPE_CHECKING:
     from dspex.core.errors import ToolExecutionError as ToolExecutionError
     from dspex.core.errors import WorkLostError as WorkLostError
     from dspex.core.errors import WorkTimeoutError as WorkTimeoutError
+    from dspex.core.errors.dspy_names import DSPyError as DSPyError
+    from dspex.core.errors.dspy_names import (
+        LMConfigurationError as LMConfigurationError,
+    )
+    from dspex.core.errors.dspy_names import (
+        LMStreamAssemblyError as LMStreamAssemblyError,
+    )
+    from dspex.core.errors.dspy_names import LMTransportError as LMTransportError
+    from dspex.core.errors.dspy_names import (
+        LMUnsupportedFeatureError as LMUnsupportedFeatureError,
+    )
+    from dspex.core.errors.dspy_names import (
+        LMUnsupportedModelError as LMUnsupportedModelError,
+    )
+    from dspex.core.errors.dspy_names import (
+        is_retryable_lm_error as is_retryable_lm_error,
+    )
     from dspex.core.example import Example as Example
     from dspex.core.fields import InputField as InputField
     from dspex.core.fields import OutputField as OutputField
@@ -216,7 +222,7 @@ _HOMES = {
     "ConfigurationError": "dspex.core.errors",
     "ContentError": "dspex.core.errors",
     "ContextWindowExceededError": "dspex.core.errors",
-    "DSPyError": "dspex.core.dspy_errors",
+    "DSPyError": "dspex.core.errors.dspy_names",
     "DataError": "dspex.core.errors",
     "Dataset": "dspex.core.data",
     "DryRun": "dspex.runtime.dry_run",
@@ -244,7 +250,7 @@ _HOMES = {
     "LMAuthError": "dspex.core.errors",
     "LMBillingError": "dspex.core.errors",
     "LMCancelledError": "dspex.core.errors",
-    "LMConfigurationError": "dspex.core.dspy_errors",
+    "LMConfigurationError": "dspex.core.errors.dspy_names",
     "LMConnectionError": "dspex.core.errors",
     "LMError": "dspex.core.errors",
     "LMInvalidRequestError": "dspex.core.errors",
@@ -253,13 +259,13 @@ _HOMES = {
     "LMRateLimitError": "dspex.core.errors",
     "LMResponseError": "dspex.core.errors",
     "LMServerError": "dspex.core.errors",
-    "LMStreamAssemblyError": "dspex.core.dspy_errors",
+    "LMStreamAssemblyError": "dspex.core.errors.dspy_names",
     "LMStreamError": "dspex.core.errors",
     "LMTimeoutError": "dspex.core.errors",
-    "LMTransportError": "dspex.core.dspy_errors",
+    "LMTransportError": "dspex.core.errors.dspy_names",
     "LMUnexpectedError": "dspex.core.errors",
-    "LMUnsupportedFeatureError": "dspex.core.dspy_errors",
-    "LMUnsupportedModelError": "dspex.core.dspy_errors",
+    "LMUnsupportedFeatureError": "dspex.core.errors.dspy_names",
+    "LMUnsupportedModelError": "dspex.core.errors.dspy_names",
     "LabeledFewShot": "dspex.teleprompt",
     "LineAdapter": "dspex.core.adapters",
     "LongPrompt": "dspex.client.price",
@@ -323,7 +329,7 @@ _HOMES = {
     "in_context": "dspex.programs.concurrency",
     "infer_prefix": "dspex.core.fields",
     "inspect_history": "dspex.programs.history",
-    "is_retryable_lm_error": "dspex.core.dspy_errors",
+    "is_retryable_lm_error": "dspex.core.errors.dspy_names",
     "load": "dspex.programs.saving.loading",
     "load_program": "dspex.programs.saving.whole_program",
     "majority": "dspex.programs.aggregation",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dspex.core.base_error import DspexError
+from dspex.core.errors.base import DspexError
 
 
 class LMError(DspexError):
