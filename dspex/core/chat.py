@@ -19,6 +19,7 @@ _ROLES: Mapping[str, Role] = {
     "developer": "system",
 }
 _KEYS = ("role", "content", "tool_calls", "tool_call_id")
+_KEYS_OF_A_RESULT = (*_KEYS, "name")
 
 
 def messages_of(turns: Iterable[Mapping[str, Any] | Message]) -> tuple[Message, ...]:
@@ -27,7 +28,8 @@ def messages_of(turns: Iterable[Mapping[str, Any] | Message]) -> tuple[Message, 
     A turn is a `Message`, or a dict with `role` ("system", "user", "assistant",
     "tool"; "developer" means "system") and `content` (a text, or a list of parts). An
     assistant's turn may have `tool_calls`; the turn with a tool's result has the role
-    "tool" and a `tool_call_id`. Another key is allowed when its value is `None`.
+    "tool" and a `tool_call_id`; its `name`, which the call has already, is not kept.
+    Another key is allowed when its value is `None`.
 
     Raises:
         ConfigurationError: When there is no turn or one is not like that; the text
@@ -69,10 +71,11 @@ def _message(turn: object, where: str) -> Message:
         raise _refusal(
             where, f"is of type {type(turn).__name__}", "a dict or a Message"
         )
-    unknown = [key for key in turn if key not in _KEYS and turn[key] is not None]
-    if unknown:
-        raise _refusal(where, f"has the key {unknown[0]!r}", f"only {', '.join(_KEYS)}")
     role = turn.get("role")
+    known = _KEYS_OF_A_RESULT if role == "tool" else _KEYS
+    unknown = [key for key in turn if key not in known and turn[key] is not None]
+    if unknown:
+        raise _refusal(where, f"has the key {unknown[0]!r}", f"only {', '.join(known)}")
     if not isinstance(role, str) or role not in _ROLES:
         raise _refusal(where, f"has the role {role!r}", f"one of {', '.join(_ROLES)}")
     message = Message(

@@ -209,6 +209,19 @@ def check_model_type(name: str) -> None:
         )
 
 
+def settings_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings among what an `LM` was given.
+
+    A saved state names options of DSPy's also where they say nothing.
+    """
+    silent: tuple[Any, ...] = (None, "auto", {}, False)
+    return {
+        name: value
+        for name, value in given.items()
+        if name != "_dspy_lm_class" and not (name in DSPYS_OPTIONS and value in silent)
+    }
+
+
 def check_settings(settings: Mapping[str, Any]) -> None:
     """Refuse what is a key, an address or an option of DSPy's, and no setting.
 

@@ -168,7 +168,7 @@ def _plain(value: Any, field: FieldInfo) -> Any:
     if field.annotation is str:
         return render_value(value, str)
     try:
-        return whole_value(value)
+        return whole_value(value, field.annotation)
     except ValueError as error:
         raise AdapterError(
             f"a value of type {type(value).__name__} cannot be written as JSON: "

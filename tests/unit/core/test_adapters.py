@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
+from dspex import parse_value
 from dspex.core.adapters import (
     Adapter,
     ChatAdapter,
@@ -13,7 +14,6 @@ from dspex.core.adapters import (
     adapter_named,
     chosen_adapter,
 )
-from dspex.core.adapters.parse import parse_value
 from dspex.core.adapters.render import render_value
 from dspex.core.errors import AdapterError, AdapterParseError, ConfigurationError
 from dspex.core.example import Example
