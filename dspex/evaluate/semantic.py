@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dspex.core.errors import DataError
-from dspex.core.example import Example
 from dspex.core.fields import InputField, OutputField
+from dspex.core.metrics import field_of
 from dspex.core.prediction import Prediction
 from dspex.core.signature import Signature
 from dspex.programs.chain_of_thought import ChainOfThought
@@ -18,6 +17,11 @@ from dspex.programs.program import Program
 
 THRESHOLD: Final = 0.66
 """The score from which a run may become a demonstration; DSPy's default."""
+
+ADVICE: Final = (
+    "Give it one of that name, or write a metric that calls this one with other fields."
+)
+"""What to do where a field is missing: these metrics fix the names."""
 
 
 OF_THE_REFERENCE: Final = (
@@ -113,6 +117,7 @@ class SemanticF1(Program):
             takes more tokens.
 
     Example:
+        >>> from dspex.core.example import Example
         >>> from dspex.testing import DummyLM
         >>> metric = SemanticF1()
         >>> metric.set_lm(DummyLM([{"reasoning": "", "recall": 1, "precision": 0.5}]))
@@ -206,11 +211,4 @@ def _scored(
 
 
 def _field(row: Any, name: str, owner: str) -> Any:
-    if isinstance(row, Example) and name not in row:
-        names = ", ".join(map(repr, row.keys())) or "none"
-        raise DataError(
-            f"the {owner} has no field {name!r}, which this metric compares; its "
-            f"fields are: {names}. Give it one of that name, or write a metric that "
-            "calls this one with other fields."
-        )
-    return getattr(row, name)
+    return field_of(row, name, owner, advice=ADVICE)
