@@ -7,11 +7,7 @@ from typing import Any, Self
 
 from dspex.core.adapters import Adapter, chosen_adapter
 from dspex.core.errors import DataError, DspexError
-from dspex.core.inputs import (
-    UnexpectedInputError,
-    checked_inputs,
-    no_positional,
-)
+from dspex.core.inputs import checked_inputs, no_positional
 from dspex.core.lm import LanguageModel
 from dspex.core.prediction import Prediction
 from dspex.core.signature import Signature, ensure_signature
@@ -22,8 +18,6 @@ from dspex.programs.saving.state import dump_lm, restored_lm_of, warn_of_unknown
 from dspex.programs.settings import in_force
 from dspex.programs.trace import record_step
 from dspex.programs.walk import Parameter
-
-__all__ = ["Predict", "UnexpectedInputError"]
 
 
 class Predict(Program, Parameter):
