@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from dspex.core.adapters import Adapter, chosen_adapter
 from dspex.core.errors import DataError, DspexError
+from dspex.core.foreign import refuse_dspy
 from dspex.core.inputs import checked_inputs, no_positional
 from dspex.core.lm import LanguageModel
 from dspex.core.prediction import Prediction
@@ -126,9 +127,12 @@ class Predict(Program, Parameter):
             adapter = inputs.pop("adapter")
         row = checked_inputs(wanted, inputs, warn=in_force("warn_on_type_mismatch"))
         model = model_for(lm, self.lm)
+        shown = self.demos if demos is None else demos
+        for kind in {type(demo) for demo in shown}:
+            refuse_dspy(kind, "a demo")
         return Question(
             signature=wanted,
-            demos=self.demos if demos is None else demos,
+            demos=shown,
             row=row,
             config=warmed(settings, model),
             model=model,

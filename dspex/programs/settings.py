@@ -126,6 +126,8 @@ class Settings:
         _check_count("max_history_size", self.max_history_size, least=0)
         _check_count("max_trace_size", self.max_trace_size, least=0)
         _check_list("callbacks", self.callbacks, "each of them hears of every call")
+        for number, callback in enumerate(self.callbacks or ()):
+            refuse_dspy(callback, f"callbacks[{number}]")
         if not isinstance(self.trace, list | None):
             raise ConfigurationError(
                 f"trace={self.trace!r} is no list; predictors append to it. Pass "

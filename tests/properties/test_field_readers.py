@@ -11,7 +11,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dspex.core.adapters import Adapter, ChatAdapter, LineAdapter
-from dspex.core.adapters.field_reader import FieldReader, NothingEarly, WholeCharacters
+from dspex.core.adapters import field_reader as reading
+from dspex.core.adapters.field_reader import (
+    FieldReader,
+    NothingEarly,
+    Unhurried,
+    WholeCharacters,
+)
 from dspex.core.adapters.field_readers import field_reader
 from dspex.core.adapters.json import JSONAdapter
 from dspex.core.adapters.json_reader import JsonReader
@@ -248,3 +254,53 @@ def test_the_signatures_here_read_what_they_should() -> None:
     with pytest.raises(AdapterParseError):
         ChatAdapter().parse(SIGNATURE, "nothing")
     assert ChatAdapter().parse(OPTIONAL, "nothing")["answer"] is None
+
+
+class Holding:
+    """A reader that looks again at all it was fed, with each piece."""
+
+    is_done = False
+
+    def __init__(self) -> None:
+        self.held = 0
+        self.looked_at = 0
+
+    def feed(self, text: str) -> str:
+        self.held += len(text)
+        self.looked_at += self.held
+        return ""
+
+    def finish(self) -> str:
+        return ""
+
+
+def test_a_text_that_is_held_without_end_is_looked_at_a_few_times_only() -> None:
+    holding = Holding()
+    reader = Unhurried(holding)
+
+    for _ in range(200_000):
+        reader.feed("x")
+    reader.finish()
+
+    assert holding.held == reader.held == 200_000
+    # Each character once for each piece that came while little was held, and then in
+    # pieces that grow with what is held.
+    assert holding.looked_at < 200_000 * 20
+
+
+@pytest.mark.parametrize(
+    ("adapter", "words"),
+    [(ChatAdapter(), CHAT_WORDS), (LineAdapter(), LINE_WORDS)],
+    ids=["chat", "line"],
+)
+@given(data=st.data(), cuts=cuts)
+def test_a_reader_that_waits_for_more_reads_the_same(
+    adapter: Adapter, words: Sequence[str], data: st.DataObject, cuts: list[int]
+) -> None:
+    answer = data.draw(texts(words))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "MUCH", 1)
+        patch.setattr(reading, "SHARE", 1)
+
+        assert_same(adapter, "answer", answer, cuts)

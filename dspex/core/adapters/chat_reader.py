@@ -43,6 +43,11 @@ class ChatReader:
         self._held = ""
         self.is_done = False
 
+    @property
+    def held(self) -> int:
+        """Characters that wait for what comes."""
+        return len(self._line) + len(self._held) + self._stripped.held
+
     def feed(self, text: str) -> str:
         """Take the next piece of the answer; return what is new of the field."""
         if self.is_done:

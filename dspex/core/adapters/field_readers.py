@@ -8,7 +8,11 @@ from dspex.core.adapters.annotations import is_text_type, members_of
 from dspex.core.adapters.base import Adapter
 from dspex.core.adapters.chat import ChatAdapter
 from dspex.core.adapters.chat_reader import ChatReader
-from dspex.core.adapters.field_reader import FieldReader, NothingEarly
+from dspex.core.adapters.field_reader import (
+    FieldReader,
+    NothingEarly,
+    Unhurried,
+)
 from dspex.core.adapters.json import JSONAdapter
 from dspex.core.adapters.json_reader import JsonReader
 from dspex.core.adapters.line import LineAdapter
@@ -34,19 +38,22 @@ def field_reader(
     """
     read: Any = type(adapter).parse
     if read is ChatAdapter.parse:
-        return ChatReader(name)
+        return Unhurried(ChatReader(name))
     if read is LineAdapter.parse:
-        return LineReader(signature, name)
+        return Unhurried(LineReader(signature, name))
     if read is JSONAdapter.parse:
         fields = signature.output_fields
-        return JsonReader(name, fields, takes_text=_takes_text(fields[name].annotation))
+        takes_text = _takes_text(fields[name].annotation)
+        return Unhurried(JsonReader(name, fields, takes_text=takes_text))
     if read is XMLAdapter.parse:
         nested = {
             each: is_nested(field.annotation)
             for each, field in signature.output_fields.items()
         }
         # The items of a list are elements, of which all count.
-        return NothingEarly() if nested[name] else XmlReader(name, nested)
+        if nested[name]:
+            return NothingEarly()
+        return Unhurried(XmlReader(name, nested))
     return NothingEarly()
 
 

@@ -60,6 +60,11 @@ class JsonReader:
         self._depth = 0
         self.is_done = False
 
+    @property
+    def held(self) -> int:
+        """Characters that wait for what comes."""
+        return len(self._rest)
+
     def feed(self, text: str) -> str:
         """Take the next piece of the answer; return what is new of the field."""
         rest = self._rest + text

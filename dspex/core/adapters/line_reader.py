@@ -44,6 +44,11 @@ class LineReader:
         self._has_begun = False
         self.is_done = False
 
+    @property
+    def held(self) -> int:
+        """Characters that wait for what comes."""
+        return len(self._line) + self._stripped.held
+
     def feed(self, text: str) -> str:
         """Take the next piece of the answer; return what is new of the field."""
         if self.is_done:

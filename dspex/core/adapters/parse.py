@@ -35,7 +35,8 @@ SCALARS: Final = (int, float, bool, complex, bytes)
 NONE_WORDS: Final = frozenset({"None", "null"})
 """How a model writes that there is no value."""
 
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# A string that never ends reaches to the end, at once and not from each of its quotes.
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+(?P<end>")?', re.DOTALL)
 
 
 def parse_value(text: Any, annotation: Any, metadata: tuple[Any, ...] = ()) -> Any:
@@ -122,7 +123,8 @@ def _repaired(text: str) -> Any:
 def _depth(text: str) -> int:
     deepest = depth = 0
     # What stands in quotes nests nothing, however many brackets it has.
-    for bracket in re.findall(r"[\[\](){}]", _QUOTED.sub("", text)):
+    bare = _QUOTED.sub(lambda found: "" if found["end"] else found[0], text)
+    for bracket in re.findall(r"[\[\](){}]", bare):
         depth += 1 if bracket in "[({" else -1
         deepest = max(deepest, depth)
     return deepest

@@ -23,7 +23,6 @@ _ENTITY: Final = re.compile(
     r"&(?:(lt|gt|amp|quot|apos)|#(\d{1,7})|#x([0-9a-fA-F]{1,6}));"
 )
 _ENTITIES: Final = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
-_OUTER_SPACE: Final = re.compile(r"\A\s+|\s+\Z")
 
 
 ENTRY: Final = "entry"
@@ -145,9 +144,14 @@ def escaped(text: str) -> str:
     """
     plain = text.replace("&", "&amp;").replace("<", "&lt;")
     # White space around a text is the layout's, so a text's own is spelled out.
-    return _OUTER_SPACE.sub(
-        lambda found: "".join(f"&#{ord(character)};" for character in found[0]), plain
-    )
+    inside = plain.strip()
+    start = len(plain) - len(plain.lstrip())
+    before, after = plain[:start], plain[start + len(inside) :]
+    return f"{_spelled_out(before)}{inside}{_spelled_out(after)}"
+
+
+def _spelled_out(text: str) -> str:
+    return "".join(f"&#{ord(character)};" for character in text)
 
 
 def quoted(text: str) -> str:

@@ -313,6 +313,12 @@ def test_elements_are_found_in_a_time_that_grows_with_the_text() -> None:
     assert [element.inside for element in found] == [""]
 
 
+def test_white_space_is_escaped_in_a_time_that_grows_with_the_text() -> None:
+    text = f"a{' ' * 200_000}b"
+
+    assert escaped(text) == text
+
+
 def test_white_space_of_a_text_is_kept_and_that_of_the_layout_is_not() -> None:
     assert unescaped(f"\n {escaped(' a ')} \n") == " a "
 
