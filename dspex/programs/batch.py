@@ -83,6 +83,19 @@ class Batch:
     failures: dict[int, BaseException] = field(default_factory=dict)
     """What failed: the error by the item's position, in order when all is done."""
 
+    def told(self, examples: Sequence[Any], *, with_failures: bool) -> Any:
+        """Return what a caller is given.
+
+        Args:
+            examples: What was worked on, as the caller gave it.
+            with_failures: Whether that is results, failed examples and their errors;
+                else the results alone.
+        """
+        if not with_failures:
+            return self.results
+        failed = [examples[position] for position in self.failures]
+        return self.results, failed, list(self.failures.values())
+
     @property
     def so_far(self) -> str:
         """How far it came, for an error."""
