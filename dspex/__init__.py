@@ -525,9 +525,18 @@ def __getattr__(name: str) -> Any:
 def _no_such_name(name: str) -> str:
     """Say what to write instead when DSPy has a name that is absent here."""
     from dspex.migrate.absent import ABSENT, explained
+    from dspex.migrate.names import PACKAGES
 
     text = f"module 'dspex' has no attribute {name!r}"
-    return f"{text}: {explained(name)}" if name in ABSENT else text
+    if name in ABSENT:
+        return f"{text}: {explained(name)}"
+    if name in PACKAGES:
+        return (
+            f"{text}: it is a package of DSPy, and dspex has all public names in one "
+            f"module. Write dspex.NAME for dspy.{name}.NAME; what tests need, such as "
+            "DummyLM, stands in dspex.testing."
+        )
+    return text
 
 
 @functools.cache

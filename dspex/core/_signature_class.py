@@ -52,16 +52,44 @@ def _reserved(cls: Any, name: str, who: str, names: Iterable[str]) -> SignatureE
 
 def finish(cls: Any) -> None:
     """Check the fields of a new class and fill in what the user left out."""
-    for name, field in cls.model_fields.items():
+    cls._awaits_types = not _finish_fields(cls)
+    _inherit_instructions(cls)
+
+
+def resolve(cls: Any) -> None:
+    """Find the types that were not yet defined when the class was made.
+
+    Raises:
+        SignatureError: One is in sight nowhere.
+    """
+    if not cls.__dict__.get("_awaits_types", False):
+        return
+    # A type that a base waits for is a name of the base's module, not of this one.
+    waiting = [base for base in cls.__mro__ if "_awaits_types" in vars(base)]
+    modules = [sys.modules.get(base.__module__) for base in reversed(waiting)]
+    names = {
+        key: value
+        for module in modules
+        if module
+        for key, value in vars(module).items()
+    }
+    cls.model_rebuild(force=True, raise_errors=False, _types_namespace=names)
+    if not _finish_fields(cls):
+        raise next(_unresolved(cls))
+    cls._awaits_types = False
+
+
+def _finish_fields(cls: Any) -> bool:
+    """Check and complete each field; say whether the types of all are known."""
+    for name, field in cls.__pydantic_fields__.items():
         if name in CLASS_PROPERTIES:
             raise _reserved(cls, name, "signatures use", CLASS_PROPERTIES)
         side = declared_side(cls.__name__, name, field)
         if side == "input" and name in CALL_ARGUMENTS:
             raise _reserved(cls, name, "predictors use", CALL_ARGUMENTS)
-        _check_resolved(cls, name, field)
         _check_type(cls, name, field.annotation)
-        cls.model_fields[name] = completed(name, field)
-    _inherit_instructions(cls)
+        cls.__pydantic_fields__[name] = completed(name, field)
+    return next(_unresolved(cls), None) is None
 
 
 def _inherit_instructions(cls: Any) -> None:
@@ -73,7 +101,8 @@ def _inherit_instructions(cls: Any) -> None:
         own = next((base.__doc__ for base in written), None)
     cls._written = own is not None
     if own is None:
-        own = default_instructions(cls.input_fields, cls.output_fields)
+        sides = sides_of(cls)
+        own = default_instructions(sides.inputs, sides.outputs)
     cls.__doc__ = own
 
 
@@ -87,14 +116,16 @@ def declared_side(class_name: str, name: str, field: Any) -> Side:
     return side
 
 
-def _check_resolved(cls: Any, name: str, field: FieldInfo) -> None:
-    if cls.__pydantic_fields_complete__ or field._complete:  # noqa: SLF001 - pydantic has no public way to ask one field
+def _unresolved(cls: Any) -> Iterator[SignatureError]:
+    if cls.__pydantic_fields_complete__:
         return
-    raise SignatureError(
-        f"the type of {name!r} in {cls.__name__} is unknown: {field.annotation!r}; it "
-        "must be a name of the module or of the enclosing function. Import or define "
-        "it above the class."
-    )
+    for name, field in cls.__pydantic_fields__.items():
+        if not field._complete:  # noqa: SLF001 - pydantic has no public way to ask one field
+            yield SignatureError(
+                f"the type of {name!r} in {cls.__name__} is unknown: "
+                f"{field.annotation!r}; it must be a name of the module, or of the "
+                "enclosing function above the class. Import or define it there."
+            )
 
 
 _NO_TYPES = (
@@ -143,7 +174,10 @@ class Sides:
 
 
 def sides_of(cls: Any) -> Sides:
-    """Return the fields of a signature class by side, made at the first question."""
+    """Return the fields of a signature class by side, made at the first question.
+
+    Their types may be unknown still; see `resolve`.
+    """
     fields: dict[str, FieldInfo] = cls.__pydantic_fields__
     # A subclass finds its base's here, which were made of other fields.
     sides: Sides | None = getattr(cls, "_sides", None)

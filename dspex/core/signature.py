@@ -20,6 +20,7 @@ from dspex.core._signature_class import (
     finish,
     instructions_of,
     listed,
+    resolve,
     shadowing_allowed,
     sides_of,
     type_untyped_fields,
@@ -98,17 +99,20 @@ class SignatureMeta(ModelMetaclass):
     @property
     def fields(cls) -> dict[str, FieldInfo]:
         """All fields by name, inputs first."""
+        resolve(cls)
         sides = sides_of(cls)
         return {**sides.inputs, **sides.outputs}
 
     @property
     def input_fields(cls) -> dict[str, FieldInfo]:
         """The inputs by name, in order."""
+        resolve(cls)
         return dict(sides_of(cls).inputs)
 
     @property
     def output_fields(cls) -> dict[str, FieldInfo]:
         """The outputs by name, in order."""
+        resolve(cls)
         return dict(sides_of(cls).outputs)
 
     @property
@@ -117,10 +121,12 @@ class SignatureMeta(ModelMetaclass):
         return sides_of(cls).text
 
     def __repr__(cls) -> str:
+        sides = sides_of(cls)
+        fields = {**sides.inputs, **sides.outputs}
         lines = [
             f"{cls.__name__}({cls.signature}",
             f"    instructions={cls.instructions!r}",
-            *(f"    {name} = Field({field})" for name, field in cls.fields.items()),
+            *(f"    {name} = Field({field})" for name, field in fields.items()),
         ]
         return "\n".join([*lines, ")"])
 
@@ -304,6 +310,7 @@ def ensure_signature(
             f"{signature!r} is no signature; expected a text or a Signature class. "
             "Write it as 'question -> answer'."
         )
+    resolve(signature)
     if instructions is None:
         return signature
     return signature.with_instructions(instructions)

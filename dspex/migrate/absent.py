@@ -53,6 +53,11 @@ _LOGGING: Final = Absent(
     reason="dspex logs through the standard library and structlog",
     instead='Write logging.getLogger("dspex").setLevel(...).',
 )
+_DATA: Final = Absent(
+    reason="dspex comes without data sets, and downloads none",
+    instead="Read a file, rows of pandas or of Hugging Face's `datasets` with "
+    'dspex.load(..., inputs=["question"]).',
+)
 _HELPER: Final = Absent(
     reason="it is a helper inside DSPy's own code",
     instead="Delete the use of it, or keep your own copy.",
@@ -67,6 +72,7 @@ def _for_one_answer(name: str) -> Absent:
 
 
 ABSENT: Final[dict[str, Absent]] = {
+    "AlfWorld": _DATA,
     "AvatarOptimizer": _OPTIMISER,
     "BetterTogether": _OPTIMISER,
     "BootstrapFewShotWithOptuna": _OPTIMISER,
@@ -74,17 +80,23 @@ ABSENT: Final[dict[str, Absent]] = {
     "BootstrapFinetune": _FINE_TUNING,
     "BootstrapRS": _OPTIMISER,
     "COPRO": _OPTIMISER,
+    "ChromadbRM": _RETRIEVAL,
     "CodeAct": _SANDBOX,
     "CodeExecutionError": _INTERPRETER,
     "CodeInterpreter": _INTERPRETER,
     "CodeInterpreterError": _INTERPRETER,
     "ColBERTv2": _RETRIEVAL,
+    "Colors": _DATA,
+    "DataLoader": _DATA,
+    "DatabricksRM": _RETRIEVAL,
     "Embeddings": _RETRIEVAL,
     "EmbeddingsWithScores": _RETRIEVAL,
     "Ensemble": _OPTIMISER,
     "FinalOutput": _INTERPRETER,
     "Flex": _SANDBOX,
     "GEPA": _OPTIMISER,
+    "GSM8K": _DATA,
+    "HotPotQA": _DATA,
     "InferRules": _OPTIMISER,
     "KNNFewShot": _OPTIMISER,
     "LMCollectionLimitError": Absent(
@@ -96,6 +108,7 @@ ABSENT: Final[dict[str, Absent]] = {
         instead="Catch dspex.LMError.",
     ),
     "LocalInterpreter": _INTERPRETER,
+    "MATH": _DATA,
     "MIPROv2": _OPTIMISER,
     "OldField": _OLD_FIELD,
     "OldInputField": _OLD_FIELD,
@@ -112,6 +125,7 @@ ABSENT: Final[dict[str, Absent]] = {
     "SIMBA": _OPTIMISER,
     "SandboxSerializable": _INTERPRETER,
     "TrainingJob": _FINE_TUNING,
+    "WeaviateRM": _RETRIEVAL,
     "bootstrap_trace_data": _FINE_TUNING,
     "cache": Absent(
         reason="there is one cache for each runtime, and it is no global object",
@@ -123,6 +137,7 @@ ABSENT: Final[dict[str, Absent]] = {
         "DSPEX_HOME says where the file is.",
     ),
     "configure_dspy_loggers": _LOGGING,
+    "datasets": _DATA,
     "disable_litellm_logging": _LITELLM,
     "disable_logging": _LOGGING,
     "download": _HELPER,

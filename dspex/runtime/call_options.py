@@ -37,6 +37,7 @@ OPTIONS: Final = frozenset(
         "fallbacks",
         "max_in_flight",
         "model",
+        "model_type",
         "num_retries",
         "priority",
         "proxy",
@@ -46,6 +47,18 @@ OPTIONS: Final = frozenset(
     }
 )
 """What an `LM` takes beside the settings that are sent."""
+
+DSPYS_OPTIONS: Final = {
+    "async_engine": "there is one way to a provider",
+    "engine": "there is one way to a provider",
+    "finetuning_model": "dspex trains nothing",
+    "launch_kwargs": "a server is started by its own tools, or named `local/...`",
+    "prompt_cache": "what the provider caches by itself is used, and counted",
+    "train_kwargs": "dspex trains nothing",
+    "use_developer_role": "a system message is sent as the provider's format has it",
+}
+"""What DSPy's `LM` takes beside settings and this one does not, and why. As a setting
+it would be sent, and a provider refuses what it does not know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,12 +196,43 @@ def priority_of(name: str | None) -> Priority | None:
         ) from None
 
 
-def check_settings(settings: Mapping[str, Any]) -> None:
-    """Refuse what is a key or an address and no setting; its value is not shown.
+def check_model_type(name: str) -> None:
+    """Refuse an API that is not spoken here.
 
     Raises:
-        ConfigurationError: There is one.
+        ConfigurationError: It is not "chat".
     """
+    if name != "chat":
+        raise ConfigurationError(
+            f"model_type={name!r} is another API of OpenAI's; dspex asks every model "
+            "by chat, also those that reason. Leave it out."
+        )
+
+
+def settings_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings among what an `LM` was given.
+
+    A saved state names options of DSPy's also where they say nothing.
+    """
+    silent: tuple[Any, ...] = (None, "auto", {}, False)
+    return {
+        name: value
+        for name, value in given.items()
+        if name != "_dspy_lm_class" and not (name in DSPYS_OPTIONS and value in silent)
+    }
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse what is a key, an address or an option of DSPy's, and no setting.
+
+    Raises:
+        ConfigurationError: There is one; its value is not shown.
+    """
+    for name in DSPYS_OPTIONS.keys() & settings.keys():
+        raise ConfigurationError(
+            f"{name!r} is an option of DSPy's LM and none of dspex's: "
+            f"{DSPYS_OPTIONS[name]}. Leave it out."
+        )
     # Fields of a provider's own, at its own address; a format without them refuses it.
     extra = settings.get("extra_body")
     names = settings.keys() - {"extra_body"}

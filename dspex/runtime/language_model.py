@@ -23,10 +23,12 @@ from dspex.runtime.by_call import ask_by_call, is_asked_by_call, real_method
 from dspex.runtime.call_options import (
     OPTIONS,
     CallOptions,
+    check_model_type,
     check_settings,
     limits_of,
     priority_of,
     retries_of,
+    settings_of,
 )
 from dspex.runtime.fallback import Fallbacks
 from dspex.runtime.home_made_place import unreachable
@@ -82,15 +84,18 @@ class LM(ToldModel):
         callbacks: Objects that want to hear of this model's calls.
         priority: "interactive" calls pass "batch" ones where there is a queue. `None`
             is batch inside an evaluation, else interactive.
+        model_type: "chat", for DSPy's sake; every model is asked so.
         settings: Sent with each call: temperature, max_tokens, stop, seed, ...
 
     Raises:
         ConfigurationError: An unknown model string (the known prefixes are listed), no
-            key, a wrong address or proxy, or a missing extra (with the line that
-            installs it).
+            key, a wrong address or proxy, an option of DSPy's that is none here, or a
+            missing extra (with the line that installs it).
     """
 
     callback_kind: ClassVar[str] = "lm"
+    model_type: ClassVar[str] = "chat"
+    """The API that is spoken, by DSPy's name."""
 
     def __init__(
         self,
@@ -114,11 +119,13 @@ class LM(ToldModel):
         fallback_when: Callable[[Reply], bool] | None = None,
         priority: Literal["interactive", "batch"] | None = None,
         callbacks: Sequence[Any] | None = None,
+        model_type: str = "chat",
         **settings: Any,
     ) -> None:
+        check_model_type(model_type)
         super().__init__(
             model,
-            settings,
+            settings_of(settings),
             cache=cache,
             options=CallOptions(
                 retries=retries_of(num_retries),

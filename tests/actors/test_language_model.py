@@ -18,6 +18,7 @@ from dspex.client.proxies import Proxies
 from dspex.core import errors
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import LanguageModel, Message
+from dspex.runtime.call_options import DSPYS_OPTIONS
 from dspex.testing import RATE_LIMITED, SERVER_ERROR, WRONG_KEY, FakeProvider
 from supervisors import Event
 from tests.actors.lab import STURDY, ask, client_name, echo, kill, wire_name
@@ -288,6 +289,24 @@ def test_copy_refuses_what_is_no_setting(lm: dspex.LM) -> None:
         lm.copy(cache=False)
 
 
+@pytest.mark.parametrize("option", sorted(DSPYS_OPTIONS))
+def test_an_option_of_dspys_is_refused_and_not_sent(option: str) -> None:
+    settings: dict[str, Any] = {option: True}
+
+    with pytest.raises(ConfigurationError, match=rf"'{option}' is an option of DSPy's"):
+        dspex.LM("openai/gpt-4o-mini", **settings)
+
+
+def test_the_model_type_is_chat_and_is_not_sent() -> None:
+    lm = dspex.LM("openai/gpt-4o-mini", model_type="chat")
+
+    assert (lm.model_type, lm.kwargs) == ("chat", {})
+    with pytest.raises(ConfigurationError, match="model_type='responses'"):
+        dspex.LM("openai/gpt-4o-mini", model_type="responses")
+    with pytest.raises(ConfigurationError, match="copy"):
+        lm.copy(model_type="text")
+
+
 def test_state_has_dspys_shape_without_key_and_address() -> None:
     lm = dspex.LM(
         "openai/m",
@@ -309,6 +328,15 @@ def test_state_has_dspys_shape_without_key_and_address() -> None:
         "train_kwargs": {},
     }
     assert repr(lm) == "LM('openai/m', temperature=0)"
+
+
+def test_a_model_is_made_again_of_its_state() -> None:
+    state = dspex.LM("openai/m", num_retries=5, temperature=0).dump_state()
+
+    again = dspex.LM(**state)
+
+    assert again.dump_state() == state
+    assert again.settings == {"temperature": 0}
 
 
 def test_a_loaded_model_is_as_patient_as_the_saved_one() -> None:

@@ -152,12 +152,14 @@ def _made_checker(annotation: Any, metadata: tuple[Any, ...]) -> TypeAdapter[Any
     constrained: Any = Annotated[(annotation, *metadata)] if metadata else annotation
     try:
         return TypeAdapter(constrained)
-    except PydanticUserError:
-        pass
+    except PydanticUserError as error:
+        first = error
     try:
         return TypeAdapter(constrained, config=ConfigDict(arbitrary_types_allowed=True))
     except PydanticUserError as error:
+        # A class with a configuration of its own takes none; the first one says more.
+        reason = first if error.code == "type-adapter-config-unused" else error
         raise AdapterError(
             f"a value of type {type_name(annotation)} cannot be read from text: "
-            f"{error.message}; types that pydantic knows can. Change the field's type."
+            f"{reason.message}; types that pydantic knows can. Change the field's type."
         ) from error

@@ -42,7 +42,10 @@ ADDRESSES: Final = frozenset({"api_base", "base_url"})
 """What of a file is taken only when its reader trusts it."""
 
 FOREIGN: Final = frozenset(
-    {"model_type", "finetuning_model", "launch_kwargs", "train_kwargs"}
+    {
+        *("model_type", "finetuning_model", "launch_kwargs", "train_kwargs"),
+        *("engine", "async_engine", "prompt_cache", "use_developer_role"),
+    }
 )
 """What DSPy keeps of a model beside its settings; no provider wants to see it."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import enum
 from typing import Any, Literal
 
@@ -404,3 +405,19 @@ class TestChoice:
         self, configured: Adapter | str | None, wanted: str | None, name: str
     ) -> None:
         assert chosen_adapter(configured, wanted).name == name
+
+
+class Unknown:
+    """A class that pydantic knows nothing of."""
+
+
+@dataclasses.dataclass
+class Holder:
+    inside: Unknown
+
+
+def test_a_type_that_cannot_be_read_names_the_part_that_is_at_fault() -> None:
+    signature = make_signature({"a": (str, InputField()), "b": (Holder, OutputField())})
+
+    with pytest.raises(AdapterError, match=r"schema for .*Unknown"):
+        ChatAdapter().parse(signature, "[[ ## b ## ]]\n{}")

@@ -8,7 +8,12 @@ import pydantic
 import pytest
 
 from dspex.core.errors import SignatureError
-from dspex.core.fields import FieldDeclarationError, InputField, OutputField
+from dspex.core.fields import (
+    FieldDeclarationError,
+    InputField,
+    OutputField,
+    extra_of,
+)
 from dspex.core.signature import (
     Signature,
     ensure_signature,
@@ -278,10 +283,46 @@ def test_a_field_without_a_side_is_a_signature_error_and_a_type_error() -> None:
 
 
 def test_an_annotation_nobody_can_resolve_is_named() -> None:
-    with pytest.raises(SignatureError, match=r"'a' in Lost is unknown.*Nowhere"):
+    class Lost(Signature):
+        a: Nowhere = InputField()  # type: ignore[name-defined] # noqa: F821 - the test
 
-        class Lost(Signature):
-            a: Nowhere = InputField()  # type: ignore[name-defined] # noqa: F821 - the test
+    with pytest.raises(SignatureError, match=r"'a' in Lost is unknown.*Nowhere"):
+        ensure_signature(Lost)
+
+
+def test_names_of_the_place_where_types_are_looked_up_are_no_types() -> None:
+    class Lost(Signature):
+        a: sides_of = InputField()  # type: ignore[name-defined] # noqa: F821 - the test
+
+    with pytest.raises(SignatureError, match=r"'a' in Lost is unknown"):
+        _ = Lost.fields
+
+
+class Early(Signature):
+    """Find them."""
+
+    text: str = InputField()
+    found: list[Later] = OutputField(desc="all of them", max_length=3)
+
+
+class Earlier(Early):
+    more: Later | None = OutputField()
+
+
+class Later(pydantic.BaseModel):
+    name: str
+
+
+def test_a_type_may_be_defined_below_the_signature() -> None:
+    assert Early.signature == "text -> found"
+
+    found = Early.fields["found"]
+
+    assert found.annotation == list[Later]
+    assert extra_of(found)["desc"] == "all of them"
+    assert extra_of(found)["constraints"] == "maximum length: 3"
+    assert Earlier.output_fields["more"].annotation == Later | None
+    assert Earlier.instructions == "Find them."
 
 
 def test_reserved_and_private_names_are_refused_in_classes() -> None:

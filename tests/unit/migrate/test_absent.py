@@ -15,6 +15,16 @@ def test_an_absent_name_says_what_to_write_where_it_is_asked_for() -> None:
         _ = dspex.ProgramOfThought
 
 
+def test_a_data_set_of_dspy_says_how_data_is_loaded() -> None:
+    with pytest.raises(AttributeError, match=r"'HotPotQA': .*dspex\.load\("):
+        _ = dspex.HotPotQA
+
+
+def test_a_package_of_dspy_says_where_its_names_stand() -> None:
+    with pytest.raises(AttributeError, match=r"dspex\.NAME for dspy\.utils\.NAME"):
+        _ = dspex.utils
+
+
 def test_a_name_that_nobody_has_is_an_ordinary_error() -> None:
     with pytest.raises(AttributeError, match=r"has no attribute 'Nothing'$"):
         _ = dspex.Nothing

@@ -83,6 +83,9 @@ def test_a_file_that_dspy_wrote_loads(
         "launch_kwargs": {},
         "train_kwargs": {},
         "finetuning_model": None,
+        "engine": "lm15",
+        "prompt_cache": {"mode": "auto"},
+        "use_developer_role": True,
     }
     versions = {"python": "3.12", "dspy": "3.4.1", "cloudpickle": "3.1"}
     state["metadata"] = {"dependency_versions": versions}
