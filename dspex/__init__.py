@@ -26,21 +26,11 @@ if TYPE_CHECKING:
     from dspex.core.adapters import LineAdapter as LineAdapter
     from dspex.core.adapters import XMLAdapter as XMLAdapter
     from dspex.core.adapters.chat import FieldInfoWithName as FieldInfoWithName
+    from dspex.core.adapters.parse import parse_value as parse_value
     from dspex.core.callbacks import ACTIVE_CALL_ID as ACTIVE_CALL_ID
     from dspex.core.callbacks import BaseCallback as BaseCallback
     from dspex.core.callbacks import with_callbacks as with_callbacks
     from dspex.core.data import Dataset as Dataset
-    from dspex.core.dspy_errors import DSPyError as DSPyError
-    from dspex.core.dspy_errors import LMConfigurationError as LMConfigurationError
-    from dspex.core.dspy_errors import LMStreamAssemblyError as LMStreamAssemblyError
-    from dspex.core.dspy_errors import LMTransportError as LMTransportError
-    from dspex.core.dspy_errors import (
-        LMUnsupportedFeatureError as LMUnsupportedFeatureError,
-    )
-    from dspex.core.dspy_errors import (
-        LMUnsupportedModelError as LMUnsupportedModelError,
-    )
-    from dspex.core.dspy_errors import is_retryable_lm_error as is_retryable_lm_error
     from dspex.core.errors import AdapterError as AdapterError
     from dspex.core.errors import AdapterParseError as AdapterParseError
     from dspex.core.errors import BatchError as BatchError
@@ -79,6 +69,23 @@ if TYPE_CHECKING:
     from dspex.core.errors import ToolExecutionError as ToolExecutionError
     from dspex.core.errors import WorkLostError as WorkLostError
     from dspex.core.errors import WorkTimeoutError as WorkTimeoutError
+    from dspex.core.errors.dspy_names import DSPyError as DSPyError
+    from dspex.core.errors.dspy_names import (
+        LMConfigurationError as LMConfigurationError,
+    )
+    from dspex.core.errors.dspy_names import (
+        LMStreamAssemblyError as LMStreamAssemblyError,
+    )
+    from dspex.core.errors.dspy_names import LMTransportError as LMTransportError
+    from dspex.core.errors.dspy_names import (
+        LMUnsupportedFeatureError as LMUnsupportedFeatureError,
+    )
+    from dspex.core.errors.dspy_names import (
+        LMUnsupportedModelError as LMUnsupportedModelError,
+    )
+    from dspex.core.errors.dspy_names import (
+        is_retryable_lm_error as is_retryable_lm_error,
+    )
     from dspex.core.example import Example as Example
     from dspex.core.fields import InputField as InputField
     from dspex.core.fields import OutputField as OutputField
@@ -142,7 +149,9 @@ if TYPE_CHECKING:
     from dspex.programs.reaching import set_attribute_by_name as set_attribute_by_name
     from dspex.programs.react import ReAct as ReAct
     from dspex.programs.refine import Refine as Refine
+    from dspex.programs.saving.demos import serialize_object as serialize_object
     from dspex.programs.saving.loading import load as load
+    from dspex.programs.saving.state import LM_CLASS_STATE_KEY as LM_CLASS_STATE_KEY
     from dspex.programs.saving.state import StateError as StateError
     from dspex.programs.saving.trust import UntrustedCodeError as UntrustedCodeError
     from dspex.programs.saving.whole_program import load_program as load_program
@@ -164,6 +173,7 @@ if TYPE_CHECKING:
     from dspex.programs.streaming.streamify import streamify as streamify
     from dspex.programs.trace import UsageTracker as UsageTracker
     from dspex.programs.trace import track_usage as track_usage
+    from dspex.programs.two_step import TwoStepAdapter as TwoStepAdapter
     from dspex.programs.walk import Parameter as Parameter
     from dspex.runtime.base_lm import BaseLM as BaseLM
     from dspex.runtime.config import Config as Config
@@ -212,7 +222,7 @@ _HOMES = {
     "ConfigurationError": "dspex.core.errors",
     "ContentError": "dspex.core.errors",
     "ContextWindowExceededError": "dspex.core.errors",
-    "DSPyError": "dspex.core.dspy_errors",
+    "DSPyError": "dspex.core.errors.dspy_names",
     "DataError": "dspex.core.errors",
     "Dataset": "dspex.core.data",
     "DryRun": "dspex.runtime.dry_run",
@@ -236,10 +246,11 @@ _HOMES = {
     "JSONAdapter": "dspex.core.adapters",
     "KNN": "dspex.programs.knn",
     "LM": "dspex.runtime.language_model",
+    "LM_CLASS_STATE_KEY": "dspex.programs.saving.state",
     "LMAuthError": "dspex.core.errors",
     "LMBillingError": "dspex.core.errors",
     "LMCancelledError": "dspex.core.errors",
-    "LMConfigurationError": "dspex.core.dspy_errors",
+    "LMConfigurationError": "dspex.core.errors.dspy_names",
     "LMConnectionError": "dspex.core.errors",
     "LMError": "dspex.core.errors",
     "LMInvalidRequestError": "dspex.core.errors",
@@ -248,13 +259,13 @@ _HOMES = {
     "LMRateLimitError": "dspex.core.errors",
     "LMResponseError": "dspex.core.errors",
     "LMServerError": "dspex.core.errors",
-    "LMStreamAssemblyError": "dspex.core.dspy_errors",
+    "LMStreamAssemblyError": "dspex.core.errors.dspy_names",
     "LMStreamError": "dspex.core.errors",
     "LMTimeoutError": "dspex.core.errors",
-    "LMTransportError": "dspex.core.dspy_errors",
+    "LMTransportError": "dspex.core.errors.dspy_names",
     "LMUnexpectedError": "dspex.core.errors",
-    "LMUnsupportedFeatureError": "dspex.core.dspy_errors",
-    "LMUnsupportedModelError": "dspex.core.dspy_errors",
+    "LMUnsupportedFeatureError": "dspex.core.errors.dspy_names",
+    "LMUnsupportedModelError": "dspex.core.errors.dspy_names",
     "LabeledFewShot": "dspex.teleprompt",
     "LineAdapter": "dspex.core.adapters",
     "LongPrompt": "dspex.client.price",
@@ -294,6 +305,7 @@ _HOMES = {
     "ToolCallResults": "dspex.core.types.tool_calls",
     "ToolCalls": "dspex.core.types.tool_calls",
     "ToolExecutionError": "dspex.core.errors",
+    "TwoStepAdapter": "dspex.programs.two_step",
     "Type": "dspex.core.types.base",
     "UnexpectedInputError": "dspex.programs.predict",
     "UntrustedCodeError": "dspex.programs.saving.trust",
@@ -317,13 +329,15 @@ _HOMES = {
     "in_context": "dspex.programs.concurrency",
     "infer_prefix": "dspex.core.fields",
     "inspect_history": "dspex.programs.history",
-    "is_retryable_lm_error": "dspex.core.dspy_errors",
+    "is_retryable_lm_error": "dspex.core.errors.dspy_names",
     "load": "dspex.programs.saving.loading",
     "load_program": "dspex.programs.saving.whole_program",
     "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
     "normalize_text": "dspex.metrics",
+    "parse_value": "dspex.core.adapters.parse",
     "pretty_print_history": "dspex.programs.history",
+    "serialize_object": "dspex.programs.saving.demos",
     "set_attribute_by_name": "dspex.programs.reaching",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
@@ -344,6 +358,7 @@ __all__ = [
     "GLOBAL_HISTORY",
     "KNN",
     "LM",
+    "LM_CLASS_STATE_KEY",
     "Adapter",
     "AdapterError",
     "AdapterParseError",
@@ -449,6 +464,7 @@ __all__ = [
     "ToolCallResults",
     "ToolCalls",
     "ToolExecutionError",
+    "TwoStepAdapter",
     "Type",
     "UnexpectedInputError",
     "UntrustedCodeError",
@@ -479,7 +495,9 @@ __all__ = [
     "majority",
     "make_signature",
     "normalize_text",
+    "parse_value",
     "pretty_print_history",
+    "serialize_object",
     "set_attribute_by_name",
     "settings",
     "shutdown",

@@ -13,6 +13,7 @@ import pytest
 
 import dspex
 import supervisors
+from dspex.programs.saving import state
 
 ROOT = Path(__file__).parents[1]
 
@@ -158,3 +159,16 @@ def test_a_name_of_dspy_is_where_its_users_look(module: str, name: str) -> None:
 
 def test_dspys_module_is_our_program() -> None:
     assert dspex.Module is dspex.Program
+
+
+def test_the_next_name_leaves_what_a_user_supplied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert dspex.Predict is not None
+    mine = object()
+    monkeypatch.setattr("dspex.programs.saving.state._lm_factory", mine)
+    monkeypatch.delitem(vars(dspex), "ChainOfThought", raising=False)
+
+    assert dspex.ChainOfThought is not None
+
+    assert state._lm_factory is mine

@@ -98,8 +98,8 @@ def plain_outputs(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value(name: str, text: str, annotation: Any) -> Any:
-    from dspex.core.adapters.annotations import type_name
     from dspex.core.adapters.parse import parse_value
+    from dspex.core.type_names import type_name
 
     if annotation is str:
         return text

@@ -18,6 +18,7 @@ from dspex.core.errors import (
     LMConnectionError,
     LMError,
     LMTimeoutError,
+    LMUnexpectedError,
 )
 from dspex.core.lm import Reply, Request
 
@@ -64,7 +65,8 @@ class HomeMade:
         Raises:
             LMTimeoutError: It took longer, or the code raised a `TimeoutError`.
             LMConnectionError: The code raised another `OSError`.
-            LMError: The code raised this, or an error of its own, which is chained.
+            LMUnexpectedError: The code raised an error of its own, which is chained.
+            LMError: The code raised this.
             ConfigurationError: The code raised it.
         """
         limit = asyncio.timeout(timeout)
@@ -119,4 +121,4 @@ class HomeMade:
             case OSError():
                 return LMConnectionError(text, model=label)
             case _:
-                return LMError(text, model=label)
+                return LMUnexpectedError(text, model=label)

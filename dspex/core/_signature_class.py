@@ -23,6 +23,7 @@ from dspex.core.fields import (
     extra_of,
     side_of,
 )
+from dspex.core.foreign import refuse_dspy_type
 
 CALL_ARGUMENTS = frozenset({"signature", "demos", "config", "lm", "self"})
 """Names a predictor's call uses for itself, so no input can have them."""
@@ -104,6 +105,7 @@ _NO_TYPES = (
 
 def _check_type(cls: Any, name: str, annotation: Any) -> None:
     # Pydantic would say so only when the first value is checked: at an answer.
+    refuse_dspy_type(annotation, f"the type of {name!r} in {cls.__name__}")
     if isinstance(annotation, _NO_TYPES):
         raise SignatureError(
             f"the type of {name!r} in {cls.__name__} is {annotation!r:.80}, which is a "

@@ -19,6 +19,7 @@ _ROLES: Mapping[str, Role] = {
     "developer": "system",
 }
 _KEYS = ("role", "content", "tool_calls", "tool_call_id")
+_KEYS_OF_A_RESULT = (*_KEYS, "name")
 
 
 def messages_of(turns: Iterable[Mapping[str, Any] | Message]) -> tuple[Message, ...]:
@@ -27,7 +28,8 @@ def messages_of(turns: Iterable[Mapping[str, Any] | Message]) -> tuple[Message, 
     A turn is a `Message`, or a dict with `role` ("system", "user", "assistant",
     "tool"; "developer" means "system") and `content` (a text, or a list of parts). An
     assistant's turn may have `tool_calls`; the turn with a tool's result has the role
-    "tool" and a `tool_call_id`. Another key is allowed when its value is `None`.
+    "tool" and a `tool_call_id`; its `name`, which the call has already, is not kept.
+    Another key is allowed when its value is `None`.
 
     Raises:
         ConfigurationError: When there is no turn or one is not like that; the text
@@ -61,12 +63,7 @@ def turn_of(message: Message) -> dict[str, Any]:
         >>> turn_of(Message("user", "Capital of Peru?"))
         {'role': 'user', 'content': 'Capital of Peru?'}
     """
-    turn: dict[str, Any] = {"role": message.role, "content": _written(message)}
-    if message.tool_calls:
-        turn["tool_calls"] = [_written_call(call) for call in message.tool_calls]
-    if message.tool_call_id is not None:
-        turn["tool_call_id"] = message.tool_call_id
-    return turn
+    return message.as_turn()
 
 
 def _message(turn: object, where: str) -> Message:
@@ -74,10 +71,11 @@ def _message(turn: object, where: str) -> Message:
         raise _refusal(
             where, f"is of type {type(turn).__name__}", "a dict or a Message"
         )
-    unknown = [key for key in turn if key not in _KEYS and turn[key] is not None]
-    if unknown:
-        raise _refusal(where, f"has the key {unknown[0]!r}", f"only {', '.join(_KEYS)}")
     role = turn.get("role")
+    known = _KEYS_OF_A_RESULT if role == "tool" else _KEYS
+    unknown = [key for key in turn if key not in known and turn[key] is not None]
+    if unknown:
+        raise _refusal(where, f"has the key {unknown[0]!r}", f"only {', '.join(known)}")
     if not isinstance(role, str) or role not in _ROLES:
         raise _refusal(where, f"has the role {role!r}", f"one of {', '.join(_ROLES)}")
     message = Message(
@@ -176,29 +174,3 @@ def _tool_call(call: object, where: str) -> ToolCall:
 
 def _refusal(where: str, problem: str, expected: str) -> ConfigurationError:
     return ConfigurationError(f"{where} {problem}; expected {expected}. Correct it.")
-
-
-def _written(message: Message) -> object:
-    if message.tool_calls and not message.content:
-        return None
-    if isinstance(message.content, str):
-        return message.content
-    return [_written_part(part) for part in message.content]
-
-
-def _written_part(part: Part) -> dict[str, Any]:
-    match part:
-        case TextPart():
-            return {"type": "text", "text": part.text}
-        case ImagePart():
-            image = {"url": part.url}
-            if part.detail is not None:
-                image["detail"] = part.detail
-            return {"type": "image_url", "image_url": image}
-        case RawPart():
-            return dict(part.value)
-
-
-def _written_call(call: ToolCall) -> dict[str, Any]:
-    function = {"name": call.name, "arguments": call.arguments}
-    return {"id": call.id, "type": "function", "function": function}

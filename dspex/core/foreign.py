@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+import sys
+from typing import Any, get_args
+from weakref import WeakKeyDictionary
 
 from dspex.core.errors import ConfigurationError
 
@@ -29,7 +30,7 @@ def refuse_dspy(value: Any, what: str) -> None:
         return
     where = (
         "the import of dspy where it is made"
-        if kind is origin
+        if _is_dspys(kind)
         else f"the import of dspy in {kind.__module__!r}, where it is defined"
     )
     raise ConfigurationError(
@@ -39,10 +40,48 @@ def refuse_dspy(value: Any, what: str) -> None:
     )
 
 
-@lru_cache(maxsize=1024)
+def refuse_dspy_type(annotation: Any, what: str) -> None:
+    """Refuse a type that is made of a class of DSPy, such as `list[dspy.Image]`.
+
+    Args:
+        annotation: The type.
+        what: What it is the type of.
+
+    Raises:
+        ConfigurationError: It is; the text names the import that is left.
+    """
+    if isinstance(annotation, type):
+        refuse_dspy(annotation, what)
+    for part in get_args(annotation):
+        refuse_dspy_type(part, what)
+
+
+# A signature is a class, and many are made and forgotten: so none is held here.
+_known: WeakKeyDictionary[type, type | None] = WeakKeyDictionary()
+
+
 def _origin(kind: type) -> type | None:
     """Return the nearest class of DSPy that a class is made of."""
-    return next((base for base in kind.__mro__ if _is_dspys(base)), None)
+    try:
+        return _known[kind]
+    except KeyError:
+        origin = _known[kind] = _found_origin(kind)
+        return origin
+
+
+def _found_origin(kind: type) -> type | None:
+    """Look for it.
+
+    One that DSPy's module has under its name comes first: a signature made of a text
+    is of a class that was made at that moment, and nobody can import it.
+    """
+    bases = [base for base in kind.__mro__ if _is_dspys(base)]
+    return next((base for base in bases if _is_importable(base)), (*bases, None)[0])
+
+
+def _is_importable(kind: type) -> bool:
+    module = sys.modules.get(kind.__module__)
+    return getattr(module, kind.__name__, None) is kind
 
 
 def _is_dspys(kind: type) -> bool:

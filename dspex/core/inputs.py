@@ -17,11 +17,12 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
 
-from dspex.core.adapters.annotations import type_name
 from dspex.core.adapters.demos import allows_none
 from dspex.core.errors import DspexError, MissingInputError
 from dspex.core.fields import UNTYPED_KEY, extra_of
+from dspex.core.foreign import refuse_dspy
 from dspex.core.signature import Signature
+from dspex.core.type_names import type_name
 from dspex.core.types.base import Type
 from dspex.core.types.reasoning import Reasoning
 
@@ -77,6 +78,7 @@ def checked_inputs(
     Raises:
         MissingInputError: An input without default is not given.
         UnexpectedInputError: A name is no input.
+        ConfigurationError: A value is an object of DSPy.
     """
     known = _known.get(signature)
     if known is None:
@@ -89,6 +91,7 @@ def checked_inputs(
     for name, one in known.items():
         if name in inputs:
             row[name] = inputs[name]
+            refuse_dspy(row[name], name)
             if warn and one.is_typed:
                 _check_type(name, row[name], one.field.annotation)
         elif one.has_default:
@@ -134,6 +137,8 @@ def _check_type(name: str, value: Any, annotation: Any) -> None:
     if annotation is str and isinstance(value, list):
         annotation = list[str]
     if not _fits(value, annotation):
+        for number, part in enumerate(value if isinstance(value, list) else ()):
+            refuse_dspy(part, f"{name}[{number}]")
         _logger.warning(
             "Type mismatch for field %r: expected %s by the signature, and a %s was "
             "given. It is sent as it is; change the value or the field's type.",

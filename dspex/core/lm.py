@@ -86,24 +86,54 @@ class Message:  # noqa: PLW1641 - the dataclass makes its hash
         """Say whether it is the same turn; a dict in OpenAI's words may be one, too."""
         if isinstance(other, Message):
             return _turn_facts(self) == _turn_facts(other)
-        return self._turn() == other if isinstance(other, dict) else NotImplemented
+        return self.as_turn() == other if isinstance(other, dict) else NotImplemented
 
     def keys(self) -> list[str]:
         """Return the keys of the turn as a dict in OpenAI's words."""
-        return list(self._turn())
+        return list(self.as_turn())
 
     def __getitem__(self, key: str) -> Any:
         """Return what DSPy's users look up: `message["content"]`."""
-        return self._turn()[key]
+        return self.as_turn()[key]
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return one key of the turn as a dict, or `default`."""
-        return self._turn().get(key, default)
+        return self.as_turn().get(key, default)
 
-    def _turn(self) -> dict[str, Any]:
-        from dspex.core.chat import turn_of  # which needs this module
+    def as_turn(self) -> dict[str, Any]:
+        """Return the turn as a dict in OpenAI's words."""
+        turn: dict[str, Any] = {"role": self.role, "content": _written(self)}
+        if self.tool_calls:
+            turn["tool_calls"] = [_written_call(call) for call in self.tool_calls]
+        if self.tool_call_id is not None:
+            turn["tool_call_id"] = self.tool_call_id
+        return turn
 
-        return turn_of(self)
+
+def _written(message: Message) -> object:
+    if message.tool_calls and not message.content:
+        return None
+    if isinstance(message.content, str):
+        return message.content
+    return [_written_part(part) for part in message.content]
+
+
+def _written_part(part: Part) -> dict[str, Any]:
+    match part:
+        case TextPart():
+            return {"type": "text", "text": part.text}
+        case ImagePart():
+            image = {"url": part.url}
+            if part.detail is not None:
+                image["detail"] = part.detail
+            return {"type": "image_url", "image_url": image}
+        case RawPart():
+            return dict(part.value)
+
+
+def _written_call(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": call.id, "type": "function", "function": function}
 
 
 _turn_facts = attrgetter(*(each.name for each in fields(Message)))

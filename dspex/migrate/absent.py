@@ -104,11 +104,6 @@ ABSENT: Final[dict[str, Absent]] = {
     "SIMBA": _OPTIMISER,
     "SandboxSerializable": _INTERPRETER,
     "TrainingJob": _FINE_TUNING,
-    "TwoStepAdapter": Absent(
-        reason="it is not built",
-        instead="Use dspex.JSONAdapter, which holds a model to the outputs; or let a "
-        "second dspex.Predict take them out of a free text.",
-    ),
     "bootstrap_trace_data": _FINE_TUNING,
     "cache": Absent(
         reason="there is one cache for each runtime, and it is no global object",

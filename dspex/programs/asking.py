@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
@@ -23,7 +24,7 @@ from dspex.programs.history import remember, written_by
 from dspex.programs.rehearsal import is_rehearsal
 from dspex.programs.settings import check_lm, in_force
 from dspex.programs.streaming.listening import Ear, aheard, ear_for, heard
-from dspex.programs.trace import record_usage
+from dspex.programs.trace import UsageTracker, record_usage, track_usage
 
 COLD: Final = 0.15
 """The temperature up to which several completions would be much the same."""
@@ -31,6 +32,8 @@ WARM: Final = 0.7
 """The temperature at which several completions are asked for instead, as in DSPy."""
 
 _logger = logging.getLogger(__name__)
+
+_UNCOUNTED: Final = nullcontext()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,22 +72,47 @@ class Question:
             AdapterParseError: It does not fit the signature.
         """
         if is_rehearsal() and not reply.cached:
-            answers = [placeholder_outputs(asked.signature) for _ in reply.texts]
-        else:
-            answers = self._read(asked, reply)
-        prediction = self.answered(answers)
-        prediction.set_lm_usage({self.model.model: self._with_spent(reply.usage)})
-        return prediction
-
-    def _read(self, asked: Asked, reply: Reply) -> list[dict[str, Any]]:
+            return self._with_usage(_placeholders(asked, reply), reply, None)
         try:
-            return self.adapter.read(asked, reply)
+            with self._counting() as further:
+                answers = self.adapter.read(asked, reply)
         except AdapterParseError as error:
-            if self.refused is not None:
-                error.add_note(
-                    f"This was the second call. In the first: {self.refused}"
-                )
+            self._note_first_call(error)
             raise
+        return self._with_usage(answers, reply, further)
+
+    async def aread(self, asked: Asked, reply: Reply) -> Prediction:
+        """The same for coroutines; see `read`."""
+        if is_rehearsal() and not reply.cached:
+            return self._with_usage(_placeholders(asked, reply), reply, None)
+        try:
+            with self._counting() as further:
+                answers = await self.adapter.aread(asked, reply)
+        except AdapterParseError as error:
+            self._note_first_call(error)
+            raise
+        return self._with_usage(answers, reply, further)
+
+    def _counting(self) -> AbstractContextManager[UsageTracker | None]:
+        """Count the calls that are made to read the reply."""
+        return track_usage() if self.adapter.asks_to_read else _UNCOUNTED
+
+    def _note_first_call(self, error: AdapterParseError) -> None:
+        if self.refused is not None:
+            error.add_note(f"This was the second call. In the first: {self.refused}")
+
+    def _with_usage(
+        self,
+        answers: list[dict[str, Any]],
+        reply: Reply,
+        further: UsageTracker | None,
+    ) -> Prediction:
+        prediction = self.answered(answers)
+        spent = {self.model.model: self._with_spent(reply.usage)}
+        for model, usage in (further.total() if further else {}).items():
+            spent[model] = spent.get(model, Usage()) + usage
+        prediction.set_lm_usage(spent)
+        return prediction
 
     def _with_spent(self, usage: Usage) -> Usage:
         return usage if self.spent is None else self.spent + usage
@@ -142,10 +170,10 @@ def ask(question: Question) -> Prediction:
         return question.answered(
             question.adapter(
                 question.model,
-                question.config,
-                question.signature,
-                question.demos,
-                question.row,
+                lm_kwargs=question.config,
+                signature=question.signature,
+                demos=question.demos,
+                inputs=question.row,
             )
         )
     asked = question.written()
@@ -158,9 +186,10 @@ def ask(question: Question) -> Prediction:
             reply = heard(ear, model, asked.messages, asked.settings)
     _record(model, asked, reply, question.adapter)
     try:
-        return _read(question, asked, reply, ear)
+        prediction = question.read(asked, reply)
     except AdapterParseError as error:
         return ask(question.once_more(error, reply))
+    return _told(prediction, ear)
 
 
 async def aask(question: Question) -> Prediction:
@@ -172,10 +201,10 @@ async def aask(question: Question) -> Prediction:
         return question.answered(
             await question.adapter.acall(
                 question.model,
-                question.config,
-                question.signature,
-                question.demos,
-                question.row,
+                lm_kwargs=question.config,
+                signature=question.signature,
+                demos=question.demos,
+                inputs=question.row,
             )
         )
     asked = question.written()
@@ -188,15 +217,17 @@ async def aask(question: Question) -> Prediction:
             reply = await aheard(ear, model, asked.messages, asked.settings)
     _record(model, asked, reply, question.adapter)
     try:
-        return _read(question, asked, reply, ear)
+        prediction = await question.aread(asked, reply)
     except AdapterParseError as error:
         return await aask(question.once_more(error, reply))
+    return _told(prediction, ear)
 
 
-def _read(
-    question: Question, asked: Asked, reply: Reply, ear: Ear | None
-) -> Prediction:
-    prediction = question.read(asked, reply)
+def _placeholders(asked: Asked, reply: Reply) -> list[dict[str, Any]]:
+    return [placeholder_outputs(asked.signature) for _ in reply.texts]
+
+
+def _told(prediction: Prediction, ear: Ear | None) -> Prediction:
     if ear is not None:
         ear.answered(prediction)
     return prediction

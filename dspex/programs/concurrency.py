@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 from dspex.core.errors import ConfigurationError
+from dspex.core.foreign import refuse_dspy
 from dspex.core.spawner import the_spawner
 from dspex.programs.program import Program
 from dspex.programs.settings import in_force
@@ -67,6 +68,7 @@ def asyncify(
         cancellable: Taken for DSPy's sake; a call can always be cancelled.
     """
     del cancellable
+    refuse_dspy(program, "program")
 
     @functools.wraps(program)
     async def in_a_thread(*args: P.args, **kwargs: P.kwargs) -> T:

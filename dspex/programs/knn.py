@@ -8,6 +8,7 @@ from typing import Any
 
 from dspex.core.errors import ConfigurationError, DataError, MissingInputError
 from dspex.core.example import Example
+from dspex.core.foreign import refuse_dspy
 from dspex.programs.predict import UnexpectedInputError
 
 Vectorizer = Callable[[list[str]], Any]
@@ -54,6 +55,8 @@ class KNN:
                 "the training set is empty, so nothing is near to anything; at least "
                 "one example was expected. Pass some."
             )
+        for number, row in enumerate(self.trainset):
+            refuse_dspy(row, f"trainset[{number}]")
         texts = [_text(row.inputs()) for row in self.trainset]
         self.trainset_vectors = self._vectors(texts)
 
@@ -106,6 +109,7 @@ def _check(k: Any, vectorizer: Any) -> None:
         raise ConfigurationError(
             f"k={k!r} is no count; expected a whole number from 1 on. Pass k=3."
         )
+    refuse_dspy(vectorizer, "vectorizer")
     if not callable(vectorizer):
         raise ConfigurationError(
             f"the vectorizer {vectorizer!r} cannot be called; expected a function from "

@@ -7,6 +7,7 @@ from typing import Any
 
 from dspex.core.errors import DataError
 from dspex.core.example import Example
+from dspex.core.foreign import refuse_dspy
 from dspex.core.spawner import the_spawner
 from dspex.programs.batch import BatchOptions, run_batch
 
@@ -132,6 +133,7 @@ def _checked(pair: Any, number: int) -> Pair:
 
     Raises:
         DataError: When it is none, or its example cannot be unpacked.
+        ConfigurationError: When one of the two is DSPy's.
     """
     if not isinstance(pair, tuple) or len(pair) != 2 or not callable(pair[0]):
         raise DataError(
@@ -139,6 +141,8 @@ def _checked(pair: Any, number: int) -> Pair:
             "of a program and its example. Write (program, example)."
         )
     program, example = pair
+    refuse_dspy(program, f"the program of exec_pairs[{number}]")
+    refuse_dspy(example, f"the example of exec_pairs[{number}]")
     is_nested = isinstance(program, Parallel) and isinstance(example, list)
     if not is_nested and not isinstance(example, Example | Mapping | tuple):
         raise DataError(

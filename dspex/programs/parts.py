@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from dspex.core.adapters import Adapter
 from dspex.core.errors import ConfigurationError
+from dspex.core.foreign import refuse_dspy
 from dspex.core.lm import LanguageModel
 from dspex.programs.settings import check_adapter, check_lm
 from dspex.programs.walk import (
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
 
 class Composite(Walkable):
     """Whatever is made of predictors and other programs: every program."""
+
+    if not TYPE_CHECKING:  # A type checker would let any name be assigned.
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Keep an attribute; a part that is DSPy's own is refused at once.
+
+            Raises:
+                ConfigurationError: It is; called later, it would use DSPy's settings.
+            """
+            refuse_dspy(value, name)
+            super().__setattr__(name, value)
 
     def named_parameters(self) -> list[tuple[str, Any]]:
         """Return what an optimiser may change, by name, each object once.

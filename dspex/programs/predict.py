@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from dspex.core.adapters import Adapter, chosen_adapter
 from dspex.core.errors import DataError, DspexError
+from dspex.core.foreign import refuse_dspy
 from dspex.core.inputs import (
     UnexpectedInputError,
     checked_inputs,
@@ -78,8 +79,9 @@ class Predict(Program, Parameter):
         Args:
             args: Nothing; there is an error that shows the call to write.
             kwargs: The inputs. For this call only: `signature=`, `demos=`, `config=`
-                (settings that win over the predictor's) and `lm=`. A `prediction=` in
-                OpenAI's shape of predicted outputs goes to the model.
+                (settings that win over the predictor's), `lm=`, and `adapter=`, unless
+                the signature has an input of that name. A `prediction=` in OpenAI's
+                shape of predicted outputs goes to the model.
 
         Returns:
             The first completion; all of them are in its `.completions`.
@@ -126,15 +128,21 @@ class Predict(Program, Parameter):
         settings = {**self.config, **(config or {})}
         if "prediction" in inputs and _is_predicted_output(inputs["prediction"]):
             settings["prediction"] = inputs.pop("prediction")
+        adapter = self.adapter
+        if "adapter" in inputs and "adapter" not in wanted.input_fields:
+            adapter = inputs.pop("adapter")
         row = checked_inputs(wanted, inputs, warn=in_force("warn_on_type_mismatch"))
         model = model_for(lm, self.lm)
+        shown = self.demos if demos is None else demos
+        for kind in {type(demo) for demo in shown}:
+            refuse_dspy(kind, "a demo")
         return Question(
             signature=wanted,
-            demos=self.demos if demos is None else demos,
+            demos=shown,
             row=row,
             config=warmed(settings, model),
             model=model,
-            adapter=chosen_adapter(self.adapter or in_force("adapter"), model.adapter),
+            adapter=chosen_adapter(adapter or in_force("adapter"), model.adapter),
             asker=self,
         )
 

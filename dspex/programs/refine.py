@@ -8,11 +8,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from dspex.core.adapters.annotations import type_name
 from dspex.core.adapters.render import plain_value
 from dspex.core.example import Example
 from dspex.core.fields import description_of
 from dspex.core.signature import InputField, OutputField, Signature
+from dspex.core.type_names import type_name
 from dspex.programs.best_of_n import BestOfN, Reward
 from dspex.programs.predict import Predict
 from dspex.programs.program import Program

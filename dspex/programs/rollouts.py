@@ -23,6 +23,7 @@ from dspex.core.errors import (
     RuntimeClosedError,
     SignatureError,
 )
+from dspex.core.foreign import refuse_dspy
 from dspex.core.once import watch_unrepeatable
 from dspex.core.prediction import Prediction
 from dspex.programs.predict import Predict, UnexpectedInputError
@@ -256,6 +257,8 @@ def check_rounds(name: str, rounds: Any, program: Any, reward: Any) -> None:
             f"N={rounds!r} is no count of rounds; expected a whole number from 1 on. "
             f"Write {name}(module=..., N=3, ...)."
         )
+    refuse_dspy(program, "module")
+    refuse_dspy(reward, "reward_fn")
     if not isinstance(program, Program):
         raise ConfigurationError(
             f"module={program!r} is no program; {name} runs one several times. Pass a "

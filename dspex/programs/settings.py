@@ -30,22 +30,26 @@ def is_language_model(value: Any) -> bool:
     return not isinstance(value, type) and callable(getattr(value, "complete", None))
 
 
-def check_lm(lm: Any) -> None:
+def check_lm(lm: Any, name: str = "lm") -> None:
     """Refuse what is no language model, with the line to write instead.
+
+    Args:
+        lm: What may be one; `None` passes.
+        name: What the argument is called, for that line.
 
     Raises:
         ConfigurationError: When `lm` is a text, is DSPy's, or has no `complete()`.
     """
-    refuse_dspy(lm, "lm")
+    refuse_dspy(lm, name)
     if isinstance(lm, str):
         raise ConfigurationError(
             f"LM must be an object, and {lm!r} is a text; a model is made of its name. "
-            f"Write lm=dspex.LM({lm!r})."
+            f"Write {name}=dspex.LM({lm!r})."
         )
     if lm is not None and not is_language_model(lm):
         raise ConfigurationError(
             f"LM must be an object with a method complete(); {type(lm).__name__!r} has "
-            'none. Write lm=dspex.LM("openai/gpt-4o-mini").'
+            f'none. Write {name}=dspex.LM("openai/gpt-4o-mini").'
         )
 
 
@@ -122,6 +126,8 @@ class Settings:
         _check_count("max_history_size", self.max_history_size, least=0)
         _check_count("max_trace_size", self.max_trace_size, least=0)
         _check_list("callbacks", self.callbacks, "each of them hears of every call")
+        for number, callback in enumerate(self.callbacks or ()):
+            refuse_dspy(callback, f"callbacks[{number}]")
         if not isinstance(self.trace, list | None):
             raise ConfigurationError(
                 f"trace={self.trace!r} is no list; predictors append to it. Pass "

@@ -11,12 +11,14 @@ from dspex.core import defaults
 from dspex.core.chat import turn_of
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import Reply, Request
-from dspex.programs.saving.state import HOME_MADE
+from dspex.programs.saving.state import class_path
+from dspex.runtime.by_call import is_asked_by_call
 from dspex.runtime.home_made_place import (
     HomeMadePlace,
     digest_of_code,
     refuse_address,
     settings_of,
+    unreachable,
 )
 from dspex.runtime.language_model import LM
 from dspex.runtime.places import Place, Reach
@@ -45,7 +47,9 @@ class BaseLM(LM):
 
     Answers are kept under the class's name, the code of that one method and what
     `dump_state()` returns. Override that to add what else changes an answer, such as a
-    version of the code your method calls; or pass `cache=False`.
+    version of the code your method calls: `return {**super().dump_state(), "version":
+    2}`; or pass `cache=False`. A saved program holds it too, and whoever loads that
+    gives it the model with `set_lm`.
 
     Example:
         >>> class Shouting(BaseLM):
@@ -63,8 +67,8 @@ class BaseLM(LM):
             that are passed to `forward`. The timeout is for the whole answer.
 
     Raises:
-        ConfigurationError: The class has neither of the methods, or an option makes no
-            sense.
+        ConfigurationError: The class has neither of the methods, nor a `__call__` of
+            its own; or an option makes no sense.
     """
 
     answers_itself: ClassVar[bool] = True
@@ -85,18 +89,11 @@ class BaseLM(LM):
         """Answer a chat; subclasses write this, or `forward`."""
         raise NotImplementedError
 
-    def dump_state(self) -> dict[str, Any]:
-        """What can change its answers, as JSON values, without any secret.
-
-        The cache keeps answers under it, and a saved program holds it. Override it to
-        add more: `return {**super().dump_state(), "version": 2}`. A program that is
-        loaded never makes the model again; `set_lm` gives it one.
-        """
-        return {**super().dump_state(), HOME_MADE: _name_of(type(self))}
-
     def _find_place(self, reach: Reach) -> Place:
         refuse_address(reach, type(self).__name__)
         method = self._method()
+        if method is None:
+            return self._place_of_call()
 
         def answer(request: Request) -> Reply:
             return reply_from(method(**_chat(request)), self.model)
@@ -109,26 +106,38 @@ class BaseLM(LM):
             label=self.model,
             answer=aanswer if is_async else answer,
             is_async=is_async,
-            describe=self.dump_state,
-            kind=_name_of(type(self)),
+            describe=self._described,
+            kind=class_path(type(self)),
             code=digest_of_code(method),
             most=reach.max_in_flight or defaults.CONCURRENCY,
         )
 
-    def _method(self) -> Callable[..., Any]:
+    def _described(self) -> dict[str, Any]:
+        """What can change its answers; how often they are tried for cannot."""
+        return {k: v for k, v in self.dump_state().items() if k != "num_retries"}
+
+    def _place_of_call(self) -> Place:
+        """A place for a class that overrides `__call__`, which programs ask instead.
+
+        Raises:
+            ConfigurationError: It does not.
+        """
+        why = (
+            f"{type(self).__name__} has no way to answer; a BaseLM has a method "
+            "forward() or aforward(). Write def forward(self, messages, **settings)."
+        )
+        if not is_asked_by_call(type(self)):
+            raise ConfigurationError(why)
+        return unreachable(self.model, why)
+
+    def _method(self) -> Callable[..., Any] | None:
+        """Return what answers, or `None` when the class has neither method."""
         kind = type(self)
         if kind.aforward is not BaseLM.aforward:
             return self.aforward
         if kind.forward is not BaseLM.forward:
             return self.forward
-        raise ConfigurationError(
-            f"{kind.__name__} has no way to answer; a BaseLM has a method forward() or "
-            "aforward(). Write def forward(self, messages, **settings)."
-        )
-
-
-def _name_of(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+        return None
 
 
 def _chat(request: Request) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 It holds settings only; the parts it talks to are found by name at each call, so it
 survives their restarts, copies freely, and costs nothing until it is used. How one
-model is asked stands in `one_model`.
+model is asked stands in `one_model`, and who else is asked and told in `told_model`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from typing import Any, ClassVar, Literal, TextIO
 from dspex.client.budget import Budget
 from dspex.client.channel import Channel
 from dspex.core import defaults
-from dspex.core.callbacks import Announced, callbacks_of
-from dspex.core.errors import ConfigurationError, LMError
-from dspex.core.history import Exchanged, History
+from dspex.core.errors import ConfigurationError
+from dspex.core.history import History
 from dspex.core.lm import Message, Reply
 from dspex.core.outputs import outputs_of
-from dspex.programs.history import adapter_here, pretty_print_history, remember
-from dspex.programs.rehearsal import is_rehearsal
+from dspex.programs.history import pretty_print_history
 from dspex.programs.trace import record_usage
 from dspex.runtime.by_call import ask_by_call, is_asked_by_call, real_method
 from dspex.runtime.call_options import (
@@ -30,15 +28,16 @@ from dspex.runtime.call_options import (
     priority_of,
     retries_of,
 )
-from dspex.runtime.fallback import Fallbacks, Round
+from dspex.runtime.fallback import Fallbacks
 from dspex.runtime.home_made_place import unreachable
-from dspex.runtime.one_model import OneModel, merged
+from dspex.runtime.one_model import merged
 from dspex.runtime.places import Place, Reach
 from dspex.runtime.stream import AsyncStream, Stream
-from dspex.runtime.turns import heard_of, turns_of
+from dspex.runtime.told_model import ToldModel
+from dspex.runtime.turns import turns_of
 
 
-class LM(OneModel):
+class LM(ToldModel):
     """A language model.
 
     When to use it: always; OpenAI's chat format and all that speak it, Anthropic and
@@ -278,84 +277,6 @@ class LM(OneModel):
             lambda channel: self.acomplete(messages, settings, channel=channel)
         )
 
-    def complete(
-        self,
-        messages: Sequence[Message],
-        settings: Mapping[str, Any] | None = None,
-        *,
-        channel: Channel | None = None,
-    ) -> Reply:
-        """Answer a chat; see `LanguageModel.complete`.
-
-        Args:
-            messages: The chat, oldest turn first.
-            settings: Settings of this call; they win over the model's own.
-            channel: Where the pieces of a streamed answer go; `None` for a whole one.
-        """
-        callbacks = self._hearers()
-        if not callbacks:
-            return self._complete(messages, settings or {}, channel)
-        inputs = heard_of(messages, settings or {})
-        with Announced(callbacks, "lm", self, inputs) as call:
-            reply = self._complete(messages, settings or {}, channel)
-            call.outputs = outputs_of(reply)
-            return reply
-
-    async def acomplete(
-        self,
-        messages: Sequence[Message],
-        settings: Mapping[str, Any] | None = None,
-        *,
-        channel: Channel | None = None,
-    ) -> Reply:
-        """The same for coroutines, on the caller's loop; cancelled, it withdraws."""
-        callbacks = self._hearers()
-        if not callbacks:
-            return await self._acomplete(messages, settings or {}, channel)
-        inputs = heard_of(messages, settings or {})
-        with Announced(callbacks, "lm", self, inputs) as call:
-            reply = await self._acomplete(messages, settings or {}, channel)
-            call.outputs = outputs_of(reply)
-            return reply
-
-    def _complete(
-        self,
-        messages: Sequence[Message],
-        settings: Mapping[str, Any],
-        channel: Channel | None,
-    ) -> Reply:
-        models = Round(self, self._fallbacks, channel)
-        for model in models:
-            try:
-                reply = model.ask(messages, settings, channel)
-            except LMError as error:
-                models.failed(error)
-            else:
-                if models.accepts(reply):
-                    return self._remembered(messages, settings, reply)
-        return self._remembered(messages, settings, models.end())
-
-    async def _acomplete(
-        self,
-        messages: Sequence[Message],
-        settings: Mapping[str, Any],
-        channel: Channel | None,
-    ) -> Reply:
-        models = Round(self, self._fallbacks, channel)
-        for model in models:
-            try:
-                reply = await model.aask(messages, settings, channel)
-            except LMError as error:
-                models.failed(error)
-            else:
-                if models.accepts(reply):
-                    return self._remembered(messages, settings, reply)
-        return self._remembered(messages, settings, models.end())
-
-    def _hearers(self) -> Sequence[Any]:
-        """Who hears of this model's calls."""
-        return callbacks_of(self)
-
     def __deepcopy__(self, memo: dict[int, Any]) -> LM:
         """A handle is never changed, so copies of a program share it."""
         return self
@@ -381,30 +302,11 @@ class LM(OneModel):
         return twin
 
     def dump_state(self) -> dict[str, Any]:
-        """Model string and settings as JSON values; no key and no address."""
+        """Model string and settings as JSON values, as in DSPy; no key, no address."""
         adapter = {} if self._adapter is None else {"adapter": self._adapter}
-        return {"model": self.model, "cache": self.cache, **adapter, **self.settings}
+        return {**super().dump_state(), **adapter}
 
     def _counted(self, reply: Reply) -> Reply:
         """Add a reply to this context's usage; programs count what they ask for."""
         record_usage(self.model, reply)
         return reply
-
-    def _remembered(
-        self, messages: Sequence[Message], settings: Mapping[str, Any], reply: Reply
-    ) -> Reply:
-        if not is_rehearsal():
-            self._remember(
-                Exchanged(
-                    model=self.model,
-                    messages=tuple(messages),
-                    settings=merged(self.settings, settings),
-                    reply=reply,
-                    adapter=adapter_here(),
-                )
-            )
-        return reply
-
-    def _remember(self, call: Exchanged) -> None:
-        """Keep a call in the histories it belongs to."""
-        remember(call, self.history)

@@ -17,6 +17,7 @@ from dspex.client.client import Client
 from dspex.client.prices import price_of
 from dspex.core.adapters.json_schema import Bounds
 from dspex.core.lm import Message, Reply, Request
+from dspex.programs.saving.state import class_path, lm_state
 from dspex.runtime.call_options import CallOptions, check_settings
 from dspex.runtime.calling import afetch, fetch, named
 from dspex.runtime.places import Place, Reach, promised_place
@@ -53,6 +54,16 @@ class OneModel:
         self._options = options
         self._reach = reach
         self._place = self._find_place(reach)
+
+    def dump_state(self) -> dict[str, Any]:
+        """Model string and settings as JSON values, as in DSPy; no key, no address."""
+        return lm_state(
+            class_path(type(self)),
+            self.model,
+            cache=self.cache,
+            num_retries=self._options.retries.retries,
+            settings=self.settings,
+        )
 
     @property
     def supports_response_schema(self) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -120,6 +120,42 @@ def test_what_dump_state_tells_keeps_answers_apart() -> None:
     lm("hi")
 
     assert len(lm.asked) == 2
+
+
+@pytest.mark.usefixtures("runtime")
+def test_patience_does_not_keep_answers_apart() -> None:
+    class Told(Counting):
+        told: ClassVar[list[str]] = []
+
+        def forward(self, messages: Any, **settings: Any) -> str:
+            self.told.append(messages[-1]["content"])
+            return "yes"
+
+    Told(num_retries=1)("hi")
+    Told(num_retries=5)("hi")
+
+    assert Told.told == ["hi"]
+
+
+@pytest.mark.usefixtures("runtime")
+def test_an_override_of_the_call_is_a_way_to_answer() -> None:
+    class ByCall(BaseLM):
+        def __call__(self, prompt: Any = None, **settings: Any) -> list[str]:
+            return ["[[ ## b ## ]]\nby call"]
+
+    predict = dspex.Predict("a -> b")
+    lm = ByCall("mine")
+
+    assert predict(a="x", lm=lm).b == "by call"
+    assert asyncio.run(predict.acall(a="x", lm=lm)).b == "by call"
+
+
+def test_no_setting_passes_for_the_class() -> None:
+    lm = Counting(**{dspex.LM_CLASS_STATE_KEY: "evil_module.Evil"})
+
+    kind = lm.dump_state()[dspex.LM_CLASS_STATE_KEY]
+
+    assert kind == f"{Counting.__module__}.Counting"
 
 
 @pytest.mark.usefixtures("runtime")

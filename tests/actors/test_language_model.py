@@ -288,13 +288,53 @@ def test_copy_refuses_what_is_no_setting(lm: dspex.LM) -> None:
         lm.copy(cache=False)
 
 
-def test_state_is_model_and_settings_without_key_and_address() -> None:
+def test_state_has_dspys_shape_without_key_and_address() -> None:
     lm = dspex.LM(
-        "openai/m", api_base="https://a.example/v1", api_key=CANARY, temperature=0
+        "openai/m",
+        api_base="https://a.example/v1",
+        api_key=CANARY,
+        num_retries=5,
+        temperature=0,
     )
 
-    assert lm.dump_state() == {"model": "openai/m", "cache": True, "temperature": 0}
+    assert lm.dump_state() == {
+        "_dspy_lm_class": "dspy.clients.lm.LM",
+        "model": "openai/m",
+        "model_type": "chat",
+        "cache": True,
+        "num_retries": 5,
+        "temperature": 0,
+        "finetuning_model": None,
+        "launch_kwargs": {},
+        "train_kwargs": {},
+    }
     assert repr(lm) == "LM('openai/m', temperature=0)"
+
+
+def test_a_loaded_model_is_as_patient_as_the_saved_one() -> None:
+    program = dspex.Predict("a -> b")
+    program.lm = dspex.LM("openai/m", api_key="k", num_retries=7)
+
+    loaded = dspex.Predict("a -> b").load_state(program.dump_state())
+
+    assert loaded.dump_state() == program.dump_state()
+    assert loaded.lm is not None
+    assert loaded.lm.dump_state()["num_retries"] == 7
+
+
+def test_a_model_of_a_class_of_ones_own_does_not_come_back_as_another() -> None:
+    class Louder(dspex.LM):
+        def __call__(self, prompt: Any = None, **settings: Any) -> list[str]:
+            return ["[[ ## b ## ]]\nLOUD"]
+
+    program = dspex.Predict("a -> b")
+    program.lm = Louder("openai/m")
+    loaded = dspex.Predict("a -> b")
+
+    with pytest.warns(UserWarning, match="Louder"):
+        loaded.load_state(program.dump_state())
+
+    assert loaded.lm is None
 
 
 # The key shows nowhere.

@@ -534,9 +534,9 @@ def test_a_stream_can_be_answered_as_events() -> None:
 
     events = asyncio.run(main())
 
-    assert events[0] == 'data: {"status": "Calling tool look..."}\n\n'
-    assert 'data: {"prediction": {"answer": "blue"}}\n\n' in events
-    assert any('"chunk": "blue"' in event for event in events)
+    assert events[0] == 'data: {"status":"Calling tool look..."}\n\n'
+    assert 'data: {"prediction":{"answer":"blue"}}\n\n' in events
+    assert any('"chunk":"blue"' in event for event in events)
     assert events[-1] == "data: [DONE]\n\n"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import dspex
 import supervisors
-from dspex.core import dspy_errors
+from dspex.core.errors import dspy_names
 from dspex.evaluate.outcome import OutcomeKind
 from tests.docs import cli_page, client_page, events_page, supervisors_page
 from tests.docs.pages import ROOT, name_of, pages
@@ -48,7 +48,7 @@ def test_the_page_of_errors_names_no_error_that_is_not(known_errors: set[str]) -
         word for word in code_words("errors.md") if re.fullmatch(r"[A-Z]\w+Error", word)
     }
 
-    aliases = {name for name in named if hasattr(dspy_errors, name)}
+    aliases = {name for name in named if hasattr(dspy_names, name)}
     assert named - known_errors - aliases == {"ValueError"}
 
 
@@ -63,7 +63,7 @@ def test_the_page_of_errors_says_which_class_each_name_of_dspy_means() -> None:
 
     aliases = {
         name: value.__name__
-        for name, value in vars(dspy_errors).items()
+        for name, value in vars(dspy_names).items()
         if isinstance(value, type) and value.__name__ != name
     }
     assert aliases.items() <= meant.items()

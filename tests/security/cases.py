@@ -98,8 +98,7 @@ CASES: Final = (
             "security/test_hostile_texts.py::test_a_marker_inside_an_answer_gives_no_other_field",
             "properties/test_adapters.py::test_chat_outputs_come_back_as_they_were",
             "properties/test_adapters.py::test_a_line_value_that_looks_like_another_line_stays_in_its_field",
-            "properties/test_adapters.py::test_an_input_cannot_add_a_header_to_a_chat_prompt",
-            "properties/test_adapters.py::test_inputs_cannot_add_lines_to_a_line_prompt",
+            "properties/test_forging.py::test_no_value_adds_a_field_a_turn_or_a_picture",
         ),
     ),
     Case(

@@ -72,12 +72,12 @@ def test_a_program_file_leads_no_call_elsewhere_and_imports_nothing(
     program = dspex.Predict("question -> answer")
     program.save(path)
     evil = {"api_base": "http://evil.example", "headers": {"x": KEY}, "api_key": KEY}
-    lm = {"model": "ollama/m", "home_made": "evil_module.Evil", **evil}
+    lm = {"model": "ollama/m", "_dspy_lm_class": "evil_module.Evil", **evil}
     path.write_text(json.dumps({**json.loads(path.read_text()), "lm": lm}))
 
     with pytest.warns(UserWarning, match="no class is ever looked up"):
         program.load(path)
-    del lm["home_made"]
+    del lm["_dspy_lm_class"]
     path.write_text(json.dumps({**json.loads(path.read_text()), "lm": lm}))
     loaded = dspex.Predict("question -> answer")
     with pytest.warns(UserWarning, match="may not say where calls go"):

@@ -16,6 +16,7 @@ from pydantic.errors import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema
 
 from dspex.core.errors import AdapterError
+from dspex.core.type_names import type_name
 from dspex.core.types.base import Type
 from dspex.core.types.code import Code
 from dspex.core.types.reasoning import Reasoning
@@ -25,30 +26,6 @@ PLAIN_NOTES: Final[Mapping[Any, str]] = types.MappingProxyType(
     {bool: "True or False", int: "a whole number", float: "a number"}
 )
 """What a model must know to write a value of a plain type."""
-
-
-def type_name(annotation: Any) -> str:
-    """Return a type as a person writes it.
-
-    Example:
-        >>> type_name(dict[str, list[int]]), type_name(int | None)
-        ('dict[str, list[int]]', 'int | None')
-    """
-    if annotation is Reasoning:
-        # A model is asked for text, whatever it becomes here.
-        return "str"
-    if annotation is type(None) or annotation is None:
-        return "None"
-    arguments = typing.get_args(annotation)
-    origin = typing.get_origin(annotation)
-    if origin is Literal:
-        return f"Literal[{', '.join(map(repr, arguments))}]"
-    if origin in (typing.Union, types.UnionType):
-        return " | ".join(map(type_name, arguments))
-    if arguments:
-        inside = ", ".join("..." if a is ... else type_name(a) for a in arguments)
-        return f"{type_name(origin)}[{inside}]"
-    return str(getattr(annotation, "__name__", annotation))
 
 
 def type_note(annotation: Any) -> str:

@@ -52,6 +52,9 @@ class Adapter:
 
     name: ClassVar[str] = "custom"
     """What `adapter_named()` and a model's `adapter` call it."""
+    asks_to_read: ClassVar[bool] = False
+    """Whether it asks another model to read a reply; the tokens of that are counted
+    as the prediction's, too."""
     callback_kind: ClassVar[str] = "adapter"
     """What callbacks are told that this is."""
 
@@ -101,16 +104,19 @@ class Adapter:
 
         Raises:
             AdapterParseError: When a completion does not fit, and that of the
-                `fallback`, if there is one, does not either.
+                `fallback`, if there is one, does not either; the first is its cause.
             LMError: When the call ended without an answer.
         """
         asked = self.ask(signature, demos, inputs, lm, lm_kwargs)
         try:
             return self.read(asked, lm.complete(asked.messages, asked.settings))
-        except AdapterParseError:
-            if self.fallback is None:
+        except AdapterParseError as first:
+            if (other := self.fallback) is None:
                 raise
-            return self.fallback(lm, lm_kwargs, signature, demos, inputs)
+            try:
+                return other(lm, lm_kwargs, signature, demos, inputs)
+            except AdapterParseError as second:
+                raise second from first
 
     async def acall(
         self,
@@ -133,11 +139,14 @@ class Adapter:
                 )
             else:
                 reply = await acomplete(asked.messages, asked.settings)
-            return self.read(asked, reply)
-        except AdapterParseError:
-            if self.fallback is None:
+            return await self.aread(asked, reply)
+        except AdapterParseError as first:
+            if (other := self.fallback) is None:
                 raise
-            return await self.fallback.acall(lm, lm_kwargs, signature, demos, inputs)
+            try:
+                return await other.acall(lm, lm_kwargs, signature, demos, inputs)
+            except AdapterParseError as second:
+                raise second from first
 
     def ask(
         self,
@@ -194,6 +203,13 @@ class Adapter:
             AdapterParseError: When a completion does not fit.
         """
         return read_reply(self, asked, reply)
+
+    async def aread(self, asked: Asked, reply: Reply) -> list[dict[str, Any]]:
+        """Do the same for coroutines.
+
+        An adapter that makes a call of its own to read a reply makes it here.
+        """
+        return self.read(asked, reply)
 
     @with_callbacks
     def format(

@@ -16,7 +16,6 @@ from pydantic.fields import FieldInfo
 from dspex.core.adapters.annotations import (
     short_note,
     type_descriptions,
-    type_name,
     type_note,
 )
 from dspex.core.adapters.base import ABSENT, Adapter
@@ -25,6 +24,7 @@ from dspex.core.adapters.outputs import read_outputs
 from dspex.core.adapters.render import render_value, well_formed
 from dspex.core.fields import description_of, extra_of
 from dspex.core.signature import Signature
+from dspex.core.type_names import type_name
 
 HEADER: Final = re.compile(r"\[\[ ## (\w+) ## \]\]")
 BRACKETS: Final = re.compile(r"\[\[(?=\s*##)")

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
-from dspex.core.adapters.annotations import is_text_type, type_name, type_note
+from dspex.core.adapters.annotations import is_text_type, type_note
 from dspex.core.adapters.base import ABSENT, NOTHING
 from dspex.core.adapters.chat import ChatAdapter, FieldInfoWithName
 from dspex.core.adapters.demos import Row, is_given
@@ -30,6 +30,7 @@ from dspex.core.adapters.render import (
 from dspex.core.errors import AdapterError
 from dspex.core.lm import LanguageModel
 from dspex.core.signature import Signature
+from dspex.core.type_names import type_name
 
 SCHEMA_NAME: Final = "outputs"
 """What a provider is told the schema is called."""
@@ -167,7 +168,7 @@ def _plain(value: Any, field: FieldInfo) -> Any:
     if field.annotation is str:
         return render_value(value, str)
     try:
-        return whole_value(value)
+        return whole_value(value, field.annotation)
     except ValueError as error:
         raise AdapterError(
             f"a value of type {type(value).__name__} cannot be written as JSON: "

@@ -19,9 +19,9 @@ from dspex.core.adapters.annotations import (
     is_custom,
     is_text_type,
     members_of,
-    type_name,
 )
 from dspex.core.adapters.render import well_formed
+from dspex.core.type_names import type_name
 
 MAX_DEPTH: Final = 100
 """Deeper nesting than this is not read as JSON."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import ConfigDict, TypeAdapter
 
 from dspex.core.adapters.parts import current_sink
+from dspex.core.adapters.schema_keys import with_schema_keys
 from dspex.core.errors import AdapterError
 
 _encoded: Final = json.JSONEncoder(ensure_ascii=False).encode
@@ -40,7 +41,7 @@ def render_value(value: Any, annotation: Any = None) -> str:
         case list() if annotation is str:
             return _numbered(value)
         case _:
-            return well_formed(_as_json(value))
+            return well_formed(_as_json(value, annotation))
 
 
 def well_formed(text: str) -> str:
@@ -71,9 +72,9 @@ def _quoted(text: str) -> str:
     return f"«««\n    {inside}\n»»»"
 
 
-def _as_json(value: Any) -> str:
+def _as_json(value: Any, annotation: Any) -> str:
     try:
-        plain = whole_value(value)
+        plain = whole_value(value, annotation)
     except ValueError as error:
         raise AdapterError(
             f"a value of type {type(value).__name__} cannot be written as text: "
@@ -82,20 +83,25 @@ def _as_json(value: Any) -> str:
     return plain if isinstance(plain, str) else _encoded(plain)
 
 
-def whole_value(value: Any) -> Any:
+def whole_value(value: Any, annotation: Any = None) -> Any:
     """Return a value as JSON's own types, halves of characters replaced.
+
+    Args:
+        value: Any value.
+        annotation: Its field's type, whose schema says which keys are read again.
 
     Raises:
         ValueError: When the value holds itself, or bytes that are no text.
     """
     try:
-        return plain_value(value)
+        plain = plain_value(value)
     except UnicodeEncodeError:
         # Half a character somewhere inside; pydantic names neither place nor text.
         python = _anything().dump_python(
             value, fallback=str, warnings=False, context=current_sink()
         )
-        return plain_value(_whole(python))
+        plain = plain_value(_whole(python))
+    return with_schema_keys(plain, annotation)
 
 
 def _whole(value: Any) -> Any:

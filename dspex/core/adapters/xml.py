@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
@@ -142,7 +142,7 @@ def _written(name: str, field: FieldInfo, value: Any) -> str:
     if not is_nested(field.annotation):
         return _section(name, escaped(render_value(value, field.annotation)))
     try:
-        plain = whole_value(value)
+        plain = whole_value(value, field.annotation)
     except ValueError as error:
         raise AdapterError(
             f"a value of type {type(value).__name__} cannot be written as XML: "
@@ -166,7 +166,10 @@ def is_nested(annotation: Any) -> bool:
         return False
     if typing.is_typeddict(kind) or hasattr(kind, "model_fields"):
         return True
-    return (typing.get_origin(kind) or kind) in {list, dict}
+    return (typing.get_origin(kind) or kind) in _COLLECTIONS
+
+
+_COLLECTIONS: Final = frozenset({list, tuple, set, frozenset, dict})
 
 
 def _annotations(fields: Mapping[str, FieldInfo]) -> Iterator[tuple[str, Any]]:

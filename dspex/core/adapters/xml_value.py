@@ -140,13 +140,31 @@ class XmlShape:
         if len(found) == 1:
             text = found[0].inside or ""
             plain = not kinds and self._is_plain(of_rest)
-            found = elements(text, lambda name: name == ITEM, lambda _: plain)
-            if not found:
-                return _json_in(text, [])
+            items = elements(text, lambda name: name == ITEM, lambda _: plain)
+            if not items:
+                value = _json_in(text, [])
+                if isinstance(value, list) or not self._is_single(text, of_rest):
+                    return value
+            found = items or found
         kinds += [of_rest] * max(0, len(found) - len(kinds))
         return [
             self._value([item], kind) for item, kind in zip(found, kinds, strict=False)
         ]
+
+    def _is_single(self, text: str, item: Schema) -> bool:
+        """Say whether an element without items is itself the only one.
+
+        Elements of another name are not, nor are several lines: they may be several
+        items. Nor is a list in a list: a type that holds itself would have no end.
+        """
+        options = self._options(item)
+        if any(option.get("type") == "array" for option in options):
+            return False
+        names = [each.name for each in elements(text, lambda _: True, lambda _: False)]
+        if not names:
+            return "\n" not in text.strip()
+        known = (option.get("properties", {}).keys() for option in options)
+        return len(set(names)) == len(names) and any(set(names) <= k for k in known)
 
     def _members(self, text: str, schema: Schema) -> Any:
         known = schema.get("properties", {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
@@ -23,6 +23,8 @@ class Reasoning(Type):
     """
 
     model_config = ConfigDict(frozen=True)
+    shown_type: ClassVar[str] = "str"
+    """A model is asked for text, whatever it becomes here."""
 
     content: str
     """The text."""

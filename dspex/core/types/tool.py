@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import ConfigDict, PrivateAttr, TypeAdapter, ValidationError
 
 from dspex.core.errors import ToolArgumentError
+from dspex.core.foreign import refuse_dspy
 from dspex.core.types._foreign_tools import (
     MCPSession,
     ResultMode,
@@ -130,7 +131,9 @@ class Tool(Type):
 
         Raises:
             TypeError: When it cannot be called.
+            ConfigurationError: When it is a tool or a program of DSPy.
         """
+        refuse_dspy(func, "a tool")
         shape = shape_of(func)
         fields: dict[str, Any] = {
             "func": func,

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from dspex.core.adapters.annotations import checker_of
 from dspex.core.adapters.render import plain_value
+from dspex.core.adapters.schema_keys import with_schema_keys
 from dspex.core.errors import AdapterError, DataError
 from dspex.core.example import Example
 from dspex.core.signature import Signature
@@ -32,6 +33,20 @@ def dump_demo(demo: Example | Mapping[str, Any], where: str) -> dict[str, Any]:
     return {
         name: json_value(value, f"{where}, field {name!r}") for name, value in fields
     }
+
+
+def serialize_object(value: Any) -> Any:
+    """Return a value as a saved program holds it: JSON's own types.
+
+    Raises:
+        DataError: When JSON cannot hold it.
+
+    Example:
+        >>> from datetime import date
+        >>> serialize_object([date(2026, 5, 4)])
+        ['2026-05-04']
+    """
+    return json_value(value, "the value")
 
 
 def json_value(value: Any, where: str) -> Any:
@@ -86,11 +101,12 @@ def typed_value(field: FieldInfo, value: Any) -> Any:
         return value
     try:
         # Strictly, so that "yes" is no bool and "5" no number.
-        written = json.dumps(value)
+        keyed = with_schema_keys(value, field.annotation)
+        written = json.dumps(keyed)
         typed = checker_of(field.annotation, ()).validate_json(written, strict=True)
         # Counted, for a set may change the order, and a model adds its defaults.
-        shown = Counter(_scalars(plain_value(typed)))
-        is_rewritten = bool(Counter(_scalars(value)) - shown)
+        shown = with_schema_keys(plain_value(typed), field.annotation)
+        is_rewritten = bool(Counter(_scalars(keyed)) - Counter(_scalars(shown)))
     except (AdapterError, ValueError, TypeError, RecursionError):
         return value
     return value if is_rewritten else typed

@@ -21,9 +21,6 @@ LMFactory: TypeAlias = Callable[[Mapping[str, Any]], LanguageModel]
 """Makes a language model of the state its `dump_state()` returned."""
 
 METADATA: Final = "metadata"
-HOME_MADE: Final = "home_made"
-"""Where the state of a model in the user's own code says which class that is."""
-
 LM_ADAPTER: Final = "lm_adapter"
 """Where a predictor's state has the adapter of its own model."""
 
@@ -32,11 +29,14 @@ KNOWN: Final = frozenset(
 )
 """What a predictor's state may hold."""
 
-DSPY_CLASS: Final = "_dspy_lm_class"
-"""Where DSPy says which class a model is of."""
+LM_CLASS_STATE_KEY: Final = "_dspy_lm_class"
+"""Where the state of a model says which class it is of, here as in DSPy."""
 
 DSPY_LM: Final = "dspy.clients.lm.LM"
 """DSPy's own class, which is `dspex.LM` here."""
+
+OWN_LM: Final = "dspex.runtime.language_model.LM"
+"""The class of `dspex.LM`, which files call by DSPy's name."""
 
 ADDRESSES: Final = frozenset({"api_base", "base_url"})
 """What of a file is taken only when its reader trusts it."""
@@ -137,6 +137,44 @@ def warn_of_unknown(state: Mapping[str, Any]) -> None:
         )
 
 
+def lm_state(
+    kind: str,
+    model: str,
+    *,
+    cache: bool,
+    num_retries: int,
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the state of a model in DSPy's shape.
+
+    Args:
+        kind: Its class, from `class_path`.
+        model: The model string.
+        cache: Whether equal calls share one answer.
+        num_retries: Further attempts after a failed one.
+        settings: Sent with each call.
+    """
+    return {
+        "model": model,
+        "model_type": "chat",
+        "cache": cache,
+        "num_retries": num_retries,
+        **settings,
+        # What DSPy writes of a model that nobody trained.
+        "finetuning_model": None,
+        "launch_kwargs": {},
+        "train_kwargs": {},
+        # Last, so that no setting passes for the class.
+        LM_CLASS_STATE_KEY: kind,
+    }
+
+
+def class_path(kind: type) -> str:
+    """Return the name of a class as states of models have it."""
+    path = f"{kind.__module__}.{kind.__qualname__}"
+    return DSPY_LM if path == OWN_LM else path
+
+
 def dump_lm(lm: LanguageModel | None) -> dict[str, Any]:
     """Return what a predictor's state says of its own model.
 
@@ -200,7 +238,7 @@ def restored_lm(
 
 def _home_made_class(state: Mapping[str, Any]) -> str | None:
     """Return the class of a model in the user's own code, if it is one."""
-    named = state.get(HOME_MADE) or state.get(DSPY_CLASS)
+    named = state.get(LM_CLASS_STATE_KEY)
     return None if named in {None, DSPY_LM} else str(named)
 
 

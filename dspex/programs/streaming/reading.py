@@ -131,5 +131,5 @@ def _event(item: Any) -> str:
                 f"an item of the type {type(item).__name__!r} is no event; expected "
                 "what a function of streamify() gives. Pass its generator itself."
             )
-    written = json.dumps(plain_value(told), ensure_ascii=False)
+    written = json.dumps(plain_value(told), ensure_ascii=False, separators=(",", ":"))
     return f"data: {written}\n\n"

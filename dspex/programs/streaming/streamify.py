@@ -8,6 +8,7 @@ import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any, Final
 
+from dspex.core.foreign import refuse_dspy
 from dspex.core.spawner import the_spawner
 from dspex.programs.settings import context, settings
 from dspex.programs.streaming.hearing import Hearing
@@ -81,6 +82,10 @@ def streamify(
         >>> "".join(piece.chunk for piece in pieces), answer.capital
         ('Lima', 'Lima')
     """
+    refuse_dspy(program, "program")
+    refuse_dspy(status_message_provider, "status_message_provider")
+    for number, listener in enumerate(stream_listeners or ()):
+        refuse_dspy(listener, f"stream_listeners[{number}]")
     listeners = find_predictor_for_stream_listeners(program, stream_listeners or ())
     provider = status_message_provider
     run = _coroutine_of(program, is_async_program=is_async_program)

@@ -13,6 +13,7 @@ from dspex.core.errors import (
     LMError,
     LMRateLimitError,
     LMTimeoutError,
+    LMUnexpectedError,
 )
 from dspex.core.lm import Message, Reply, Request
 
@@ -76,9 +77,9 @@ def test_coroutine_answers_on_the_loop() -> None:
 @pytest.mark.parametrize(
     ("raised", "expected", "is_retryable"),
     [
-        (ValueError("the prompt"), LMError, False),
-        (SystemExit(3), LMError, False),
-        (KeyboardInterrupt(), LMError, False),
+        (ValueError("the prompt"), LMUnexpectedError, False),
+        (SystemExit(3), LMUnexpectedError, False),
+        (KeyboardInterrupt(), LMUnexpectedError, False),
         (ConnectionResetError("gone"), LMConnectionError, True),
         (OSError("gone"), LMConnectionError, True),
         (TimeoutError("slow"), LMTimeoutError, True),

@@ -130,6 +130,23 @@ def test_a_fallback_asks_again_when_there_is_one() -> None:
     assert model.asked[1][0] == (Message("user", "Peru?"),)
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+def test_when_the_fallback_fails_too_the_first_error_is_its_cause(
+    *, is_async: bool
+) -> None:
+    model = (LoopModel if is_async else Model)("Lima.", "Lima.")
+    adapter = ChatAdapter(use_json_adapter_fallback=True)
+    call: tuple[Any, ...] = (model, {}, CAPITAL, [], {"country": "Peru"})
+
+    with pytest.raises(AdapterParseError) as caught:
+        asyncio.run(adapter.acall(*call)) if is_async else adapter(*call)
+
+    first = caught.value.__cause__
+    assert caught.value.adapter_name == "JSONAdapter"
+    assert isinstance(first, AdapterParseError)
+    assert first.adapter_name == "ChatAdapter"
+
+
 def test_one_hook_changes_its_own_part_only() -> None:
     plain = ChatAdapter().format(CAPITAL, [], {"country": "Peru"})
 

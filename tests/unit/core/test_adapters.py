@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
+from dspex import parse_value
 from dspex.core.adapters import (
     Adapter,
     ChatAdapter,
@@ -12,12 +13,11 @@ from dspex.core.adapters import (
     adapter_named,
     chosen_adapter,
 )
-from dspex.core.adapters.annotations import type_name
-from dspex.core.adapters.parse import parse_value
 from dspex.core.adapters.render import render_value
 from dspex.core.errors import AdapterError, AdapterParseError, ConfigurationError
 from dspex.core.example import Example
 from dspex.core.signature import InputField, OutputField, Signature, make_signature
+from dspex.core.type_names import type_name
 
 QA = make_signature("question -> reasoning, answer")
 CAPITAL = make_signature("country -> capital", "Name the capital.")

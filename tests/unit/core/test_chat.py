@@ -96,6 +96,12 @@ def test_tool_calls_and_their_result_are_read() -> None:
     assert told == Message("tool", "Lima", tool_call_id="c1")
 
 
+def test_a_result_may_name_its_tool_as_the_call_does() -> None:
+    turn = {"role": "tool", "content": "Lima", "tool_call_id": "c1", "name": "f"}
+
+    assert messages_of([turn]) == (Message("tool", "Lima", tool_call_id="c1"),)
+
+
 def test_key_without_a_value_is_no_harm() -> None:
     assert one(refusal=None, tool_calls=None) == Message("user", "hello")
 

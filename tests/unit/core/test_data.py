@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.core._data_files import (
+from dspex.core.data import Dataset, DuplicateRowWarning, load
+from dspex.core.data.files import (
     MAX_LINE_BYTES,
     SEPARATORS,
     read_rows,
     separator_of,
 )
-from dspex.core.data import Dataset, DuplicateRowWarning, load
 from dspex.core.errors import ConfigurationError, DataError, MissingFileError
 from dspex.core.example import Example
 

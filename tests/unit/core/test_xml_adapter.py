@@ -133,6 +133,9 @@ def test_nested_values_are_nested_elements() -> None:
         ([True, False], list[bool]),
         ([Colour.RED], list[Colour]),
         ((1, "a"), tuple[int, str]),
+        ((1, 2, 3), tuple[int, ...]),
+        ({"a"}, set[str]),
+        (frozenset({1, 2}), frozenset[int]),
         (3, int | None),
         (None, int | None),
         (Colour.RED, Colour),
@@ -227,6 +230,40 @@ def test_a_value_of_another_type_is_refused_with_its_place() -> None:
 
     with pytest.raises(AdapterParseError, match=r"0\.born"):
         answer_in(reply, list[Person])
+
+
+@pytest.mark.parametrize(
+    ("reply", "annotation", "value"),
+    [
+        ("<answer>a, b</answer>", list[str], ["a, b"]),
+        ("<answer>\n5\n</answer>", list[int], [5]),
+        ("<answer>5</answer>", tuple[int, ...], (5,)),
+        ("<answer>a</answer>", set[str] | None, {"a"}),
+        ("<answer>a</answer><answer>b</answer>", set[str], {"a", "b"}),
+        ("<answer><x>1</x><y>2</y></answer>", list[Point], [{"x": 1, "y": 2}]),
+    ],
+)
+def test_an_element_without_items_is_the_only_item(
+    reply: str, annotation: Any, value: Any
+) -> None:
+    assert answer_in(reply, annotation) == value
+
+
+@pytest.mark.parametrize(
+    ("inside", "annotation"),
+    [
+        ("- a\n- b", list[str]),
+        ("<li>a</li><li>b</li>", list[str]),
+        ("<p><x>1</x><y>2</y></p><p><x>3</x><y>4</y></p>", list[Point]),
+        ("<x>1</x><y>2</y><x>3</x><y>4</y>", list[Point]),
+        ("5", list[list[int]]),
+    ],
+)
+def test_what_may_be_several_items_is_not_read_as_one(
+    inside: str, annotation: Any
+) -> None:
+    with pytest.raises(AdapterParseError):
+        answer_in(f"<answer>{inside}</answer>", annotation)
 
 
 def test_too_deep_a_nesting_is_refused() -> None:

@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+import dspex
 from dspex.core.adapters.annotations import checker_of
 from dspex.core.adapters.render import render_value
 from dspex.core.errors import DataError
@@ -172,3 +173,14 @@ def test_any_value_loads_and_is_shown_as_before(annotation: Any, value: Any) -> 
     assert typed is value or checker_of(annotation, ()).validate_python(typed) == typed
     if annotation != set[int]:  # a set has no order
         assert render_value(typed, annotation) == render_value(value, annotation)
+
+
+def test_an_object_is_serialized_as_a_saved_program_holds_it() -> None:
+    demo = {"items": [Item(name="a", bought=DAY)], "seen": (Point(x=1), Colour.RED)}
+
+    plain = dspex.serialize_object(demo)
+
+    assert plain == dump_demo(demo, "demo")
+    assert json.loads(json.dumps(plain)) == plain
+    with pytest.raises(DataError, match="cannot be saved"):
+        dspex.serialize_object(object())

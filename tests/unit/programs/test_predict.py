@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import copy
 from typing import Any
 
 import pytest
 
-from dspex.core.adapters import LineAdapter
+from dspex.core.adapters import ChatAdapter, LineAdapter
 from dspex.core.errors import (
     AdapterParseError,
     ConfigurationError,
@@ -197,6 +198,51 @@ class TestAdapters:
             assert predict(country="Peru", lm=told).capital == "Lima"
         with context(adapter=LineAdapter()):
             assert predict(country="Peru", lm=FakeLM("Lima")).capital == "Lima"
+
+    def test_that_of_a_call_wins_and_none_is_that_of_the_settings(self) -> None:
+        predict = Predict("country -> capital")
+        predict.adapter = "json"
+
+        def answer(text: str, **adapter: Any) -> str:
+            with context(adapter="chat"):
+                asked = predict(country="Peru", lm=FakeLM(text), **adapter)
+            return str(asked.capital)
+
+        assert answer('{"capital": "Lima"}') == "Lima"
+        assert answer("Lima", adapter=LineAdapter()) == "Lima"
+        assert answer(chat(capital="Lima"), adapter=None) == "Lima"
+
+    def test_an_input_may_be_called_adapter(self) -> None:
+        model = FakeLM(chat(plug="C"))
+
+        Predict("adapter -> plug")(adapter="travel kit", lm=model)
+
+        assert "travel kit" in model.calls[0][0][-1].text
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_one_that_makes_the_call_gets_its_parts_by_name(
+        self, *, is_async: bool
+    ) -> None:
+        given: list[dict[str, Any]] = []
+
+        class Spy(ChatAdapter):
+            def __call__(self, *args: Any, **kwargs: Any) -> Any:
+                given.append(kwargs)
+                return super().__call__(*args, **kwargs)
+
+            async def acall(self, *args: Any, **kwargs: Any) -> Any:
+                given.append(kwargs)
+                return await super().acall(*args, **kwargs)
+
+        predict = Predict("a -> b", n=1)
+        with context(lm=FakeLM(chat(b="y")), adapter=Spy()):
+            answer = asyncio.run(predict.acall(a="x")) if is_async else predict(a="x")
+
+        assert answer.b == "y"
+        [parts] = given
+        assert parts["inputs"] == {"a": "x"}
+        assert parts["lm_kwargs"] == {"n": 1}
+        assert (parts["signature"], parts["demos"]) == (predict.signature, [])
 
     def test_its_settings_give_way_to_the_models_and_the_users(self) -> None:
         plain = FakeLM("x", adapter="line")

@@ -299,7 +299,7 @@ def test_the_adapter_of_a_model_stands_where_dspy_does_not_send_it(
     Predict("a -> b").load_state(state)
 
     assert "adapter" not in state["lm"]
-    assert made == [{**state["lm"], "adapter": "line"}]
+    assert [each["adapter"] for each in made] == ["line"]
 
 
 @pytest.mark.parametrize(

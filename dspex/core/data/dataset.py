@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
-from dspex.core._data_files import read_rows
-from dspex.core._data_frames import rows_of
+from dspex.core.data.files import read_rows
+from dspex.core.data.frames import rows_of
 from dspex.core.errors import ConfigurationError, DataError
 from dspex.core.example import Example, example_of
 

@@ -16,7 +16,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any, NoReturn
 
-from dspex.core._parquet import parquet_rows
+from dspex.core.data.parquet import parquet_rows
 from dspex.core.errors import DataError, MissingFileError
 
 MAX_LINE_BYTES = 16 * 1024 * 1024

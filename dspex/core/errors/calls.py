@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dspex.core.base_error import DspexError
+from dspex.core.errors.base import DspexError
 
 
 class LMError(DspexError):
@@ -76,7 +76,7 @@ class LMProviderError(LMError):
 
 
 class LMUnexpectedError(LMError):
-    """What came from the provider is not what its interface promises."""
+    """What came is not what was promised, or a model's own code failed."""
 
     code = "unexpected"
 

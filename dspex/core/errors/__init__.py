@@ -1,0 +1,129 @@
+"""The error tree of dspex.
+
+```
+DspexError
+├─ ConfigurationError (ValueError)      a setting, a model string or a missing extra
+│   └─ LMNotConfiguredError             a model without a key was asked
+├─ SignatureError (ValueError)          the signature text or class is wrong
+├─ DataError (ValueError)               a data file or a row; .path .line
+│   └─ MissingFileError (FileNotFoundError)  there is no such file or folder
+├─ MissingInputError (ValueError)       a program was called without a declared input
+├─ ContentError (ValueError)            a picture, file or sound that is none
+├─ ToolArgumentError (ValueError)       a tool does not take them; .tool .arguments
+├─ ToolExecutionError (RuntimeError)    a tool's function raised; .tool, and the cause
+├─ AdapterError                         between a signature and a model's text
+│   └─ AdapterParseError                the reply does not fit the signature
+├─ LMError                              one language-model call ended without an answer
+│   ├─ LMConnectionError                no connection, or it broke
+│   ├─ LMProviderError                  the provider let the call fail
+│   │   ├─ LMTimeoutError               no byte for the attempt timeout, or the deadline
+│   │   ├─ LMRateLimitError             429; .retry_after
+│   │   ├─ LMAuthError                  401, 403: the key
+│   │   ├─ LMBillingError               402, insufficient_quota: the account
+│   │   ├─ LMInvalidRequestError        400, 404, 422: the request
+│   │   │   └─ ContextWindowExceededError   longer than the model's context
+│   │   └─ LMServerError                5xx
+│   ├─ LMUnexpectedError                what came is not what was promised
+│   │   ├─ LMResponseError              a reply that is none
+│   │   └─ LMStreamError                a stream broke after its first text; .text
+│   ├─ CircuitOpenError                 the provider has been down too long; .retry_in
+│   ├─ QueueFullError                   more calls wait than the queue may hold
+│   ├─ BudgetExceededError              the next request might exceed a budget
+│   └─ LMCancelledError                 the scope that made the call was cancelled
+├─ EvaluationError                      the evaluation as a whole could not go on
+├─ BatchError                           too many items of a batch failed; .results
+├─ WorkLostError                        work beside other work was ended; .position
+│   └─ WorkTimeoutError (TimeoutError)  it took longer than its timeout
+└─ RuntimeClosedError                   the runtime has ended, or gave up; see the cause
+```
+
+`EvaluationInterrupted` and `BatchInterrupted` are `KeyboardInterrupt`s, so that no
+`except Exception` in a program swallows a Ctrl-C. Facts are attributes, so code never
+needs to read the text. No error holds a key, a header or a prompt.
+"""
+
+from dspex.core.errors.base import (
+    DspexError,
+)
+from dspex.core.errors.calls import (
+    BudgetExceededError,
+    CircuitOpenError,
+    ContextWindowExceededError,
+    LMAuthError,
+    LMBillingError,
+    LMCancelledError,
+    LMConnectionError,
+    LMError,
+    LMInvalidRequestError,
+    LMProviderError,
+    LMRateLimitError,
+    LMResponseError,
+    LMServerError,
+    LMStreamError,
+    LMTimeoutError,
+    LMUnexpectedError,
+    QueueFullError,
+)
+from dspex.core.errors.mistakes import (
+    ConfigurationError,
+    ContentError,
+    DataError,
+    LMNotConfiguredError,
+    MissingFileError,
+    MissingInputError,
+    SignatureError,
+    ToolArgumentError,
+)
+from dspex.core.errors.replies import (
+    AdapterError,
+    AdapterParseError,
+)
+from dspex.core.errors.work import (
+    BatchError,
+    BatchInterrupted,
+    EvaluationError,
+    EvaluationInterrupted,
+    RuntimeClosedError,
+    ToolExecutionError,
+    WorkLostError,
+    WorkTimeoutError,
+)
+
+__all__ = [
+    "AdapterError",
+    "AdapterParseError",
+    "BatchError",
+    "BatchInterrupted",
+    "BudgetExceededError",
+    "CircuitOpenError",
+    "ConfigurationError",
+    "ContentError",
+    "ContextWindowExceededError",
+    "DataError",
+    "DspexError",
+    "EvaluationError",
+    "EvaluationInterrupted",
+    "LMAuthError",
+    "LMBillingError",
+    "LMCancelledError",
+    "LMConnectionError",
+    "LMError",
+    "LMInvalidRequestError",
+    "LMNotConfiguredError",
+    "LMProviderError",
+    "LMRateLimitError",
+    "LMResponseError",
+    "LMServerError",
+    "LMStreamError",
+    "LMTimeoutError",
+    "LMUnexpectedError",
+    "MissingFileError",
+    "MissingInputError",
+    "QueueFullError",
+    "RuntimeClosedError",
+    "SignatureError",
+    "ToolArgumentError",
+    "ToolExecutionError",
+    "WorkLostError",
+    "WorkTimeoutError",
+]

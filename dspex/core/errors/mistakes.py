@@ -1,0 +1,81 @@
+"""What a caller gave is wrong: a setting, a signature, a row, an input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dspex.core.errors.base import DspexError
+
+
+class ConfigurationError(DspexError, ValueError):
+    """A setting is missing or makes no sense; raised before any work starts."""
+
+    code = "configuration"
+
+
+class LMNotConfiguredError(ConfigurationError):
+    """A model has no key; raised at its first call, for it may be set until then."""
+
+    code = "not_configured"
+
+
+class SignatureError(DspexError, ValueError):
+    """The text or class of a signature is wrong."""
+
+    code = "signature"
+
+
+class DataError(DspexError, ValueError):
+    """A data file or a row of it cannot be read.
+
+    Attributes:
+        path: The file, or `None` for rows that came from memory.
+        line: The line in the file, counted from 1, or `None`.
+    """
+
+    code = "data"
+
+    def __init__(
+        self, message: str, *, path: Path | None = None, line: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.path = path
+        self.line = line
+
+
+class MissingFileError(DataError, FileNotFoundError):
+    """There is no such file or folder."""
+
+    code = "missing_file"
+
+
+class MissingInputError(DspexError, ValueError):
+    """A program was called without one of its declared inputs.
+
+    Attributes:
+        missing: The names that were not given.
+    """
+
+    code = "missing_input"
+
+    def __init__(self, message: str, *, missing: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.missing = missing
+
+
+class ContentError(DspexError, ValueError):
+    """What was given as a picture, a file or a sound cannot be sent as one."""
+
+
+class ToolArgumentError(DspexError, ValueError):
+    """A tool was called with arguments it does not take.
+
+    Attributes:
+        tool: The tool's name.
+        arguments: The names of the arguments that are wrong, unknown or missing.
+    """
+
+    def __init__(self, message: str, *, tool: str, arguments: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.tool = tool
+        self.arguments = arguments
