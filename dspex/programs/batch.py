@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
 from dspex.core.errors import BatchError, BatchInterrupted, ConfigurationError
+from dspex.core.safe_text import text_of_error
 from dspex.core.spawner import Finished, the_spawner
 from dspex.programs.settings import in_force
 
@@ -155,14 +156,15 @@ def _take(batch: Batch, end: Finished[Any], options: BatchOptions) -> None:
         options.label,
         end.position,
         type(end.error).__name__,
-        end.error,
+        text_of_error(end.error),
         exc_info=end.error if options.provide_traceback else None,
     )
     if len(batch.failures) >= options.max_errors:
         first = min(batch.failures)
+        told = text_of_error(batch.failures[first])
         raise BatchError(
             f"max_errors={options.max_errors} items failed, so the rest was given up: "
-            f"{batch.so_far}. The first, item {first}: {batch.failures[first]}. Mend "
+            f"{batch.so_far}. The first, item {first}: {told}. Mend "
             "the cause, or allow more with max_errors=.",
             results=batch.results,
             failures=dict(sorted(batch.failures.items())),

@@ -209,6 +209,8 @@ def _loaded(
 ) -> tuple[type[Signature], list[dict[str, Any]], LanguageModel | None]:
     try:
         texts, demos = state["signature"], state["demos"]
+        if not isinstance(texts["instructions"], str | None):
+            raise TypeError("the instructions are no text")
         restored = signature.load_state(texts)
         typed = [restored_demo(restored, demo) for demo in demos]
         model = restored_lm_of(state, allow_unsafe_lm_state=allow_unsafe_lm_state)
