@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from dspex.core.errors import SignatureError as SignatureError
     from dspex.core.errors import ToolArgumentError as ToolArgumentError
     from dspex.core.errors import ToolExecutionError as ToolExecutionError
+    from dspex.core.errors import UnexpectedInputError as UnexpectedInputError
     from dspex.core.errors import WorkLostError as WorkLostError
     from dspex.core.errors import WorkTimeoutError as WorkTimeoutError
     from dspex.core.errors.dspy_names import DSPyError as DSPyError
@@ -142,7 +143,6 @@ if TYPE_CHECKING:
     )
     from dspex.programs.parallel import Parallel as Parallel
     from dspex.programs.predict import Predict as Predict
-    from dspex.programs.predict import UnexpectedInputError as UnexpectedInputError
     from dspex.programs.program import BaseModule as BaseModule
     from dspex.programs.program import Module as Module
     from dspex.programs.program import Program as Program
@@ -307,7 +307,7 @@ _HOMES = {
     "ToolExecutionError": "dspex.core.errors",
     "TwoStepAdapter": "dspex.programs.two_step",
     "Type": "dspex.core.types.base",
-    "UnexpectedInputError": "dspex.programs.predict",
+    "UnexpectedInputError": "dspex.core.errors",
     "UntrustedCodeError": "dspex.programs.saving.trust",
     "Usage": "dspex.core.lm",
     "UsageTracker": "dspex.programs.trace",

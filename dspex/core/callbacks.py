@@ -15,6 +15,7 @@ from typing import Any, Final, Self, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from dspex.core.ids import new_id
+from dspex.core.safe_text import text_of_error
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -313,14 +314,14 @@ def _tell(callback: Any, handler: str, **news: Any) -> None:
                 handler,
                 type(error).__name__,
                 # As texts: a log record that is kept would keep the call's frames.
-                str(error),
+                text_of_error(error),
             )
 
 
 def _is_first(callback: Any, handler: str) -> bool:
     try:
         known = _broken.setdefault(callback, set())
-    except TypeError:
+    except Exception:  # noqa: BLE001 - its __hash__ and __eq__ may do anything
         # It has no hash, or cannot be referred to weakly.
         return True
     if handler in known:

@@ -18,7 +18,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
 
 from dspex.core.adapters.demos import allows_none
-from dspex.core.errors import DspexError, MissingInputError
+from dspex.core.errors import MissingInputError, UnexpectedInputError
 from dspex.core.fields import UNTYPED_KEY, extra_of
 from dspex.core.foreign import refuse_dspy
 from dspex.core.signature import Signature
@@ -27,22 +27,6 @@ from dspex.core.types.base import Type
 from dspex.core.types.reasoning import Reasoning
 
 _logger = logging.getLogger(__name__)
-
-
-class UnexpectedInputError(DspexError, ValueError):
-    """A predictor was called with a name that is no input of its signature.
-
-    Attributes:
-        unexpected: The names that were given.
-        known: The inputs of the signature.
-    """
-
-    def __init__(
-        self, message: str, *, unexpected: tuple[str, ...], known: tuple[str, ...]
-    ) -> None:
-        super().__init__(message)
-        self.unexpected = unexpected
-        self.known = known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

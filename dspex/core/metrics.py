@@ -98,8 +98,8 @@ class ExactMatch:
         Raises:
             DataError: When the example or the prediction has no such field.
         """
-        expected = _field(example, self.field, "example")
-        actual = _field(prediction, self.field, "prediction")
+        expected = field_of(example, self.field, "example")
+        actual = field_of(prediction, self.field, "prediction")
         if self.normalize is None:
             return bool(expected == actual)
         return _agree(expected, actual, self.normalize)
@@ -163,8 +163,8 @@ class WordOverlap:
         Raises:
             DataError: When the example or the prediction has no such field.
         """
-        expected = _field(example, self.field, "example")
-        actual = _field(prediction, self.field, "prediction")
+        expected = field_of(example, self.field, "example")
+        actual = field_of(prediction, self.field, "prediction")
         answers = expected if isinstance(expected, list | tuple) else [expected]
         return F1(str(actual), [str(answer) for answer in answers])
 
@@ -239,7 +239,7 @@ def answer_exact_match(
         frac: Below 1, an overlap of words (`F1`) of at least this share is enough.
     """
     answers = _accepted(example)
-    answer = _field(prediction, "answer", "prediction")
+    answer = field_of(prediction, "answer", "prediction")
     if frac >= 1:
         return EM(answer, answers)
     return F1(answer, answers) >= frac
@@ -268,7 +268,7 @@ def answer_passage_match(
         True
     """
     answers = _texts(_accepted(example))
-    passages = _field(prediction, "context", "prediction")
+    passages = field_of(prediction, "context", "prediction")
     return has_answer(
         [normalize_text(passage) for passage in passages],
         [normalize_text(answer) for answer in answers],
@@ -276,7 +276,7 @@ def answer_passage_match(
 
 
 def _accepted(example: Example) -> Sequence[str]:
-    accepted = _field(example, "answer", "example")
+    accepted = field_of(example, "answer", "example")
     return [accepted] if isinstance(accepted, str) else accepted
 
 
@@ -323,18 +323,30 @@ def _reads_as(text: str, value: float) -> bool:
         return False
 
 
-def _field(row: Any, name: str, owner: str) -> Any:
-    """Return a field of an example, or of whatever else a program gave."""
+def field_of(
+    row: Any, name: str, owner: str, *, advice: str = "Compare one of those."
+) -> Any:
+    """Return a field of an example, or of whatever else a program gave.
+
+    Args:
+        row: The example, or the answer.
+        name: The field.
+        owner: What the row is called in an error: "example" or "prediction".
+        advice: The end of the error's text where no name is close.
+
+    Raises:
+        DataError: There is no such field.
+    """
     if not isinstance(row, Example) and hasattr(row, name):
         return getattr(row, name)
     names = row.keys(include_dspy=True) if isinstance(row, Example) else []
     if name in names:
         return row[name]
     close = get_close_matches(name, names, n=1)
-    advice = f"Did you mean {close[0]!r}?" if close else "Compare one of those."
     raise DataError(
         f"the {owner} has no field {name!r} to compare; its fields are: "
-        f"{', '.join(map(repr, names)) or 'none'}. {advice}"
+        f"{', '.join(map(repr, names)) or 'none'}. "
+        f"{f'Did you mean {close[0]!r}?' if close else advice}"
     )
 
 

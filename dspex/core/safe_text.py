@@ -41,6 +41,19 @@ def safe_text(text: str, *, keep: str = "\n") -> str:
     )
 
 
+def text_of_error(error: BaseException) -> str:
+    """Return an error's text, whatever its own `__str__` does.
+
+    Example:
+        >>> text_of_error(ValueError("no such city"))
+        'no such city'
+    """
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001 - a user's __str__ may do anything
+        return f"(its text cannot be shown: {type(broken).__name__})"
+
+
 def safe_json(value: Any) -> str:
     r"""Return JSON that is fit for a terminal as well, and reads back unchanged.
 

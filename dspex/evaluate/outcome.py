@@ -26,6 +26,7 @@ from dspex.core.errors import (
     LMTimeoutError,
     RuntimeClosedError,
 )
+from dspex.core.safe_text import text_of_error
 
 Stage = Literal["program", "metric", "runtime"]
 """In whose code an error came up."""
@@ -188,14 +189,7 @@ def note(error: BaseException, stage: Stage) -> ErrorNote:
     return ErrorNote(
         stage=stage,
         type=type(error).__name__,
-        message=_text(error),
+        message=text_of_error(error)[:LONGEST_TEXT],
         where="".join(lines)[-LONGEST_TEXT:],
         error=error,
     )
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)[:LONGEST_TEXT]
-    except Exception as broken:  # noqa: BLE001 - a user's __str__ may do anything
-        return f"(its text cannot be shown: {type(broken).__name__})"

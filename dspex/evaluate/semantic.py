@@ -6,75 +6,80 @@ what the model is told is our own wording.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from dspex.core.errors import DataError
-from dspex.core.example import Example
 from dspex.core.fields import InputField, OutputField
+from dspex.core.metrics import field_of
 from dspex.core.prediction import Prediction
 from dspex.core.signature import Signature
 from dspex.programs.chain_of_thought import ChainOfThought
 from dspex.programs.program import Program
 
-THRESHOLD = 0.66
+THRESHOLD: Final = 0.66
 """The score from which a run may become a demonstration; DSPy's default."""
 
+ADVICE: Final = (
+    "Give it one of that name, or write a metric that calls this one with other fields."
+)
+"""What to do where a field is missing: these metrics fix the names."""
 
-class SemanticRecallPrecision(Signature):
+
+OF_THE_REFERENCE: Final = (
+    "share of the reference answer's points that the response makes, 0 to 1"
+)
+"""What a model is told of recall, and of completeness."""
+OF_THE_RESPONSE: Final = (
+    "share of the response's points that the reference answer makes, 0 to 1"
+)
+"""What a model is told of precision."""
+
+
+class _Comparison(Signature):
+    """The inputs of every signature that holds a response against a reference."""
+
+    question: str = InputField()
+    ground_truth: str = InputField(desc="the reference answer")
+    system_response: str = InputField(desc="the response to judge")
+
+
+class _PointByPoint(_Comparison):
+    """What a model writes down before it gives its numbers."""
+
+    ground_truth_key_ideas: str = OutputField(desc="the reference answer's points")
+    system_response_key_ideas: str = OutputField(desc="the response's points")
+    discussion: str = OutputField(desc="which points the two share")
+
+
+class SemanticRecallPrecision(_Comparison):
     """Judge how far a response and a reference answer say the same.
 
     Go through the points that each of them makes, and check whether the other one makes
     them too. Wording and order do not matter.
     """
 
-    question: str = InputField()
-    ground_truth: str = InputField(desc="the reference answer")
-    system_response: str = InputField(desc="the response to judge")
-    recall: float = OutputField(
-        desc="share of the reference answer's points that the response makes, 0 to 1"
-    )
-    precision: float = OutputField(
-        desc="share of the response's points that the reference answer makes, 0 to 1"
-    )
+    recall: float = OutputField(desc=OF_THE_REFERENCE)
+    precision: float = OutputField(desc=OF_THE_RESPONSE)
 
 
-class DecompositionalSemanticRecallPrecision(Signature):
+class DecompositionalSemanticRecallPrecision(_PointByPoint):
     """Judge how far a response and a reference answer say the same.
 
     First list the points that each of them makes, then say which of these they share,
     and only then give the two numbers.
     """
 
-    question: str = InputField()
-    ground_truth: str = InputField(desc="the reference answer")
-    system_response: str = InputField(desc="the response to judge")
-    ground_truth_key_ideas: str = OutputField(desc="the reference answer's points")
-    system_response_key_ideas: str = OutputField(desc="the response's points")
-    discussion: str = OutputField(desc="which points the two share")
-    recall: float = OutputField(
-        desc="share of the reference answer's points that the response makes, 0 to 1"
-    )
-    precision: float = OutputField(
-        desc="share of the response's points that the reference answer makes, 0 to 1"
-    )
+    recall: float = OutputField(desc=OF_THE_REFERENCE)
+    precision: float = OutputField(desc=OF_THE_RESPONSE)
 
 
-class AnswerCompleteness(Signature):
+class AnswerCompleteness(_PointByPoint):
     """Judge how much of a reference answer a response covers.
 
     First list the points that each of them makes, then say which of these they share,
     and only then give the number.
     """
 
-    question: str = InputField()
-    ground_truth: str = InputField(desc="the reference answer")
-    system_response: str = InputField(desc="the response to judge")
-    ground_truth_key_ideas: str = OutputField(desc="the reference answer's points")
-    system_response_key_ideas: str = OutputField(desc="the response's points")
-    discussion: str = OutputField(desc="which points the two share")
-    completeness: float = OutputField(
-        desc="share of the reference answer's points that the response makes, 0 to 1"
-    )
+    completeness: float = OutputField(desc=OF_THE_REFERENCE)
 
 
 class AnswerGroundedness(Signature):
@@ -112,6 +117,7 @@ class SemanticF1(Program):
             takes more tokens.
 
     Example:
+        >>> from dspex.core.example import Example
         >>> from dspex.testing import DummyLM
         >>> metric = SemanticF1()
         >>> metric.set_lm(DummyLM([{"reasoning": "", "recall": 1, "precision": 0.5}]))
@@ -205,11 +211,4 @@ def _scored(
 
 
 def _field(row: Any, name: str, owner: str) -> Any:
-    if isinstance(row, Example) and name not in row:
-        names = ", ".join(map(repr, row.keys())) or "none"
-        raise DataError(
-            f"the {owner} has no field {name!r}, which this metric compares; its "
-            f"fields are: {names}. Give it one of that name, or write a metric that "
-            "calls this one with other fields."
-        )
-    return getattr(row, name)
+    return field_of(row, name, owner, advice=ADVICE)

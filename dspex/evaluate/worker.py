@@ -10,6 +10,7 @@ from typing import Any
 
 from dspex.core.example import Example
 from dspex.core.once import Unrepeatable, watch_unrepeatable
+from dspex.core.safe_text import text_of_error
 from dspex.evaluate.metric import Judgement
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stage, Stamp, kind_of, note
 from supervisors import Actor, Handle, Scope, within
@@ -47,7 +48,7 @@ class WorkFailed(Exception):  # noqa: N818 - carries a failure, and is none itse
     def __init__(
         self, error: BaseException, stage: Stage, prediction: Any = None
     ) -> None:
-        super().__init__(str(error))
+        super().__init__(text_of_error(error))
         self.error = error
         self.stage = stage
         self.prediction = prediction

@@ -63,6 +63,14 @@ _HELPER: Final = Absent(
     instead="Delete the use of it, or keep your own copy.",
 )
 
+
+def _for_one_answer(name: str) -> Absent:
+    return Absent(
+        reason="one answer is the short case of several",
+        instead=f"Write dspex.{name}(prediction, [answer]).",
+    )
+
+
 ABSENT: Final[dict[str, Absent]] = {
     "AlfWorld": _DATA,
     "AvatarOptimizer": _OPTIMISER,
@@ -133,23 +141,14 @@ ABSENT: Final[dict[str, Absent]] = {
     "disable_litellm_logging": _LITELLM,
     "disable_logging": _LOGGING,
     "download": _HELPER,
-    "em_score": Absent(
-        reason="one answer is the short case of several",
-        instead="Write dspex.EM(prediction, [answer]).",
-    ),
+    "em_score": _for_one_answer("EM"),
     "enable_litellm_logging": _LITELLM,
     "enable_logging": _LOGGING,
     "experimental": _HELPER,
-    "f1_score": Absent(
-        reason="one answer is the short case of several",
-        instead="Write dspex.F1(prediction, [answer]).",
-    ),
+    "f1_score": _for_one_answer("F1"),
     "format_error_for_lm": _HELPER,
     "get_dependency_versions": _HELPER,
-    "hotpot_f1_score": Absent(
-        reason="one answer is the short case of several",
-        instead="Write dspex.HotPotF1(prediction, [answer]).",
-    ),
+    "hotpot_f1_score": _for_one_answer("HotPotF1"),
     "lm15": Absent(
         reason="it is the client inside DSPy",
         instead="Use dspex.LM.",

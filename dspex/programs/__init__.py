@@ -4,10 +4,11 @@ Nothing here knows the supervision tree; what a program needs of it arrives thro
 `settings` and the `LanguageModel` it was given.
 """
 
+from dspex.core.errors import UnexpectedInputError
 from dspex.programs.chain_of_thought import ChainOfThought
 from dspex.programs.concurrency import asyncify, in_context, syncify
 from dspex.programs.history import inspect_history
-from dspex.programs.predict import Predict, UnexpectedInputError
+from dspex.programs.predict import Predict
 from dspex.programs.program import Module, Program
 from dspex.programs.saving.state import use_lm_factory
 from dspex.programs.settings import Settings, ambient, configure, context, settings

@@ -183,7 +183,7 @@ def ask(question: Question) -> Prediction:
         if ear is None:
             reply = model.complete(asked.messages, asked.settings)
         else:
-            reply = heard(ear, model, asked.messages, asked.settings)
+            reply = heard(ear, model, asked)
     _record(model, asked, reply, question.adapter)
     try:
         prediction = question.read(asked, reply)
@@ -214,7 +214,7 @@ async def aask(question: Question) -> Prediction:
         if ear is None:
             reply = await _acomplete(model, asked)
         else:
-            reply = await aheard(ear, model, asked.messages, asked.settings)
+            reply = await aheard(ear, model, asked)
     _record(model, asked, reply, question.adapter)
     try:
         prediction = await question.aread(asked, reply)

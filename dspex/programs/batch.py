@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
 from dspex.core.errors import BatchError, BatchInterrupted, ConfigurationError
+from dspex.core.safe_text import text_of_error
 from dspex.core.spawner import Finished, the_spawner
 from dspex.programs.settings import in_force
 
@@ -83,6 +84,19 @@ class Batch:
     failures: dict[int, BaseException] = field(default_factory=dict)
     """What failed: the error by the item's position, in order when all is done."""
 
+    def told(self, examples: Sequence[Any], *, with_failures: bool) -> Any:
+        """Return what a caller is given.
+
+        Args:
+            examples: What was worked on, as the caller gave it.
+            with_failures: Whether that is results, failed examples and their errors;
+                else the results alone.
+        """
+        if not with_failures:
+            return self.results
+        failed = [examples[position] for position in self.failures]
+        return self.results, failed, list(self.failures.values())
+
     @property
     def so_far(self) -> str:
         """How far it came, for an error."""
@@ -142,14 +156,15 @@ def _take(batch: Batch, end: Finished[Any], options: BatchOptions) -> None:
         options.label,
         end.position,
         type(end.error).__name__,
-        end.error,
+        text_of_error(end.error),
         exc_info=end.error if options.provide_traceback else None,
     )
     if len(batch.failures) >= options.max_errors:
         first = min(batch.failures)
+        told = text_of_error(batch.failures[first])
         raise BatchError(
             f"max_errors={options.max_errors} items failed, so the rest was given up: "
-            f"{batch.so_far}. The first, item {first}: {batch.failures[first]}. Mend "
+            f"{batch.so_far}. The first, item {first}: {told}. Mend "
             "the cause, or allow more with max_errors=.",
             results=batch.results,
             failures=dict(sorted(batch.failures.items())),

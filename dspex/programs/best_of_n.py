@@ -5,14 +5,25 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from dspex.core.prediction import Prediction
 from dspex.programs.program import Program
-from dspex.programs.rollouts import Contest, check_rounds
+from dspex.programs.rollouts import Contest, Rollout, check_rounds
 
 Reward = Callable[[dict[str, Any], Prediction], Any]
 """Called as `reward_fn(inputs, prediction)`; returns a number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What came of one round."""
+
+    answer: Any
+    """What the program answered."""
+    reward: Any
+    """What the reward function said of it."""
 
 
 class BestOfN(Program):
@@ -70,8 +81,7 @@ class BestOfN(Program):
         contest = self._contest()
         for rollout in contest.rollouts(self.module):
             with contest.round(rollout):
-                answer = rollout.program(**kwargs)
-                contest.judge(rollout, answer, self.reward_fn(dict(kwargs), answer))
+                self._run(rollout, contest, kwargs)
         return contest.winner()
 
     async def aforward(self, **kwargs: Any) -> Any:
@@ -79,12 +89,28 @@ class BestOfN(Program):
         contest = self._contest()
         for rollout in contest.rollouts(self.module):
             with contest.round(rollout):
-                answer = await rollout.program.acall(**kwargs)
-                reward = self.reward_fn(dict(kwargs), answer)
-                if inspect.isawaitable(reward):
-                    reward = await reward
-                contest.judge(rollout, answer, reward)
+                await self._arun(rollout, contest, kwargs)
         return contest.winner()
+
+    def _run(
+        self, rollout: Rollout, contest: Contest, inputs: dict[str, Any]
+    ) -> Judged:
+        """Run one round and count its answer in."""
+        answer = rollout.program(**inputs)
+        reward = self.reward_fn(dict(inputs), answer)
+        contest.judge(rollout, answer, reward)
+        return Judged(answer=answer, reward=reward)
+
+    async def _arun(
+        self, rollout: Rollout, contest: Contest, inputs: dict[str, Any]
+    ) -> Judged:
+        """The same for coroutines; the reward may be one too."""
+        answer = await rollout.program.acall(**inputs)
+        reward = self.reward_fn(dict(inputs), answer)
+        if inspect.isawaitable(reward):
+            reward = await reward
+        contest.judge(rollout, answer, reward)
+        return Judged(answer=answer, reward=reward)
 
     def _contest(self) -> Contest:
         return Contest(

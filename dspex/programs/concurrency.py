@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import threading
 from collections.abc import Callable, Coroutine
 from types import MethodType
-from typing import Any, Literal, ParamSpec, TypeVar, overload
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 from dspex.core.errors import ConfigurationError
@@ -132,23 +133,65 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         return asyncio.run(coroutine)
     # A loop cannot run inside another one of the same thread.
-    ended: list[tuple[T | None, BaseException | None]] = []
+    beside = _Beside(coroutine)
+    thread = threading.Thread(
+        target=in_context(beside.run), name="dspex syncify", daemon=True
+    )
+    try:
+        # Ctrl-C may come while it starts, too.
+        thread.start()
+        thread.join()
+    except BaseException:
+        # Ctrl-C, as in a notebook: nobody waits for it any more.
+        beside.give_up()
+        raise
+    return beside.result()
 
-    def run() -> None:
+
+class _Beside(Generic[T]):
+    """Runs a coroutine on an event loop of its own, in another thread."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._coroutine = coroutine
+        self._ended: list[tuple[Any, BaseException | None]] = []
+        # Protects the two below: it may be given up before its loop runs.
+        self._lock = threading.Lock()
+        self._cancel: Callable[[], object] | None = None
+        self._is_given_up = False
+
+    def run(self) -> None:
+        """Run it to its end; called once, in the thread."""
         try:
-            ended.append((asyncio.run(coroutine), None))
+            self._ended.append((asyncio.run(self._run()), None))
         except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
-            ended.append((None, error))
+            self._ended.append((None, error))
 
-    thread = threading.Thread(target=in_context(run), name="dspex syncify", daemon=True)
-    thread.start()
-    thread.join()
-    [(value, error)] = ended
-    if error is not None:
-        raise error
-    result: Any = value
-    typed: T = result
-    return typed
+    async def _run(self) -> T:
+        task = asyncio.ensure_future(self._coroutine)
+        with self._lock:
+            self._cancel = functools.partial(
+                asyncio.get_running_loop().call_soon_threadsafe, task.cancel
+            )
+            if self._is_given_up:
+                task.cancel()
+        return await task
+
+    def give_up(self) -> None:
+        """Cancel it; from another thread."""
+        with self._lock:
+            self._is_given_up = True
+            # Its loop has closed when it has ended meanwhile.
+            with contextlib.suppress(RuntimeError):
+                if self._cancel is not None:
+                    self._cancel()
+
+    def result(self) -> T:
+        """Return what it has given, once the thread has ended, or raise its error."""
+        [(value, error)] = self._ended
+        if error is not None:
+            raise error
+        typed: T = value
+        return typed
 
 
 # The places of each event loop, and how many there are. Only the loop's own thread

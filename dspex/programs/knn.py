@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import mul
 from typing import Any
 
-from dspex.core.errors import ConfigurationError, DataError, MissingInputError
+from dspex.core.errors import (
+    ConfigurationError,
+    DataError,
+    MissingInputError,
+    UnexpectedInputError,
+)
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
-from dspex.programs.predict import UnexpectedInputError
 
 Vectorizer = Callable[[list[str]], Any]
 """Takes a list of texts, and returns a vector for each: lists, or an array."""

@@ -102,10 +102,10 @@ class Parallel:
                 label=type(self).__name__,
             ),
         )
-        if not self.return_failed_examples:
-            return done.results
-        failed = [pairs[position][1] for position in done.failures]
-        return done.results, failed, list(done.failures.values())
+        return done.told(
+            [example for _, example in pairs],
+            with_failures=self.return_failed_examples,
+        )
 
     async def acall(
         self, exec_pairs: Sequence[Pair], num_threads: int | None = None

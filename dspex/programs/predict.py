@@ -8,11 +8,7 @@ from typing import Any, Self
 from dspex.core.adapters import Adapter, chosen_adapter
 from dspex.core.errors import DataError, DspexError
 from dspex.core.foreign import refuse_dspy
-from dspex.core.inputs import (
-    UnexpectedInputError,
-    checked_inputs,
-    no_positional,
-)
+from dspex.core.inputs import checked_inputs, no_positional
 from dspex.core.lm import LanguageModel
 from dspex.core.prediction import Prediction
 from dspex.core.signature import Signature, ensure_signature
@@ -23,8 +19,6 @@ from dspex.programs.saving.state import dump_lm, restored_lm_of, warn_of_unknown
 from dspex.programs.settings import in_force
 from dspex.programs.trace import record_step
 from dspex.programs.walk import Parameter
-
-__all__ = ["Predict", "UnexpectedInputError"]
 
 
 class Predict(Program, Parameter):
@@ -215,6 +209,8 @@ def _loaded(
 ) -> tuple[type[Signature], list[dict[str, Any]], LanguageModel | None]:
     try:
         texts, demos = state["signature"], state["demos"]
+        if not isinstance(texts["instructions"], str | None):
+            raise TypeError("the instructions are no text")
         restored = signature.load_state(texts)
         typed = [restored_demo(restored, demo) for demo in demos]
         model = restored_lm_of(state, allow_unsafe_lm_state=allow_unsafe_lm_state)

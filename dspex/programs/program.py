@@ -187,10 +187,7 @@ class Program(Composite):
                 label=type(self).__name__,
             ),
         )
-        if not return_failed_examples:
-            return done.results
-        failed = [examples[position] for position in done.failures]
-        return done.results, failed, list(done.failures.values())
+        return done.told(examples, with_failures=return_failed_examples)
 
     def inspect_history(self, n: int = 1, file: TextIO | None = None) -> None:
         """Print the last calls to models made in this program.

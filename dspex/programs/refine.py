@@ -13,7 +13,7 @@ from dspex.core.example import Example
 from dspex.core.fields import description_of
 from dspex.core.signature import InputField, OutputField, Signature
 from dspex.core.type_names import type_name
-from dspex.programs.best_of_n import BestOfN, Reward
+from dspex.programs.best_of_n import BestOfN, Judged, Reward
 from dspex.programs.predict import Predict
 from dspex.programs.program import Program
 from dspex.programs.rollouts import Rollout
@@ -91,11 +91,9 @@ class Refine(BestOfN):
         for rollout in contest.rollouts(self.module):
             with contest.round(rollout):
                 with_hints(rollout.program, advice)
-                answer = rollout.program(**kwargs)
-                reward = self.reward_fn(dict(kwargs), answer)
-                contest.judge(rollout, answer, reward)
+                judged = self._run(rollout, contest, kwargs)
                 if not contest.is_over:
-                    question = self._question(rollout, kwargs, answer, reward)
+                    question = self._question(rollout, kwargs, judged)
                     advice = Predict(OfferFeedback)(**question).advice
         return contest.winner()
 
@@ -106,18 +104,14 @@ class Refine(BestOfN):
         for rollout in contest.rollouts(self.module):
             with contest.round(rollout):
                 with_hints(rollout.program, advice)
-                answer = await rollout.program.acall(**kwargs)
-                reward = self.reward_fn(dict(kwargs), answer)
-                if inspect.isawaitable(reward):
-                    reward = await reward
-                contest.judge(rollout, answer, reward)
+                judged = await self._arun(rollout, contest, kwargs)
                 if not contest.is_over:
-                    question = self._question(rollout, kwargs, answer, reward)
+                    question = self._question(rollout, kwargs, judged)
                     advice = (await Predict(OfferFeedback).acall(**question)).advice
         return contest.winner()
 
     def _question(
-        self, rollout: Rollout, inputs: Mapping[str, Any], answer: Any, reward: Any
+        self, rollout: Rollout, inputs: Mapping[str, Any], judged: Judged
     ) -> dict[str, Any]:
         """Return what the model that advises is shown."""
         names = {
@@ -132,6 +126,7 @@ class Refine(BestOfN):
             }
             for predictor, row, prediction in rollout.trace
         ]
+        answer = judged.answer
         outputs = dict(answer.items()) if isinstance(answer, Example) else answer
         return {
             "program_code": self.module_code,
@@ -141,7 +136,7 @@ class Refine(BestOfN):
             "program_outputs": _as_json(outputs),
             "reward_code": self.reward_fn_code,
             "target_threshold": self.threshold,
-            "reward_value": float(reward),
+            "reward_value": float(judged.reward),
             "module_names": list(names.values()),
         }
 

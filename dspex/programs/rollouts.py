@@ -22,11 +22,12 @@ from dspex.core.errors import (
     MissingInputError,
     RuntimeClosedError,
     SignatureError,
+    UnexpectedInputError,
 )
 from dspex.core.foreign import refuse_dspy
 from dspex.core.once import watch_unrepeatable
 from dspex.core.prediction import Prediction
-from dspex.programs.predict import Predict, UnexpectedInputError
+from dspex.programs.predict import Predict
 from dspex.programs.program import Program
 from dspex.programs.settings import context, settings
 from dspex.programs.trace import TraceStep

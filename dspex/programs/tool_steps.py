@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dspex.core.adapters.render import plain_value
+from dspex.core.adapters.render import plain_value, whole_value
 from dspex.core.errors import LMCancelledError, RuntimeClosedError, ToolArgumentError
-from dspex.core.safe_text import safe_text
+from dspex.core.safe_text import safe_text, text_of_error
 from dspex.core.spawner import the_spawner
 from dspex.core.types.tool import Tool
 from dspex.programs.settings import context
@@ -41,7 +41,7 @@ class ToolSteps:
             return refusal
         tool = self._tools[name]
         try:
-            observation = tool(**arguments)
+            observation = _writable(tool(**arguments))
         except (LMCancelledError, RuntimeClosedError):
             raise
         except Exception as error:  # noqa: BLE001 - a tool may raise anything; it is told
@@ -55,10 +55,10 @@ class ToolSteps:
         tool = self._tools[name]
         try:
             if is_async(tool):
-                observation = await tool.acall(**arguments)
+                observation = _writable(await tool.acall(**arguments))
             else:
                 observation = await the_spawner().in_thread(
-                    lambda: _called(tool, arguments), label=f"tool {name}"
+                    lambda: _writable(_called(tool, arguments)), label=f"tool {name}"
                 )
         except (LMCancelledError, RuntimeClosedError):
             raise
@@ -110,12 +110,23 @@ def _called(tool: Tool, arguments: Mapping[str, Any]) -> Any:
         return tool(**arguments)
 
 
+def _writable(observation: Any) -> Any:
+    """Return what a tool gave, if a prompt can hold it.
+
+    Raises:
+        Exception: It cannot; the next step would end the run.
+    """
+    if not isinstance(observation, str):
+        whole_value(observation)
+    return observation
+
+
 def told_error(error: BaseException) -> str:
     """Return an error as a model is told it: type and first line, no traceback.
 
     A traceback would show it code and values that are none of its business.
     """
-    first, _, _ = str(error).strip().partition("\n")
+    first, _, _ = text_of_error(error).strip().partition("\n")
     said = safe_text(first)
     shown = said if len(said) <= LONGEST else f"{said[:LONGEST]}..."
     name = type(error).__name__

@@ -200,6 +200,12 @@ def _head(told: dict[str, Any]) -> Head:
     if not (isinstance(told["model"], str) and isinstance(told["settings"], dict)):
         message = "no model, or no settings"
         raise TypeError(message)
+    if not isinstance(told["adapter"], str | None):
+        message = "no name of an adapter"
+        raise TypeError(message)
+    if told["settings"].keys() & {"adapter", "cache", "model"}:
+        message = "settings that are none"
+        raise ValueError(message)
     return Head(**{**told, "supports": tuple(told["supports"])})
 
 

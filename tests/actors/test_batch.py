@@ -205,3 +205,19 @@ def test_what_is_no_example_is_named_before_any_call() -> None:
         Half().batch(examples)
     with pytest.raises(dspex.DataError):
         Half().batch([dspex.Example(value=2)])
+
+
+def test_an_error_without_a_text_is_told_without_it() -> None:
+    class Unspeakable(Exception):  # noqa: N818 - it has a name of its own
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    class Failing(dspex.Program):
+        def forward(self, value: int) -> int:
+            raise Unspeakable
+
+    with pytest.raises(dspex.BatchError) as caught:
+        Failing().batch(rows(1), max_errors=1)
+
+    assert "cannot be shown" in str(caught.value)
+    assert isinstance(caught.value.failures[0], Unspeakable)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import signal
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -218,3 +221,28 @@ def test_what_a_coroutine_raises_inside_a_running_loop_is_raised() -> None:
 
     with pytest.raises(LookupError, match="nothing there"):
         asyncio.run(cell())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_ctrl_c_in_a_running_loop_gives_a_coroutine_program_up() -> None:
+    given_up = threading.Event()
+
+    class Endless(dspex.Module):
+        async def aforward(self) -> None:
+            main = threading.main_thread().ident or 0
+            loop = asyncio.get_running_loop()
+            loop.call_soon(lambda: signal.pthread_kill(main, signal.SIGINT))
+            try:
+                await asyncio.Event().wait()
+            finally:
+                given_up.set()
+
+    async def cell() -> None:
+        dspex.syncify(Endless())()
+
+    # As in a notebook, where Ctrl-C is no cancelling of the loop's task.
+    loop = asyncio.new_event_loop()
+    with closing(loop), pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(cell())
+
+    assert given_up.wait(WITHIN)

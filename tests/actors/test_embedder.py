@@ -225,7 +225,7 @@ def test_vectors_survive_on_disk(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Embedder(7), "was given 'int'"),  # type: ignore[arg-type]
+        (lambda: Embedder(7), "was given 'int'"),  # type: ignore[arg-type] # wrong on purpose
         (lambda: Embedder("anthropic/claude", api_key="k"), "gives no embeddings"),
         pytest.param(
             lambda: Embedder("local/gemma-3-270m"),
@@ -235,12 +235,12 @@ def test_vectors_survive_on_disk(tmp_path: Path) -> None:
         (lambda: Embedder("openai/e", name="x"), "has one already"),
         (lambda: Embedder(Lengths(), api_key="k"), "code of your own has none"),
         (lambda: Embedder(Lengths(), batch_size=0), "batch_size is 0"),
-        (lambda: Embedder(Lengths())(["a", 7]), "inputs[1] is 'int'"),  # type: ignore[list-item]
+        (lambda: Embedder(Lengths())(["a", 7]), "inputs[1] is 'int'"),  # type: ignore[list-item] # wrong on purpose
     ],
 )
 def test_what_makes_no_sense_is_refused(make: object, said: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        make()  # type: ignore[operator]
+        make()  # type: ignore[operator] # each case is a function
 
     assert said in str(refused.value)
 

@@ -286,6 +286,9 @@ def test_nobody_to_record_is_an_error(path: Path) -> None:
         Recorded(path, record=True)
 
 
+HEAD = '{"recording": 1, "model": "m", "settings": %s, "adapter": %s, "supports": []}'
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
@@ -293,6 +296,8 @@ def test_nobody_to_record_is_an_error(path: Path) -> None:
         ("[]", 1),
         ('{"recording": 99}', 1),
         ('{"recording": 1, "model": "m"}', 1),
+        (HEAD % ("{}", "[]"), 1),
+        (HEAD % ('{"cache": true}', "null"), 1),
         ("{head}\nnonsense", 2),
         ('{head}\n{"request": {}}', 2),
         ('{head}\n{"request": {}, "reply": {"texts": 1}}', 2),

@@ -111,12 +111,24 @@ def one_line(text: str) -> str:
     return " ".join(text.splitlines()).strip()
 
 
+def clean(text: str) -> str:
+    """Return a text as it is sent: halves of characters joined or replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def answer_of(adapter: Adapter, signature: type[Signature], row: dict[str, Any]) -> str:
     """Return the assistant turn of the demo `row`."""
     messages = adapter.format(signature, [row], {"question": "?"})
     assistant = [message.text for message in messages if message.role == "assistant"]
     assert len(assistant) == 1
     return assistant[0]
+
+
+def read_back(
+    adapter: Adapter, signature: type[Signature], row: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the outputs of a demo, as they are read out of its assistant turn."""
+    return adapter.parse(signature, answer_of(adapter, signature, row))
 
 
 @given(typed_values)
@@ -136,8 +148,7 @@ def test_chat_outputs_come_back_as_they_were(
 
     parsed = ChatAdapter().parse(signature, answer_of(ChatAdapter(), signature, row))
 
-    clean = reasoning.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    assert parsed == {"reasoning": clean.strip(), "answer": value}
+    assert parsed == {"reasoning": clean(reasoning).strip(), "answer": value}
 
 
 @given(reasoning=texts, answer=texts)
@@ -206,6 +217,19 @@ def parsed_or_refused(
         return error
 
 
+def check_values_or_error(
+    found: dict[str, Any] | AdapterParseError, reply: str
+) -> None:
+    """Hold what a reply gave against what every reply must give."""
+    if isinstance(found, AdapterParseError):
+        assert found.expected == ("reasoning", "answer")
+        assert found.lm_response == reply
+        assert len(str(found)) < 3_000
+    else:
+        assert list(found) == ["reasoning", "answer"]
+        assert not isinstance(found["answer"], float) or math.isfinite(found["answer"])
+
+
 @settings(max_examples=300)
 @given(
     completion=st.text()
@@ -223,13 +247,7 @@ def test_any_reply_gives_values_or_a_parse_error(
 
     found = parsed_or_refused(adapter, two_outputs(annotation), reply)
 
-    if isinstance(found, AdapterParseError):
-        assert found.expected == ("reasoning", "answer")
-        assert found.lm_response == reply
-        assert len(str(found)) < 3_000
-    else:
-        assert list(found) == ["reasoning", "answer"]
-        assert not isinstance(found["answer"], float) or math.isfinite(found["answer"])
+    check_values_or_error(found, reply)
 
 
 HOSTILE = [

@@ -82,7 +82,7 @@ def earlier_turn(
             signature, values, main_request=True
         )
         yield Message("user", content)
-    found = _calls_in(values)
+    found = _calls_in(signature, values)
     if found is None:
         yield from _answer(writer, signature, values)
     elif writer.use_native_function_calling:
@@ -120,12 +120,19 @@ def _said_besides(
     return writer.format_assistant_message_content(said, values)
 
 
-def _calls_in(turn: Mapping[str, Any]) -> tuple[str, ToolCalls] | None:
-    """Return the field of a turn that has tool calls, and the calls."""
+def _calls_in(
+    signature: type[Signature], turn: Mapping[str, Any]
+) -> tuple[str, ToolCalls] | None:
+    """Return the field of a turn that has tool calls, and the calls.
+
+    A value of any other field is no call, whatever it looks like: a row or a model may
+    have written it.
+    """
+    others = signature.fields.keys() - {special_fields(signature).tool_calls}
     for name, value in turn.items():
         if isinstance(value, ToolCalls):
             return name, value
-        if isinstance(value, Mapping) and "tool_calls" in value:
+        if name not in others and isinstance(value, Mapping) and "tool_calls" in value:
             # As a saved turn has them. A mapping of somebody's own is left alone.
             with suppress(ValueError):
                 return name, ToolCalls.model_validate(value)

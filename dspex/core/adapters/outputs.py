@@ -12,6 +12,7 @@ from dspex.core.adapters.demos import allows_none
 from dspex.core.adapters.parse import parse_value
 from dspex.core.errors import AdapterParseError
 from dspex.core.signature import Signature
+from dspex.core.types.tool_calls import ToolCalls
 
 
 def read_outputs(
@@ -65,7 +66,9 @@ def fallback_value(field: FieldInfo) -> Any:
 
 def _value_of(name: str, field: FieldInfo, texts: Mapping[str, Any]) -> Any:
     if name in texts:
-        return parse_value(texts[name], field.annotation, tuple(field.metadata))
+        value = parse_value(texts[name], field.annotation, tuple(field.metadata))
+        # What came of a call is for the program to say; a model would make it up.
+        return value.without_results() if isinstance(value, ToolCalls) else value
     return fallback_value(field)
 
 

@@ -8,6 +8,7 @@ DspexError
 ├─ DataError (ValueError)               a data file or a row; .path .line
 │   └─ MissingFileError (FileNotFoundError)  there is no such file or folder
 ├─ MissingInputError (ValueError)       a program was called without a declared input
+├─ UnexpectedInputError (ValueError)    or with a name that is no input
 ├─ ContentError (ValueError)            a picture, file or sound that is none
 ├─ ToolArgumentError (ValueError)       a tool does not take them; .tool .arguments
 ├─ ToolExecutionError (RuntimeError)    a tool's function raised; .tool, and the cause
@@ -73,6 +74,7 @@ from dspex.core.errors.mistakes import (
     MissingInputError,
     SignatureError,
     ToolArgumentError,
+    UnexpectedInputError,
 )
 from dspex.core.errors.replies import (
     AdapterError,
@@ -124,6 +126,7 @@ __all__ = [
     "SignatureError",
     "ToolArgumentError",
     "ToolExecutionError",
+    "UnexpectedInputError",
     "WorkLostError",
     "WorkTimeoutError",
 ]

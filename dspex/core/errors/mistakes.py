@@ -63,6 +63,22 @@ class MissingInputError(DspexError, ValueError):
         self.missing = missing
 
 
+class UnexpectedInputError(DspexError, ValueError):
+    """A predictor was called with a name that is no input of its signature.
+
+    Attributes:
+        unexpected: The names that were given.
+        known: The inputs of the signature.
+    """
+
+    def __init__(
+        self, message: str, *, unexpected: tuple[str, ...], known: tuple[str, ...]
+    ) -> None:
+        super().__init__(message)
+        self.unexpected = unexpected
+        self.known = known
+
+
 class ContentError(DspexError, ValueError):
     """What was given as a picture, a file or a sound cannot be sent as one."""
 

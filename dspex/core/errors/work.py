@@ -66,7 +66,22 @@ class WorkTimeoutError(WorkLostError, TimeoutError):
     """A piece of work took longer than its `timeout`, and was given up."""
 
 
-class BatchError(DspexError):
+class _PartlyDone(BaseException):
+    """Holds what a batch had done when it ended."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        results: Sequence[Any] = (),
+        failures: Mapping[int, BaseException] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.results = list(results)
+        self.failures = dict(failures or {})
+
+
+class BatchError(_PartlyDone, DspexError):
     """So many items of a batch failed that the rest was given up.
 
     Attributes:
@@ -74,36 +89,14 @@ class BatchError(DspexError):
         failures: What failed: the error by the item's position.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        results: Sequence[Any] = (),
-        failures: Mapping[int, BaseException] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.results = list(results)
-        self.failures = dict(failures or {})
 
-
-class BatchInterrupted(KeyboardInterrupt):
+class BatchInterrupted(_PartlyDone, KeyboardInterrupt):
     """Ctrl-C during a batch.
 
     Attributes:
         results: What was done, in the order of the items; `None` for the others.
         failures: What failed: the error by the item's position.
     """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        results: Sequence[Any] = (),
-        failures: Mapping[int, BaseException] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.results = list(results)
-        self.failures = dict(failures or {})
 
 
 class RuntimeClosedError(DspexError):

@@ -155,7 +155,7 @@ def _is_address(source: Any) -> bool:
 def encode_audio(
     audio: Any,
     sampling_rate: int = SAMPLING_RATE,
-    format: str = "wav",  # noqa: A002
+    format: str = "wav",  # noqa: A002 - DSPy's
 ) -> dict[str, Any]:
     """Return the fields of an `Audio`, touching nothing outside.
 

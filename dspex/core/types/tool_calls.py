@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from dspex.core.errors import ToolArgumentError, ToolExecutionError
+from dspex.core.safe_text import text_of_error
 from dspex.core.types.base import Type
 from dspex.core.types.tool import Tool
 
@@ -77,7 +78,8 @@ class ToolCalls(Type):
                 raise
             except Exception as error:
                 raise ToolExecutionError(
-                    f"the tool {self.name!r} raised {type(error).__name__}: {error}. "
+                    f"the tool {self.name!r} raised {type(error).__name__}: "
+                    f"{text_of_error(error)}. "
                     "Mend the tool, or give the model that text as the call's result.",
                     tool=self.name,
                 ) from error
@@ -114,6 +116,12 @@ class ToolCalls(Type):
     def format(self) -> dict[str, Any]:
         """Return the calls as JSON, without their results."""
         return {"tool_calls": [call.format() for call in self.tool_calls]}
+
+    def without_results(self) -> ToolCalls:
+        """Return the calls as a model wrote them, with nothing that came of them."""
+        if self.tool_call_results is None:
+            return self
+        return self.model_copy(update={"tool_call_results": None})
 
     @model_serializer(mode="plain")
     def serialize_model(self, info: SerializationInfo) -> Any:  # noqa: ARG002 - as in Type

@@ -106,6 +106,11 @@ def load_predictors(
         StateError: When the names are not the same on both sides.
         DataError: When one of them is no state of a predictor.
     """
+    if not isinstance(state, Mapping):
+        raise DataError(
+            f"a state of the type {type(state).__name__!r} is none of a program; "
+            "expected what dump_state() returned. Save the program again."
+        )
     predictors = dict(named)
     saved = {name: part for name, part in state.items() if name != METADATA}
     missing = [name for name in predictors if name not in saved]

@@ -137,11 +137,6 @@ def load_program(
     return program
 
 
-def holds_program(folder: Path) -> bool:
-    """Say whether a folder is one that `save_program` or DSPy's like wrote."""
-    return (folder / FILE).is_file() or (folder / PICKLE).is_file()
-
-
 def _refuse_pickle(path: Path) -> None:
     pickled = path.with_name(PICKLE)
     if pickled.is_file() and not path.is_file():

@@ -21,10 +21,13 @@ class Hearing:
     """Listens for one run: to some fields, or to all when there is no listener."""
 
     _listeners: dict[int, list[StreamListener]]
+    """Who listens, by the id of the predictor; empty for everybody."""
     _put: Put
+    """Takes what was heard."""
     _is_closed: bool = False
-    # By the listener's id: the call that it hears, or heard last.
+    """Whether nobody reads any more."""
     _streams: dict[int, FieldStream] = field(default_factory=dict)
+    """By the listener's id: the call that it hears, or heard last."""
 
     @property
     def has_heard(self) -> bool:
@@ -80,7 +83,9 @@ class _Ear:
     """Hears one call, for some fields or as it comes."""
 
     _hearing: Hearing
+    """The run it belongs to."""
     _streams: Sequence[FieldStream]
+    """The fields that are wanted of it; empty for all of it, as it comes."""
 
     def hear(self, piece: Piece) -> None:
         """Take the next piece."""

@@ -6,7 +6,7 @@ call. Without one, or when it does not care for a predictor, the call is made as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from itertools import zip_longest
 from typing import Any, Protocol, cast, runtime_checkable
 
 from dspex.core.adapters import Adapter, Asked
-from dspex.core.lm import LanguageModel, Message, Reply
+from dspex.core.lm import LanguageModel, Reply
 from dspex.core.prediction import Prediction
 from dspex.core.spawner import the_spawner
 
@@ -88,35 +88,25 @@ def ear_for(predictor: Any, adapter: Adapter, asked: Asked) -> Ear | None:
     return None if listening is None else listening.begin(predictor, adapter, asked)
 
 
-def heard(
-    ear: Ear,
-    model: LanguageModel,
-    messages: Sequence[Message],
-    settings: Mapping[str, Any],
-) -> Reply:
+def heard(ear: Ear, model: LanguageModel, asked: Asked) -> Reply:
     """Ask a model in pieces; one that has no `pieces()` gives all of it at once."""
     pieces = getattr(model, "pieces", None)
     if pieces is None:
-        return _told_whole(ear, model.complete(messages, settings))
-    with pieces(messages, settings) as stream:
+        return _told_whole(ear, model.complete(asked.messages, asked.settings))
+    with pieces(asked.messages, asked.settings) as stream:
         for piece in stream:
             ear.hear(piece)
     return cast("Reply", stream.reply)
 
 
-async def aheard(
-    ear: Ear,
-    model: LanguageModel,
-    messages: Sequence[Message],
-    settings: Mapping[str, Any],
-) -> Reply:
+async def aheard(ear: Ear, model: LanguageModel, asked: Asked) -> Reply:
     """The same for coroutines; see `heard`."""
     apieces = getattr(model, "apieces", None)
     if apieces is None:
         return await the_spawner().in_thread(
-            lambda: heard(ear, model, messages, settings), label=model.model
+            lambda: heard(ear, model, asked), label=model.model
         )
-    async with apieces(messages, settings) as stream:
+    async with apieces(asked.messages, asked.settings) as stream:
         async for piece in stream:
             ear.hear(piece)
     return cast("Reply", stream.reply)

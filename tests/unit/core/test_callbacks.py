@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import weakref
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pytest
@@ -172,6 +173,30 @@ def test_anything_may_stand_in_for_a_callback(caplog: pytest.LogCaptureFixture) 
         assert Adder().add(1) == 2
 
     assert "has no attribute 'on_module_start'" in caplog.text
+
+
+class Unspeakable(Exception):  # noqa: N818 - it has a name of its own
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class Unfriendly(BaseCallback):
+    def __hash__(self) -> int:
+        raise RuntimeError("no hash")
+
+    def on_module_start(
+        self, call_id: str, instance: Any, inputs: Mapping[str, Any]
+    ) -> None:
+        raise Unspeakable
+
+
+def test_a_callback_breaks_no_call_however_broken_it_is(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with context(callbacks=[Unfriendly()]):
+        assert Adder().add(1) == 2
+
+    assert "Unspeakable: (its text cannot be shown: RuntimeError)" in caplog.text
 
 
 class Optimizer:

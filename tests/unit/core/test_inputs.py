@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.core.errors import MissingInputError
-from dspex.core.inputs import UnexpectedInputError, checked_inputs
+from dspex.core.errors import MissingInputError, UnexpectedInputError
+from dspex.core.inputs import checked_inputs
 from dspex.core.signature import InputField, OutputField, Signature, make_signature
 from dspex.core.types.code import Code
 from dspex.core.types.file import File

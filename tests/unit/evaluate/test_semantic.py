@@ -83,6 +83,7 @@ def test_with_a_trace_the_score_is_whether_it_is_good_enough(
     [
         (dspex.Example(question="?"), SAID, "the example has no field 'response'"),
         (WANTED, dspex.Prediction(), "the prediction has no field 'response'"),
+        (WANTED, "By the sea.", "the prediction has no field 'response'"),
     ],
 )
 def test_a_missing_field_is_told_before_anybody_is_asked(

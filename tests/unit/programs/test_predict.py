@@ -180,6 +180,13 @@ def test_usage_is_on_the_prediction() -> None:
     }
 
 
+WITHOUT_WORDS = {
+    "instructions": {},
+    "fields": [{"prefix": "A:", "description": "a"}] * 2,
+}
+"""The texts of a signature in a file that somebody has edited."""
+
+
 class TestAdapters:
     def test_the_model_chooses_the_user_overrules(self) -> None:
         line = FakeLM("Lima", adapter="line")
@@ -300,7 +307,14 @@ class TestState:
         assert new.lm is None
 
     @pytest.mark.parametrize(
-        "broken", [{}, {"demos": []}, {"demos": 3, "signature": {}}, {"signature": 5}]
+        "broken",
+        [
+            {},
+            {"demos": []},
+            {"demos": 3, "signature": {}},
+            {"signature": 5},
+            {**Predict("a -> b").dump_state(), "signature": WITHOUT_WORDS},
+        ],
     )
     def test_what_is_no_state_is_refused_whole(self, broken: dict[str, Any]) -> None:
         predict = Predict("a -> b")

@@ -107,6 +107,36 @@ def test_an_error_of_a_tool_is_an_observation_without_a_traceback() -> None:
     assert "token =" not in seen
 
 
+class Unspeakable(Exception):  # noqa: N818 - it has a name of its own
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def loop() -> list[Any]:
+    inside: list[Any] = []
+    inside.append(inside)
+    return inside
+
+
+def unspeakable() -> None:
+    raise Unspeakable
+
+
+def unreadable() -> bytes:
+    return b"\xff\xfe"
+
+
+@pytest.mark.parametrize("retry", [True, False])
+@pytest.mark.parametrize("tool", [unspeakable, loop, unreadable])
+def test_whatever_comes_of_a_tool_is_an_observation(tool: Any, retry: bool) -> None:
+    name = tool.__name__
+
+    answer, _ = run(step(name), DONE, ANSWER, tools=[Tool(tool, retry=retry)])
+
+    told = answer.trajectory["observation_0"]
+    assert told.startswith(f"Execution error in {name}: ")
+
+
 def test_a_long_error_is_cut_and_cannot_steer_a_terminal() -> None:
     def broken() -> str:
         raise ValueError("\x1b[2J" + "x" * 5000)

@@ -254,6 +254,12 @@ def test_a_state_of_another_program_is_a_key_error_as_in_dspy() -> None:
     assert str(caught.value).startswith("the state does not belong")
 
 
+@pytest.mark.parametrize("state", [None, [], "x", 3])
+def test_what_is_no_mapping_is_no_state(state: Any) -> None:
+    with pytest.raises(DataError, match="none of a program"):
+        Two().load_state(state)
+
+
 def test_the_address_is_taken_from_a_file_that_is_trusted_and_no_key_is(
     made: list[Mapping[str, Any]], tmp_path: Path
 ) -> None:
