@@ -11,6 +11,7 @@ import dspex
 from dspex.core.once import watch_unrepeatable
 from dspex.evaluate.outcome import OutcomeKind
 from dspex.evaluate.result import EvaluationResult
+from tests.actors.lab import eventually
 
 WITHIN = 10.0
 """Seconds after which a wait in these tests counts as a hang."""
@@ -61,7 +62,10 @@ def evaluated_while_the_worker_is_killed(
             assert mailer.sending.wait(WITHIN)
             registry = runtime.start().registry
             [name] = [n for n in registry.names() if n.endswith("/workers")]
-            [status] = registry.resolve(name).life.children().statuses
+            supervisor = registry.resolve(name).life
+            # A worker may be at work before its supervisor has written it down.
+            eventually(lambda: bool(supervisor.children().statuses), "a worker")
+            [status] = supervisor.children().statuses
             status.ref.kill()
             mailer.may_end.set()
 
