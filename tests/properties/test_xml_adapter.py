@@ -116,7 +116,6 @@ DEEP = [
 ]
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize("number", range(len(HOSTILE + DEEP)))
 @pytest.mark.parametrize("annotation", [str, list[Any], dict[str, Any]], ids=str)
 def test_hostile_replies_are_read_or_refused(number: int, annotation: Any) -> None:
