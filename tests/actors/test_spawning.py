@@ -123,11 +123,15 @@ def _error_of_a_call() -> BaseException:
 def test_pieces_still_running_are_given_up_when_nobody_wants_their_ends(
     spawner: TreeSpawner,
 ) -> None:
-    closed, ended = threading.Event(), threading.Event()
+    begun, closed, ended = threading.Event(), threading.Event(), threading.Event()
     errors: list[BaseException] = []
 
     def work(n: int) -> int:
-        if n == 1:
+        if n == 0:
+            # What was not begun would simply not run.
+            assert begun.wait(WITHIN)
+        else:
+            begun.set()
             closed.wait(WITHIN)
             errors.append(_error_of_a_call())
             ended.set()
