@@ -51,11 +51,11 @@ class Runtime:
     uses the default runtime.
 
     Example:
-        >>> with Runtime() as runtime:
+        >>> with Runtime() as runtime:  # doctest: +ELLIPSIS
         ...     print(runtime)
         dspex
         ├─ cache
-        │  ├─ store
+        │  ├─ store...
         │  └─ memory
         ├─ providers
         └─ evaluations
