@@ -84,7 +84,7 @@ def watch(ref: Ref[Any], watcher: Life) -> Monitor:
     if ref.life.over():
         bring(NO_PROCESS)
         return monitor
-    monitor._bring = told = lambda ended: bring(ended.get())  # noqa: SLF001
+    monitor._bring = told = lambda ended: bring(ended.get())  # noqa: SLF001 - as above
     watcher.watches[monitor] = monitor.call_off
     ref.life.ended.on_done(told)
     if watcher.over():

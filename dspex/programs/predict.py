@@ -73,9 +73,9 @@ class Predict(Program, Parameter):
         Args:
             args: Nothing; there is an error that shows the call to write.
             kwargs: The inputs. For this call only: `signature=`, `demos=`, `config=`
-                (settings that win over the predictor's), `lm=`, and `adapter=`, unless
-                the signature has an input of that name. A `prediction=` in OpenAI's
-                shape of predicted outputs goes to the model.
+                (settings that win over the predictor's), `lm=`, `adapter=`, and
+                `prediction=` in OpenAI's shape of predicted outputs, which goes to the
+                model. An input of the signature goes before those last two.
 
         Returns:
             The first completion; all of them are in its `.completions`.
@@ -120,11 +120,11 @@ class Predict(Program, Parameter):
     ) -> Question:
         wanted = ensure_signature(signature) if signature else self.signature
         settings = {**self.config, **(config or {})}
-        if "prediction" in inputs and _is_predicted_output(inputs["prediction"]):
+        # What a signature has as an input is one, whatever else the name may mean.
+        others = inputs.keys() - wanted.input_fields.keys()
+        if "prediction" in others and _is_predicted_output(inputs["prediction"]):
             settings["prediction"] = inputs.pop("prediction")
-        adapter = self.adapter
-        if "adapter" in inputs and "adapter" not in wanted.input_fields:
-            adapter = inputs.pop("adapter")
+        adapter = inputs.pop("adapter") if "adapter" in others else self.adapter
         row = checked_inputs(wanted, inputs, warn=in_force("warn_on_type_mismatch"))
         model = model_for(lm, self.lm)
         shown = self.demos if demos is None else demos

@@ -421,6 +421,17 @@ def test_a_predicted_output_goes_to_the_model() -> None:
     assert "prediction" not in lm.calls[1][1]
 
 
+def test_an_input_called_prediction_is_an_input_whatever_it_holds() -> None:
+    lm = FakeLM(chat(b="x"))
+
+    Predict("prediction: dict -> b")(
+        prediction={"type": "content", "content": "y"}, lm=lm
+    )
+
+    assert "prediction" not in lm.calls[0][1]
+    assert '"content": "y"' in lm.calls[0][0][-1].text
+
+
 def test_a_trace_holds_no_more_than_it_may_and_keeps_the_latest() -> None:
     predict = Predict("a -> b")
 
