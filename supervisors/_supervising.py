@@ -88,6 +88,8 @@ class SupervisingActor(Actor):
         # The children of a killed child supervisor, until they have ended: the next
         # incarnation must find their names free.
         self._orphans: dict[Hashable, tuple[Ref[Any], ...]] = {}
+        # Id, seconds and ref of a child the machine has not heard of yet.
+        self._just_started: tuple[str, float, Ref[Any]] | None = None
         self.life.children = self._picture
         self.life.ended.on_done(lambda ended: self._leave_no_orphans(ended.get()))
         self.life.before_end(self._tell_stop)
@@ -188,15 +190,25 @@ class SupervisingActor(Actor):
     def _drive(self, steps: Steps[T]) -> T:
         outcome: Outcome = None
         try:
-            effect = next(steps)
             while True:
-                outcome = self._carry_out(effect)
-                effect = steps.send(outcome)
+                outcome = self._carry_out(self._next_effect(steps, outcome))
         except StopIteration as done:
             if self.life.over():
                 # Killed during these steps: end also what they have started since.
                 self._leave_no_orphans(KILLED)
             return cast("T", done.value)
+
+    def _next_effect(self, steps: Steps[Any], outcome: Outcome) -> Effect:
+        """Tell the machine what came of the last effect; it says the next."""
+        try:
+            return steps.send(outcome)
+        finally:
+            # Not before: whoever hears of a child finds it in a picture of the tree.
+            started, self._just_started = self._just_started, None
+            if started is not None:
+                child_id, took, ref = started
+                measured = {"seconds": took}
+                self._emit(events.CHILD_START, child_id, measured, ref=ref)
 
     def _carry_out(self, effect: Effect) -> Outcome:
         match effect:
@@ -231,8 +243,7 @@ class SupervisingActor(Actor):
             return StartFailed(reason)
         ref = actor.actor_ref
         self._watch(effect.key, spec, ref)
-        took = self._clock.monotonic() - began
-        self._emit(events.CHILD_START, spec.id, {"seconds": took}, ref=ref)
+        self._just_started = spec.id, self._clock.monotonic() - began, ref
         return Started(ref)
 
     def _make(self, spec: ChildSpec) -> Actor:

@@ -43,12 +43,23 @@ class Daemon:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        self._drawn: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=self._read_drawings, daemon=True).start()
 
     def _read(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self._queue.put(json.loads(line))
         self._queue.put(None)
+
+    def _read_drawings(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._drawn.put(line)
+
+    def draws(self) -> str:
+        """The next line of what it draws."""
+        return self._drawn.get(timeout=WAIT)
 
     def hear(self, wanted: Callable[[Entry], bool]) -> Entry:
         """The next thing told that is wanted; the others are only noted."""
@@ -184,8 +195,7 @@ def test_sigusr1_prints_the_tree(start: Start) -> None:
 
     daemon.process.send_signal(signal.SIGUSR1)
 
-    assert daemon.process.stdout is not None
-    lines = [daemon.process.stdout.readline() for _ in range(5)]
+    lines = [daemon.draws() for _ in range(5)]
     words = [line.strip("│├└─ \n").split()[0] for line in lines]
     assert words == ["root", "desk", "jobs", "slow", "watcher"]
     assert daemon.ends() == 0

@@ -9,7 +9,10 @@ import time
 from supervisors import (
     ChildSpec,
     DynamicSupervisor,
+    DynamicSupervisorActor,
+    Event,
     EventLoopActor,
+    Events,
     Intensity,
     LoopActor,
     ProcessActor,
@@ -24,6 +27,7 @@ from supervisors import (
 )
 from supervisors._messages import AddChild, TerminateChild
 from supervisors.drawing import CROWD, SHOWN_OF_A_CROWD
+from supervisors.events import CHILD_START
 from supervisors.testing import ManualClock, Probe
 from tests.supervisors.actors.parts import (
     WAIT,
@@ -65,6 +69,26 @@ def test_a_snapshot_shows_the_tree_in_start_order() -> None:
         assert (down.kind, down.state, down.uptime) == ("-", "down", 0.0)
         assert picture.find("branch", "ghost") is None
         assert snapshot(top.ref()).id == "root"
+
+
+def test_who_hears_of_a_childs_start_finds_it_in_the_picture() -> None:
+    told, shown = Events(), list[bool]()
+    crowd = ChildSpec(
+        id="crowd", name="crowd", actor=DynamicSupervisorActor, kind="supervisor"
+    )
+    with Supervisor.start([crowd, worker("a")], events=told) as top:
+
+        def look(event: Event) -> None:
+            seen = [node.id for node in snapshot(top).walk()]
+            shown.append(event.metadata["child_id"] in seen)
+
+        told.attach(look, CHILD_START)
+        DynamicSupervisor(top.registry, "crowd").start_child(worker("late"))
+        top.start_child(worker("later"))
+        top.terminate_child("a")
+        top.restart_child("a")
+
+        assert shown == [True, True, True]
 
 
 def test_restarts_are_shown_with_their_cause() -> None:
