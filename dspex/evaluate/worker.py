@@ -137,6 +137,7 @@ def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:
         outcome = Outcome(
             stamp=stamp,
             kind=kind_of(failed.error, failed.stage),
+            stage=failed.stage,
             prediction=failed.prediction,
             error=note(failed.error, failed.stage),
         )
@@ -144,6 +145,7 @@ def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:
         outcome = Outcome(
             stamp=stamp,
             kind=OutcomeKind.INFRASTRUCTURE,
+            stage="runtime",
             error=note(error, "runtime"),
         )
     else:
@@ -157,4 +159,4 @@ def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:
             prediction=measured.prediction,
             value=measured.value,
         )
-    return replace(outcome, seconds=time.perf_counter() - began)
+    return replace(outcome, latency=time.perf_counter() - began)
