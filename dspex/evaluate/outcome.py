@@ -131,8 +131,11 @@ class Outcome:
     """How it ended."""
     score: float | None = None
     """The metric's number; `None` unless scored."""
-    columns: Mapping[str, float] = field(default_factory=dict)
-    """All the metric's numbers by name, where it gave several."""
+    columns: Mapping[str, float | None] = field(default_factory=dict)
+    """All the metric's numbers by name, where it gave several; `None` where one of
+    several metrics failed and was not the first."""
+    lost: Mapping[str, ErrorNote] = field(default_factory=dict)
+    """Why a column has no number, by its name."""
     feedback: str | None = None
     """What the metric said in words."""
     prediction: Any = None
