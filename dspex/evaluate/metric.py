@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
+from dspex.evaluate.awaiting import awaited
 
 T = TypeVar("T")
 
@@ -66,10 +67,35 @@ def judge(
     arguments = (example, prediction) if trace is None else (example, prediction, trace)
     if not isinstance(metric, Mapping):
         return judgement_of(_called(metric, *arguments), metric_name(metric))
-    judged = {
-        name: judgement_of(_called(one, *arguments), name)
-        for name, one in metric.items()
-    }
+    return _joined(
+        {
+            name: judgement_of(_called(one, *arguments), name)
+            for name, one in metric.items()
+        }
+    )
+
+
+async def ajudge(metric: Metric, example: Example, prediction: Any) -> Judgement:
+    """Ask a metric as `judge` does, without blocking the running loop.
+
+    An async metric is awaited on that loop. A plain one runs in a thread, unless it is
+    one of `dspex.metrics`, which only compute. Several are asked one after another.
+
+    Raises:
+        TypeError: It gives no number; a metric without `return` gives `None`.
+        ValueError: A number is not finite.
+    """
+    if not isinstance(metric, Mapping):
+        value = await awaited(metric, example, prediction)
+        return judgement_of(value, metric_name(metric))
+    judged = {}
+    for name, one in metric.items():
+        judged[name] = judgement_of(await awaited(one, example, prediction), name)
+    return _joined(judged)
+
+
+def _joined(judged: Mapping[str, Judgement]) -> Judgement:
+    """Make one judgement of several metrics', the first of which is the score."""
     first = next(iter(judged.values()))
     told = [f"{name}: {one.feedback}" for name, one in judged.items() if one.feedback]
     return Judgement(
