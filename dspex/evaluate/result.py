@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from dspex.client.call import AttemptRecord, Fate
@@ -173,6 +174,42 @@ class EvaluationResult(Scored):
         return tuple(
             _cause(kind, error, group) for (kind, error), group in groups.items()
         )
+
+    def save_csv(self, path: str | Path, *, raw: bool = False) -> None:
+        """Write the rows to a file for spreadsheets, whole or not at all.
+
+        Fields of the example stand under `example.` and their name, those of the
+        prediction under `prediction.`, further numbers of the metric under `columns.`.
+
+        Args:
+            path: The file; one that is there is replaced.
+            raw: Whether texts that a spreadsheet would take for formulas are left as
+                they are. By default they get an apostrophe in front.
+
+        Raises:
+            ConfigurationError: No file can be there.
+            OSError: It cannot be written.
+        """
+        from dspex.evaluate.export import save_csv
+
+        save_csv(self, path, raw=raw)
+
+    def save_jsonl(self, path: str | Path) -> None:
+        """Write the rows to a file as lines of JSON, whole or not at all.
+
+        A value that JSON cannot hold is written as an object with its type's name
+        under `$type`, and its `fields`, `items` or `text`.
+
+        Args:
+            path: The file; one that is there is replaced.
+
+        Raises:
+            ConfigurationError: No file can be there.
+            OSError: It cannot be written.
+        """
+        from dspex.evaluate.export import save_jsonl
+
+        save_jsonl(self, path)
 
     @staticmethod
     def _percent(numbers: Sequence[float]) -> float:
