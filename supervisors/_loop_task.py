@@ -59,6 +59,8 @@ class LoopTaskActor(TaskActor):
         owner: LoopOwner,
         label: str = "task",
         scopes: tuple[Scope, ...] = (),
+        context: contextvars.Context | None = None,
+        on_left: Callable[[TaskLife], object] | None = None,
     ) -> None:
         """Prepare the run.
 
@@ -67,8 +69,12 @@ class LoopTaskActor(TaskActor):
             owner: An `EventLoopActor`, or a running loop.
             label: What errors and pictures call it.
             scopes: What the work belongs to besides the task itself.
+            context: The context to run in a copy of; `None` is that of whoever starts
+                the actor.
+            on_left: Called on the loop when nothing of this life runs there any more.
         """
-        super().__init__(work, label=label, scopes=scopes)
+        super().__init__(work, label=label, scopes=scopes, context=context)
+        self._on_left = on_left
         self._lodging = Lodging(owner, self.life)
         self._task: asyncio.Task[None] | None = None
 
@@ -78,7 +84,8 @@ class LoopTaskActor(TaskActor):
     def _start_actor_loop(self) -> None:
         _census.joined(self.life)
         loop = self._lodging.find()
-        context = contextvars.copy_context()
+        given = self._context
+        context = contextvars.copy_context() if given is None else given.copy()
         if loop is None:
             self._fail_to_start(_NO_LOOP)
         elif not soon_on(loop, self._begin_task, loop, context, context=context):
@@ -152,6 +159,8 @@ class LoopTaskActor(TaskActor):
         _census.ended(life)
         self._lodging.leave()
         life.let_go()
+        if self._on_left is not None:
+            self._on_left(life)
 
 
 def _was_cancelled() -> bool:

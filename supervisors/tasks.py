@@ -30,6 +30,7 @@ from supervisors.clock import SYSTEM_CLOCK, Clock
 from supervisors.errors import ConfigError
 from supervisors.events import Events
 from supervisors.exits import ExitReason
+from supervisors.loop_lane import LoopLaneSource, LoopLaneTask, open_loop_lane
 from supervisors.ref import Ref
 from supervisors.registry import Registry
 from supervisors.stream import TaskStream, stream
@@ -38,6 +39,8 @@ from supervisors.supervisor import AnySupervisor
 __all__ = [
     "NOT_GIVEN",
     "Exit",
+    "LoopLaneSource",
+    "LoopLaneTask",
     "Ok",
     "Outcome",
     "StreamOptions",
@@ -224,6 +227,18 @@ class TaskSupervisor(AnySupervisor):
         """
         ref = begin_loop_task(work, self._numbered(label), loop, self._roll())
         return Task(ref, current_life(), linked=False)
+
+    def open_lane_on(self, loop: LoopOwner, source: LoopLaneSource) -> None:
+        """Run the tasks of `source` one after another on an event loop.
+
+        Each is an actor under this supervisor, as one that `async_on` starts. For very
+        many short ones, from any thread; see `supervisors.loop_lane`.
+
+        Raises:
+            ActorDownError: The task supervisor is not there.
+            StartError: The program is ending, or the loop does not run.
+        """
+        open_loop_lane(source, loop, self._roll())
 
     def children(self) -> tuple[Ref[Any], ...]:
         """The tasks that run now; nobody is asked."""
