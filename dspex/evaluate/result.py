@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dspex.client.call import AttemptRecord, Fate
-from dspex.core import statistics
+from dspex.core import defaults, statistics
 from dspex.core.example import Example
 from dspex.core.lm import Usage
 from dspex.core.prediction import Prediction
@@ -37,6 +37,8 @@ class EvaluationResult(Scored):
     """One for each example, in order; `None` for those never begun."""
     failure_score: float = 0.0
     """What an example without a score adds."""
+    metric_range: tuple[float, float] = defaults.METRIC_RANGE
+    """The lowest and the highest score the metric gives."""
     requests: Mapping[str, AttemptRecord] = field(default_factory=dict, repr=False)
     """Every request made, by the id its provider saw, with its fate."""
     seconds: float = 0.0

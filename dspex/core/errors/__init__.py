@@ -32,6 +32,9 @@ DspexError
 │   ├─ BudgetExceededError              the next request might exceed a budget
 │   └─ LMCancelledError                 the scope that made the call was cancelled
 ├─ EvaluationError                      the evaluation as a whole could not go on
+│   └─ IncompleteResultError            what was asked needs every example measured
+├─ MetricRangeError (ValueError)        a score outside metric_range; .score
+├─ NotBetterError (AssertionError)      assert_better_than(); .comparison
 ├─ BatchError                           too many items of a batch failed; .results
 ├─ WorkLostError                        work beside other work was ended; .position
 │   └─ WorkTimeoutError (TimeoutError)  it took longer than its timeout
@@ -80,6 +83,11 @@ from dspex.core.errors.replies import (
     AdapterError,
     AdapterParseError,
 )
+from dspex.core.errors.scores import (
+    IncompleteResultError,
+    MetricRangeError,
+    NotBetterError,
+)
 from dspex.core.errors.work import (
     BatchError,
     BatchInterrupted,
@@ -105,6 +113,7 @@ __all__ = [
     "DspexError",
     "EvaluationError",
     "EvaluationInterrupted",
+    "IncompleteResultError",
     "LMAuthError",
     "LMBillingError",
     "LMCancelledError",
@@ -119,8 +128,10 @@ __all__ = [
     "LMStreamError",
     "LMTimeoutError",
     "LMUnexpectedError",
+    "MetricRangeError",
     "MissingFileError",
     "MissingInputError",
+    "NotBetterError",
     "QueueFullError",
     "RuntimeClosedError",
     "SignatureError",
