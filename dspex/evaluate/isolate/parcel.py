@@ -44,9 +44,7 @@ def pack(program: Callable[..., Any], metric: Metric) -> Parcel:
             process; it says what, and what to do.
     """
     models = Models()
-    given: dict[str, Any] = {
-        key: settings[key] for key in KEYS if key not in LEFT_HERE
-    }
+    given: dict[str, Any] = {key: settings[key] for key in KEYS if key not in LEFT_HERE}
     written = {
         "program": _written(program, "program", models),
         "metric": _written(metric, "metric", models),
