@@ -6,13 +6,25 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from dspex.core.example import Example
 from dspex.core.once import Unrepeatable, watch_unrepeatable_from_here
 from dspex.core.safe_text import text_of_error
 from dspex.evaluate.metric import Judgement
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stage, Stamp, kind_of, note
+from dspex.evaluate.outcome import (
+    ErrorNote,
+    Outcome,
+    OutcomeKind,
+    Stage,
+    Stamp,
+    kind_of,
+    note,
+)
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""No columns, and none that is lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +33,10 @@ class Measured:
 
     score: float
     """The metric's number."""
-    columns: Mapping[str, float] = field(default_factory=dict)
+    columns: Mapping[str, float | None] = field(default_factory=lambda: NOTHING)
     """All its numbers by name, where it gave several."""
+    lost: Mapping[str, ErrorNote] = field(default_factory=lambda: NOTHING)
+    """Why a column has no number, by its name."""
     feedback: str | None = None
     """What it said in words."""
     prediction: Any = None
@@ -36,6 +50,9 @@ class Measured:
         return cls(
             score=judgement.score,
             columns=judgement.columns,
+            lost={
+                name: note(error, "metric") for name, error in judgement.lost.items()
+            },
             feedback=judgement.feedback,
             prediction=prediction,
         )
@@ -45,12 +62,17 @@ class WorkFailed(Exception):  # noqa: N818 - carries a failure, and is none itse
     """The work on one example raised; says in whose code."""
 
     def __init__(
-        self, error: BaseException, stage: Stage, prediction: Any = None
+        self,
+        error: BaseException,
+        stage: Stage,
+        prediction: Any = None,
+        value: Any = None,
     ) -> None:
         super().__init__(text_of_error(error))
         self.error = error
         self.stage = stage
         self.prediction = prediction
+        self.value = value
 
 
 Work = Callable[[Example], Measured]
@@ -103,6 +125,7 @@ def perform(attempt: AtWork, work: Work) -> Outcome:
             kind=kind_of(failed.error, failed.stage),
             stage=failed.stage,
             prediction=failed.prediction,
+            value=failed.value,
             error=note(failed.error, failed.stage),
             latency=time.perf_counter() - began,
             may_run_again=not attempt.begun,
@@ -121,6 +144,7 @@ def perform(attempt: AtWork, work: Work) -> Outcome:
         kind=OutcomeKind.SCORED,
         score=measured.score,
         columns=measured.columns,
+        lost=measured.lost,
         feedback=measured.feedback,
         prediction=measured.prediction,
         value=measured.value,
