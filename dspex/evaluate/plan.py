@@ -9,7 +9,7 @@ from typing import Literal
 
 from dspex.core.example import Example
 from dspex.evaluate.outcome import Outcome
-from dspex.evaluate.worker import Work
+from dspex.evaluate.worker import AsyncWork, Work
 
 Enough = Callable[[Sequence[Outcome]], bool]
 """Given the outcomes of the first examples without a gap: whether to stop."""
@@ -33,8 +33,8 @@ class Plan:
     """Names the run."""
     examples: Iterable[Example]
     """What to work on, in order: a sequence, or a stream that is taken one by one."""
-    work: Work
-    """What to do with each."""
+    work: Work | AsyncWork
+    """What to do with each; a coroutine function where the workers are on a loop."""
     concurrency: int
     """Workers alive at a time."""
     trials: int = 1
