@@ -12,12 +12,12 @@ import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from dspex.core.example import Example
 from dspex.core.once import Unrepeatable
 from dspex.evaluate.outcome import Outcome, Stage, Stamp
-from dspex.evaluate.worker import Work, perform
+from dspex.evaluate.worker import AsyncWork, Work, aperform, perform
 from supervisors import SYSTEM_CLOCK, Clock, Estate, ExitReason, Normal, Ref
 
 
@@ -100,7 +100,12 @@ class Attempt:
 
     def run(self) -> None:
         """Work on the example, and hand the outcome in."""
-        outcome = perform(self, self._floor.work)
+        outcome = perform(self, cast("Work", self._floor.work))
+        self._floor.propose(self, outcome)
+
+    async def arun(self) -> None:
+        """Do the same on an event loop, where the work is a coroutine function."""
+        outcome = await aperform(self, cast("AsyncWork", self._floor.work))
         self._floor.propose(self, outcome)
 
     def started(self, ref: Ref[Any]) -> None:
@@ -151,6 +156,11 @@ class Lane:
     def refused(self, task: Any, error: Exception, /) -> None:  # noqa: ARG002 - of `LaneSource`
         """Put the attempt back: there is nobody to run under just now."""
         self._floor.put_back(self, task)
+
+    def give_up(self) -> None:
+        """Count this lane no more: what it was to run on is gone."""
+        self._floor.close_lanes((self,))
+        self._floor.on_refused()
 
 
 class Proposal:
@@ -209,7 +219,7 @@ class Floor(Estate):
     """
 
     def __init__(
-        self, work: Work, context: contextvars.Context, concurrency: int
+        self, work: Work | AsyncWork, context: contextvars.Context, concurrency: int
     ) -> None:
         self.work = work
         self.context = context

@@ -10,7 +10,7 @@ from typing import Literal
 from dspex.core.example import Example
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.steering import Steering
-from dspex.evaluate.worker import Work
+from dspex.evaluate.worker import AsyncWork, Work
 
 AHEAD = 32
 """Attempts prepared beyond those that run, so that no worker waits for its next."""
@@ -31,8 +31,8 @@ class Plan:
     """Names the run."""
     examples: Iterable[Example]
     """What to work on, in order: a sequence, or a stream that is taken one by one."""
-    work: Work
-    """What to do with each."""
+    work: Work | AsyncWork
+    """What to do with each; a coroutine function where the workers are on a loop."""
     concurrency: int
     """Workers alive at a time."""
     trials: int = 1

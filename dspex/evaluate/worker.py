@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -77,6 +78,8 @@ class WorkFailed(Exception):  # noqa: N818 - carries a failure, and is none itse
 
 Work = Callable[[Example], Measured]
 """Program and metric for one example. Raises `WorkFailed`."""
+AsyncWork = Callable[[Example], Coroutine[Any, Any, Measured]]
+"""The same for workers on an event loop."""
 
 
 class AtWork(Protocol):
@@ -114,31 +117,62 @@ def perform(attempt: AtWork, work: Work) -> Outcome:
     Called in a context of its own, which is gone afterwards: nothing of one example is
     seen by the next.
     """
-    _at_work.set(attempt)
-    watch_unrepeatable_from_here(attempt.begun)
-    began = time.perf_counter()
+    began = _begin(attempt)
     try:
         measured = work(attempt.example)
-    except WorkFailed as failed:
+    except BaseException as error:  # noqa: BLE001 - it ends one example, not the run
+        return _failed(attempt, error, began)
+    return _scored(attempt, measured, began)
+
+
+async def aperform(attempt: AtWork, work: AsyncWork) -> Outcome:
+    """Do the work of an attempt on the running loop, as `perform` does in a thread.
+
+    Raises:
+        CancelledError: The attempt was given up; what came of it says nothing.
+    """
+    began = _begin(attempt)
+    try:
+        measured = await work(attempt.example)
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - it ends one example, not the run
+        return _failed(attempt, error, began)
+    return _scored(attempt, measured, began)
+
+
+def _begin(attempt: AtWork) -> float:
+    """Let this context be the attempt's; when that was."""
+    _at_work.set(attempt)
+    watch_unrepeatable_from_here(attempt.begun)
+    return time.perf_counter()
+
+
+def _failed(attempt: AtWork, error: BaseException, began: float) -> Outcome:
+    latency = time.perf_counter() - began
+    if isinstance(error, WorkFailed):
         return Outcome(
             stamp=attempt.stamp,
-            kind=kind_of(failed.error, failed.stage),
-            stage=failed.stage,
-            prediction=failed.prediction,
-            value=failed.value,
-            error=note(failed.error, failed.stage),
-            latency=time.perf_counter() - began,
+            kind=kind_of(error.error, error.stage),
+            stage=error.stage,
+            prediction=error.prediction,
+            value=error.value,
+            error=note(error.error, error.stage),
+            latency=latency,
             may_run_again=not attempt.begun,
         )
-    except BaseException as error:  # noqa: BLE001 - a bug of ours ends one example, not the run
-        return Outcome(
-            stamp=attempt.stamp,
-            kind=OutcomeKind.INFRASTRUCTURE,
-            stage="runtime",
-            error=note(error, "runtime"),
-            latency=time.perf_counter() - began,
-            may_run_again=not attempt.begun,
-        )
+    # A bug of ours.
+    return Outcome(
+        stamp=attempt.stamp,
+        kind=OutcomeKind.INFRASTRUCTURE,
+        stage="runtime",
+        error=note(error, "runtime"),
+        latency=latency,
+        may_run_again=not attempt.begun,
+    )
+
+
+def _scored(attempt: AtWork, measured: Measured, began: float) -> Outcome:
     return Outcome(
         stamp=attempt.stamp,
         kind=OutcomeKind.SCORED,

@@ -95,10 +95,6 @@ from dspex.core.errors.replies import (
     AdapterError,
     AdapterParseError,
 )
-from dspex.core.errors.scores import (
-    IncompleteResultError,
-    MetricRangeError,
-    NotBetterError,
 from dspex.core.errors.runs import (
     RecordDamagedError,
     RecordError,
@@ -111,6 +107,11 @@ from dspex.core.errors.runs import (
     RunExistsError,
     RunFencedError,
     RunNotFoundError,
+)
+from dspex.core.errors.scores import (
+    IncompleteResultError,
+    MetricRangeError,
+    NotBetterError,
 )
 from dspex.core.errors.work import (
     BatchError,
