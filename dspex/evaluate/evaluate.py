@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from dspex.core import defaults
 from dspex.core.callbacks import with_callbacks
@@ -13,6 +14,7 @@ from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
 from dspex.evaluate.engine import RunOptions, work_through
+from dspex.evaluate.isolate.process_workers import in_processes
 from dspex.evaluate.metric import (
     Metric,
     MetricRange,
@@ -28,6 +30,9 @@ from dspex.evaluate.worker import Measured, Work, WorkFailed
 from dspex.programs.settings import settings
 
 T = TypeVar("T")
+
+Isolate = Literal["thread", "process"]
+"""Where program and metric are done: here, or in processes of their own."""
 
 
 class Evaluate:
@@ -71,6 +76,10 @@ class Evaluate:
             else the setting, else not. It is in the result in any case.
         save_as_csv: A file for the rows, each value as text.
         save_as_json: A file for the rows, as a list of objects.
+        isolate: "process" has program and metric done in processes of their own, for
+            code that may hold the interpreter, crash it, or never end; see
+            `dspex.evaluate.isolate`. They must be found by name in a module. "thread"
+            has them done here.
         debug: Work on the caller's thread, one example after another, without deadline
             or progress bar; an error of the program or the metric is raised as it is.
 
@@ -97,13 +106,16 @@ class Evaluate:
         provide_traceback: bool | None = None,
         save_as_csv: str | Path | None = None,
         save_as_json: str | Path | None = None,
+        isolate: Isolate = "thread",
         debug: bool = False,
     ) -> None:
         self.devset = checked_set(devset, "devset")
         self.metric = None if metric is None else checked_metric(metric)
         self.debug = debug
+        self.isolate = _checked_isolate(isolate)
         self.concurrency = concurrency if concurrency is not None else num_threads
         self.max_errors = max_errors
+        self._timeout = timeout
         self.failure_score = failure_score
         self.metric_range = checked_range(metric_range)
         self.display_progress = display_progress
@@ -114,7 +126,8 @@ class Evaluate:
         self._report()  # refuses a folder that is not there before anything else
         self._options = RunOptions(
             concurrency=_or(self.concurrency, defaults.CONCURRENCY),
-            timeout=timeout,
+            # A child's start does not count, and only its errand knows when it begins.
+            timeout=timeout if isolate == "thread" else None,
             max_errors=_or(max_errors, defaults.MAX_ERRORS),
             failure_score=failure_score,
             metric_range=self.metric_range,
@@ -170,8 +183,8 @@ class Evaluate:
         examples = self.devset if devset is None else checked_set(devset, "devset")
         report = self._report(display_table, save_as_csv, save_as_json)
         known = _known(resume, examples)
-        work = scoring(program, metric, self.metric_range)
         if self.debug:
+            work = scoring(program, metric, self.metric_range)
             result = _on_this_thread(examples, work, self._options)
         else:
             options = replace(
@@ -182,9 +195,19 @@ class Evaluate:
                 max_errors=_or(self.max_errors, settings.max_errors),
                 display_progress=_or(display_progress, self.display_progress),
             )
-            result = work_through(examples, work, options, known=known)
+            with self._workplace(program, metric) as work:
+                result = work_through(examples, work, options, known=known)
         report.give(result, metric_name(metric))
         return result
+
+    def _workplace(
+        self, program: Callable[..., Any], metric: Metric
+    ) -> AbstractContextManager[Work]:
+        if self.isolate == "thread":
+            return nullcontext(scoring(program, metric, self.metric_range))
+        return in_processes(
+            program, metric, metric_range=self.metric_range, timeout=self._timeout
+        )
 
     def _report(
         self,
@@ -200,6 +223,16 @@ class Evaluate:
             json=None if json is None else Path(json),
             traceback=_or(self.provide_traceback, settings.provide_traceback),
         )
+
+
+def _checked_isolate(isolate: Any) -> Isolate:
+    if isolate not in get_args(Isolate):
+        raise ConfigurationError(
+            f"isolate is {isolate!r}; expected 'thread' or 'process'. Write "
+            "isolate='process' for code that may hang or crash the interpreter."
+        )
+    found: Isolate = isolate
+    return found
 
 
 def _known(

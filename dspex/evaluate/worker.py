@@ -21,7 +21,7 @@ from dspex.evaluate.outcome import (
     kind_of,
     note,
 )
-from supervisors import Actor, Handle, Scope, within
+from supervisors import Actor, ExitReason, Handle, Scope, Stop, within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,10 @@ class Measured:
 
 
 class WorkFailed(Exception):  # noqa: N818 - carries a failure, and is none itself
-    """The work on one example raised; says in whose code."""
+    """The work on one example raised; says in whose code.
+
+    An error of another process brings along what was `told` of it there.
+    """
 
     def __init__(
         self,
@@ -64,16 +67,26 @@ class WorkFailed(Exception):  # noqa: N818 - carries a failure, and is none itse
         stage: Stage,
         prediction: Any = None,
         value: Any = None,
+        told: ErrorNote | None = None,
     ) -> None:
         super().__init__(text_of_error(error))
         self.error = error
         self.stage = stage
         self.prediction = prediction
         self.value = value
+        self.told = told or note(error, stage)
+
+
+class WorkerDied(Exception):  # noqa: N818 - news of a death, and none's fault here
+    """The process that did the work has ended; its worker ends for the same reason."""
+
+    def __init__(self, reason: ExitReason) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 Work = Callable[[Example], Measured]
-"""Program and metric for one example. Raises `WorkFailed`."""
+"""Program and metric for one example. Raises `WorkFailed` or `WorkerDied`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +134,10 @@ class WorkerActor(Actor):
             super().on_receive(message)
             return
         # A fresh copy: nothing of one example is seen by the next on this thread.
-        outcome = self._context.copy().run(self._attempt)
+        try:
+            outcome = self._context.copy().run(self._attempt)
+        except WorkerDied as died:
+            raise Stop(died.reason) from None
         # Whoever aggregates may be restarting; the outcome waits for it.
         aggregator = Handle(self.surroundings.registry, self._aggregator)
         aggregator.call(Propose(outcome=outcome), timeout=None, idempotent=True)
@@ -134,7 +150,11 @@ class WorkerActor(Actor):
 
 
 def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:
-    """Do the work on an example; whatever it raises becomes an outcome."""
+    """Do the work on an example; whatever it raises becomes an outcome.
+
+    Raises:
+        WorkerDied: There is none: what did the work is no more.
+    """
     began = time.perf_counter()
     try:
         measured = work(example)
@@ -145,8 +165,10 @@ def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:
             stage=failed.stage,
             prediction=failed.prediction,
             value=failed.value,
-            error=note(failed.error, failed.stage),
+            error=failed.told,
         )
+    except WorkerDied:
+        raise
     except BaseException as error:  # noqa: BLE001 - a bug of ours ends one example, not the run
         outcome = Outcome(
             stamp=stamp,
