@@ -90,7 +90,9 @@ def work_through(
             outage. It holds the result so far.
         EvaluationInterrupted: Ctrl-C; it holds the result so far.
     """
-    run = _ordered(examples, work, options, enough=enough, known=known, workers=workers)
+    run = _ordered(
+        examples, work, options, steering=steering, known=known, workers=workers
+    )
     try:
         ended = _wait(run, options)
     except KeyboardInterrupt:
@@ -133,7 +135,7 @@ def _ordered(
     options: RunOptions,
     *,
     workers: Workers | None,
-    enough: Enough | None = None,
+    steering: Steering | None = None,
     known: Iterable[Outcome] = (),
 ) -> Run:
     max_errors = None if math.isinf(options.max_errors) else int(options.max_errors)

@@ -23,6 +23,7 @@ from dspex.evaluate.outcome import (
     kind_of,
     note,
 )
+from supervisors import ExitReason, Stop
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """No columns, and none that is lost."""
@@ -60,7 +61,10 @@ class Measured:
 
 
 class WorkFailed(Exception):  # noqa: N818 - carries a failure, and is none itself
-    """The work on one example raised; says in whose code."""
+    """The work on one example raised; says in whose code.
+
+    An error of another process brings along what was `told` of it there.
+    """
 
     def __init__(
         self,
@@ -68,16 +72,26 @@ class WorkFailed(Exception):  # noqa: N818 - carries a failure, and is none itse
         stage: Stage,
         prediction: Any = None,
         value: Any = None,
+        told: ErrorNote | None = None,
     ) -> None:
         super().__init__(text_of_error(error))
         self.error = error
         self.stage = stage
         self.prediction = prediction
         self.value = value
+        self.told = told or note(error, stage)
+
+
+class WorkerDied(Exception):  # noqa: N818 - news of a death, and none's fault here
+    """The process that did the work has ended; its worker ends for the same reason."""
+
+    def __init__(self, reason: ExitReason) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 Work = Callable[[Example], Measured]
-"""Program and metric for one example. Raises `WorkFailed`."""
+"""Program and metric for one example. Raises `WorkFailed` or `WorkerDied`."""
 AsyncWork = Callable[[Example], Coroutine[Any, Any, Measured]]
 """The same for workers on an event loop."""
 
@@ -116,10 +130,15 @@ def perform(attempt: AtWork, work: Work) -> Outcome:
 
     Called in a context of its own, which is gone afterwards: nothing of one example is
     seen by the next.
+
+    Raises:
+        Stop: There is no outcome: what did the work is no more.
     """
     began = _begin(attempt)
     try:
         measured = work(attempt.example)
+    except WorkerDied as died:
+        raise Stop(died.reason) from None
     except BaseException as error:  # noqa: BLE001 - it ends one example, not the run
         return _failed(attempt, error, began)
     return _scored(attempt, measured, began)
@@ -157,7 +176,7 @@ def _failed(attempt: AtWork, error: BaseException, began: float) -> Outcome:
             stage=error.stage,
             prediction=error.prediction,
             value=error.value,
-            error=note(error.error, error.stage),
+            error=error.told,
             latency=latency,
             may_run_again=not attempt.begun,
         )
