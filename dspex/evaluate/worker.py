@@ -12,7 +12,15 @@ from dspex.core.example import Example
 from dspex.core.once import Unrepeatable, watch_unrepeatable
 from dspex.core.safe_text import text_of_error
 from dspex.evaluate.metric import Judgement
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stage, Stamp, kind_of, note
+from dspex.evaluate.outcome import (
+    ErrorNote,
+    Outcome,
+    OutcomeKind,
+    Stage,
+    Stamp,
+    kind_of,
+    note,
+)
 from supervisors import Actor, Handle, Scope, within
 
 
@@ -22,8 +30,10 @@ class Measured:
 
     score: float
     """The metric's number."""
-    columns: Mapping[str, float] = field(default_factory=dict)
+    columns: Mapping[str, float | None] = field(default_factory=dict)
     """All its numbers by name, where it gave several."""
+    lost: Mapping[str, ErrorNote] = field(default_factory=dict)
+    """Why a column has no number, by its name."""
     feedback: str | None = None
     """What it said in words."""
     prediction: Any = None
@@ -37,6 +47,9 @@ class Measured:
         return cls(
             score=judgement.score,
             columns=judgement.columns,
+            lost={
+                name: note(error, "metric") for name, error in judgement.lost.items()
+            },
             feedback=judgement.feedback,
             prediction=prediction,
         )
@@ -46,12 +59,17 @@ class WorkFailed(Exception):  # noqa: N818 - carries a failure, and is none itse
     """The work on one example raised; says in whose code."""
 
     def __init__(
-        self, error: BaseException, stage: Stage, prediction: Any = None
+        self,
+        error: BaseException,
+        stage: Stage,
+        prediction: Any = None,
+        value: Any = None,
     ) -> None:
         super().__init__(text_of_error(error))
         self.error = error
         self.stage = stage
         self.prediction = prediction
+        self.value = value
 
 
 Work = Callable[[Example], Measured]
@@ -126,6 +144,7 @@ def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:
             kind=kind_of(failed.error, failed.stage),
             stage=failed.stage,
             prediction=failed.prediction,
+            value=failed.value,
             error=note(failed.error, failed.stage),
         )
     except BaseException as error:  # noqa: BLE001 - a bug of ours ends one example, not the run
@@ -141,6 +160,7 @@ def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:
             kind=OutcomeKind.SCORED,
             score=measured.score,
             columns=measured.columns,
+            lost=measured.lost,
             feedback=measured.feedback,
             prediction=measured.prediction,
             value=measured.value,
