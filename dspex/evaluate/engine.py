@@ -14,8 +14,8 @@ from dspex.core.errors import (
     EvaluationInterrupted,
 )
 from dspex.core.example import Example
-from dspex.evaluate.coordinator import Ended, Plan
 from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.plan import Ended, Plan
 from dspex.evaluate.progress import Progress
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.run import Run, new_run_id
@@ -110,14 +110,15 @@ def work_through(
 
 
 def _wait(run: Run, options: RunOptions) -> Ended:
-    total = len(run.plan.examples)
+    total = run.plan.total or 0
     show = options.display_progress
     with run, Progress(options.label, total, show=show) as progress:
         return run.wait(TICK, progress)
 
 
 def _result(run: Run, options: RunOptions) -> EvaluationResult:
-    journal, examples = run.journal, run.plan.examples
+    journal, plan = run.journal, run.plan
+    examples = plan.examples if isinstance(plan.examples, Sequence) else ()
     return EvaluationResult(
         examples=examples,
         outcomes=tuple(
