@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from dspex.client.call import AttemptRecord, Fate
-from dspex.evaluate.errors_allowed import counts_as_error
 from dspex.evaluate.outcome import Outcome, OutcomeKind
 from dspex.evaluate.settled import Settled
 from supervisors import Estate, Event
@@ -115,6 +114,15 @@ def _charged(tally: Tally, outcome: Outcome) -> Tally:
     if counts_as_error(outcome):
         tally = replace(tally, errors=tally.errors + 1, last_error=outcome)
     return tally
+
+
+def counts_as_error(outcome: Outcome) -> bool:
+    """Whether `max_errors` counts it.
+
+    A model's answer that does not fit is a measurement of the model and not a mistake
+    of the evaluation, so it does not count.
+    """
+    return outcome.kind not in (OutcomeKind.SCORED, OutcomeKind.MODEL)
 
 
 class RequestLog:

@@ -10,7 +10,7 @@ from typing import Literal
 from dspex.core.example import Example
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.steering import Steering
-from dspex.evaluate.worker import Work
+from dspex.evaluate.worker import AsyncWork, Work
 
 AHEAD = 32
 """Attempts prepared beyond those that run, so that no worker waits for its next."""
@@ -18,7 +18,7 @@ AHEAD = 32
 EndReason = Literal[
     "complete", "enough", "cancelled", "fatal", "max_errors", "time", "stream", "record"
 ]
-"""Why a run ended: all is counted, its steering said so, the user did, every other
+"""Why a run ended: all is counted, its steering has enough, the user did, every other
 example would end the same way, too many failed, `run_timeout` passed, the stream of
 examples raised, or another owner took the record over."""
 
@@ -31,8 +31,8 @@ class Plan:
     """Names the run."""
     examples: Iterable[Example]
     """What to work on, in order: a sequence, or a stream that is taken one by one."""
-    work: Work
-    """What to do with each."""
+    work: Work | AsyncWork
+    """What to do with each; a coroutine function where the workers are on a loop."""
     concurrency: int
     """Workers alive at a time."""
     trials: int = 1
@@ -48,8 +48,8 @@ class Plan:
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
     """What the caller's context was; each worker gets a copy of it."""
     steering: Steering | None = None
-    """Who decides how far to go, instead of `max_errors`; only for a sequence and one
-    trial. `None` goes to the end."""
+    """Who decides how far to go, instead of `max_errors`; `None` goes to the end. Only
+    for a sequence and one trial."""
 
     @property
     def total(self) -> int | None:

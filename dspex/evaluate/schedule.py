@@ -95,7 +95,7 @@ class SetInHand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steer:
-    """The run's steering has another course."""
+    """The run's steering has set its course."""
 
     course: Course
 
@@ -138,8 +138,8 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GiveUp:
-    """Forget these attempts, and end those that run: nobody needs them any more."""
+class Withdraw:
+    """Begin these attempts no more, and give them up where they have begun."""
 
     keys: Sequence[Key]
 
@@ -161,7 +161,7 @@ class End:
     ended: Ended
 
 
-Effect = HandOut | Fetch | GiveUp | Propose | End
+Effect = HandOut | Fetch | Withdraw | Propose | End
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +182,8 @@ class Terms:
     """Seconds for its metric, to say so."""
     max_errors: int | None = None
     """Failures after which to end."""
+    is_steered: bool = False
+    """Whether a steering says how far to go, and failures end nothing."""
     attempts: Mapping[Key, int] = field(default_factory=lambda: _NO_ATTEMPTS)
     """The last attempt that an earlier run made, where it made one."""
 
@@ -193,7 +195,6 @@ class Schedule:
         terms: What to keep to.
         settled: Places that have their outcome already; taken over.
         in_hand: Attempts that are in hand already.
-        course: How far a steered run goes so far; `None` goes to the end.
 
     Example:
         >>> schedule = Schedule(Terms(run="r", in_hand=2, total=3))
@@ -207,10 +208,8 @@ class Schedule:
         terms: Terms,
         settled: Settled | None = None,
         in_hand: Iterable[Stamp] = (),
-        course: Course | None = None,
     ) -> None:
         self._terms = terms
-        self._course = course
         self._limit = terms.in_hand
         self._configuration = 1
         self._settled = Settled() if settled is None else settled
@@ -219,6 +218,8 @@ class Schedule:
         self._next = self._settled.watermark
         self._total = terms.total
         self._arrived = terms.total or 0
+        self._needed: int | None = None
+        self._until: int | None = None
         self._asked = 0
         self._paused = False
         self._broken: BaseException | None = None
@@ -263,23 +264,25 @@ class Schedule:
                 self._settle(event, effects)
             case WorkerLost():
                 self._worker_lost(event, effects)
-            case Arrived():
-                self._arrived = max(self._arrived, event.count)
-            case StreamEnded():
-                self._total = self._arrived = event.count
-                self._broken = event.error
+            case Arrived() | StreamEnded():
+                self._take_stock(event)
+            case Steer():
+                self._steer(event.course, effects)
             case Pause() | Resume():
                 self._paused = isinstance(event, Pause)
             case SetInHand():
                 self._limit = event.in_hand
                 self._configuration = event.configuration
-            case Steer():
-                self._steer(event.course, effects)
             case Stop():
                 self._end(event.ended, effects)
             case _:
                 assert_never(event)
         return self._concluded(effects)
+
+    def _take_stock(self, event: Arrived | StreamEnded) -> None:
+        self._arrived = max(self._arrived, event.count)
+        if isinstance(event, StreamEnded):
+            self._total, self._broken = event.count, event.error
 
     def _concluded(self, effects: list[Effect]) -> list[Effect]:
         if self.ended is None and not self._paused:
@@ -289,13 +292,10 @@ class Schedule:
         return effects
 
     def _is_complete(self) -> bool:
-        if self._course is not None:
-            # What lies beyond may be settled as well, so counting tells nothing.
-            open_ones = self._in_hand or self._again
-            return not open_ones and self._next >= self._course.needed
-        if self._total is None:
+        if self._total is None or self._in_hand or self._again:
             return False
-        return len(self._settled) >= self._total * self._terms.trials
+        needed = self._total if self._needed is None else self._needed
+        return self._next >= needed * self._terms.trials
 
     def _last_word(self) -> Ended:
         if self._broken is not None:
@@ -309,9 +309,7 @@ class Schedule:
     # Handing out.
 
     def _hand_out(self, effects: list[Effect]) -> None:
-        course = self._course
-        limit = self._limit if course is None else min(self._limit, course.at_once)
-        room = limit - len(self._in_hand)
+        room = self._limit - len(self._in_hand)
         stamps: list[Stamp] = []
         while len(stamps) < room:
             stamp = self._next_stamp()
@@ -330,8 +328,7 @@ class Schedule:
             if self._place(stamp.key) not in self._settled:
                 return stamp
         trials = self._terms.trials
-        course = self._course
-        end = self._arrived * trials if course is None else course.until
+        end = trials * (self._arrived if self._until is None else self._until)
         while self._next < end:
             place = self._next
             self._next += 1
@@ -368,25 +365,25 @@ class Schedule:
         for key in event.keys:
             self._settled.add(self._place(key))
             self._in_hand.pop(key, None)
-        if self._course is not None:
-            # The steering judges failures, too.
-            return
         tally, most = event.tally, self._terms.max_errors
+        if self._terms.is_steered:
+            return
         if tally.fatal is not None:
             self._end(Ended(reason="fatal", outcome=tally.fatal), effects)
         elif most is not None and tally.errors >= most:
             self._end(Ended(reason="max_errors", outcome=tally.last_error), effects)
 
     def _steer(self, course: Course, effects: list[Effect]) -> None:
-        self._course = course
         if course.done:
             self._end(Ended(reason="enough"), effects)
             return
-        beyond = [key for key in self._in_hand if key[0] >= course.needed]
-        for key in beyond:
+        self._limit = course.at_once
+        self._needed, self._until = course.needed, course.until
+        needless = [key for key in self._in_hand if key[0] >= course.needed]
+        for key in needless:
             del self._in_hand[key]
-        if beyond:
-            effects.append(GiveUp(keys=beyond))
+        if needless:
+            effects.append(Withdraw(keys=needless))
         self._again = deque(
             stamp for stamp in self._again if stamp.example < course.needed
         )

@@ -1,0 +1,195 @@
+"""Outcomes, examples and requests as rows of a record, and back.
+
+The values of a row stand in the order of its table's columns in `schema`.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from dspex.client.call import AttemptRecord, Fate
+from dspex.core.example import Example
+from dspex.core.lm import Usage
+from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
+from dspex.evaluate.record.codec import decode, encode, node_of
+
+Row = tuple[Any, ...]
+
+_KINDS: Final = {kind.value: kind for kind in OutcomeKind}
+_written: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+def outcome_row(outcome: Outcome, number: int) -> Row:
+    """Return the row of an outcome."""
+    usage, kind = outcome.usage, outcome.kind.value
+    body = _body(outcome)
+    return (
+        number,
+        outcome.stamp.attempt,
+        outcome.stamp.configuration,
+        kind,
+        outcome.is_settled,
+        outcome.score,
+        outcome.latency,
+        *_tokens(usage),
+        outcome.cost,
+        outcome.calls,
+        outcome.cached,
+        body,
+        _checksum(number, kind, outcome.score, body),
+    )
+
+
+def outcome_of(row: Sequence[Any], run: str, trials: int) -> Outcome:
+    """Return the outcome of a row.
+
+    Raises:
+        ValueError: The row is damaged; the text says how.
+    """
+    number, attempt, configuration, kind, _, score, latency, *rest = row
+    *tokens, cost, calls, cached, body, checksum = rest
+    if checksum != _checksum(number, kind, score, body):
+        message = f"the outcome of example {number // trials} is not as it was written"
+        raise ValueError(message)
+    told = decode(body)
+    note = told.get("error")
+    return Outcome(
+        stamp=Stamp(
+            run=run,
+            example=number // trials,
+            trial=number % trials,
+            attempt=attempt,
+            configuration=configuration,
+        ),
+        kind=_KINDS[kind],
+        score=score,
+        columns=told.get("columns", {}),
+        feedback=told.get("feedback"),
+        prediction=told.get("prediction"),
+        error=None if note is None else ErrorNote(**note),
+        stage=told.get("stage"),
+        latency=latency,
+        usage=_usage(tokens),
+        cost=cost,
+        calls=calls,
+        cached=cached,
+        first_score=told.get("first_score"),
+        evidence=tuple(told.get("evidence", ())),
+        value=told.get("value"),
+        may_run_again=told.get("may_run_again", True),
+    )
+
+
+def _body(outcome: Outcome) -> str:
+    """What of an outcome no query asks for; what is empty is left out."""
+    told: dict[str, Any] = {}
+    if outcome.prediction is not None:
+        told["prediction"] = node_of(outcome.prediction)
+    if outcome.columns:
+        told["columns"] = node_of(dict(outcome.columns))
+    if outcome.feedback is not None:
+        told["feedback"] = node_of(outcome.feedback)
+    if (note := outcome.error) is not None:
+        told["error"] = {
+            "stage": note.stage,
+            "type": node_of(note.type),
+            "message": node_of(note.message),
+            "where": node_of(note.where),
+        }
+    if outcome.stage is not None:
+        told["stage"] = outcome.stage
+    if outcome.first_score is not None:
+        told["first_score"] = node_of(outcome.first_score)
+    if outcome.evidence:
+        told["evidence"] = node_of(list(outcome.evidence))
+    if outcome.value is not None:
+        told["value"] = node_of(outcome.value)
+    if not outcome.may_run_again:
+        told["may_run_again"] = False
+    return _written(told)
+
+
+def _checksum(number: int, kind: str, score: float | None, body: str) -> int:
+    return zlib.crc32(f"{number} {kind} {score!r} {body}".encode("utf-8", "replace"))
+
+
+def example_text(example: Example) -> str:
+    """Return the text of an example for the file."""
+    return encode(example)
+
+
+def example_of(text: str) -> Example:
+    """Return the example of such a text.
+
+    Raises:
+        ValueError: It is none.
+    """
+    example = decode(text)
+    if not isinstance(example, Example):
+        message = f"a {type(example).__name__} stands where an example should"
+        raise ValueError(message)  # noqa: TRY004 - whoever reads knows one error
+    return example
+
+
+def request_row(record: AttemptRecord) -> Row:
+    """Return the row of a request."""
+    return (
+        record.request_id,
+        record.call_id,
+        record.number,
+        record.fate.value,
+        record.error,
+        record.sends,
+        *_tokens(record.usage),
+        record.configuration,
+        _tags(record.tags),
+    )
+
+
+def request_of(row: Sequence[Any]) -> AttemptRecord:
+    """Return the request of a row.
+
+    Raises:
+        ValueError: The row is damaged.
+    """
+    request, call, ordinal, fate, error, sends, *rest = row
+    *tokens, configuration, tags = rest
+    return AttemptRecord(
+        request_id=request,
+        call_id=call,
+        number=ordinal,
+        fate=Fate(fate),
+        error=error,
+        sends=sends,
+        usage=_usage(tokens),
+        configuration=configuration,
+        tags=decode(tags),
+    )
+
+
+def _tags(tags: Mapping[str, Any]) -> str:
+    return _written(node_of(dict(tags))) if tags else "{}"
+
+
+def _tokens(usage: Usage) -> tuple[int, int, int, int, int]:
+    return (
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.cached_tokens,
+        usage.cache_write_tokens,
+        usage.reasoning_tokens,
+    )
+
+
+def _usage(tokens: Sequence[int]) -> Usage:
+    sent, received, cached, written, reasoning = tokens
+    return Usage(
+        prompt_tokens=sent,
+        completion_tokens=received,
+        cached_tokens=cached,
+        cache_write_tokens=written,
+        reasoning_tokens=reasoning,
+    )
