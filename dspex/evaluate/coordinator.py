@@ -8,7 +8,8 @@ be. It only sends messages; the outcomes belong to the aggregator.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -16,6 +17,7 @@ from dspex.core.example import Example
 from dspex.evaluate.aggregator import Accepted, GetAccepted
 from dspex.evaluate.journal import OpenAttempt, Roster
 from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
+from dspex.evaluate.steering import Course, Steering
 from dspex.evaluate.worker import Propose, Work, WorkerActor
 from supervisors import (
     Actor,
@@ -55,8 +57,8 @@ class Plan:
     """Failures after which the run stops; `None` for no limit."""
     context: contextvars.Context
     """What the caller's context was; each worker gets a copy of it."""
-    enough: Callable[[Sequence[Outcome]], bool] | None = None
-    """Given the outcomes of the first examples without a gap: whether to stop."""
+    steering: Steering | None = None
+    """Who decides how far to go, instead of `max_errors`; `None` goes to the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +160,8 @@ class CoordinatorActor(Actor):
     # Handing out.
 
     def _hand_out(self) -> None:
-        roster, plan = self._roster, self._plan
-        while not self._finished.done() and len(roster.open) < plan.concurrency:
+        roster = self._roster
+        while not self._finished.done() and len(roster.open) < self._course.at_once:
             stamp = self._next()
             if stamp is None:
                 break
@@ -168,14 +170,21 @@ class CoordinatorActor(Actor):
         if not roster.open and not roster.again and self._all_handed_out():
             self._end(Ended(reason="complete"))
 
+    @property
+    def _course(self) -> Course:
+        plan, total = self._plan, len(self._plan.examples)
+        if plan.steering is not None:
+            return plan.steering.course
+        return Course(needed=total, until=total, at_once=plan.concurrency)
+
     def _all_handed_out(self) -> bool:
-        return self._roster.next_example >= len(self._plan.examples)
+        return self._roster.next_example >= self._course.needed
 
     def _next(self) -> Stamp | None:
         roster = self._roster
         if roster.again:
             return roster.again.popleft()
-        while not self._all_handed_out():
+        while roster.next_example < self._course.until:
             number = roster.next_example
             roster.next_example += 1
             # Settled before it began: a run that goes on from an earlier result.
@@ -236,9 +245,15 @@ class CoordinatorActor(Actor):
         key = outcome.stamp.key
         if key in roster.settled:
             return
+        steering = self._plan.steering
+        if steering is not None:
+            # Before we note it: a steering hears twice rather than not at all.
+            steering.hear(outcome)
         roster.settled[key] = outcome
+        if steering is not None:
+            self._follow(steering.course)
         # What an earlier run left behind was judged then.
-        if outcome.stamp.run == self._plan.run:
+        elif outcome.stamp.run == self._plan.run:
             roster.errors += counts_as_error(outcome)
             self._judge(outcome)
 
@@ -249,17 +264,20 @@ class CoordinatorActor(Actor):
             self._end(Ended(reason="fatal", outcome=outcome))
         elif plan.max_errors is not None and roster.errors >= plan.max_errors:
             self._end(Ended(reason="max_errors", outcome=outcome))
-        elif plan.enough is not None and self._is_enough(plan.enough):
-            self._end(Ended(reason="enough"))
 
-    def _is_enough(self, enough: Callable[[Sequence[Outcome]], bool]) -> bool:
+    def _follow(self, course: Course) -> None:
+        """Give up what a steering needs no more."""
+        if course.done:
+            self._end(Ended(reason="enough"))
+            return
         roster = self._roster
-        before = roster.prefix
-        while (roster.prefix, 0) in roster.settled:
-            roster.prefix += 1
-        if roster.prefix == before:
-            return False
-        return enough([roster.settled[number, 0] for number in range(roster.prefix)])
+        for key, entry in tuple(roster.open.items()):
+            if entry.stamp.example >= course.needed:
+                self._give_up(entry, "enough is known without it")
+                del roster.open[key]
+        roster.again = deque(
+            stamp for stamp in roster.again if stamp.example < course.needed
+        )
 
     def _worker_ended(self, stamp: Stamp) -> None:
         entry = self._roster.open.get(stamp.key)

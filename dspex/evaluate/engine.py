@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dspex.core import defaults
@@ -19,14 +19,12 @@ from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.progress import Progress
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.run import Run, new_run_id
+from dspex.evaluate.steering import Steering
 from dspex.evaluate.worker import Work
 from dspex.runtime.runtime import current_runtime
 
 TICK = 0.1
 """Seconds between two looks at how far a run is."""
-
-Enough = Callable[[Sequence[Outcome]], bool]
-"""Given the outcomes of the first examples without a gap: whether to stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +65,7 @@ def work_through(
     work: Work,
     options: RunOptions,
     *,
-    enough: Enough | None = None,
+    steering: Steering | None = None,
     known: Iterable[Outcome] = (),
 ) -> EvaluationResult:
     """Do the work on every example, in worker actors, and count each once.
@@ -76,7 +74,8 @@ def work_through(
         examples: What to work on.
         work: What to do with each.
         options: How many at a time, how long, how many errors.
-        enough: Stops the run early; see `Enough`.
+        steering: Decides how far to go; `max_errors` and errors that would meet every
+            example end nothing then.
         known: Outcomes of an interrupted run; its final ones are not made again.
 
     Raises:
@@ -94,7 +93,7 @@ def work_through(
         timeout=options.timeout,
         max_errors=max_errors,
         context=contextvars.copy_context(),
-        enough=enough,
+        steering=steering,
     )
     run = Run(runtime, plan, known)
     try:
@@ -106,7 +105,7 @@ def work_through(
         raise
     result = _result(run, options)
     if ended.outcome is not None:
-        raise _stopped(ended, ended.outcome, result) from _cause(ended.outcome)
+        raise stopped_error(ended, ended.outcome, result) from cause_of(ended.outcome)
     return result
 
 
@@ -142,7 +141,7 @@ def _interrupted(result: EvaluationResult) -> EvaluationInterrupted:
     return EvaluationInterrupted(text, result=result)
 
 
-def _stopped(
+def stopped_error(
     ended: Ended, outcome: Outcome, result: EvaluationResult
 ) -> EvaluationError:
     """One clear error for the whole run: the cause, the counts, the first example."""
@@ -160,5 +159,6 @@ def _stopped(
     return EvaluationError(f"{text}\nSo far: {result}", result=result)
 
 
-def _cause(outcome: Outcome) -> BaseException | None:
+def cause_of(outcome: Outcome) -> BaseException | None:
+    """The exception an outcome is about, in the process that saw it."""
     return None if outcome.error is None else outcome.error.error

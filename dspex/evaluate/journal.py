@@ -93,8 +93,6 @@ class Roster(Estate):
     """Workers by what they work on."""
     settled: dict[tuple[int, int], Outcome] = field(default_factory=dict)
     """Accepted outcomes the coordinator has heard of."""
-    prefix: int = 0
-    """Examples settled without a gap from the first."""
     errors: int = 0
     """Failures that count for `max_errors`."""
 

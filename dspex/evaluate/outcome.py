@@ -178,8 +178,7 @@ class Outcome:
     @property
     def is_fatal(self) -> bool:
         """Whether every other example would end the same way."""
-        error = None if self.error is None else self.error.error
-        return isinstance(error, _FATAL)
+        return self.error is not None and ends_every_example(self.error.error)
 
 
 _FATAL = (
@@ -190,6 +189,11 @@ _FATAL = (
     ConfigurationError,
     RuntimeClosedError,
 )
+
+
+def ends_every_example(error: BaseException | None) -> bool:
+    """Whether an error is one that every other example would meet as well."""
+    return isinstance(error, _FATAL)
 
 
 def kind_of(error: BaseException, stage: Stage) -> OutcomeKind:

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
-from pydantic import BaseModel
-
 from dspex.core.example import Example
 
 TYPE: Final = "$type"
@@ -89,8 +87,8 @@ def _whole(value: Any, above: tuple[int, ...]) -> Any:
             return {key: _plain(one, above) for key, one in value.items()}
         case Example():
             return _named(value, fields=_fields(value.items(), above))
-        case BaseModel():
-            return _named(value, fields=_fields(value.__dict__.items(), above))
+        case _ if hasattr(type(value), "model_fields"):  # a model of pydantic's
+            return _named(value, fields=_fields(vars(value).items(), above))
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
             names = [field.name for field in dataclasses.fields(value)]
             pairs = [(name, getattr(value, name, None)) for name in names]

@@ -136,6 +136,27 @@ class EvaluationResult(Counted):
 
         save_jsonl(self, path)
 
+    def report(
+        self, path: str | Path, *, title: str = "Evaluation", rows: int = 1_000
+    ) -> None:
+        """Write a page to look at: drawings, failures, rows. Whole or not at all.
+
+        It is one HTML file that reaches for nothing outside and works without its
+        script. Whatever a model or a row of data says is shown as text.
+
+        Args:
+            path: The file; one that is there is replaced.
+            title: What stands above it.
+            rows: How many rows it shows, the worst first.
+
+        Raises:
+            ConfigurationError: No file can be there.
+            OSError: It cannot be written.
+        """
+        from dspex.evaluate.html.report import write_report
+
+        write_report(self, path, title=title, rows=rows)
+
     def __str__(self) -> str:
         told = [f"{name} {score:.1f}" for name, score in self.column_scores.items()]
         more = [", ".join(told)] if told else []

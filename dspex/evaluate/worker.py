@@ -59,12 +59,17 @@ class WorkFailed(Exception):  # noqa: N818 - carries a failure, and is none itse
     """The work on one example raised; says in whose code."""
 
     def __init__(
-        self, error: BaseException, stage: Stage, prediction: Any = None
+        self,
+        error: BaseException,
+        stage: Stage,
+        prediction: Any = None,
+        value: Any = None,
     ) -> None:
         super().__init__(text_of_error(error))
         self.error = error
         self.stage = stage
         self.prediction = prediction
+        self.value = value
 
 
 Work = Callable[[Example], Measured]
@@ -139,6 +144,7 @@ def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:
             kind=kind_of(failed.error, failed.stage),
             stage=failed.stage,
             prediction=failed.prediction,
+            value=failed.value,
             error=note(failed.error, failed.stage),
         )
     except BaseException as error:  # noqa: BLE001 - a bug of ours ends one example, not the run

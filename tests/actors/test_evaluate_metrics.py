@@ -147,7 +147,5 @@ def test_a_second_metric_that_fails_loses_its_cell_and_not_the_row() -> None:
 
     assert (result.score, result.complete) == (100.0, True)
     assert result.columns == {"right": (1.0, 1.0), "inverse": (None, 1.0)}
-    assert result.failure_lines == (
-        "1 lost their 'inverse' by metric (ZeroDivisionError), first example 0: "
-        "float division by zero",
-    )
+    (line,) = result.failure_lines
+    assert line.startswith("1 lost their 'inverse' by metric (ZeroDivisionError)")
