@@ -307,7 +307,9 @@ def _unlike(one: Example, other: Example) -> str:
 
 
 def _measured(result: EvaluationResult) -> list[bool]:
-    return [all(map(is_measured, result.of(number))) for number in range(result.n)]
+    return [
+        all(map(is_measured, result.trials_of(number))) for number in range(result.n)
+    ]
 
 
 def _paired_column(
@@ -332,7 +334,7 @@ def _differing(
 
     def came_out(result: EvaluationResult, number: int) -> tuple[Any, ...]:
         columns = (result.columns[name][number] for name in names)
-        return result.scores[number], _failed(result.of(number)), *columns
+        return result.scores[number], _failed(result.trials_of(number)), *columns
 
     return [n for n in both if came_out(first, n) != came_out(second, n)]
 
