@@ -6,11 +6,14 @@ was: bytes, sets, dates, NaN, examples, pictures. Anything else comes back as an
 more of a value's own code than reading its fields takes; decoding runs none.
 """
 
+# ruff: noqa: SLF001 - it reads what examples hold without having it copied
+
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping
+from json.encoder import encode_basestring_ascii as quoted
+from math import isfinite
 from typing import Any, Final
 
 from dspex.core.example import Example
@@ -31,24 +34,17 @@ MOST_CHARACTERS: Final = 16_777_216
 _PLAIN_BITS: Final = 1_024
 """Bits of an integer that is written in decimal digits; Python limits reading more."""
 
-_written: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
-
 
 def encode(value: Any) -> str:
     r"""Return a value as JSON in ASCII.
 
     Example:
-        >>> encode({"city": "Bogot\u00e1", "seen": (1, float("nan"))})[:18]
-        '{"city":"Bogot\\u00'
+        >>> print(encode({"city": "Bogot\u00e1", "seen": (1, float("nan"))}))
+        {"city":"Bogot\u00e1","seen":{"$dspex":"tuple","items":[1,{"$dspex":"float","value":"nan"}]}}
         >>> decode(encode({1, 2}))
         {1, 2}
     """
-    return _written(node_of(value))
-
-
-def node_of(value: Any) -> Any:
-    """Return a value as JSON's own types, to become a part of something larger."""
-    return _Writer().node(value, 0)
+    return _Writer().text(value, 0)
 
 
 def decode(text: str) -> Any:
@@ -65,7 +61,11 @@ def decode(text: str) -> Any:
 
 
 class _Writer:
-    """One value on its way to JSON: how much room it has left, and what it is in."""
+    """One value on its way to JSON: how much room it has left, and what it is in.
+
+    It writes text and not a tree for `json.dumps`: every value has to be looked at
+    here in any case, and a second walk would cost more than the first.
+    """
 
     __slots__ = ("_above", "_nodes", "_room")
 
@@ -74,146 +74,145 @@ class _Writer:
         self._room = MOST_CHARACTERS
         self._above: set[int] = set()
 
-    def node(self, value: Any, depth: int) -> Any:
+    def text(self, value: Any, depth: int) -> str:
+        """Return any value as JSON."""
         kind = type(value)
         if kind is str:
-            return self._text(value)
-        if value is None or kind is bool:
-            return value
+            self._room -= len(value)
+            if self._room < 0:
+                return _cut(value, "too large")
+            # Asked here as well, since most texts are ASCII and a call costs more.
+            is_sound = value.isascii() or _is_sound(value)
+            return quoted(value) if is_sound else _halves(value)
+        if value is None:
+            return "null"
+        if kind is bool:
+            return "true" if value else "false"
         if kind is int:
-            if value.bit_length() <= _PLAIN_BITS:
-                return value
-            return self._sized({MARK: "int", "value": hex(value)}, "value", value)
+            is_plain = value.bit_length() <= _PLAIN_BITS
+            return repr(value) if is_plain else self._made("int", value, hex(value))
         if kind is float:
-            if math.isfinite(value):
-                return value
-            return {MARK: "float", "value": repr(value)}
+            is_plain = isfinite(value)
+            return repr(value) if is_plain else self._made("float", value, repr(value))
         return self._container(value, kind, depth)
 
-    def _text(self, text: str) -> Any:
-        self._room -= len(text)
-        if self._room < 0:
-            return _cut(text, "too large")
-        return text if _is_sound(text) else _halves(text)
+    def _made(self, name: str, value: Any, written: Any) -> str:
+        """Return what stands for a value of a kind that is made of a text or so."""
+        if isinstance(written, str):
+            self._room -= len(written)
+            if self._room < 0:
+                return _cut(value, "too large")
+        return _node(name, value=self.text(written, 0))
 
-    def _sized(self, node: dict[str, Any], name: str, value: Any) -> Any:
-        self._room -= len(node[name])
-        return node if self._room >= 0 else _cut(value, "too large")
-
-    def _container(self, value: Any, kind: type, depth: int) -> Any:
+    def _container(self, value: Any, kind: type, depth: int) -> str:
         self._nodes -= 1
         if self._nodes < 0:
             return _cut(value, "too large")
         if depth >= DEEPEST:
             return _cut(value, "nested too deeply")
-        if id(value) in self._above:
+        place = id(value)
+        if place in self._above:
             return _cut(value, "it holds itself")
-        self._above.add(id(value))
+        self._above.add(place)
         try:
             return self._inside(value, kind, depth + 1)
         except Exception as error:  # noqa: BLE001 - a value's own code may do anything
             return _cut(value, f"its fields cannot be read: {type(error).__name__}")
         finally:
-            self._above.discard(id(value))
+            self._above.discard(place)
 
-    def _inside(self, value: Any, kind: type, depth: int) -> Any:
+    def _inside(self, value: Any, kind: type, depth: int) -> str:
         if kind is dict:
             return self._mapping(value, depth)
+        if kind is Prediction or kind is Example:
+            return self._example(value, kind.__name__, depth)
         if kind is list:
-            return self._items(value, depth)
-        if kind in (tuple, set, frozenset):
-            items = self._items(value, depth)
-            if kind is not tuple:
-                # In one order in every process, so that digests are the same.
-                items.sort(key=_written)
-            return {MARK: kind.__name__, "items": items}
+            return f"[{','.join(self._items(value, depth))}]"
+        if kind is tuple:
+            return _node("tuple", items=f"[{','.join(self._items(value, depth))}]")
+        if kind is set or kind is frozenset:
+            # In one order in every process, so that digests are the same.
+            items = sorted(self._items(value, depth))
+            return _node(kind.__name__, items=f"[{','.join(items)}]")
         if (known := KINDS.get(kind)) is not None:
-            written = known.write(value)
-            self._room -= len(written) if isinstance(written, str) else 0
-            if self._room < 0:
-                return _cut(value, "too large")
-            return {MARK: known.name, "value": written}
+            return self._made(known.name, value, known.write(value))
         return self._object(value, kind, depth)
 
-    def _object(self, value: Any, kind: type, depth: int) -> Any:
-        if kind is Prediction or kind is Example:
-            return self._example(value, kind, depth)
+    def _object(self, value: Any, kind: type, depth: int) -> str:
         if kind is Completions:
-            columns = dict(value.items())
-            return {MARK: "Completions", "columns": self._mapping(columns, depth)}
+            columns = self._mapping(dict(value.items()), depth)
+            return _node("Completions", columns=columns)
         if kind is Unkept:
             return self._unkept(value, depth)
-        if (known := DSPEX_TYPES.name_of(kind)) is not None:
-            return {
-                MARK: "type",
-                "name": known,
-                "fields": self._mapping(dict(vars(value)), depth),
-            }
+        if (name := DSPEX_TYPES.name_of(kind)) is not None:
+            fields = self._mapping(dict(vars(value)), depth)
+            return _node("type", name=quoted(name), fields=fields)
         found, held = held_by(value)
-        told = {MARK: "unkept", "type": name_of_type(kind)}
+        of = quoted(name_of_type(kind))
         if not found:
-            return {**told, "text": _ascii(shown(value))}
-        return {**told, "value": self.node(held, depth)}
+            return _node("unkept", type=of, text=_safely_quoted(shown(value)))
+        return _node("unkept", type=of, value=self.text(held, depth))
 
-    def _unkept(self, value: Unkept, depth: int) -> Any:
-        told: dict[str, Any] = {MARK: "unkept", "type": value.type_name}
+    def _unkept(self, value: Unkept, depth: int) -> str:
+        told = {"type": quoted(value.type_name)}
         if value.value is not None:
-            told["value"] = self.node(value.value, depth)
+            told["value"] = self.text(value.value, depth)
         if value.text:
-            told["text"] = value.text
+            told["text"] = quoted(value.text)
         if value.why:
-            told["why"] = value.why
-        return told
+            told["why"] = quoted(value.why)
+        return _node("unkept", **told)
 
-    def _example(self, value: Example, kind: type, depth: int) -> Any:
-        fields = dict(value.items(include_dspy=True))
-        told: dict[str, Any] = {
-            MARK: kind.__name__,
-            "fields": self._mapping(fields, depth),
-        }
-        inputs = input_names(value)
-        if inputs is not None:
-            told["inputs"] = inputs
+    def _example(self, value: Example, name: str, depth: int) -> str:
+        parts = [f'{{"{MARK}":"{name}","fields":{self._mapping(value._store, depth)}']
+        if value._input_keys is not None:
+            inputs = ",".join(map(quoted, sorted(value._input_keys)))
+            parts.append(f'"inputs":[{inputs}]')
         if isinstance(value, Prediction):
-            # Looked at first: asking a prediction made by hand would make them.
-            completions = value._completions  # noqa: SLF001
+            # Not `completions`: a prediction made by hand would make them.
+            completions = value._completions
             if completions is not None and len(completions) > 1:
-                columns = dict(completions.items())
-                told["completions"] = self._mapping(columns, depth)
-            if (usage := value.get_lm_usage()) is not None:
-                told["usage"] = self.node(usage, depth)
-        return told
+                columns = self._mapping(dict(completions.items()), depth)
+                parts.append(f'"completions":{columns}')
+            if value._usage is not None:
+                parts.append(f'"usage":{self.text(value._usage, depth)}')
+        return f"{','.join(parts)}}}"
 
-    def _mapping(self, mapping: dict[Any, Any], depth: int) -> Any:
+    def _mapping(self, mapping: Mapping[Any, Any], depth: int) -> str:
         self._nodes -= len(mapping)
         if self._nodes < 0:
             return _cut(mapping, "too large")
-        node = self.node
-        for key in mapping:
+        text = self.text
+        parts = []
+        for key, inside in mapping.items():
             if type(key) is not str or key == MARK or not _is_sound(key):
-                break
+                return self._pairs(mapping, depth)
             self._room -= len(key)
-        else:
-            return {key: node(inside, depth) for key, inside in mapping.items()}
-        items = [[node(key, depth), node(item, depth)] for key, item in mapping.items()]
-        return {MARK: "dict", "items": items}
+            parts.append(f"{quoted(key)}:{text(inside, depth)}")
+        return f"{{{','.join(parts)}}}"
 
-    def _items(self, items: Iterable[Any], depth: int) -> list[Any]:
-        # The caller has a list, a tuple or a set; what they hold is counted one by one.
-        kept = []
+    def _pairs(self, mapping: Mapping[Any, Any], depth: int) -> str:
+        text = self.text
+        pairs = [
+            f"[{text(key, depth)},{text(item, depth)}]" for key, item in mapping.items()
+        ]
+        return _node("dict", items=f"[{','.join(pairs)}]")
+
+    def _items(self, items: Iterable[Any], depth: int) -> list[str]:
+        text = self.text
+        kept: list[str] = []
         for item in items:
             self._nodes -= 1
             if self._nodes < 0:
-                kept.append(_cut(item, "too large"))
-                break
-            kept.append(self.node(item, depth))
+                return [*kept, _cut(item, "too large")]
+            kept.append(text(item, depth))
         return kept
 
 
-def input_names(example: Example) -> list[str] | None:
-    """Return the names of an example's inputs in order; `None` when nobody said."""
-    names = example._input_keys  # noqa: SLF001 - no public method asks without raising
-    return None if names is None else sorted(names)
+def _node(kind: str, **told: str) -> str:
+    """Return the JSON object that stands for a value."""
+    parts = [f',"{name}":{text}' for name, text in told.items()]
+    return f'{{"{MARK}":"{kind}"{"".join(parts)}}}'
 
 
 def _is_sound(text: str) -> bool:
@@ -228,21 +227,22 @@ def _is_sound(text: str) -> bool:
     return True
 
 
-def _halves(text: str) -> dict[str, str]:
-    return {MARK: "text", "value": text.encode("unicode_escape").decode("ascii")}
+def _halves(text: str) -> str:
+    return _node("text", value=quoted(_escaped(text)))
 
 
-def _ascii(text: str) -> str:
-    return text if _is_sound(text) else text.encode("unicode_escape").decode("ascii")
+def _safely_quoted(text: str) -> str:
+    return quoted(text if _is_sound(text) else _escaped(text))
 
 
-def _cut(value: Any, why: str) -> dict[str, Any]:
-    return {
-        MARK: "unkept",
-        "type": name_of_type(type(value)),
-        "text": _ascii(shown(value)),
-        "why": why,
-    }
+def _escaped(text: str) -> str:
+    return text.encode("unicode_escape").decode("ascii")
+
+
+def _cut(value: Any, why: str) -> str:
+    """Return what stands for a value of which not all can be kept."""
+    told = {"type": quoted(name_of_type(type(value))), "why": quoted(why)}
+    return _node("unkept", **told, text=_safely_quoted(shown(value)))
 
 
 def _refused(word: str) -> Any:

@@ -33,18 +33,21 @@ def name_of_type(kind: type) -> str:
 
 def shown(value: Any) -> str:
     """Return how a value shows itself, at most 1,000 characters, the same each time."""
+    try:
+        return without_addresses(_shown(value))[:LONGEST_TEXT]
+    except Exception as error:  # noqa: BLE001 - a value's own code may do anything
+        return f"(it cannot be shown: {type(error).__name__})"
+
+
+def _shown(value: Any) -> str:
     if isinstance(value, str | bytes | bytearray):
-        value = value[:LONGEST_TEXT]
-    elif isinstance(value, _NAMED):
+        return repr(value[:LONGEST_TEXT])
+    if isinstance(value, _NAMED):
         return name_of_named(value)
-    elif isinstance(value, dict | list | tuple | set | frozenset):
+    if isinstance(value, dict | list | tuple | set | frozenset):
         # Its own text could be of any length, or never end.
         return f"{len(value)} items"
-    try:
-        text = repr(value)
-    except Exception as error:  # noqa: BLE001 - a value's __repr__ may do anything
-        return f"(it cannot be shown: {type(error).__name__})"
-    return without_addresses(text[:LONGEST_TEXT])
+    return repr(value)
 
 
 def without_addresses(text: str) -> str:

@@ -5,7 +5,6 @@ The values of a row stand in the order of its table's columns in `schema`.
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -14,12 +13,12 @@ from dspex.client.call import AttemptRecord, Fate
 from dspex.core.example import Example
 from dspex.core.lm import Usage
 from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
-from dspex.evaluate.record.codec import decode, encode, node_of
+from dspex.evaluate.record.codec import decode, encode
 
 Row = tuple[Any, ...]
 
+_NOTE: Final = ("stage", "type", "message", "where")
 _KINDS: Final = {kind.value: kind for kind in OutcomeKind}
-_written: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 def outcome_row(outcome: Outcome, number: int) -> Row:
@@ -67,6 +66,7 @@ def outcome_of(row: Sequence[Any], run: str, trials: int) -> Outcome:
         kind=_KINDS[kind],
         score=score,
         columns=told.get("columns", {}),
+        lost={name: ErrorNote(**one) for name, one in told.get("lost", {}).items()},
         feedback=told.get("feedback"),
         prediction=told.get("prediction"),
         error=None if note is None else ErrorNote(**note),
@@ -85,35 +85,37 @@ def outcome_of(row: Sequence[Any], run: str, trials: int) -> Outcome:
 
 def _body(outcome: Outcome) -> str:
     """What of an outcome no query asks for; what is empty is left out."""
-    told: dict[str, Any] = {}
+    parts: list[str] = []
     if outcome.prediction is not None:
-        told["prediction"] = node_of(outcome.prediction)
+        parts.append(f'"prediction":{encode(outcome.prediction)}')
     if outcome.columns:
-        told["columns"] = node_of(dict(outcome.columns))
+        parts.append(f'"columns":{encode(dict(outcome.columns))}')
+    if outcome.lost:
+        lost = {name: _told(one) for name, one in outcome.lost.items()}
+        parts.append(f'"lost":{encode(lost)}')
     if outcome.feedback is not None:
-        told["feedback"] = node_of(outcome.feedback)
-    if (note := outcome.error) is not None:
-        told["error"] = {
-            "stage": note.stage,
-            "type": node_of(note.type),
-            "message": node_of(note.message),
-            "where": node_of(note.where),
-        }
+        parts.append(f'"feedback":{encode(outcome.feedback)}')
+    if outcome.error is not None:
+        parts.append(f'"error":{encode(_told(outcome.error))}')
     if outcome.stage is not None:
-        told["stage"] = outcome.stage
+        parts.append(f'"stage":"{outcome.stage}"')
     if outcome.first_score is not None:
-        told["first_score"] = node_of(outcome.first_score)
+        parts.append(f'"first_score":{encode(outcome.first_score)}')
     if outcome.evidence:
-        told["evidence"] = node_of(list(outcome.evidence))
+        parts.append(f'"evidence":{encode(list(outcome.evidence))}')
     if outcome.value is not None:
-        told["value"] = node_of(outcome.value)
+        parts.append(f'"value":{encode(outcome.value)}')
     if not outcome.may_run_again:
-        told["may_run_again"] = False
-    return _written(told)
+        parts.append('"may_run_again":false')
+    return f"{{{','.join(parts)}}}"
+
+
+def _told(note: ErrorNote) -> dict[str, str]:
+    return {name: getattr(note, name) for name in _NOTE}
 
 
 def _checksum(number: int, kind: str, score: float | None, body: str) -> int:
-    return zlib.crc32(f"{number} {kind} {score!r} {body}".encode("utf-8", "replace"))
+    return zlib.crc32(f"{number} {kind} {score!r} {body}".encode())
 
 
 def example_text(example: Example) -> str:
@@ -171,7 +173,7 @@ def request_of(row: Sequence[Any]) -> AttemptRecord:
 
 
 def _tags(tags: Mapping[str, Any]) -> str:
-    return _written(node_of(dict(tags))) if tags else "{}"
+    return encode(dict(tags)) if tags else "{}"
 
 
 def _tokens(usage: Usage) -> tuple[int, int, int, int, int]:
