@@ -44,8 +44,10 @@ if TYPE_CHECKING:
     )
     from dspex.core.errors import DataError as DataError
     from dspex.core.errors import DspexError as DspexError
+    from dspex.core.errors import EvaluationCancelled as EvaluationCancelled
     from dspex.core.errors import EvaluationError as EvaluationError
     from dspex.core.errors import EvaluationInterrupted as EvaluationInterrupted
+    from dspex.core.errors import IncompleteResultError as IncompleteResultError
     from dspex.core.errors import LMAuthError as LMAuthError
     from dspex.core.errors import LMBillingError as LMBillingError
     from dspex.core.errors import LMCancelledError as LMCancelledError
@@ -60,8 +62,10 @@ if TYPE_CHECKING:
     from dspex.core.errors import LMStreamError as LMStreamError
     from dspex.core.errors import LMTimeoutError as LMTimeoutError
     from dspex.core.errors import LMUnexpectedError as LMUnexpectedError
+    from dspex.core.errors import MetricRangeError as MetricRangeError
     from dspex.core.errors import MissingFileError as MissingFileError
     from dspex.core.errors import MissingInputError as MissingInputError
+    from dspex.core.errors import NotBetterError as NotBetterError
     from dspex.core.errors import QueueFullError as QueueFullError
     from dspex.core.errors import RuntimeClosedError as RuntimeClosedError
     from dspex.core.errors import SignatureError as SignatureError
@@ -232,6 +236,7 @@ _HOMES = {
     "EM": "dspex.metrics",
     "Embedder": "dspex.runtime.embedder",
     "Evaluate": "dspex.evaluate.evaluate",
+    "EvaluationCancelled": "dspex.core.errors",
     "EvaluationError": "dspex.core.errors",
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
@@ -244,6 +249,7 @@ _HOMES = {
     "HotPotF1": "dspex.metrics",
     "HttpxTransport": "dspex.client.httpx_transport",
     "Image": "dspex.core.types.image",
+    "IncompleteResultError": "dspex.core.errors",
     "InputField": "dspex.core.fields",
     "JSONAdapter": "dspex.core.adapters",
     "KNN": "dspex.programs.knn",
@@ -272,10 +278,12 @@ _HOMES = {
     "LineAdapter": "dspex.core.adapters",
     "LongPrompt": "dspex.client.price",
     "Message": "dspex.core.lm",
+    "MetricRangeError": "dspex.core.errors",
     "MissingFileError": "dspex.core.errors",
     "MissingInputError": "dspex.core.errors",
     "Module": "dspex.programs.program",
     "MultiChainComparison": "dspex.programs.multi_chain_comparison",
+    "NotBetterError": "dspex.core.errors",
     "OutputField": "dspex.core.fields",
     "Parallel": "dspex.programs.parallel",
     "Parameter": "dspex.programs.walk",
@@ -397,6 +405,7 @@ __all__ = [
     "DspexError",
     "Embedder",
     "Evaluate",
+    "EvaluationCancelled",
     "EvaluationError",
     "EvaluationInterrupted",
     "EvaluationResult",
@@ -407,6 +416,7 @@ __all__ = [
     "HotPotF1",
     "HttpxTransport",
     "Image",
+    "IncompleteResultError",
     "InputField",
     "JSONAdapter",
     "LMAuthError",
@@ -432,10 +442,12 @@ __all__ = [
     "LineAdapter",
     "LongPrompt",
     "Message",
+    "MetricRangeError",
     "MissingFileError",
     "MissingInputError",
     "Module",
     "MultiChainComparison",
+    "NotBetterError",
     "OutputField",
     "Parallel",
     "Parameter",

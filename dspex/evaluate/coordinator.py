@@ -311,7 +311,11 @@ class CoordinatorActor(Actor):
     def _propose(self, entry: OpenAttempt, kind: OutcomeKind, text: str) -> None:
         error = ErrorNote(stage="runtime", type=kind.value, message=text, where="")
         outcome = Outcome(
-            stamp=entry.stamp, kind=kind, error=error, may_run_again=not entry.begun
+            stamp=entry.stamp,
+            kind=kind,
+            stage="runtime",
+            error=error,
+            may_run_again=not entry.begun,
         )
         self._aggregator.call(Propose(outcome=outcome), timeout=None, idempotent=True)
 

@@ -43,6 +43,8 @@ class RunOptions:
     """Failures after which to stop; `math.inf` for no limit."""
     failure_score: float = defaults.FAILURE_SCORE
     """What an example without a score adds to the mean."""
+    metric_range: tuple[float, float] = defaults.METRIC_RANGE
+    """The lowest and the highest score of the metric."""
     display_progress: bool | None = None
     """`None` shows a bar on a terminal, `True` also elsewhere, `False` never."""
     label: str = "evaluate"
@@ -122,6 +124,7 @@ def _result(run: Run, options: RunOptions) -> EvaluationResult:
             journal.outcomes.get((number, 0)) for number in range(len(examples))
         ),
         failure_score=options.failure_score,
+        metric_range=options.metric_range,
         requests=run.requests.records(),
         seconds=run.seconds,
         restarts=run.restarts,

@@ -13,7 +13,14 @@ from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
 from dspex.evaluate.engine import RunOptions, work_through
-from dspex.evaluate.metric import Metric, checked_metric, judge, metric_name
+from dspex.evaluate.metric import (
+    Metric,
+    MetricRange,
+    checked_metric,
+    checked_range,
+    judge,
+    metric_name,
+)
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
 from dspex.evaluate.report import Report
 from dspex.evaluate.result import EvaluationResult
@@ -55,6 +62,8 @@ class Evaluate:
             with an error that holds what was measured; else the setting, else 10.
             `math.inf` for no limit.
         failure_score: What an example without a score adds to the mean; 0.0.
+        metric_range: The lowest and the highest score the metric gives; (0, 1). A score
+            outside fails its example, and what was not measured lies inside.
         display_progress: `None` shows a bar on a terminal and nothing elsewhere.
         display_table: Whether each example is printed as a row; a number prints that
             many. For people: to work on, take the `results`.
@@ -82,6 +91,7 @@ class Evaluate:
         timeout: float | None = None,
         max_errors: float | None = None,
         failure_score: float = defaults.FAILURE_SCORE,
+        metric_range: MetricRange = defaults.METRIC_RANGE,
         display_progress: bool | None = None,
         display_table: bool | int = False,
         provide_traceback: bool | None = None,
@@ -95,6 +105,7 @@ class Evaluate:
         self.concurrency = concurrency if concurrency is not None else num_threads
         self.max_errors = max_errors
         self.failure_score = failure_score
+        self.metric_range = checked_range(metric_range)
         self.display_progress = display_progress
         self.display_table = display_table
         self.provide_traceback = provide_traceback
@@ -106,6 +117,7 @@ class Evaluate:
             timeout=timeout,
             max_errors=_or(max_errors, defaults.MAX_ERRORS),
             failure_score=failure_score,
+            metric_range=self.metric_range,
             display_progress=display_progress,
         )
 
@@ -158,9 +170,9 @@ class Evaluate:
         examples = self.devset if devset is None else checked_set(devset, "devset")
         report = self._report(display_table, save_as_csv, save_as_json)
         known = _known(resume, examples)
-        work = scoring(program, metric)
+        work = scoring(program, metric, self.metric_range)
         if self.debug:
-            result = _on_this_thread(examples, work, self.failure_score)
+            result = _on_this_thread(examples, work, self._options)
         else:
             options = replace(
                 self._options,
@@ -204,7 +216,7 @@ def _known(
 
 
 def _on_this_thread(
-    examples: Sequence[Example], work: Work, failure_score: float
+    examples: Sequence[Example], work: Work, options: RunOptions
 ) -> EvaluationResult:
     outcomes: list[Outcome] = []
     for number, example in enumerate(examples):
@@ -219,16 +231,24 @@ def _on_this_thread(
                 kind=OutcomeKind.SCORED,
                 score=measured.score,
                 columns=measured.columns,
+                lost=measured.lost,
                 feedback=measured.feedback,
                 prediction=measured.prediction,
             )
         )
     return EvaluationResult(
-        examples=examples, outcomes=tuple(outcomes), failure_score=failure_score
+        examples=examples,
+        outcomes=tuple(outcomes),
+        failure_score=options.failure_score,
+        metric_range=options.metric_range,
     )
 
 
-def scoring(program: Callable[..., Any], metric: Metric) -> Work:
+def scoring(
+    program: Callable[..., Any],
+    metric: Metric,
+    metric_range: MetricRange | None = None,
+) -> Work:
     """The work of an evaluation: run the program, then score what it gave."""
 
     def work(example: Example) -> Measured:
@@ -237,7 +257,7 @@ def scoring(program: Callable[..., Any], metric: Metric) -> Work:
         except BaseException as error:
             raise WorkFailed(error, "program") from error
         try:
-            judgement = judge(metric, example, prediction)
+            judgement = judge(metric, example, prediction, metric_range=metric_range)
         except BaseException as error:
             raise WorkFailed(error, "metric", prediction) from error
         return Measured.of(judgement, prediction)

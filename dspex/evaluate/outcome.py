@@ -26,10 +26,14 @@ from dspex.core.errors import (
     LMTimeoutError,
     RuntimeClosedError,
 )
+from dspex.core.lm import Usage
 from dspex.core.safe_text import text_of_error
 
 Stage = Literal["program", "metric", "runtime"]
 """In whose code an error came up."""
+
+NO_USAGE = Usage()
+"""No tokens at all."""
 
 LONGEST_TEXT = 2_000
 """Characters of an error's text that are kept."""
@@ -81,6 +85,9 @@ class Stamp:
     """Which repetition of it."""
     attempt: int = 1
     """Which attempt at that, from 1; more than one only after a death from outside."""
+    configuration: int = 1
+    """Under which setting of the run's handle it began, from 1: its concurrency may be
+    changed while it runs."""
 
     @property
     def key(self) -> tuple[int, int]:
@@ -94,6 +101,7 @@ class Stamp:
             "example": self.example,
             "trial": self.trial,
             "attempt": self.attempt,
+            "configuration": self.configuration,
         }
 
 
@@ -123,21 +131,44 @@ class Outcome:
     """How it ended."""
     score: float | None = None
     """The metric's number; `None` unless scored."""
-    columns: Mapping[str, float] = field(default_factory=dict)
-    """All the metric's numbers by name, where it gave several."""
+    columns: Mapping[str, float | None] = field(default_factory=dict)
+    """All the metric's numbers by name, where it gave several; `None` where one of
+    several metrics failed and was not the first."""
+    lost: Mapping[str, ErrorNote] = field(default_factory=dict)
+    """Why a column has no number, by its name."""
     feedback: str | None = None
     """What the metric said in words."""
     prediction: Any = None
     """What the program gave, also when the metric then failed."""
     error: ErrorNote | None = None
     """What went wrong; `None` when scored."""
-    seconds: float = 0.0
-    """How long the program and the metric took."""
+    stage: Stage | None = None
+    """In whose code it failed; `None` when scored."""
+    latency: float = 0.0
+    """Seconds the program and the metric took."""
+    usage: Usage = NO_USAGE
+    """Tokens of the answers it used."""
+    cost: float | None = None
+    """Dollars for the requests it made; `None` when no price is known."""
+    calls: int = 0
+    """Answers of language models it used."""
+    cached: int = 0
+    """How many of those came from the cache."""
+    first_score: float | None = None
+    """The score of the first attempt that had an answer, where a later one replaced
+    it; `None` for all others."""
+    evidence: tuple[str, ...] = ()
+    """How each of its workers died, where it was set aside because they did."""
     value: Any = None
     """What an optimiser's work gives besides (traces, demos)."""
     may_run_again: bool = True
     """Whether a run that goes on from here may begin it anew: not after it began
     something marked `retry=False`."""
+
+    @property
+    def seconds(self) -> float:
+        """The same as `latency`."""
+        return self.latency
 
     @property
     def is_settled(self) -> bool:

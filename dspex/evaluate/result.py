@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from dspex.client.call import AttemptRecord, Fate
-from dspex.core import statistics
+from dspex.core import defaults, statistics
 from dspex.core.example import Example
 from dspex.core.lm import Usage
 from dspex.core.prediction import Prediction
@@ -36,6 +37,8 @@ class EvaluationResult(Scored):
     """One for each example, in order; `None` for those never begun."""
     failure_score: float = 0.0
     """What an example without a score adds."""
+    metric_range: tuple[float, float] = defaults.METRIC_RANGE
+    """The lowest and the highest score the metric gives."""
     requests: Mapping[str, AttemptRecord] = field(default_factory=dict, repr=False)
     """Every request made, by the id its provider saw, with its fate."""
     seconds: float = 0.0
@@ -171,6 +174,63 @@ class EvaluationResult(Scored):
         return tuple(
             _cause(kind, error, group) for (kind, error), group in groups.items()
         )
+
+    def save_csv(self, path: str | Path, *, raw: bool = False) -> None:
+        """Write the rows to a file for spreadsheets, whole or not at all.
+
+        Fields of the example stand under `example.` and their name, those of the
+        prediction under `prediction.`, further numbers of the metric under `columns.`.
+
+        Args:
+            path: The file; one that is there is replaced.
+            raw: Whether texts that a spreadsheet would take for formulas are left as
+                they are. By default they get an apostrophe in front.
+
+        Raises:
+            ConfigurationError: No file can be there.
+            OSError: It cannot be written.
+        """
+        from dspex.evaluate.export import save_csv
+
+        save_csv(self, path, raw=raw)
+
+    def save_jsonl(self, path: str | Path) -> None:
+        """Write the rows to a file as lines of JSON, whole or not at all.
+
+        A value that JSON cannot hold is written as an object with its type's name
+        under `$type`, and its `fields`, `items` or `text`.
+
+        Args:
+            path: The file; one that is there is replaced.
+
+        Raises:
+            ConfigurationError: No file can be there.
+            OSError: It cannot be written.
+        """
+        from dspex.evaluate.export import save_jsonl
+
+        save_jsonl(self, path)
+
+    def report(
+        self, path: str | Path, *, title: str = "Evaluation", rows: int = 1_000
+    ) -> None:
+        """Write a page to look at: drawings, failures, rows. Whole or not at all.
+
+        It is one HTML file that reaches for nothing outside and works without its
+        script. Whatever a model or a row of data says is shown as text.
+
+        Args:
+            path: The file; one that is there is replaced.
+            title: What stands above it.
+            rows: How many rows it shows, the worst first.
+
+        Raises:
+            ConfigurationError: No file can be there.
+            OSError: It cannot be written.
+        """
+        from dspex.evaluate.html.report import write_report
+
+        write_report(self, path, title=title, rows=rows)
 
     @staticmethod
     def _percent(numbers: Sequence[float]) -> float:

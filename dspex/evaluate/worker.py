@@ -12,7 +12,15 @@ from dspex.core.example import Example
 from dspex.core.once import Unrepeatable, watch_unrepeatable
 from dspex.core.safe_text import text_of_error
 from dspex.evaluate.metric import Judgement
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stage, Stamp, kind_of, note
+from dspex.evaluate.outcome import (
+    ErrorNote,
+    Outcome,
+    OutcomeKind,
+    Stage,
+    Stamp,
+    kind_of,
+    note,
+)
 from supervisors import Actor, Handle, Scope, within
 
 
@@ -22,8 +30,10 @@ class Measured:
 
     score: float
     """The metric's number."""
-    columns: Mapping[str, float] = field(default_factory=dict)
+    columns: Mapping[str, float | None] = field(default_factory=dict)
     """All its numbers by name, where it gave several."""
+    lost: Mapping[str, ErrorNote] = field(default_factory=dict)
+    """Why a column has no number, by its name."""
     feedback: str | None = None
     """What it said in words."""
     prediction: Any = None
@@ -37,6 +47,9 @@ class Measured:
         return cls(
             score=judgement.score,
             columns=judgement.columns,
+            lost={
+                name: note(error, "metric") for name, error in judgement.lost.items()
+            },
             feedback=judgement.feedback,
             prediction=prediction,
         )
@@ -129,6 +142,7 @@ def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:
         outcome = Outcome(
             stamp=stamp,
             kind=kind_of(failed.error, failed.stage),
+            stage=failed.stage,
             prediction=failed.prediction,
             value=failed.value,
             error=note(failed.error, failed.stage),
@@ -137,6 +151,7 @@ def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:
         outcome = Outcome(
             stamp=stamp,
             kind=OutcomeKind.INFRASTRUCTURE,
+            stage="runtime",
             error=note(error, "runtime"),
         )
     else:
@@ -145,8 +160,9 @@ def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:
             kind=OutcomeKind.SCORED,
             score=measured.score,
             columns=measured.columns,
+            lost=measured.lost,
             feedback=measured.feedback,
             prediction=measured.prediction,
             value=measured.value,
         )
-    return replace(outcome, seconds=time.perf_counter() - began)
+    return replace(outcome, latency=time.perf_counter() - began)

@@ -32,6 +32,9 @@ DspexError
 │   ├─ BudgetExceededError              the next request might exceed a budget
 │   └─ LMCancelledError                 the scope that made the call was cancelled
 ├─ EvaluationError                      the evaluation as a whole could not go on
+│   └─ IncompleteResultError            what was asked needs every example measured
+├─ MetricRangeError (ValueError)        a score outside metric_range; .score
+├─ NotBetterError (AssertionError)      assert_better_than(); .comparison
 ├─ BatchError                           too many items of a batch failed; .results
 ├─ WorkLostError                        work beside other work was ended; .position
 │   └─ WorkTimeoutError (TimeoutError)  it took longer than its timeout
@@ -39,8 +42,9 @@ DspexError
 ```
 
 `EvaluationInterrupted` and `BatchInterrupted` are `KeyboardInterrupt`s, so that no
-`except Exception` in a program swallows a Ctrl-C. Facts are attributes, so code never
-needs to read the text. No error holds a key, a header or a prompt.
+`except Exception` in a program swallows a Ctrl-C; `EvaluationCancelled` is an
+`asyncio.CancelledError`, as whoever cancels a task expects. Facts are attributes, so
+code never needs to read the text. No error holds a key, a header or a prompt.
 """
 
 from dspex.core.errors.base import (
@@ -80,9 +84,15 @@ from dspex.core.errors.replies import (
     AdapterError,
     AdapterParseError,
 )
+from dspex.core.errors.scores import (
+    IncompleteResultError,
+    MetricRangeError,
+    NotBetterError,
+)
 from dspex.core.errors.work import (
     BatchError,
     BatchInterrupted,
+    EvaluationCancelled,
     EvaluationError,
     EvaluationInterrupted,
     RuntimeClosedError,
@@ -103,8 +113,10 @@ __all__ = [
     "ContextWindowExceededError",
     "DataError",
     "DspexError",
+    "EvaluationCancelled",
     "EvaluationError",
     "EvaluationInterrupted",
+    "IncompleteResultError",
     "LMAuthError",
     "LMBillingError",
     "LMCancelledError",
@@ -119,8 +131,10 @@ __all__ = [
     "LMStreamError",
     "LMTimeoutError",
     "LMUnexpectedError",
+    "MetricRangeError",
     "MissingFileError",
     "MissingInputError",
+    "NotBetterError",
     "QueueFullError",
     "RuntimeClosedError",
     "SignatureError",
