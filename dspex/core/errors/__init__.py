@@ -33,8 +33,6 @@ DspexError
 │   └─ LMCancelledError                 the scope that made the call was cancelled
 ├─ EvaluationError                      the evaluation as a whole could not go on
 │   └─ IncompleteResultError            what was asked needs every example measured
-├─ MetricRangeError (ValueError)        a score outside metric_range; .score
-├─ NotBetterError (AssertionError)      assert_better_than(); .comparison
 ├─ RunError                             a recorded run; .run
 │   ├─ RunExistsError                   a new run was to have the name of another
 │   ├─ RunNotFoundError (LookupError)   there is none of that name
@@ -46,6 +44,8 @@ DspexError
 │       │   └─ RecordFullError          the disk is full
 │       ├─ RecordDamagedError           it is broken, or none of dspex
 │       └─ RecordVersionError           a newer dspex wrote it; .version .known
+├─ MetricRangeError (ValueError)        a score outside metric_range; .score
+├─ NotBetterError (AssertionError)      assert_better_than(); .comparison
 ├─ BatchError                           too many items of a batch failed; .results
 ├─ WorkLostError                        work beside other work was ended; .position
 │   └─ WorkTimeoutError (TimeoutError)  it took longer than its timeout
