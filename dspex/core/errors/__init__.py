@@ -44,8 +44,6 @@ DspexError
 │       │   └─ RecordFullError          the disk is full
 │       ├─ RecordDamagedError           it is broken, or none of dspex
 │       └─ RecordVersionError           a newer dspex wrote it; .version .known
-├─ MetricRangeError (ValueError)        a score outside metric_range; .score
-├─ NotBetterError (AssertionError)      assert_better_than(); .comparison
 ├─ BatchError                           too many items of a batch failed; .results
 ├─ WorkLostError                        work beside other work was ended; .position
 │   └─ WorkTimeoutError (TimeoutError)  it took longer than its timeout
