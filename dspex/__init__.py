@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     )
     from dspex.core.errors import DataError as DataError
     from dspex.core.errors import DspexError as DspexError
+    from dspex.core.errors import EvaluationCancelled as EvaluationCancelled
     from dspex.core.errors import EvaluationError as EvaluationError
     from dspex.core.errors import EvaluationInterrupted as EvaluationInterrupted
     from dspex.core.errors import IncompleteResultError as IncompleteResultError
@@ -233,6 +234,7 @@ _HOMES = {
     "EM": "dspex.metrics",
     "Embedder": "dspex.runtime.embedder",
     "Evaluate": "dspex.evaluate.evaluate",
+    "EvaluationCancelled": "dspex.core.errors",
     "EvaluationError": "dspex.core.errors",
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
@@ -400,6 +402,7 @@ __all__ = [
     "DspexError",
     "Embedder",
     "Evaluate",
+    "EvaluationCancelled",
     "EvaluationError",
     "EvaluationInterrupted",
     "EvaluationResult",

@@ -67,6 +67,8 @@ from supervisors.supervisor_actor import SupervisorActor, SupervisorOptions
 from supervisors.surroundings import Surroundings
 from supervisors.tasks import (
     Exit,
+    LoopLaneSource,
+    LoopLaneTask,
     Ok,
     StreamOptions,
     Task,
@@ -119,6 +121,8 @@ __all__ = [
     "Intensity",
     "Killed",
     "LoopActor",
+    "LoopLaneSource",
+    "LoopLaneTask",
     "MailboxFullError",
     "Monitor",
     "NoProcess",

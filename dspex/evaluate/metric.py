@@ -24,6 +24,7 @@ from typing import Any, Final, TypeVar
 from dspex.core.errors import ConfigurationError, MetricRangeError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
+from dspex.evaluate.awaiting import awaited
 from dspex.evaluate.outcome import kind_of
 
 T = TypeVar("T")
@@ -84,35 +85,76 @@ def judge(
         MetricRangeError: The score lies outside `metric_range`.
     """
     arguments = (example, prediction) if trace is None else (example, prediction, trace)
-    name = metric_name(metric)
-    if isinstance(metric, Mapping):
-        name = next(iter(metric))
-        judgement = _judge_all(metric, arguments)
-    else:
+    if not isinstance(metric, Mapping):
+        name = metric_name(metric)
         judgement = judgement_of(_called(metric, *arguments), name)
-    if metric_range is not None:
-        _check_range(judgement.score, metric_range, name)
-    return judgement
-
-
-def _judge_all(metrics: Mapping[str, Any], arguments: tuple[Any, ...]) -> Judgement:
-    judged: dict[str, Judgement] = {}
-    lost: dict[str, Exception] = {}
-    for name, metric in metrics.items():
+        return _within(metric_range, judgement, name)
+    several = _Several(metric)
+    for name, one in metric.items():
         try:
-            judged[name] = judgement_of(_called(metric, *arguments), name)
-        except Exception as error:
-            if not judged or not kind_of(error, "metric").is_final:
-                raise
-            lost[name] = error
-    first = next(iter(judged.values()))
-    told = [f"{name}: {one.feedback}" for name, one in judged.items() if one.feedback]
-    return Judgement(
-        score=first.score,
-        columns=dict(_flat(metrics, judged)),
-        feedback="\n".join(told) or None,
-        lost=lost,
-    )
+            several.judged[name] = judgement_of(_called(one, *arguments), name)
+        except Exception as error:  # noqa: BLE001 - raised again unless a column's
+            several.lose(name, error)
+    return _within(metric_range, several.together(), next(iter(metric)))
+
+
+async def ajudge(
+    metric: Metric,
+    example: Example,
+    prediction: Any,
+    *,
+    metric_range: MetricRange | None = None,
+) -> Judgement:
+    """Ask a metric as `judge` does, without blocking the running loop.
+
+    An async metric is awaited on that loop. A plain one runs in a thread, unless it is
+    one of `dspex.metrics`, which only compute. Several are asked one after another.
+
+    Raises:
+        TypeError: It gives no number; a metric without `return` gives `None`.
+        ValueError: A number is not finite.
+        MetricRangeError: The score lies outside `metric_range`.
+    """
+    if not isinstance(metric, Mapping):
+        name = metric_name(metric)
+        value = await awaited(metric, example, prediction)
+        return _within(metric_range, judgement_of(value, name), name)
+    several = _Several(metric)
+    for name, one in metric.items():
+        try:
+            value = await awaited(one, example, prediction)
+            several.judged[name] = judgement_of(value, name)
+        except Exception as error:  # noqa: BLE001 - raised again unless a column's
+            several.lose(name, error)
+    return _within(metric_range, several.together(), next(iter(metric)))
+
+
+class _Several:
+    """What several metrics said, the first of which is the score."""
+
+    def __init__(self, metrics: Mapping[str, Any]) -> None:
+        self._metrics = metrics
+        self.judged: dict[str, Judgement] = {}
+        self._lost: dict[str, Exception] = {}
+
+    def lose(self, name: str, error: Exception) -> None:
+        """Let a metric that failed lose its column, or the example with it."""
+        if not self.judged or not kind_of(error, "metric").is_final:
+            raise error
+        self._lost[name] = error
+
+    def together(self) -> Judgement:
+        judged = self.judged
+        first = next(iter(judged.values()))
+        told = [
+            f"{name}: {one.feedback}" for name, one in judged.items() if one.feedback
+        ]
+        return Judgement(
+            score=first.score,
+            columns=dict(_flat(self._metrics, judged)),
+            feedback="\n".join(told) or None,
+            lost=self._lost,
+        )
 
 
 def judgement_of(value: Any, name: str) -> Judgement:
@@ -229,10 +271,16 @@ def _flat(
             yield f"{name}.{column}", number
 
 
-def _check_range(score: float, metric_range: MetricRange, name: str) -> None:
+def _within(
+    metric_range: MetricRange | None, judgement: Judgement, name: str
+) -> Judgement:
+    """Refuse a judgement whose score lies outside the range."""
+    if metric_range is None:
+        return judgement
     low, high = metric_range
+    score = judgement.score
     if low <= score <= high:
-        return
+        return judgement
     wide = (_whole(min(low, score)), _whole(max(high, score)))
     raise MetricRangeError(
         f"the metric {name} gave {_whole(score)}, outside its range of {_whole(low)} "

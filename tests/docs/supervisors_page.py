@@ -64,7 +64,7 @@ IDEAS = {
         "stream",
         "_stream_options",
     ),
-    "asyncio": ("event_loop", "_bells"),
+    "asyncio": ("event_loop", "loop_lane", "_bells"),
     "Processes of the operating system": ("process", "process_spec", "readiness"),
     "Looking inside": (
         "tree",

@@ -42,8 +42,9 @@ DspexError
 ```
 
 `EvaluationInterrupted` and `BatchInterrupted` are `KeyboardInterrupt`s, so that no
-`except Exception` in a program swallows a Ctrl-C. Facts are attributes, so code never
-needs to read the text. No error holds a key, a header or a prompt.
+`except Exception` in a program swallows a Ctrl-C; `EvaluationCancelled` is an
+`asyncio.CancelledError`, as whoever cancels a task expects. Facts are attributes, so
+code never needs to read the text. No error holds a key, a header or a prompt.
 """
 
 from dspex.core.errors.base import (
@@ -91,6 +92,7 @@ from dspex.core.errors.scores import (
 from dspex.core.errors.work import (
     BatchError,
     BatchInterrupted,
+    EvaluationCancelled,
     EvaluationError,
     EvaluationInterrupted,
     RuntimeClosedError,
@@ -111,6 +113,7 @@ __all__ = [
     "ContextWindowExceededError",
     "DataError",
     "DspexError",
+    "EvaluationCancelled",
     "EvaluationError",
     "EvaluationInterrupted",
     "IncompleteResultError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,6 +49,21 @@ class EvaluationInterrupted(KeyboardInterrupt):
         super().__init__(message)
         self.result = result
         self.best_so_far = best_so_far
+
+
+class EvaluationCancelled(asyncio.CancelledError):
+    """The task that awaited an evaluation was cancelled.
+
+    It is raised when the run has ended in order. `asyncio.timeout` and its like make a
+    `TimeoutError` of it; it is that error's cause then.
+
+    Attributes:
+        result: What was measured until then (an `EvaluationResult`), or `None`.
+    """
+
+    def __init__(self, message: str, *, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 class WorkLostError(DspexError):
