@@ -30,6 +30,10 @@ class Tally:
     """Sum of the scores."""
     scored: int = 0
     """Examples with a score."""
+    squares: float = 0.0
+    """Sum of the squared scores."""
+    cost: float | None = None
+    """Dollars, as far as prices are known; `None` where none is."""
 
     @property
     def failures(self) -> int:
@@ -62,8 +66,14 @@ class Journal(Estate):
             accepted=tally.accepted + 1,
             scored=tally.scored + scored,
             score=tally.score + (outcome.score or 0.0),
+            squares=tally.squares + (outcome.score or 0.0) ** 2,
+            cost=_added(tally.cost, outcome.cost),
         )
         return True
+
+
+def _added(cost: float | None, more: float | None) -> float | None:
+    return cost if more is None else (cost or 0.0) + more
 
 
 @dataclass(slots=True)

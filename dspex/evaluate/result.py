@@ -232,6 +232,11 @@ class EvaluationResult(Scored):
 
         write_report(self, path, title=title, rows=rows)
 
+    def _repr_html_(self) -> str:
+        from dspex.evaluate.html.notebook import notebook_html
+
+        return notebook_html(self)
+
     @staticmethod
     def _percent(numbers: Sequence[float]) -> float:
         return round(100 * (statistics.mean(numbers) or 0.0), 2)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from xml.etree.ElementTree import Element
 
 from dspex.client.call import AttemptRecord
+from dspex.core.spoken import duration, money
 from dspex.core.whole_files import check_place, written_whole
 from dspex.evaluate.html.drawings import (
     Bar,
@@ -22,7 +23,7 @@ from dspex.evaluate.html.elements import element
 from dspex.evaluate.html.findings import Findings, find
 from dspex.evaluate.html.page import page
 from dspex.evaluate.html.row import heading, name_of, row_element
-from dspex.evaluate.html.scale import bins, brief, duration, money, quantile
+from dspex.evaluate.html.scale import bins, brief, quantile
 from dspex.evaluate.html.values import line, table
 from dspex.evaluate.rows import rows_in_order
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from xml.etree.ElementTree import Element
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dspex.core.spoken import duration
 from dspex.evaluate.html.drawings import (
     Bar,
     Mark,
@@ -15,8 +18,8 @@ from dspex.evaluate.html.drawings import (
     scatter,
     score_drawing,
 )
-from dspex.evaluate.html.elements import Element, element, written
-from dspex.evaluate.html.scale import Scale, bins, brief, duration, quantile
+from dspex.evaluate.html.elements import element, written
+from dspex.evaluate.html.scale import Scale, bins, brief, quantile
 from tests.unit.evaluate.html.reading import Page, xml_of
 
 NUMBERS = st.floats(-1e9, 1e9)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
 import tempfile
 from pathlib import Path
@@ -50,7 +49,11 @@ def outcome(
             stamp=stamp, kind=kind, score=score, prediction=prediction, **fields
         )
     error = ErrorNote(stage="program", type="ValueError", message=text, where="line 7")
-    given = {"kind": OutcomeKind.PROGRAM, "stage": "program", "error": error} | fields
+    given: dict[str, Any] = {
+        "kind": OutcomeKind.PROGRAM,
+        "stage": "program",
+        "error": error,
+    } | fields
     return Outcome(stamp=stamp, **given)
 
 
@@ -287,7 +290,21 @@ def test_a_place_where_no_page_can_be_is_refused(tmp_path: Path) -> None:
         result_of(outcome(0)).report(tmp_path)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
+@pytest.mark.parametrize("text", ATTACKS)
+def test_a_notebook_shows_the_worst_rows_and_runs_nothing(text: str) -> None:
+    many = [outcome(number, 1.0) for number in range(30)]
+    many[20] = outcome(20, None, text)
+
+    page = Page(result_of(*many, text=text)._repr_html_())
+
+    assert page.left_open == []
+    assert {tag for tag, _ in page.tags} == {
+        *("div", "p", "table", "thead", "tbody", "tr", "th", "td")
+    }
+    assert page.text.index("program") < page.text.index("scored")
+    assert "20 more rows" in page.text
+
+
 def test_a_page_that_breaks_on_the_way_leaves_the_old_one(tmp_path: Path) -> None:
     class Breaking(dspex.Example):
         def inputs(self) -> Any:
