@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element
 from dspex.client.call import AttemptRecord
 from dspex.core.spoken import duration, money
 from dspex.core.whole_files import check_place, written_whole
+from dspex.evaluate.html.controls import controls
 from dspex.evaluate.html.drawings import (
     Bar,
     Mark,
@@ -252,7 +253,14 @@ def _card(drawing: Element, *more: Element) -> Element:
 
 
 def _rows(result: EvaluationResult, found: Findings) -> Iterator[Element]:
-    yield _controls()
+    yield controls(
+        {"failed unknown": "only failures", "wrong": "only wrong"},
+        {
+            "rank": "worst first",
+            "example": "as in the set",
+            "-seconds": "slowest first",
+        },
+    )
     left = found.n - len(found.worst)
     if left:
         yield element(
@@ -287,34 +295,3 @@ def _requests_by_row(
         key = (record.tags.get("example", -1), record.tags.get("trial", 0))
         by_row.setdefault(key, []).append(record)
     return by_row
-
-
-def _controls() -> Element:
-    """What only the script makes work is hidden until it runs."""
-    return element(
-        "div",
-        _choice(
-            "show",
-            "show",
-            {"all": "all rows", "failed": "only failures", "wrong": "only wrong"},
-        ),
-        _choice(
-            "order",
-            "order",
-            {
-                "worst": "worst first",
-                "example": "as in the set",
-                "slowest": "slowest first",
-            },
-        ),
-        element("label", "find ", element("input", id="find", type="search")),
-        element("span", id="told", class_="faint", role="status"),
-        id="controls",
-        class_="controls",
-        hidden=True,
-    )
-
-
-def _choice(name: str, label: str, options: dict[str, str]) -> Element:
-    chosen = (element("option", text, value=key) for key, text in options.items())
-    return element("label", f"{label} ", element("select", chosen, id=name))
