@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
@@ -16,7 +16,8 @@ from dspex.evaluate.html.elements import element
 from dspex.evaluate.html.page import page
 from dspex.evaluate.html.row import asked_and_expected
 from dspex.evaluate.html.scale import brief
-from dspex.evaluate.html.values import fields, line, table
+from dspex.evaluate.html.values import block, fields, line, table
+from dspex.evaluate.outcome import ErrorNote, Outcome
 from dspex.evaluate.plain import fields_of, text_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 LEAST_SPAN = 5.0
 """Points to either side that a drawing of a difference shows at least."""
+
+LONGEST_ANSWER = 60
+"""Characters of an answer in the line of a row."""
 
 LOOKS = {"good": "better", "failed": "worse", "unknown": "as good"}
 """What the look of a row that differs means."""
@@ -169,8 +173,8 @@ def _rows(comparison: Comparison, most: int) -> Iterator[Element]:
         yield element(
             "p",
             f"{len(shown):,} of {len(differing):,} rows that differ are shown; "
-            f"{left:,} are not. All are in the comparison's rows; report(path, rows=...) shows "
-            "more.",
+            f"{left:,} are not. All are in the comparison's rows; "
+            "report(path, rows=...) shows more.",
             class_="notice",
         )
     yield _heading(comparison.names)
@@ -206,8 +210,8 @@ def _row(row: RowDifference, names: tuple[str, str], rank: int) -> Element:
         ),
         element(
             "div",
-            _answer(names[0], row.first, row.first_score),
-            _answer(names[1], row.second, row.second_score),
+            _side(names[0], row.first, row.first_score, row.first_outcomes),
+            _side(names[1], row.second, row.second_score, row.second_outcomes),
             class_="pair",
         ),
         class_="inside",
@@ -224,19 +228,39 @@ def _row(row: RowDifference, names: tuple[str, str], rank: int) -> Element:
 
 
 def _both(row: RowDifference) -> str:
-    first, second = (
-        line(_first_text(fields_of(one))) or "no answer"
-        for one in (row.first, row.second)
+    sides = ((row.first, row.first_outcomes), (row.second, row.second_outcomes))
+    return " → ".join(_in_short(*side)[:LONGEST_ANSWER] for side in sides)
+
+
+def _in_short(prediction: Any, outcomes: Sequence[Outcome | None]) -> str:
+    error = _error_of(outcomes)
+    if error is not None:
+        return line(f"{error.type}: {error.message}")
+    return line(_first_text(fields_of(prediction))) or "no answer"
+
+
+def _side(
+    name: str, prediction: Any, score: float, outcomes: Sequence[Outcome | None]
+) -> Element:
+    """Show what one of the two made of an example."""
+    answer = fields("answered", fields_of(prediction))
+    error = _error_of(outcomes)
+    return element(
+        "section",
+        element("h4", f"{name}: {brief(score)}"),
+        element("p", "no answer", class_="faint") if answer is None else answer,
+        None if error is None else block(f"{error.type}: {error.message}", "error"),
+        [
+            fields("what the metric said", {f"trial {one.stamp.trial}": one.feedback})
+            for one in outcomes
+            if one is not None and one.feedback
+        ],
     )
-    return f"{first[:60]} → {second[:60]}"
 
 
-def _answer(name: str, prediction: Any, score: float) -> Element:
-    title = f"{name}: {brief(score)}"
-    shown = fields(title, fields_of(prediction))
-    if shown is not None:
-        return shown
-    return element("section", element("h3", title), element("p", "no answer"))
+def _error_of(outcomes: Sequence[Outcome | None]) -> ErrorNote | None:
+    errors = (None if one is None else one.error for one in outcomes)
+    return next((error for error in errors if error is not None), None)
 
 
 def _first_text(given: dict[str, Any]) -> str:
