@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     )
     from dspex.core.errors import DataError as DataError
     from dspex.core.errors import DspexError as DspexError
-    from dspex.core.errors import EvaluationCancelled as EvaluationCancelled
+    from dspex.core.errors import EvaluationCancelledError as EvaluationCancelledError
     from dspex.core.errors import EvaluationError as EvaluationError
     from dspex.core.errors import EvaluationInterrupted as EvaluationInterrupted
     from dspex.core.errors import IncompleteResultError as IncompleteResultError
@@ -239,7 +239,7 @@ _HOMES = {
     "EM": "dspex.metrics",
     "Embedder": "dspex.runtime.embedder",
     "Evaluate": "dspex.evaluate.evaluate",
-    "EvaluationCancelled": "dspex.core.errors",
+    "EvaluationCancelledError": "dspex.core.errors",
     "EvaluationError": "dspex.core.errors",
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
@@ -410,7 +410,7 @@ __all__ = [
     "DspexError",
     "Embedder",
     "Evaluate",
-    "EvaluationCancelled",
+    "EvaluationCancelledError",
     "EvaluationError",
     "EvaluationInterrupted",
     "EvaluationResult",
