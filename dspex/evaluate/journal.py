@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from dspex.client.call import AttemptRecord, Fate
 from dspex.core.errors import RunFencedError
+from dspex.evaluate.errors_allowed import counts_as_error
 from dspex.evaluate.outcome import Outcome, OutcomeKind
 from dspex.evaluate.record.entries import Totals
 from dspex.evaluate.recording import RecordedRequests, Recording
@@ -32,6 +33,10 @@ class Tally:
     """Sum of the scores."""
     scored: int = 0
     """Examples with a score."""
+    squares: float = 0.0
+    """Sum of the squared scores."""
+    cost: float | None = None
+    """Dollars, as far as prices are known; `None` where none is."""
     errors: int = 0
     """Failures that count for `max_errors`; none of an earlier run's."""
     fatal: Outcome | None = None
@@ -115,12 +120,14 @@ class Journal(Estate):
 
 
 def _counted(tally: Tally, outcome: Outcome) -> Tally:
-    scored = outcome.kind is OutcomeKind.SCORED
+    scored, score = outcome.kind is OutcomeKind.SCORED, outcome.score or 0.0
     return Tally(
         accepted=tally.accepted + 1,
         refused=tally.refused,
         scored=tally.scored + scored,
-        score=tally.score + (outcome.score or 0.0),
+        score=tally.score + score,
+        squares=tally.squares + score * score,
+        cost=_added(tally.cost, outcome.cost),
         errors=tally.errors,
         fatal=tally.fatal,
         last_error=tally.last_error,
@@ -135,13 +142,8 @@ def _charged(tally: Tally, outcome: Outcome) -> Tally:
     return tally
 
 
-def counts_as_error(outcome: Outcome) -> bool:
-    """Whether `max_errors` counts it.
-
-    A model's answer that does not fit is a measurement of the model and not a mistake
-    of the evaluation, so it does not count.
-    """
-    return outcome.kind not in (OutcomeKind.SCORED, OutcomeKind.MODEL)
+def _added(cost: float | None, more: float | None) -> float | None:
+    return cost if more is None else (cost or 0.0) + more
 
 
 class RequestLog:
