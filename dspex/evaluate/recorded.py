@@ -7,13 +7,18 @@ stay where it is as long as somebody holds the result.
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
+from pathlib import Path
 from typing import TypeVar, overload
 
 from dspex.client.call import AttemptRecord
 from dspex.core.example import Example
+from dspex.core.home import home as default_home
 from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.reader import RecordReader
+from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.result import EvaluationResult
+from dspex.runtime.runtime import current_runtime
 
 T = TypeVar("T")
 
@@ -45,6 +50,26 @@ def recorded_result(
         refused=totals.refused,
         sums=totals,
     )
+
+
+def load_run(name: str, *, home: str | Path | None = None) -> EvaluationResult:
+    """Return the result of a recorded run, finished or not, as a view on its record.
+
+    It is of the moment: load it again to see how far a run has come since.
+
+    Args:
+        name: The run's name, as `dspex runs` lists it.
+        home: The folder of all that dspex writes; by default the current runtime's,
+            else `DSPEX_HOME` or the platform's.
+
+    Raises:
+        RunNotFoundError: There is no such run.
+        RecordError: Its record cannot be read.
+        ConfigurationError: It is no name of a run.
+    """
+    chosen = home or current_runtime().config.home or default_home()
+    place = RunPlace(run=name, home=Path(chosen))
+    return recorded_result(RunRecord.open(place, owner=False))
 
 
 class _View(Sequence[T]):

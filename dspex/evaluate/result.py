@@ -55,6 +55,13 @@ class EvaluationResult(Counted):
         """Return what the program gave for an example; an empty one if nothing."""
         return first_prediction(self.trials_of(number))
 
+    @staticmethod
+    def load(name: str, *, home: str | Path | None = None) -> EvaluationResult:
+        """Return the result of a recorded run, as `dspex.load_run(name)` does."""
+        from dspex.evaluate.recorded import load_run
+
+        return load_run(name, home=home)
+
     def rescore(
         self, metric: Metric, *, metric_range: tuple[float, float] | None = None
     ) -> EvaluationResult:

@@ -8,6 +8,7 @@ import pytest
 
 import dspex
 from dspex.client.call import Fate
+from dspex.core.errors import RunNotFoundError
 from dspex.core.lm import Usage
 from dspex.evaluate.outcome import ErrorNote, OutcomeKind
 from dspex.evaluate.record.record import RunRecord
@@ -150,3 +151,52 @@ def test_a_recorded_run_is_scored_with_another_metric() -> None:
     )
 
     assert again.scores == (1.0, 1.0, 0.5, 0.5)
+
+
+class City:
+    """What JSON cannot hold."""
+
+    def __init__(self) -> None:
+        self.name = "Lima"
+
+
+@pytest.mark.parametrize(
+    "prediction",
+    [
+        City(),
+        dspex.Prediction(answer=City()),
+        dspex.Prediction(answer=["a", {"b": City()}]),
+    ],
+)
+def test_an_answer_that_was_not_kept_whole_is_not_scored_again(
+    prediction: object,
+) -> None:
+    record = created(None, total=1)
+    record.commit([began(0), decided(0, 1.0, prediction=prediction)])
+    viewed = recorded_result(record)
+
+    with pytest.raises(dspex.DataError, match=r"example 0 was not kept whole.*City"):
+        viewed.rescore(lambda *_: 1)
+
+
+def test_a_run_is_loaded_by_its_name(tmp_path: Path) -> None:
+    filled(tmp_path).close("complete")
+
+    named = dspex.load_run("tuning", home=tmp_path)
+    with dspex.Runtime(dspex.Config(home=tmp_path)):
+        found = EvaluationResult.load("tuning")
+
+    assert named.score == found.score == 56.25
+    with pytest.raises(RunNotFoundError):
+        dspex.load_run("other", home=tmp_path)
+
+
+def test_a_run_that_goes_on_may_be_looked_at(tmp_path: Path) -> None:
+    record = filled(tmp_path)
+
+    before = dspex.load_run("tuning", home=tmp_path)
+    record.commit([began(3), decided(3, 1.0)])
+    after = dspex.load_run("tuning", home=tmp_path)
+
+    assert (before.score, after.score) == (56.25, 68.75)
+    record.close("complete")
