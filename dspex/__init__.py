@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     )
     from dspex.core.errors import DataError as DataError
     from dspex.core.errors import DspexError as DspexError
-    from dspex.core.errors import EvaluationCancelled as EvaluationCancelled
+    from dspex.core.errors import EvaluationCancelledError as EvaluationCancelledError
     from dspex.core.errors import EvaluationError as EvaluationError
     from dspex.core.errors import EvaluationInterrupted as EvaluationInterrupted
     from dspex.core.errors import IncompleteResultError as IncompleteResultError
@@ -195,6 +195,7 @@ if TYPE_CHECKING:
     from dspex.runtime.stream import AsyncStream as AsyncStream
     from dspex.runtime.stream import Stream as Stream
     from dspex.teleprompt import BootstrapFewShot as BootstrapFewShot
+    from dspex.teleprompt import BootstrapResult as BootstrapResult
     from dspex.teleprompt import LabeledFewShot as LabeledFewShot
 
 __version__ = "0.1.0"
@@ -213,6 +214,7 @@ _HOMES = {
     "BatchInterrupted": "dspex.core.errors",
     "BestOfN": "dspex.programs.best_of_n",
     "BootstrapFewShot": "dspex.teleprompt",
+    "BootstrapResult": "dspex.teleprompt",
     "Budget": "dspex.client.budget",
     "BudgetExceededError": "dspex.core.errors",
     "Cache": "dspex.runtime.mounting",
@@ -238,7 +240,7 @@ _HOMES = {
     "EM": "dspex.metrics",
     "Embedder": "dspex.runtime.embedder",
     "Evaluate": "dspex.evaluate.evaluate",
-    "EvaluationCancelled": "dspex.core.errors",
+    "EvaluationCancelledError": "dspex.core.errors",
     "EvaluationError": "dspex.core.errors",
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
@@ -385,6 +387,7 @@ __all__ = [
     "BatchInterrupted",
     "BestOfN",
     "BootstrapFewShot",
+    "BootstrapResult",
     "Budget",
     "BudgetExceededError",
     "Cache",
@@ -409,7 +412,7 @@ __all__ = [
     "DspexError",
     "Embedder",
     "Evaluate",
-    "EvaluationCancelled",
+    "EvaluationCancelledError",
     "EvaluationError",
     "EvaluationInterrupted",
     "EvaluationResult",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, overload
 
 from dspex.core.errors import (
@@ -46,6 +47,10 @@ class RowDifference:
     """The first's score."""
     second_score: float
     """The second's score."""
+    first_outcomes: Sequence[Outcome | None]
+    """What came of the first program's trials."""
+    second_outcomes: Sequence[Outcome | None]
+    """What came of the second's."""
 
     @property
     def difference(self) -> float:
@@ -96,6 +101,8 @@ class DifferingRows(Sequence[RowDifference]):
             second=self._second.prediction(number),
             first_score=self._first.scores[number],
             second_score=self._second.scores[number],
+            first_outcomes=self._first.of(number),
+            second_outcomes=self._second.of(number),
         )
 
 
@@ -178,6 +185,27 @@ class Comparison:
         zero (then it may be a little worse) the test has to say so too.
         """
         return is_shown(self.paired, margin / 100)
+
+    def report(
+        self, path: str | Path, *, title: str | None = None, rows: int = 1_000
+    ) -> None:
+        """Write a page with the verdict and the rows that differ side by side.
+
+        It is one HTML file, as `EvaluationResult.report` writes it.
+
+        Args:
+            path: The file; one that is there is replaced.
+            title: What stands above it; the two names by default.
+            rows: How many of the rows that differ it shows, those that became worse
+                first.
+
+        Raises:
+            ConfigurationError: No file can be there.
+            OSError: It cannot be written.
+        """
+        from dspex.evaluate.html.comparison import write_comparison
+
+        write_comparison(self, path, title=title, rows=rows)
 
     def __str__(self) -> str:
         left = _left_out(self)

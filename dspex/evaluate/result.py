@@ -167,6 +167,11 @@ class EvaluationResult(Counted):
 
         write_report(self, path, title=title, rows=rows)
 
+    def _repr_html_(self) -> str:
+        from dspex.evaluate.html.notebook import notebook_html
+
+        return notebook_html(self)
+
     def __str__(self) -> str:
         told = [f"{name} {score:.1f}" for name, score in self.column_scores.items()]
         more = [", ".join(told)] if told else []
