@@ -44,8 +44,7 @@ DspexError
 │       │   └─ RecordFullError          the disk is full
 │       ├─ RecordDamagedError           it is broken, or none of dspex
 │       └─ RecordVersionError           a newer dspex wrote it; .version .known
-├─ MetricRangeError (ValueError)        a score outside metric_range; .score
-├─ NotBetterError (AssertionError)      assert_better_than(); .comparison
+│   └─ EvaluationCancelledError         its task was cancelled; cause of that error
 ├─ BatchError                           too many items of a batch failed; .results
 ├─ WorkLostError                        work beside other work was ended; .position
 │   └─ WorkTimeoutError (TimeoutError)  it took longer than its timeout
@@ -53,9 +52,8 @@ DspexError
 ```
 
 `EvaluationInterrupted` and `BatchInterrupted` are `KeyboardInterrupt`s, so that no
-`except Exception` in a program swallows a Ctrl-C; `EvaluationCancelled` is an
-`asyncio.CancelledError`, as whoever cancels a task expects. Facts are attributes, so
-code never needs to read the text. No error holds a key, a header or a prompt.
+`except Exception` in a program swallows a Ctrl-C. Facts are attributes, so code never
+needs to read the text. No error holds a key, a header or a prompt.
 """
 
 from dspex.core.errors.base import (
@@ -116,7 +114,7 @@ from dspex.core.errors.scores import (
 from dspex.core.errors.work import (
     BatchError,
     BatchInterrupted,
-    EvaluationCancelled,
+    EvaluationCancelledError,
     EvaluationError,
     EvaluationInterrupted,
     RuntimeClosedError,
@@ -137,7 +135,7 @@ __all__ = [
     "ContextWindowExceededError",
     "DataError",
     "DspexError",
-    "EvaluationCancelled",
+    "EvaluationCancelledError",
     "EvaluationError",
     "EvaluationInterrupted",
     "IncompleteResultError",

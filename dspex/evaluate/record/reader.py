@@ -79,6 +79,13 @@ class RecordReader:
             return None
         return Left(status=row[0], at=row[1], facts=self._decoded(decode, row[2]))
 
+    @property
+    def count(self) -> int:
+        """How many examples there are; of a stream those that were begun."""
+        if self.head.total is not None:
+            return self.head.total
+        return 1 + int(self._value("SELECT coalesce(max(number), -1) FROM examples"))
+
     def settled(self) -> Iterator[tuple[int, int]]:
         """Yield what need not run again, as (example, trial), in order."""
         after = -1

@@ -66,6 +66,7 @@ def outcome_of(row: Sequence[Any], run: str, trials: int) -> Outcome:
         kind=_KINDS[kind],
         score=score,
         columns=told.get("columns", {}),
+        lost={name: ErrorNote(**one) for name, one in told.get("lost", {}).items()},
         feedback=told.get("feedback"),
         prediction=told.get("prediction"),
         error=None if note is None else ErrorNote(**note),
@@ -89,11 +90,13 @@ def _body(outcome: Outcome) -> str:
         parts.append(f'"prediction":{encode(outcome.prediction)}')
     if outcome.columns:
         parts.append(f'"columns":{encode(dict(outcome.columns))}')
+    if outcome.lost:
+        lost = {name: _told(one) for name, one in outcome.lost.items()}
+        parts.append(f'"lost":{encode(lost)}')
     if outcome.feedback is not None:
         parts.append(f'"feedback":{encode(outcome.feedback)}')
-    if (note := outcome.error) is not None:
-        told = {name: getattr(note, name) for name in _NOTE}
-        parts.append(f'"error":{encode(told)}')
+    if outcome.error is not None:
+        parts.append(f'"error":{encode(_told(outcome.error))}')
     if outcome.stage is not None:
         parts.append(f'"stage":"{outcome.stage}"')
     if outcome.first_score is not None:
@@ -105,6 +108,10 @@ def _body(outcome: Outcome) -> str:
     if not outcome.may_run_again:
         parts.append('"may_run_again":false')
     return f"{{{','.join(parts)}}}"
+
+
+def _told(note: ErrorNote) -> dict[str, str]:
+    return {name: getattr(note, name) for name in _NOTE}
 
 
 def _checksum(number: int, kind: str, score: float | None, body: str) -> int:
