@@ -194,6 +194,7 @@ if TYPE_CHECKING:
     from dspex.runtime.stream import AsyncStream as AsyncStream
     from dspex.runtime.stream import Stream as Stream
     from dspex.teleprompt import BootstrapFewShot as BootstrapFewShot
+    from dspex.teleprompt import BootstrapResult as BootstrapResult
     from dspex.teleprompt import LabeledFewShot as LabeledFewShot
 
 __version__ = "0.1.0"
@@ -212,6 +213,7 @@ _HOMES = {
     "BatchInterrupted": "dspex.core.errors",
     "BestOfN": "dspex.programs.best_of_n",
     "BootstrapFewShot": "dspex.teleprompt",
+    "BootstrapResult": "dspex.teleprompt",
     "Budget": "dspex.client.budget",
     "BudgetExceededError": "dspex.core.errors",
     "Cache": "dspex.runtime.mounting",
@@ -383,6 +385,7 @@ __all__ = [
     "BatchInterrupted",
     "BestOfN",
     "BootstrapFewShot",
+    "BootstrapResult",
     "Budget",
     "BudgetExceededError",
     "Cache",

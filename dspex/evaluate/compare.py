@@ -102,8 +102,8 @@ class DifferingRows(Sequence[RowDifference]):
             second=self._second.prediction(number),
             first_score=self._first.scores[number],
             second_score=self._second.scores[number],
-            first_outcomes=self._first.of(number),
-            second_outcomes=self._second.of(number),
+            first_outcomes=self._first.trials_of(number),
+            second_outcomes=self._second.trials_of(number),
         )
 
 
@@ -335,7 +335,9 @@ def _unlike(one: Example, other: Example) -> str:
 
 
 def _measured(result: EvaluationResult) -> list[bool]:
-    return [all(map(is_measured, result.of(number))) for number in range(result.n)]
+    return [
+        all(map(is_measured, result.trials_of(number))) for number in range(result.n)
+    ]
 
 
 def _paired_column(
@@ -360,7 +362,7 @@ def _differing(
 
     def came_out(result: EvaluationResult, number: int) -> tuple[Any, ...]:
         columns = (result.columns[name][number] for name in names)
-        return result.scores[number], _failed(result.of(number)), *columns
+        return result.scores[number], _failed(result.trials_of(number)), *columns
 
     return [n for n in both if came_out(first, n) != came_out(second, n)]
 

@@ -137,7 +137,7 @@ class Counted(Scored):
 
     # Row by row.
 
-    def of(self, number: int) -> Sequence[Outcome | None]:
+    def trials_of(self, number: int) -> Sequence[Outcome | None]:
         """Return the outcomes of an example, one for each trial."""
         start = number * self.trials
         return self.outcomes[start : start + self.trials]

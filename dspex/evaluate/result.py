@@ -49,7 +49,7 @@ class EvaluationResult(Counted):
 
     def prediction(self, number: int) -> Any:
         """Return what the program gave for an example; an empty one if nothing."""
-        given = (one.prediction for one in self.of(number) if one is not None)
+        given = (one.prediction for one in self.trials_of(number) if one is not None)
         return next((one for one in given if one is not None), Prediction())
 
     def rescore(

@@ -35,6 +35,17 @@ DspexError
 │   └─ IncompleteResultError            what was asked needs every example measured
 ├─ MetricRangeError (ValueError)        a score outside metric_range; .score
 ├─ NotBetterError (AssertionError)      assert_better_than(); .comparison
+├─ RunError                             a recorded run; .run
+│   ├─ RunExistsError                   a new run was to have the name of another
+│   ├─ RunNotFoundError (LookupError)   there is none of that name
+│   ├─ RunBusyError                     another owner works on it; .pid .host .since
+│   ├─ RunFencedError                   another owner took it over
+│   ├─ RunChangedError (ConfigurationError)  other data, program or metric; .changes
+│   └─ RecordError                      its file cannot be used; .path
+│       ├─ RecordUnwritableError        not now; nothing is lost
+│       │   └─ RecordFullError          the disk is full
+│       ├─ RecordDamagedError           it is broken, or none of dspex
+│       └─ RecordVersionError           a newer dspex wrote it; .version .known
 ├─ BatchError                           too many items of a batch failed; .results
 ├─ WorkLostError                        work beside other work was ended; .position
 │   └─ WorkTimeoutError (TimeoutError)  it took longer than its timeout
@@ -83,6 +94,19 @@ from dspex.core.errors.mistakes import (
 from dspex.core.errors.replies import (
     AdapterError,
     AdapterParseError,
+)
+from dspex.core.errors.runs import (
+    RecordDamagedError,
+    RecordError,
+    RecordFullError,
+    RecordUnwritableError,
+    RecordVersionError,
+    RunBusyError,
+    RunChangedError,
+    RunError,
+    RunExistsError,
+    RunFencedError,
+    RunNotFoundError,
 )
 from dspex.core.errors.scores import (
     IncompleteResultError,
@@ -136,6 +160,17 @@ __all__ = [
     "MissingInputError",
     "NotBetterError",
     "QueueFullError",
+    "RecordDamagedError",
+    "RecordError",
+    "RecordFullError",
+    "RecordUnwritableError",
+    "RecordVersionError",
+    "RunBusyError",
+    "RunChangedError",
+    "RunError",
+    "RunExistsError",
+    "RunFencedError",
+    "RunNotFoundError",
     "RuntimeClosedError",
     "SignatureError",
     "ToolArgumentError",
