@@ -101,8 +101,8 @@ class DifferingRows(Sequence[RowDifference]):
             second=self._second.prediction(number),
             first_score=self._first.scores[number],
             second_score=self._second.scores[number],
-            first_outcomes=self._first.of(number),
-            second_outcomes=self._second.of(number),
+            first_outcomes=self._first.trials_of(number),
+            second_outcomes=self._second.trials_of(number),
         )
 
 
