@@ -7,8 +7,16 @@ from collections.abc import Callable
 
 from dspex.client.call import Call
 from dspex.client.gate import GateState
-from dspex.client.messages import GetView, Reconfigure, SetCircuit, Submit, Withdraw
+from dspex.client.messages import (
+    GetStanding,
+    GetView,
+    Reconfigure,
+    SetCircuit,
+    Submit,
+    Withdraw,
+)
 from dspex.client.options import ClientOptions, ClientView
+from dspex.client.standing import ClientStanding
 from dspex.core.errors import LMError
 from dspex.core.ids import new_id
 from dspex.core.lm import Reply
@@ -92,6 +100,19 @@ class Client:
         """What can be seen of it now: breakers, limits, queues."""
         view: ClientView = self._handle.call(GetView(), idempotent=True)
         return view
+
+    def standing(self, timeout: float) -> ClientStanding:
+        """What holds its calls up now.
+
+        Args:
+            timeout: Seconds it may take to answer.
+
+        Raises:
+            ActorDownError: There is no client now.
+            CallTimeoutError: It did not answer.
+        """
+        standing: ClientStanding = self._handle.call(GetStanding(), timeout=timeout)
+        return standing
 
     def _withdraw(self, message: Submit) -> None:
         with last_words():

@@ -16,6 +16,7 @@ from dspex.client.ledger import Ledger
 from dspex.client.machine import ClientMachine
 from dspex.client.messages import (
     ByTimer,
+    GetStanding,
     GetView,
     Listener,
     Message,
@@ -116,6 +117,8 @@ class ClientActor(Actor):
                 return self._machine.set_circuit(message)
             case GetView():
                 return self._machine.view()
+            case GetStanding():
+                return self._machine.standing()
             case _:
                 return self._machine.handle(message)
 

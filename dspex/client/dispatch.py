@@ -232,8 +232,9 @@ class Dispatcher:
 
     def _outage(self, lane: Lane, retry_in: float) -> CircuitOpenError:
         label, patience = self._desk.label, self._ledger.options.max_outage
-        cause = lane.last_error
-        if lane.gate.view(self._outside.now()).held:
+        cause, now = lane.last_error, self._outside.now()
+        began = lane.gate.open_since
+        if lane.gate.view(now).held:
             why = "its breaker is held by hand. Let it go with set_circuit()."
         else:
             why = f"the last error was: {cause}. It is looked at in {retry_in:.1f} s."
@@ -241,6 +242,7 @@ class Dispatcher:
             f"{label} has not been called for more than {patience:g} s; {why}",
             model=label,
             retry_in=retry_in,
+            down_for=0.0 if began is None else now - began,
         )
         error.__cause__ = cause
         return error

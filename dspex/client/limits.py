@@ -194,15 +194,20 @@ class Limiter:
             long to wait before asking again; nothing has changed. A request that is
             larger than a whole limit of tokens goes alone rather than never.
         """
+        wait = self.wait(tokens, now)
+        if wait is None:
+            self._reserve(request_id, tokens, now)
+        return wait
+
+    def wait(self, tokens: int, now: float) -> Wait | None:
+        """Say what `admit` would say, and reserve nothing."""
         if len(self._reserved) >= self._policy.max_in_flight:
             return Wait(math.inf, WaitReason.IN_FLIGHT)
         waits = self._waits(tokens, now)
         longest = max(waits)
-        if longest > 0:
-            reason = _REASONS[waits.index(longest)]
-            return Wait(max(SHORTEST_WAIT, longest), reason)
-        self._reserve(request_id, tokens, now)
-        return None
+        if longest <= 0:
+            return None
+        return Wait(max(SHORTEST_WAIT, longest), _REASONS[waits.index(longest)])
 
     def settle(self, request_id: str, now: float, *, tokens: int | None) -> None:
         """End a request that was answered, or that failed after it was sent.

@@ -34,6 +34,7 @@ from dspex.client.options import ClientOptions, ClientView, LaneView
 from dspex.client.outside import Outside
 from dspex.client.prices import cost_of
 from dspex.client.providers.endpoint import Endpoint
+from dspex.client.standing import ClientStanding, standing_of
 from dspex.client.wire import SentAll, Standing, WireUp
 from dspex.core.errors import LMCancelledError, LMError, LMTimeoutError, QueueFullError
 
@@ -200,6 +201,10 @@ class ClientMachine:
             configuration=ledger.configuration,
             lanes=lanes,
         )
+
+    def standing(self) -> ClientStanding:
+        """What holds calls up."""
+        return standing_of(self._ledger, self._label, self._outside.now())
 
     # Callers.
 

@@ -113,6 +113,11 @@ class GetView:
     """Look at the client. Asked; the reply is a `ClientView`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetStanding:
+    """Ask what holds calls up. Asked; the reply is a `ClientStanding`."""
+
+
 ByTimer = TryAgain | Expire | LookAgain | CheckIdle | DropOrphans
 """What a timer brings."""
 
@@ -128,4 +133,4 @@ ToDo = (
 )
 """What the machine is told without being asked for anything."""
 
-Message = ToDo | Submit | Reconfigure | SetCircuit | GetView
+Message = ToDo | Submit | Reconfigure | SetCircuit | GetView | GetStanding

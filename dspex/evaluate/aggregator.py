@@ -25,6 +25,9 @@ class Look:
 class GetStanding:
     """Asked by a new coordinator; the reply is a `Standing`."""
 
+    with_outcomes: bool = False
+    """Whether to tell all that was accepted, for a steering."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
@@ -34,6 +37,8 @@ class Standing:
     """Places with an outcome; the asker's own copy."""
     tally: Tally
     """The numbers."""
+    outcomes: Sequence[Outcome] = ()
+    """All that was accepted, if that was asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +87,16 @@ class AggregatorActor(Actor):
             case Look():
                 return self._look()
             case GetStanding():
-                journal = self._journal
-                return Standing(settled=journal.settled.copy(), tally=journal.tally)
+                return self._standing(message)
             case _:
                 assert_never(message)
+
+    def _standing(self, message: GetStanding) -> Standing:
+        journal = self._journal
+        outcomes = tuple(journal.outcomes.values()) if message.with_outcomes else ()
+        return Standing(
+            settled=journal.settled.copy(), tally=journal.tally, outcomes=outcomes
+        )
 
     def on_end(self, reason: ExitReason) -> None:  # noqa: ARG002 - whatever the reason
         """Count what was paid for and waits."""

@@ -8,7 +8,7 @@ followed by one that makes a new schedule from what is settled and what is in ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -17,10 +17,10 @@ from dspex.evaluate import schedule as s
 from dspex.evaluate.aggregator import Accepted, GetStanding, Recount, Standing
 from dspex.evaluate.deadlines import Limits, overdue
 from dspex.evaluate.floor import Attempt, Floor, Proposal
-from dspex.evaluate.journal import Journal
 from dspex.evaluate.outcome import ErrorNote, Outcome, Stamp
 from dspex.evaluate.plan import Ended, Plan
 from dspex.evaluate.source import Source, StreamMoved, TakeExamples
+from dspex.evaluate.steering import Steering
 from dspex.evaluate.workers import Workers
 from supervisors import Actor, ActorDownError, Handle, ReplyFuture, StartError
 
@@ -85,8 +85,6 @@ class Belongings:
     """What is in hand."""
     source: Source
     """Where the examples come from."""
-    journal: Journal
-    """What was accepted; read for `enough` alone."""
     wishes: Wishes
     """What its caller wants."""
     workers: Workers
@@ -132,13 +130,11 @@ class CoordinatorActor(Actor):
         self._plan = belongings.plan
         self._floor = belongings.floor
         self._source = belongings.source
-        self._journal = belongings.journal
         self._wishes = belongings.wishes
         self._workers = belongings.workers
         self._finished = belongings.finished
         self._names = names
         self._configuration = 1
-        self._seen_prefix = 0
 
     def on_start(self) -> None:
         """Take the floor over; find out later what happened while nobody looked."""
@@ -188,7 +184,9 @@ class CoordinatorActor(Actor):
     def _recount(self) -> None:
         """Make a new schedule from what is settled and what is in hand."""
         standing: Standing = self._aggregator.call(
-            GetStanding(), timeout=None, idempotent=True
+            GetStanding(with_outcomes=self._plan.steering is not None),
+            timeout=None,
+            idempotent=True,
         )
         plan, floor, settled = self._plan, self._floor, standing.settled
         done = [
@@ -202,6 +200,8 @@ class CoordinatorActor(Actor):
         self._schedule = s.Schedule(
             self._terms(), settled, (attempt.stamp for attempt in in_hand)
         )
+        if plan.steering is not None:
+            self._steer(plan.steering, standing.outcomes)
         self._decide(s.Settle(keys=(), tally=standing.tally))
         self._obey()
         if self._source.is_stream:
@@ -220,6 +220,7 @@ class CoordinatorActor(Actor):
             timeout=plan.timeout,
             metric_timeout=plan.metric_timeout,
             max_errors=plan.max_errors,
+            is_steered=plan.steering is not None,
         )
 
     # What happened.
@@ -227,22 +228,24 @@ class CoordinatorActor(Actor):
     def _accepted(self, message: Accepted) -> None:
         keys = [outcome.stamp.key for outcome in message.outcomes]
         self._settle(keys)
+        if self._plan.steering is not None:
+            # First: what it needs no more is not handed out for the places now free.
+            self._steer(self._plan.steering, message.outcomes)
         self._decide(s.Settle(keys=keys, tally=message.tally))
-        if self._plan.enough is not None and self._is_enough(self._plan.enough):
-            self._decide(s.Stop(ended=Ended(reason="enough")))
 
-    def _settle(self, keys: Sequence[s.Key]) -> None:
+    def _settle(
+        self, keys: Sequence[s.Key], why: str = "its example has an outcome"
+    ) -> None:
         for attempt in self._floor.settle(keys):
-            # An earlier attempt was quicker.
-            attempt.give_up("its example has an outcome")
+            # It is needed no more: an earlier attempt was quicker, or enough is known.
+            attempt.give_up(why)
 
-    def _is_enough(self, enough: Callable[[Sequence[Outcome]], bool]) -> bool:
-        prefix = self._journal.settled.watermark
-        if prefix == self._seen_prefix:
-            return False
-        self._seen_prefix = prefix
-        outcomes = self._journal.outcomes
-        return enough([outcomes[number, 0] for number in range(prefix)])
+    def _steer(self, steering: Steering, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            steering.hear(outcome)
+        course = steering.course
+        self._floor.set_concurrency(course.at_once)
+        self._decide(s.Steer(course=course))
 
     def _worker_ended(self, stamp: Stamp) -> None:
         attempt = self._floor.attempt(stamp.key)
@@ -301,6 +304,8 @@ class CoordinatorActor(Actor):
                     self._hand_out(effect.stamps)
                 case s.Fetch():
                     self._stream.cast(TakeExamples(upto=effect.upto))
+                case s.Withdraw():
+                    self._settle(effect.keys, "enough is known without it")
                 case s.Propose():
                     self._propose(effect)
                 case s.End():
@@ -346,6 +351,6 @@ class CoordinatorActor(Actor):
 
     def _end(self, ended: Ended) -> None:
         for attempt in self._floor.close():
-            if attempt.is_running:
+            if attempt.is_at_work:
                 attempt.give_up("the evaluation is over")
         self._finished.resolve(ended)

@@ -17,10 +17,11 @@ from dspex.core.errors import (
 )
 from dspex.core.example import Example
 from dspex.evaluate.outcome import Outcome
-from dspex.evaluate.plan import Ended, Enough, Plan
+from dspex.evaluate.plan import Ended, Plan
 from dspex.evaluate.progress import Progress
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.run import Run, new_run_id
+from dspex.evaluate.steering import Steering
 from dspex.evaluate.worker import AsyncWork, Work
 from dspex.evaluate.workers import Workers
 from dspex.runtime.runtime import current_runtime
@@ -45,6 +46,8 @@ class RunOptions:
     """Failures after which to stop; `math.inf` for no limit."""
     failure_score: float = defaults.FAILURE_SCORE
     """What an example without a score adds to the mean."""
+    metric_range: tuple[float, float] = defaults.METRIC_RANGE
+    """The lowest and the highest score of the metric."""
     display_progress: bool | None = None
     """`None` shows a bar on a terminal, `True` also elsewhere, `False` never."""
     label: str = "evaluate"
@@ -65,7 +68,7 @@ def work_through(
     work: Work | AsyncWork,
     options: RunOptions,
     *,
-    enough: Enough | None = None,
+    steering: Steering | None = None,
     known: Iterable[Outcome] = (),
     workers: Workers | None = None,
 ) -> EvaluationResult:
@@ -75,7 +78,8 @@ def work_through(
         examples: What to work on.
         work: What to do with each.
         options: How many at a time, how long, how many errors.
-        enough: Stops the run early; see `Enough`.
+        steering: Decides how far to go; `max_errors` and errors that would meet every
+            example end nothing then.
         known: Outcomes of an interrupted run; its final ones are not made again.
         workers: What carries the work out; threads unless given. Work that is a
             coroutine function needs those on a loop.
@@ -85,7 +89,9 @@ def work_through(
             outage. It holds the result so far.
         EvaluationInterrupted: Ctrl-C; it holds the result so far.
     """
-    run = _ordered(examples, work, options, enough=enough, known=known, workers=workers)
+    run = _ordered(
+        examples, work, options, steering=steering, known=known, workers=workers
+    )
     try:
         ended = _wait(run, options)
     except KeyboardInterrupt:
@@ -130,7 +136,7 @@ def _ordered(
     options: RunOptions,
     *,
     workers: Workers | None,
-    enough: Enough | None = None,
+    steering: Steering | None = None,
     known: Iterable[Outcome] = (),
 ) -> Run:
     max_errors = None if math.isinf(options.max_errors) else int(options.max_errors)
@@ -142,7 +148,7 @@ def _ordered(
         timeout=options.timeout,
         max_errors=max_errors,
         context=contextvars.copy_context(),
-        enough=enough,
+        steering=steering,
     )
     return Run(current_runtime(), plan, known, workers=workers)
 
@@ -155,7 +161,7 @@ def _concluded(run: Run, ended: Ended, options: RunOptions) -> EvaluationResult:
     """
     result = _result(run, options)
     if ended.outcome is not None:
-        raise _stopped(ended, ended.outcome, result) from _cause(ended.outcome)
+        raise stopped_error(ended, ended.outcome, result) from cause_of(ended.outcome)
     return result
 
 
@@ -183,6 +189,7 @@ def _result(run: Run, options: RunOptions) -> EvaluationResult:
             journal.outcomes.get((number, 0)) for number in range(len(examples))
         ),
         failure_score=options.failure_score,
+        metric_range=options.metric_range,
         requests=run.requests.records(),
         seconds=run.seconds,
         restarts=run.restarts,
@@ -208,7 +215,7 @@ def _cancelled(result: EvaluationResult) -> EvaluationCancelledError:
     return EvaluationCancelledError(text, result=result)
 
 
-def _stopped(
+def stopped_error(
     ended: Ended, outcome: Outcome, result: EvaluationResult
 ) -> EvaluationError:
     """One clear error for the whole run: the cause, the counts, the first example."""
@@ -226,5 +233,6 @@ def _stopped(
     return EvaluationError(f"{text}\nSo far: {result}", result=result)
 
 
-def _cause(outcome: Outcome) -> BaseException | None:
+def cause_of(outcome: Outcome) -> BaseException | None:
+    """The exception an outcome is about, in the process that saw it."""
     return None if outcome.error is None else outcome.error.error

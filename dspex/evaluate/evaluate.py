@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from dspex.core import defaults
 from dspex.core.callbacks import with_callbacks
@@ -15,8 +15,15 @@ from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
 from dspex.evaluate.awaiting import is_awaited, needs_loop
 from dspex.evaluate.engine import RunOptions, awork_through, work_through
+from dspex.evaluate.isolate.process_workers import in_processes
 from dspex.evaluate.loop_workers import LoopWorkers
-from dspex.evaluate.metric import Metric, checked_metric, metric_name
+from dspex.evaluate.metric import (
+    Metric,
+    MetricRange,
+    checked_metric,
+    checked_range,
+    metric_name,
+)
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.report import Report
 from dspex.evaluate.result import EvaluationResult
@@ -25,6 +32,9 @@ from dspex.evaluate.step_by_step import on_this_loop, on_this_thread
 from dspex.programs.settings import settings
 
 T = TypeVar("T")
+
+Isolate = Literal["thread", "process"]
+"""Where program and metric are done: here, or in processes of their own."""
 
 
 class Evaluate:
@@ -59,6 +69,8 @@ class Evaluate:
             with an error that holds what was measured; else the setting, else 10.
             `math.inf` for no limit.
         failure_score: What an example without a score adds to the mean; 0.0.
+        metric_range: The lowest and the highest score the metric gives; (0, 1). A score
+            outside fails its example, and what was not measured lies inside.
         display_progress: `None` shows a bar on a terminal and nothing elsewhere.
         display_table: Whether each example is printed as a row; a number prints that
             many. For people: to work on, take the `results`.
@@ -66,6 +78,10 @@ class Evaluate:
             else the setting, else not. It is in the result in any case.
         save_as_csv: A file for the rows, each value as text.
         save_as_json: A file for the rows, as a list of objects.
+        isolate: "process" has program and metric done in processes of their own, for
+            code that may hold the interpreter, crash it, or never end; see
+            `dspex.evaluate.isolate`. They must be found by name in a module. "thread"
+            has them done here.
         debug: Work on the caller's thread, one example after another, without deadline
             or progress bar; an error of the program or the metric is raised as it is.
 
@@ -86,19 +102,24 @@ class Evaluate:
         timeout: float | None = None,
         max_errors: float | None = None,
         failure_score: float = defaults.FAILURE_SCORE,
+        metric_range: MetricRange = defaults.METRIC_RANGE,
         display_progress: bool | None = None,
         display_table: bool | int = False,
         provide_traceback: bool | None = None,
         save_as_csv: str | Path | None = None,
         save_as_json: str | Path | None = None,
+        isolate: Isolate = "thread",
         debug: bool = False,
     ) -> None:
         self.devset = checked_set(devset, "devset")
         self.metric = None if metric is None else checked_metric(metric)
         self.debug = debug
+        self.isolate = _checked_isolate(isolate)
         self.concurrency = concurrency if concurrency is not None else num_threads
         self.max_errors = max_errors
+        self._timeout = timeout
         self.failure_score = failure_score
+        self.metric_range = checked_range(metric_range)
         self.display_progress = display_progress
         self.display_table = display_table
         self.provide_traceback = provide_traceback
@@ -107,9 +128,11 @@ class Evaluate:
         self._report()  # refuses a folder that is not there before anything else
         self._options = RunOptions(
             concurrency=_or(self.concurrency, defaults.CONCURRENCY),
-            timeout=timeout,
+            # A child's start does not count, and only its errand knows when it begins.
+            timeout=timeout if isolate == "thread" else None,
             max_errors=_or(max_errors, defaults.MAX_ERRORS),
             failure_score=failure_score,
+            metric_range=self.metric_range,
             display_progress=display_progress,
         )
 
@@ -162,24 +185,22 @@ class Evaluate:
         metric, examples = self._checked(program, metric, devset)
         report = self._report(display_table, save_as_csv, save_as_json)
         known = _known(resume, examples)
-        needs_a_loop = needs_loop(program) or needs_loop(metric)
+        options = self._options_of(num_threads, display_progress)
         if self.debug:
-            result = on_this_thread(examples, program, metric, self.failure_score)
-        elif needs_a_loop:
+            result = on_this_thread(examples, program, metric, self._options)
+        elif self.isolate == "process":
+            with in_processes(
+                program, metric, metric_range=self.metric_range, timeout=self._timeout
+            ) as work:
+                result = work_through(examples, work, options, known=known)
+        elif needs_loop(program) or needs_loop(metric):
+            aworking = ascoring(program, metric, self.metric_range)
             result = work_through(
-                examples,
-                ascoring(program, metric),
-                self._options_of(num_threads, display_progress),
-                known=known,
-                workers=LoopWorkers(),
+                examples, aworking, options, known=known, workers=LoopWorkers()
             )
         else:
-            result = work_through(
-                examples,
-                scoring(program, metric),
-                self._options_of(num_threads, display_progress),
-                known=known,
-            )
+            work = scoring(program, metric, self.metric_range)
+            result = work_through(examples, work, options, known=known)
         report.give(result, metric_name(metric))
         return result
 
@@ -228,9 +249,9 @@ class Evaluate:
         metric, examples = self._checked(program, metric, devset)
         report = self._report(display_table, save_as_csv, save_as_json)
         known = _known(resume, examples)
-        work = ascoring(program, metric)
+        work = ascoring(program, metric, self.metric_range)
         if self.debug:
-            result = await on_this_loop(examples, work, self.failure_score)
+            result = await on_this_loop(examples, work, self._options)
         else:
             on_loop = is_awaited(program) or is_awaited(metric)
             result = await awork_through(
@@ -280,6 +301,16 @@ class Evaluate:
             json=None if json is None else Path(json),
             traceback=_or(self.provide_traceback, settings.provide_traceback),
         )
+
+
+def _checked_isolate(isolate: Any) -> Isolate:
+    if isolate not in get_args(Isolate):
+        raise ConfigurationError(
+            f"isolate is {isolate!r}; expected 'thread' or 'process'. Write "
+            "isolate='process' for code that may hang or crash the interpreter."
+        )
+    found: Isolate = isolate
+    return found
 
 
 def _known(

@@ -29,6 +29,7 @@ class Attempt:
 
     __slots__ = (
         "_floor",
+        "_given_up",
         "began",
         "begun",
         "example",
@@ -45,6 +46,7 @@ class Attempt:
         self.stamp = stamp
         self.example = example
         self._floor = floor
+        self._given_up: str | None = None
         self.begun = Unrepeatable()
         """What the worker has begun that is never run again."""
         self.lane: Lane | None = None
@@ -83,9 +85,14 @@ class Attempt:
         return self.reason is not None and not self.proposed
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether a worker has taken it and is not done."""
+        return self.lane is not None and self.reason is None and not self.proposed
+
+    @property
     def is_running(self) -> bool:
-        """Whether its worker is at work."""
-        return self.ref is not None and self.reason is None and not self.proposed
+        """Whether its worker has begun and is not done."""
+        return self.ref is not None and self.is_at_work
 
     def metric_begins(self) -> None:
         """Note that the program is done and its metric begins."""
@@ -105,6 +112,8 @@ class Attempt:
         """Take note of the worker."""
         self.began = self._floor.clock.monotonic()
         self.ref = ref
+        if self._given_up is not None:
+            self.give_up(self._given_up)
 
     def ended(self, reason: ExitReason) -> None:
         """Take note of the worker's end; it is news unless the work was done."""
@@ -113,11 +122,13 @@ class Attempt:
             self._floor.lost(self)
 
     def give_up(self, why: str) -> None:
-        """End the worker, if it has begun.
+        """End the worker, at once or as soon as it begins.
 
         The scope first: from now on every call of its thread is refused, so it stops
         spending even though it cannot be killed.
         """
+        # Before the look for a worker, which is noted before the look for this.
+        self._given_up = why
         if self.ref is not None:
             self.ref.life.scope.cancel(why)
             self.ref.kill()
@@ -125,7 +136,7 @@ class Attempt:
     @property
     def is_given_up(self) -> bool:
         """Whether the calls of its worker are refused."""
-        return self.ref is not None and self.ref.life.scope.cancelled
+        return self._given_up is not None
 
 
 class Lane:
@@ -246,7 +257,7 @@ class Floor(Estate):
         with self._lock:
             for key in keys:
                 attempt = self._open.pop(key, None)
-                if attempt is not None and attempt.is_running:
+                if attempt is not None and attempt.is_at_work:
                     running.append(attempt)
         return running
 
@@ -313,17 +324,23 @@ class Floor(Estate):
             lane.begun = True
             if lane not in self._lanes:
                 return None
-            if (
-                not self._ready
-                or self._paused
-                or self._closed
-                or len(self._lanes) > self._most
-            ):
+            attempt = self._next()
+            if attempt is None:
                 self._lanes.discard(lane)
                 return None
-            attempt = self._ready.popleft()
-        attempt.lane = lane
+            # In the same step: whoever settles its example sees who works on it.
+            attempt.lane = lane
         return attempt
+
+    def _next(self) -> Attempt | None:
+        if self._paused or self._closed or len(self._lanes) > self._most:
+            return None
+        while self._ready:
+            attempt = self._ready.popleft()
+            if self._open.get(attempt.stamp.key) is attempt:
+                return attempt
+            # Settled, or needed no more, before it began.
+        return None
 
     def put_back(self, lane: Lane, attempt: Attempt) -> None:
         """Take back an attempt that was not begun, and close its lane."""

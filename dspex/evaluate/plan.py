@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from dspex.core.example import Example
 from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.steering import Steering
 from dspex.evaluate.worker import AsyncWork, Work
-
-Enough = Callable[[Sequence[Outcome]], bool]
-"""Given the outcomes of the first examples without a gap: whether to stop."""
 
 AHEAD = 32
 """Attempts prepared beyond those that run, so that no worker waits for its next."""
@@ -20,9 +18,9 @@ AHEAD = 32
 EndReason = Literal[
     "complete", "enough", "cancelled", "fatal", "max_errors", "time", "stream", "record"
 ]
-"""Why a run ended: all is counted, `enough` said so, the user did, every other example
-would end the same way, too many failed, `run_timeout` passed, the stream of examples
-raised, or another owner took the record over."""
+"""Why a run ended: all is counted, its steering has enough, the user did, every other
+example would end the same way, too many failed, `run_timeout` passed, the stream of
+examples raised, or another owner took the record over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +47,9 @@ class Plan:
     """Failures after which the run stops; `None` for no limit."""
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
     """What the caller's context was; each worker gets a copy of it."""
-    enough: Enough | None = None
-    """When to stop before the end; only for a sequence and one trial."""
+    steering: Steering | None = None
+    """Who decides how far to go, instead of `max_errors`; `None` goes to the end. Only
+    for a sequence and one trial."""
 
     @property
     def total(self) -> int | None:

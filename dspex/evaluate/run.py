@@ -239,7 +239,6 @@ class Run:
             plan=self.plan,
             floor=self._floor,
             source=self._source,
-            journal=self._journal,
             wishes=self._wishes,
             workers=self._workers,
             finished=self._finished,

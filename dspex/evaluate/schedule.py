@@ -22,6 +22,7 @@ from dspex.evaluate.journal import Tally
 from dspex.evaluate.outcome import OutcomeKind, Stage, Stamp
 from dspex.evaluate.plan import Ended
 from dspex.evaluate.settled import Settled
+from dspex.evaluate.steering import Course
 
 MAX_ATTEMPTS = 5
 """How often an example is tried whose worker dies from outside each time."""
@@ -93,6 +94,13 @@ class SetInHand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Steer:
+    """The run's steering has set its course."""
+
+    course: Course
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
     """End now, whatever is in hand."""
 
@@ -100,7 +108,15 @@ class Stop:
 
 
 Happened = (
-    Arrived | StreamEnded | Settle | WorkerLost | Pause | Resume | SetInHand | Stop
+    Arrived
+    | StreamEnded
+    | Settle
+    | WorkerLost
+    | Pause
+    | Resume
+    | SetInHand
+    | Steer
+    | Stop
 )
 
 
@@ -122,6 +138,13 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw:
+    """Begin these attempts no more, and give them up where they have begun."""
+
+    keys: Sequence[Key]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Propose:
     """Propose an outcome for an attempt whose worker cannot."""
 
@@ -138,7 +161,7 @@ class End:
     ended: Ended
 
 
-Effect = HandOut | Fetch | Propose | End
+Effect = HandOut | Fetch | Withdraw | Propose | End
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +182,8 @@ class Terms:
     """Seconds for its metric, to say so."""
     max_errors: int | None = None
     """Failures after which to end."""
+    is_steered: bool = False
+    """Whether a steering says how far to go, and failures end nothing."""
     attempts: Mapping[Key, int] = field(default_factory=lambda: _NO_ATTEMPTS)
     """The last attempt that an earlier run made, where it made one."""
 
@@ -193,6 +218,8 @@ class Schedule:
         self._next = self._settled.watermark
         self._total = terms.total
         self._arrived = terms.total or 0
+        self._needed: int | None = None
+        self._until: int | None = None
         self._asked = 0
         self._paused = False
         self._broken: BaseException | None = None
@@ -237,15 +264,12 @@ class Schedule:
                 self._settle(event, effects)
             case WorkerLost():
                 self._worker_lost(event, effects)
-            case Arrived():
-                self._arrived = max(self._arrived, event.count)
-            case StreamEnded():
-                self._total = self._arrived = event.count
-                self._broken = event.error
-            case Pause():
-                self._paused = True
-            case Resume():
-                self._paused = False
+            case Arrived() | StreamEnded():
+                self._take_stock(event)
+            case Steer():
+                self._steer(event.course, effects)
+            case Pause() | Resume():
+                self._paused = isinstance(event, Pause)
             case SetInHand():
                 self._limit = event.in_hand
                 self._configuration = event.configuration
@@ -255,6 +279,11 @@ class Schedule:
                 assert_never(event)
         return self._concluded(effects)
 
+    def _take_stock(self, event: Arrived | StreamEnded) -> None:
+        self._arrived = max(self._arrived, event.count)
+        if isinstance(event, StreamEnded):
+            self._total, self._broken = event.count, event.error
+
     def _concluded(self, effects: list[Effect]) -> list[Effect]:
         if self.ended is None and not self._paused:
             self._hand_out(effects)
@@ -263,9 +292,10 @@ class Schedule:
         return effects
 
     def _is_complete(self) -> bool:
-        if self._total is None:
+        if self._total is None or self._in_hand or self._again:
             return False
-        return len(self._settled) >= self._total * self._terms.trials
+        needed = self._total if self._needed is None else self._needed
+        return self._next >= needed * self._terms.trials
 
     def _last_word(self) -> Ended:
         if self._broken is not None:
@@ -298,7 +328,7 @@ class Schedule:
             if self._place(stamp.key) not in self._settled:
                 return stamp
         trials = self._terms.trials
-        end = self._arrived * trials
+        end = trials * (self._arrived if self._until is None else self._until)
         while self._next < end:
             place = self._next
             self._next += 1
@@ -336,10 +366,27 @@ class Schedule:
             self._settled.add(self._place(key))
             self._in_hand.pop(key, None)
         tally, most = event.tally, self._terms.max_errors
+        if self._terms.is_steered:
+            return
         if tally.fatal is not None:
             self._end(Ended(reason="fatal", outcome=tally.fatal), effects)
         elif most is not None and tally.errors >= most:
             self._end(Ended(reason="max_errors", outcome=tally.last_error), effects)
+
+    def _steer(self, course: Course, effects: list[Effect]) -> None:
+        if course.done:
+            self._end(Ended(reason="enough"), effects)
+            return
+        self._limit = course.at_once
+        self._needed, self._until = course.needed, course.until
+        needless = [key for key in self._in_hand if key[0] >= course.needed]
+        for key in needless:
+            del self._in_hand[key]
+        if needless:
+            effects.append(Withdraw(keys=needless))
+        self._again = deque(
+            stamp for stamp in self._again if stamp.example < course.needed
+        )
 
     def _worker_lost(self, event: WorkerLost, effects: list[Effect]) -> None:
         stamp = event.stamp

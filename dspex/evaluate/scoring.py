@@ -9,7 +9,7 @@ from typing import Any
 
 from dspex.core.example import Example
 from dspex.evaluate.awaiting import awaited
-from dspex.evaluate.metric import Metric, ajudge, judge, waited_for
+from dspex.evaluate.metric import Metric, MetricRange, ajudge, judge, waited_for
 from dspex.evaluate.outcome import Stage
 from dspex.evaluate.worker import (
     AsyncWork,
@@ -20,7 +20,11 @@ from dspex.evaluate.worker import (
 )
 
 
-def scoring(program: Callable[..., Any], metric: Metric) -> Work:
+def scoring(
+    program: Callable[..., Any],
+    metric: Metric,
+    metric_range: MetricRange | None = None,
+) -> Work:
     """The work of an evaluation: run the program, then score what it gave."""
 
     def work(example: Example) -> Measured:
@@ -33,7 +37,7 @@ def scoring(program: Callable[..., Any], metric: Metric) -> Work:
             raise WorkFailed(error, "program") from error
         metric_begins()
         try:
-            judgement = judge(metric, example, prediction)
+            judgement = judge(metric, example, prediction, metric_range=metric_range)
         except BaseException as error:
             raise WorkFailed(error, "metric", prediction) from error
         return Measured.of(judgement, prediction)
@@ -41,7 +45,11 @@ def scoring(program: Callable[..., Any], metric: Metric) -> Work:
     return work
 
 
-def ascoring(program: Callable[..., Any], metric: Metric) -> AsyncWork:
+def ascoring(
+    program: Callable[..., Any],
+    metric: Metric,
+    metric_range: MetricRange | None = None,
+) -> AsyncWork:
     """The work of an evaluation as a coroutine: run the program, then score it."""
 
     async def work(example: Example) -> Measured:
@@ -51,7 +59,9 @@ def ascoring(program: Callable[..., Any], metric: Metric) -> AsyncWork:
             raise _failed(error, "program") from error
         metric_begins()
         try:
-            judgement = await ajudge(metric, example, prediction)
+            judgement = await ajudge(
+                metric, example, prediction, metric_range=metric_range
+            )
         except BaseException as error:
             raise _failed(error, "metric", prediction) from error
         return Measured.of(judgement, prediction)

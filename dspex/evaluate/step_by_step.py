@@ -10,6 +10,7 @@ from typing import Any
 
 from dspex.core.example import Example
 from dspex.evaluate.awaiting import needs_loop
+from dspex.evaluate.engine import RunOptions
 from dspex.evaluate.metric import Metric
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
 from dspex.evaluate.result import EvaluationResult
@@ -22,7 +23,7 @@ def on_this_thread(
     examples: Sequence[Example],
     program: Callable[..., Any],
     metric: Metric,
-    failure_score: float,
+    options: RunOptions,
 ) -> EvaluationResult:
     """Score a program on the calling thread.
 
@@ -30,23 +31,26 @@ def on_this_thread(
         Exception: What the program or the metric raised, with its own traceback.
     """
     if needs_loop(program) or needs_loop(metric):
-        work = ascoring(program, metric)
-        return run_coroutine(on_this_loop(examples, work, failure_score))
+        work = ascoring(program, metric, options.metric_range)
+        return run_coroutine(on_this_loop(examples, work, options))
     outcomes = []
     for number, example in enumerate(examples):
         try:
-            measured = scoring(program, metric)(example)
+            measured = scoring(program, metric, options.metric_range)(example)
         except WorkFailed as failed:
             # The user's own error with the user's own traceback, nothing of ours.
             raise failed.error from None
         outcomes.append(_debugged(number, measured))
     return EvaluationResult(
-        examples=examples, outcomes=tuple(outcomes), failure_score=failure_score
+        examples=examples,
+        outcomes=tuple(outcomes),
+        failure_score=options.failure_score,
+        metric_range=options.metric_range,
     )
 
 
 async def on_this_loop(
-    examples: Sequence[Example], work: AsyncWork, failure_score: float
+    examples: Sequence[Example], work: AsyncWork, options: RunOptions
 ) -> EvaluationResult:
     """Do the work on the running loop; see `on_this_thread`."""
     outcomes = []
@@ -57,7 +61,10 @@ async def on_this_loop(
             raise failed.error from None
         outcomes.append(_debugged(number, measured))
     return EvaluationResult(
-        examples=examples, outcomes=tuple(outcomes), failure_score=failure_score
+        examples=examples,
+        outcomes=tuple(outcomes),
+        failure_score=options.failure_score,
+        metric_range=options.metric_range,
     )
 
 
@@ -67,6 +74,7 @@ def _debugged(number: int, measured: Measured) -> Outcome:
         kind=OutcomeKind.SCORED,
         score=measured.score,
         columns=measured.columns,
+        lost=measured.lost,
         feedback=measured.feedback,
         prediction=measured.prediction,
     )

@@ -11,11 +11,13 @@ from typing import Any
 from dspex.cache.cache import Cache
 from dspex.client.call import ATTEMPT, AttemptRecord
 from dspex.client.client import Client
+from dspex.client.standing import ClientStanding
 from dspex.runtime import tree
 from dspex.runtime.config import Config
 from dspex.runtime.tree import Branch
 from supervisors import (
     ActorDownError,
+    CallTimeoutError,
     ChildSpec,
     ChildStateError,
     Clock,
@@ -78,6 +80,21 @@ class Branches:
         """The client of a branch, unless something has to be started for it."""
         client = self._clients.get(branch_id)
         return client if client is not None and client.is_running() else None
+
+    def standings(self, timeout: float) -> tuple[ClientStanding, ...]:
+        """What holds up the calls of each client that is there and answers.
+
+        Args:
+            timeout: Seconds each may take to answer.
+        """
+        found = []
+        for branch_id in tuple(self._clients):
+            client = self.running(branch_id)
+            if client is not None:
+                # It may end between the two, or be busy; then nothing is known of it.
+                with contextlib.suppress(ActorDownError, CallTimeoutError):
+                    found.append(client.standing(timeout))
+        return tuple(found)
 
     def reconfigure(self, config: Config) -> None:
         """Have all branches, and those to come, work by another configuration."""

@@ -16,6 +16,7 @@ from dspex.client.channel import Channel
 from dspex.client.client import Client
 from dspex.client.prices import price_of
 from dspex.core.adapters.json_schema import Bounds
+from dspex.core.draws import drawn
 from dspex.core.lm import Message, Reply, Request
 from dspex.programs.saving.state import class_path, lm_state
 from dspex.runtime.call_options import CallOptions, check_settings
@@ -145,7 +146,7 @@ class OneModel:
         # As in DSPy, one call may say for itself whether it is cached.
         cached = bool(wanted.pop("cache", self.cache))
         request = Request(
-            model=self._place.model, messages=tuple(messages), settings=wanted
+            model=self._place.model, messages=tuple(messages), settings=drawn(wanted)
         )
         identity = self._identity(request) if cached else None
         call = self._options.call(

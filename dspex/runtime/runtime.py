@@ -19,6 +19,7 @@ from typing import Self, cast
 from dspex.cache.cache import Cache
 from dspex.client.client import Client
 from dspex.client.proxies import Proxies
+from dspex.client.standing import ClientStanding
 from dspex.client.transport import Transport, make_transport
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError, RuntimeClosedError
@@ -249,6 +250,15 @@ class Runtime:
     def running_client(self, branch_id: str) -> Client | None:
         """The client of a branch, unless something has to be started for it."""
         return self._running().branches.running(branch_id)
+
+    def standings(self, timeout: float = 1.0) -> tuple[ClientStanding, ...]:
+        """What holds calls up now, for each provider that is called.
+
+        Args:
+            timeout: Seconds each client may take to answer; one that does not is left
+                out.
+        """
+        return self._running().branches.standings(timeout)
 
     def reconfigure(self, config: Config) -> None:
         """Work by another configuration from now on.

@@ -32,7 +32,21 @@ DspexError
 │   ├─ BudgetExceededError              the next request might exceed a budget
 │   └─ LMCancelledError                 the scope that made the call was cancelled
 ├─ EvaluationError                      the evaluation as a whole could not go on
-│   └─ EvaluationCancelledError         its task was cancelled; cause of that error
+│   ├─ EvaluationCancelledError         its task was cancelled; cause of that error
+│   └─ IncompleteResultError            what was asked needs every example measured
+├─ MetricRangeError (ValueError)        a score outside metric_range; .score
+├─ NotBetterError (AssertionError)      assert_better_than(); .comparison
+├─ RunError                             a recorded run; .run
+│   ├─ RunExistsError                   a new run was to have the name of another
+│   ├─ RunNotFoundError (LookupError)   there is none of that name
+│   ├─ RunBusyError                     another owner works on it; .pid .host .since
+│   ├─ RunFencedError                   another owner took it over
+│   ├─ RunChangedError (ConfigurationError)  other data, program or metric; .changes
+│   └─ RecordError                      its file cannot be used; .path
+│       ├─ RecordUnwritableError        not now; nothing is lost
+│       │   └─ RecordFullError          the disk is full
+│       ├─ RecordDamagedError           it is broken, or none of dspex
+│       └─ RecordVersionError           a newer dspex wrote it; .version .known
 ├─ BatchError                           too many items of a batch failed; .results
 ├─ WorkLostError                        work beside other work was ended; .position
 │   └─ WorkTimeoutError (TimeoutError)  it took longer than its timeout
@@ -81,6 +95,24 @@ from dspex.core.errors.replies import (
     AdapterError,
     AdapterParseError,
 )
+from dspex.core.errors.runs import (
+    RecordDamagedError,
+    RecordError,
+    RecordFullError,
+    RecordUnwritableError,
+    RecordVersionError,
+    RunBusyError,
+    RunChangedError,
+    RunError,
+    RunExistsError,
+    RunFencedError,
+    RunNotFoundError,
+)
+from dspex.core.errors.scores import (
+    IncompleteResultError,
+    MetricRangeError,
+    NotBetterError,
+)
 from dspex.core.errors.work import (
     BatchError,
     BatchInterrupted,
@@ -108,6 +140,7 @@ __all__ = [
     "EvaluationCancelledError",
     "EvaluationError",
     "EvaluationInterrupted",
+    "IncompleteResultError",
     "LMAuthError",
     "LMBillingError",
     "LMCancelledError",
@@ -122,9 +155,22 @@ __all__ = [
     "LMStreamError",
     "LMTimeoutError",
     "LMUnexpectedError",
+    "MetricRangeError",
     "MissingFileError",
     "MissingInputError",
+    "NotBetterError",
     "QueueFullError",
+    "RecordDamagedError",
+    "RecordError",
+    "RecordFullError",
+    "RecordUnwritableError",
+    "RecordVersionError",
+    "RunBusyError",
+    "RunChangedError",
+    "RunError",
+    "RunExistsError",
+    "RunFencedError",
+    "RunNotFoundError",
     "RuntimeClosedError",
     "SignatureError",
     "ToolArgumentError",

@@ -164,13 +164,22 @@ class CircuitOpenError(LMError):
 
     Attributes:
         retry_in: Seconds until the next request looks whether it is back.
+        down_for: Seconds for which it has been down.
     """
 
     code = "circuit_open"
 
-    def __init__(self, message: str, *, retry_in: float = 0.0, **facts: Any) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_in: float = 0.0,
+        down_for: float = 0.0,
+        **facts: Any,
+    ) -> None:
         super().__init__(message, **facts)
         self.retry_in = retry_in
+        self.down_for = down_for
 
 
 class QueueFullError(LMError):

@@ -1,0 +1,213 @@
+"""Something every example needs is not there: when hand-out pauses and goes on.
+
+A provider behind an open breaker, a model server that is down, a full disk: to hand out
+more would only burn examples. So the first attempt that fails for such a reason pauses
+the hand-out. What was in flight fails or waits; what failed is tried again afterwards,
+uncharged. One attempt at a time looks whether it is over, so an outage costs at most as
+many extra attempts as there were workers, besides those looks.
+
+Holds no clock and no actor. One thread owns a watch: the coordinator's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from dspex.client.standing import OpenBreaker
+from dspex.core.errors import (
+    CircuitOpenError,
+    LMConnectionError,
+    LMResponseError,
+    LMServerError,
+    LMTimeoutError,
+)
+
+LOOK_EVERY: Final = 0.2
+"""Seconds between two looks, at least."""
+
+_UNWELL = (LMConnectionError, LMServerError, LMResponseError, LMTimeoutError)
+"""What a provider that is down lets calls fail with, and so may one call alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """An attempt failed, and every other would fail the same way now."""
+
+    what: str
+    """What is not there."""
+    text: str
+    """What was said of it."""
+    down_for: float = 0.0
+    """Seconds for which it has been so already."""
+    retry_in: float = 0.0
+    """Seconds until looking again makes sense."""
+
+
+def sign_of(
+    error: BaseException | None, breakers: Mapping[str, OpenBreaker]
+) -> Sign | None:
+    """Say whether an error is a sign of an outage, and not one call's bad luck.
+
+    A failed call is a sign only while its provider's breaker is open.
+
+    Args:
+        error: What an attempt failed with.
+        breakers: The open breakers by the provider's name in errors, at this moment.
+
+    Example:
+        >>> error = LMServerError("broken", model="openai/m")
+        >>> sign_of(error, {}) is None
+        True
+        >>> breaker = OpenBreaker(model="m", open_for=2.0, retry_in=3.0)
+        >>> sign_of(error, {"openai/m": breaker}).retry_in
+        3.0
+    """
+    if isinstance(error, CircuitOpenError):
+        return Sign(
+            what=error.model or "the provider",
+            text=str(error),
+            down_for=error.down_for,
+            retry_in=error.retry_in,
+        )
+    if not isinstance(error, _UNWELL):
+        return None
+    label = error.model or ""
+    breaker = breakers.get(label)
+    return None if breaker is None else sign_of_breaker(label, breaker, str(error))
+
+
+def sign_of_breaker(label: str, breaker: OpenBreaker, text: str) -> Sign:
+    """An open breaker that an attempt waited for or failed with, as a sign."""
+    return Sign(
+        what=label,
+        text=text,
+        down_for=breaker.open_for,
+        retry_in=breaker.retry_in,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """An outage at one moment."""
+
+    what: str
+    """What is not there."""
+    text: str
+    """What was said of it last."""
+    began: float
+    """When, in monotonic seconds; before anybody noticed, if that is known."""
+    look_at: float = math.inf
+    """When the next attempt may look whether it is over; infinite when somebody else
+    says so."""
+
+
+class OutageWatch:
+    """Whether work may be handed out.
+
+    Args:
+        max_outage: Seconds after which an outage ends the run.
+
+    Example:
+        >>> watch = OutageWatch(max_outage=30.0)
+        >>> watch.room(0.0)
+        0.0
+        >>> watch.failed(17, Sign(what="openai", text="down", retry_in=5.0), 100.0)
+        >>> watch.room(101.0), watch.room(105.0)
+        (4.0, 0.0)
+        >>> watch.begins(17, 105.0)
+        >>> watch.room(106.0)
+        inf
+        >>> watch.ended(17)
+        >>> watch.room(107.0)
+        0.0
+    """
+
+    def __init__(self, max_outage: float) -> None:
+        self._max_outage = max_outage
+        self._outages: dict[str, Outage] = {}
+        self._probe: Hashable | None = None
+
+    @property
+    def outages(self) -> tuple[Outage, ...]:
+        """Those that go on now, the oldest first."""
+        return tuple(sorted(self._outages.values(), key=lambda each: each.began))
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is one."""
+        return bool(self._outages)
+
+    @property
+    def ends_run_at(self) -> float:
+        """When it will have lasted too long; infinite without an outage."""
+        began = min((each.began for each in self._outages.values()), default=math.inf)
+        return began + self._max_outage
+
+    def too_long(self, now: float) -> Outage | None:
+        """The outage that ends the run now, if one does."""
+        return self.outages[0] if self.is_on and now >= self.ends_run_at else None
+
+    def failed(self, key: Hashable, sign: Sign, now: float) -> None:
+        """Note that an attempt failed for an outage, which may begin it.
+
+        Args:
+            key: What the attempt was at.
+            sign: Why it failed.
+            now: Monotonic seconds.
+        """
+        if key == self._probe:
+            self._probe = None
+        self._note(sign, now, look_at=now + max(LOOK_EVERY, sign.retry_in))
+
+    def hold(self, sign: Sign, now: float) -> None:
+        """Note an outage whose end somebody will say with `release`."""
+        self._note(sign, now, look_at=math.inf)
+
+    def release(self, what: str) -> None:
+        """Note the end of such an outage. Harmless when there is none."""
+        self._outages.pop(what, None)
+
+    def room(self, now: float) -> float:
+        """Seconds until an attempt may begin: 0 for now, infinite for "when told"."""
+        if not self._outages:
+            return 0.0
+        if self._probe is not None:
+            return math.inf
+        look_at = max(each.look_at for each in self._outages.values())
+        return max(0.0, look_at - now)
+
+    def begins(self, key: Hashable, now: float) -> None:
+        """Note that an attempt begins. During an outage it is the one that looks."""
+        if self._outages and self.room(now) <= 0:
+            self._probe = key
+
+    def ended(self, key: Hashable) -> None:
+        """Note that an attempt came to an end that is no sign of an outage.
+
+        That of the one that looked ends all outages but those that are held.
+        """
+        if key != self._probe:
+            return
+        self._probe = None
+        self._outages = {
+            what: each
+            for what, each in self._outages.items()
+            if each.look_at == math.inf
+        }
+
+    def lost(self, key: Hashable) -> None:
+        """Note that an attempt came to no end: its worker died, or was given up."""
+        if key == self._probe:
+            self._probe = None
+
+    def _note(self, sign: Sign, now: float, *, look_at: float) -> None:
+        began = now - sign.down_for
+        known = self._outages.get(sign.what)
+        if known is None:
+            known = Outage(what=sign.what, text=sign.text, began=began)
+        self._outages[sign.what] = replace(
+            known, text=sign.text, began=min(began, known.began), look_at=look_at
+        )
