@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     )
     from dspex.core.errors import DataError as DataError
     from dspex.core.errors import DspexError as DspexError
-    from dspex.core.errors import EvaluationCancelled as EvaluationCancelled
+    from dspex.core.errors import EvaluationCancelledError as EvaluationCancelledError
     from dspex.core.errors import EvaluationError as EvaluationError
     from dspex.core.errors import EvaluationInterrupted as EvaluationInterrupted
     from dspex.core.errors import IncompleteResultError as IncompleteResultError
@@ -122,6 +122,8 @@ if TYPE_CHECKING:
     from dspex.core.types.tool import Tool as Tool
     from dspex.core.types.tool_calls import ToolCallResults as ToolCallResults
     from dspex.core.types.tool_calls import ToolCalls as ToolCalls
+    from dspex.evaluate.compare import Comparison as Comparison
+    from dspex.evaluate.compare import compare as compare
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
     from dspex.evaluate.semantic import CompleteAndGrounded as CompleteAndGrounded
@@ -222,6 +224,7 @@ _HOMES = {
     "CircuitOpenError": "dspex.core.errors",
     "Client": "dspex.runtime.mounting",
     "Code": "dspex.core.types.code",
+    "Comparison": "dspex.evaluate.compare",
     "CompleteAndGrounded": "dspex.evaluate.semantic",
     "Completions": "dspex.core.prediction",
     "Config": "dspex.runtime.config",
@@ -236,7 +239,7 @@ _HOMES = {
     "EM": "dspex.metrics",
     "Embedder": "dspex.runtime.embedder",
     "Evaluate": "dspex.evaluate.evaluate",
-    "EvaluationCancelled": "dspex.core.errors",
+    "EvaluationCancelledError": "dspex.core.errors",
     "EvaluationError": "dspex.core.errors",
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
@@ -328,6 +331,7 @@ _HOMES = {
     "answer_passage_match": "dspex.metrics",
     "apply_sync_streaming": "dspex.programs.streaming.reading",
     "asyncify": "dspex.programs.concurrency",
+    "compare": "dspex.evaluate.compare",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
     "convert_input_schema_to_tool_args": "dspex.core.types._tool_shape",
@@ -392,6 +396,7 @@ __all__ = [
     "CircuitOpenError",
     "Client",
     "Code",
+    "Comparison",
     "CompleteAndGrounded",
     "Completions",
     "Config",
@@ -405,7 +410,7 @@ __all__ = [
     "DspexError",
     "Embedder",
     "Evaluate",
-    "EvaluationCancelled",
+    "EvaluationCancelledError",
     "EvaluationError",
     "EvaluationInterrupted",
     "EvaluationResult",
@@ -493,6 +498,7 @@ __all__ = [
     "answer_passage_match",
     "apply_sync_streaming",
     "asyncify",
+    "compare",
     "configure",
     "context",
     "convert_input_schema_to_tool_args",

@@ -67,6 +67,8 @@ from supervisors.supervisor_actor import SupervisorActor, SupervisorOptions
 from supervisors.surroundings import Surroundings
 from supervisors.tasks import (
     Exit,
+    LaneSource,
+    LaneTask,
     LoopLaneSource,
     LoopLaneTask,
     Ok,
@@ -120,6 +122,8 @@ __all__ = [
     "Ignore",
     "Intensity",
     "Killed",
+    "LaneSource",
+    "LaneTask",
     "LoopActor",
     "LoopLaneSource",
     "LoopLaneTask",

@@ -147,6 +147,14 @@ class TaskActor(Actor):
     def _make_life(self) -> Life:
         return TaskLife(self._label, self.actor_inbox)
 
+    def run_here(self) -> None:
+        """Live and end on the calling thread, which has just made this actor.
+
+        What it raises is its exit reason; nothing comes out here.
+        """
+        _census.joined(self.life)
+        self._actor_loop()
+
     def _actor_loop(self) -> None:
         life = self.life
         life.thread = threading.current_thread()

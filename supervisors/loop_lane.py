@@ -7,8 +7,9 @@ nothing to do.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol
 
 from supervisors._homes import LoopOwner, soon_on
@@ -21,7 +22,6 @@ from supervisors._task_actor import TaskLife, move_in
 from supervisors.errors import ActorDownError, ChildStateError, StartError
 from supervisors.exits import NO_PROCESS, ExitReason
 from supervisors.ref import Ref
-from supervisors.scope import Scope
 
 LABEL = "a lane of tasks on a loop"
 """What errors call one."""
@@ -35,8 +35,8 @@ class LoopLaneTask(Protocol):
         """What errors and pictures call it."""
 
     @property
-    def scopes(self) -> tuple[Scope, ...]:
-        """What its calls belong to besides the task itself; the outermost first."""
+    def tags(self) -> Mapping[str, Any]:
+        """Values for whoever handles its calls; those of its `Scope`."""
 
     @property
     def context(self) -> contextvars.Context:
@@ -100,25 +100,28 @@ class _LoopLane:
         task = self._source.next_task()
         if task is None:
             return
+        actor = self._made(task)
         try:
-            self._begin(task)
+            move_in(actor.life, self._home)
         except (ActorDownError, ChildStateError, StartError) as error:
             self._source.refused(task, error)
+            return
+        actor.life.ended.on_done(lambda ended: task.ended(ended.get()))
+        task.started(actor.actor_ref)
+        # One whose loop ends at this moment has ended, which is told.
+        with contextlib.suppress(StartError):
+            begin(actor)
 
-    def _begin(self, task: LoopLaneTask) -> None:
+    def _made(self, task: LoopLaneTask) -> LoopTaskActor:
         actor = LoopTaskActor(
             task.arun,
             owner=self._owner,
             label=task.label,
-            scopes=task.scopes,
             context=task.context,
             on_left=self._left,
         )
-        life, ref = actor.life, actor.actor_ref
-        move_in(life, self._home)
-        life.ended.on_done(lambda ended: task.ended(ended.get()))
-        task.started(ref)
-        begin(actor)
+        actor.life.scope.tags = task.tags
+        return actor
 
     def _left(self, life: TaskLife) -> None:
         if life.abandoned_at is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import math
 from collections.abc import Iterable, Sequence
@@ -10,17 +11,19 @@ from dataclasses import dataclass
 from dspex.core import defaults
 from dspex.core.errors import (
     ConfigurationError,
+    EvaluationCancelledError,
     EvaluationError,
     EvaluationInterrupted,
 )
 from dspex.core.example import Example
-from dspex.evaluate.coordinator import Ended, Plan
 from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.plan import Ended, Plan
 from dspex.evaluate.progress import Progress
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.run import Run, new_run_id
 from dspex.evaluate.steering import Steering
-from dspex.evaluate.worker import Work
+from dspex.evaluate.worker import AsyncWork, Work
+from dspex.evaluate.workers import Workers
 from dspex.runtime.runtime import current_runtime
 
 TICK = 0.1
@@ -62,11 +65,12 @@ class RunOptions:
 
 def work_through(
     examples: Sequence[Example],
-    work: Work,
+    work: Work | AsyncWork,
     options: RunOptions,
     *,
     steering: Steering | None = None,
     known: Iterable[Outcome] = (),
+    workers: Workers | None = None,
 ) -> EvaluationResult:
     """Do the work on every example, in worker actors, and count each once.
 
@@ -77,13 +81,64 @@ def work_through(
         steering: Decides how far to go; `max_errors` and errors that would meet every
             example end nothing then.
         known: Outcomes of an interrupted run; its final ones are not made again.
+        workers: What carries the work out; threads unless given. Work that is a
+            coroutine function needs those on a loop.
 
     Raises:
         EvaluationError: The run could not go on: too many errors, a wrong key, an
             outage. It holds the result so far.
         EvaluationInterrupted: Ctrl-C; it holds the result so far.
     """
-    runtime = current_runtime()
+    run = _ordered(
+        examples, work, options, steering=steering, known=known, workers=workers
+    )
+    try:
+        ended = _wait(run, options)
+    except KeyboardInterrupt:
+        raise _interrupted(_result(run, options)) from None
+    except EvaluationError as error:
+        error.result = _result(run, options)
+        raise
+    return _concluded(run, ended, options)
+
+
+async def awork_through(
+    examples: Sequence[Example],
+    work: Work | AsyncWork,
+    options: RunOptions,
+    *,
+    known: Iterable[Outcome] = (),
+    workers: Workers | None = None,
+) -> EvaluationResult:
+    """Do as `work_through` does, while the running loop goes on.
+
+    Raises:
+        CancelledError: The task that awaits this was cancelled, and the run has ended
+            in order; its cause is an `EvaluationCancelledError`. Cancelled once more
+            meanwhile, it does not wait for that end.
+        EvaluationError: The run could not go on; it holds the result so far.
+    """
+    run = _ordered(examples, work, options, known=known, workers=workers)
+    try:
+        ended = await _await(run, options)
+    except asyncio.CancelledError as error:
+        # The very error, and none of ours: see `EvaluationCancelledError`.
+        raise error from _cancelled(_result(run, options))
+    except EvaluationError as error:
+        error.result = _result(run, options)
+        raise
+    return _concluded(run, ended, options)
+
+
+def _ordered(
+    examples: Sequence[Example],
+    work: Work | AsyncWork,
+    options: RunOptions,
+    *,
+    workers: Workers | None,
+    steering: Steering | None = None,
+    known: Iterable[Outcome] = (),
+) -> Run:
     max_errors = None if math.isinf(options.max_errors) else int(options.max_errors)
     plan = Plan(
         run=new_run_id(),
@@ -95,14 +150,15 @@ def work_through(
         context=contextvars.copy_context(),
         steering=steering,
     )
-    run = Run(runtime, plan, known)
-    try:
-        ended = _wait(run, options)
-    except KeyboardInterrupt:
-        raise _interrupted(_result(run, options)) from None
-    except EvaluationError as error:
-        error.result = _result(run, options)
-        raise
+    return Run(current_runtime(), plan, known, workers=workers)
+
+
+def _concluded(run: Run, ended: Ended, options: RunOptions) -> EvaluationResult:
+    """The result of a run that has ended by itself.
+
+    Raises:
+        EvaluationError: It could not go on.
+    """
     result = _result(run, options)
     if ended.outcome is not None:
         raise stopped_error(ended, ended.outcome, result) from cause_of(ended.outcome)
@@ -110,14 +166,23 @@ def work_through(
 
 
 def _wait(run: Run, options: RunOptions) -> Ended:
-    total = len(run.plan.examples)
+    total = run.plan.total or 0
     show = options.display_progress
     with run, Progress(options.label, total, show=show) as progress:
         return run.wait(TICK, progress)
 
 
+async def _await(run: Run, options: RunOptions) -> Ended:
+    total = run.plan.total or 0
+    show = options.display_progress
+    async with run:
+        with Progress(options.label, total, show=show) as progress:
+            return await run.await_end(TICK, progress)
+
+
 def _result(run: Run, options: RunOptions) -> EvaluationResult:
-    journal, examples = run.journal, run.plan.examples
+    journal, plan = run.journal, run.plan
+    examples = plan.examples if isinstance(plan.examples, Sequence) else ()
     return EvaluationResult(
         examples=examples,
         outcomes=tuple(
@@ -139,6 +204,15 @@ def _interrupted(result: EvaluationResult) -> EvaluationInterrupted:
         "on where it stopped: evaluate(program, resume=error.result)"
     )
     return EvaluationInterrupted(text, result=result)
+
+
+def _cancelled(result: EvaluationResult) -> EvaluationCancelledError:
+    done = sum(outcome is not None for outcome in result.outcomes)
+    text = (
+        f"cancelled after {done} of {result.n} examples; they are in .result. To go on "
+        "where it stopped: await evaluate.acall(program, resume=error.result)"
+    )
+    return EvaluationCancelledError(text, result=result)
 
 
 def stopped_error(

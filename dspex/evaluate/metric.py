@@ -328,20 +328,20 @@ def _words(told: Any, name: str) -> str | None:
 
 def _called(metric: Callable[..., Any], *arguments: Any) -> Any:
     value = metric(*arguments)
-    return _run(value) if isinstance(value, Awaitable) else value
+    return waited_for(value) if isinstance(value, Awaitable) else value
 
 
-def _run(awaitable: Awaitable[T]) -> T:
-    """Wait for an async metric's value, whether or not a loop runs in this thread."""
+def waited_for(awaitable: Awaitable[T]) -> T:
+    """Wait for an awaitable's value, whether or not a loop runs in this thread."""
 
-    async def waited_for() -> T:
+    async def wait() -> T:
         return await awaitable
 
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(waited_for())
+        return asyncio.run(wait())
     # In a notebook: a loop runs in this thread, and another needs a thread of its own.
     with ThreadPoolExecutor(max_workers=1) as threads:
         run = contextvars.copy_context().run
-        return threads.submit(run, asyncio.run, waited_for()).result()
+        return threads.submit(run, asyncio.run, wait()).result()

@@ -25,6 +25,7 @@ from dspex.core.errors import (
     LMInvalidRequestError,
     LMTimeoutError,
     RuntimeClosedError,
+    WorkTimeoutError,
 )
 from dspex.core.lm import Usage
 from dspex.core.safe_text import text_of_error
@@ -209,6 +210,9 @@ def kind_of(error: BaseException, stage: Stage) -> OutcomeKind:
         case LMCancelledError():
             return OutcomeKind.CANCELLED
         case LMTimeoutError():
+            return OutcomeKind.TIMEOUT
+        # Of the example itself; one that a program meets in its own work is its own.
+        case WorkTimeoutError() if stage == "runtime":
             return OutcomeKind.TIMEOUT
         case LMInvalidRequestError() | AdapterError():
             return OutcomeKind.MODEL

@@ -6,31 +6,45 @@ reaches the run as a message and never kills the part that hands out work.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from dspex.client.call import ATTEMPT
 from dspex.core.errors import EvaluationError
-from dspex.evaluate.aggregator import AggregatorActor
-from dspex.evaluate.coordinator import Cancel, CoordinatorActor, Ended, Plan
-from dspex.evaluate.journal import Journal, RequestLog, Roster, Tally
+from dspex.core.spawner import the_spawner
+from dspex.evaluate.aggregator import AggregatorActor, Look
+from dspex.evaluate.coordinator import (
+    Belongings,
+    CoordinatorActor,
+    Names,
+    Obey,
+    Wishes,
+)
+from dspex.evaluate.floor import Floor
+from dspex.evaluate.journal import Journal, RequestLog, Tally
 from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.plan import Ended, Plan
+from dspex.evaluate.source import Check, Source, SourceActor, unchecked
+from dspex.evaluate.workers import ThreadWorkers, Workers
 from dspex.runtime import tree
 from dspex.runtime.runtime import Runtime
 from supervisors import (
     ChildSpec,
     DynamicSupervisor,
-    DynamicSupervisorActor,
     ExitReason,
     Handle,
     ReplyFuture,
     Restart,
     SupervisorActor,
+    last_words,
 )
+
+T = TypeVar("T")
 
 SETTLE_WITHIN = 2.0
 """Seconds to wait at a run's end for the fate of requests that were given up."""
@@ -41,23 +55,8 @@ def new_run_id() -> str:
     return uuid.uuid4().hex[:12]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Names:
-    """What the run's actors are called."""
-
-    run: str
-
-    @property
-    def aggregator(self) -> str:
-        return f"run {self.run}/aggregator"
-
-    @property
-    def coordinator(self) -> str:
-        return f"run {self.run}/coordinator"
-
-    @property
-    def workers(self) -> str:
-        return f"run {self.run}/workers"
+async def _aside(step: Callable[[], T]) -> T:
+    return await the_spawner().in_thread(step, label="a run's beginning or end")
 
 
 class Run:
@@ -67,18 +66,27 @@ class Run:
         runtime: The tree to run in.
         plan: What was ordered.
         known: Outcomes of an earlier, interrupted run; the final ones are kept.
+        check: What each example of a stream has to pass.
+        workers: What carries out the work; threads unless given.
     """
 
     def __init__(
-        self, runtime: Runtime, plan: Plan, known: Iterable[Outcome] = ()
+        self,
+        runtime: Runtime,
+        plan: Plan,
+        known: Iterable[Outcome] = (),
+        *,
+        check: Check = unchecked,
+        workers: Workers | None = None,
     ) -> None:
         self.plan = plan
         self._runtime = runtime
-        self._names = _Names(run=plan.run)
-        self._journal = Journal()
-        for outcome in known:
-            if outcome.is_settled:
-                self._journal.accept(outcome)
+        self._names = Names(run=plan.run)
+        self._journal = Journal(plan.trials, known)
+        self._floor = Floor(plan.work, plan.context, plan.concurrency)
+        self._source = Source(plan.examples, check)
+        self._wishes = Wishes()
+        self._workers = ThreadWorkers() if workers is None else workers
         self._finished: ReplyFuture[Ended] = ReplyFuture()
         self._requests = RequestLog(plan.run)
         self._began = time.monotonic()
@@ -87,6 +95,8 @@ class Run:
 
     def __enter__(self) -> Self:
         runtime = self._runtime
+        self._aggregator = self._handle(self._names.aggregator)
+        self._floor.tray.ring = self._ring
         evaluations = DynamicSupervisor(runtime.start().registry, tree.EVALUATIONS)
         self._restarts_before = runtime.restarts
         self._handler = runtime.events.attach(self._requests, ATTEMPT)
@@ -110,6 +120,27 @@ class Run:
         self._requests.wait_settled(SETTLE_WITHIN)
         self._runtime.events.detach(self._handler)
 
+    async def __aenter__(self) -> Self:
+        """Begin as `with` does; the running loop goes on meanwhile."""
+        beginning = asyncio.ensure_future(_aside(self.__enter__))
+        try:
+            await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            # It is not to be left half begun.
+            await beginning
+            await self.__aexit__(asyncio.CancelledError, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # Cancelled once more, nobody waits for the end, which comes all the same.
+        await asyncio.shield(_aside(lambda: self.__exit__(kind, error, trace)))
+
     # What the caller does.
 
     def wait(self, tick: float, on_tick: Callable[[Tally], None]) -> Ended:
@@ -124,11 +155,22 @@ class Run:
         ended: Ended = self._finished.get()
         return ended
 
+    async def await_end(self, tick: float, on_tick: Callable[[Tally], None]) -> Ended:
+        """Do as `wait` does, on the running loop."""
+        while not self._finished.done():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(tick):
+                    await self._finished
+            on_tick(self._journal.tally)
+        ended: Ended = self._finished.get()
+        return ended
+
     def cancel(self) -> None:
         """Give up what is not done, and wait until that is so."""
-        coordinator = Handle(self._runtime.start().registry, self._names.coordinator)
-        if coordinator.cast(Cancel()):
-            self._finished.wait(10.0)
+        self._wishes.is_cancelled = True
+        # Else there is nobody, or a new one that sees the wish when it begins.
+        self._handle(self._names.coordinator).cast(Obey())
+        self._finished.wait(10.0)
 
     @property
     def journal(self) -> Journal:
@@ -152,40 +194,54 @@ class Run:
 
     # The branch.
 
+    def _handle(self, name: str) -> Handle:
+        return Handle(self._runtime.start().registry, name)
+
+    def _ring(self) -> None:
+        # Also when a worker that was given up rings: the bell is not its own.
+        with last_words():
+            self._aggregator.cast(Look())
+
     def _spec(self) -> ChildSpec:
         names, intensity = self._names, tree.branch_intensity(self._runtime.config)
         aggregator = ChildSpec(
             id="aggregator",
             actor=AggregatorActor,
-            args=(self._journal, names.coordinator),
+            args=(self._journal, self._floor.tray, names.coordinator),
             name=names.aggregator,
+        )
+        source = ChildSpec(
+            id="source",
+            actor=SourceActor,
+            args=(self._source, names.coordinator),
+            name=names.source,
         )
         coordinator = ChildSpec(
             id="coordinator",
             actor=CoordinatorActor,
-            args=(self.plan, Roster()),
-            kwargs={
-                "finished": self._finished,
-                "aggregator": names.aggregator,
-                "workers": names.workers,
-            },
+            args=(self._belongings(), names),
             name=names.coordinator,
         )
-        workers = ChildSpec(
-            id="workers",
-            actor=DynamicSupervisorActor,
-            kwargs={"intensity": intensity},
-            name=names.workers,
-            kind="supervisor",
-        )
+        workers = self._workers.child_spec(names.workers, intensity)
+        stream = (source,) if self._source.is_stream else ()
         return ChildSpec(
             id=f"run {self.plan.run}",
             actor=SupervisorActor,
-            # The coordinator last: it needs the other two from its first message on.
-            args=((aggregator, workers, coordinator),),
+            # The coordinator last: it needs the others from its first message on.
+            args=((aggregator, workers, *stream, coordinator),),
             kwargs={"intensity": intensity},
             kind="supervisor",
             restart=Restart.TEMPORARY,
+        )
+
+    def _belongings(self) -> Belongings:
+        return Belongings(
+            plan=self.plan,
+            floor=self._floor,
+            source=self._source,
+            wishes=self._wishes,
+            workers=self._workers,
+            finished=self._finished,
         )
 
     def _branch_ended(self, reason: ExitReason) -> None:

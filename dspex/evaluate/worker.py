@@ -1,15 +1,17 @@
-"""The worker: one short-lived actor for one attempt at one example."""
+"""What a worker does: program and metric for one attempt at one example."""
 
 from __future__ import annotations
 
-import contextvars
+import asyncio
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from dspex.core.example import Example
-from dspex.core.once import Unrepeatable, watch_unrepeatable
+from dspex.core.once import Unrepeatable, watch_unrepeatable_from_here
 from dspex.core.safe_text import text_of_error
 from dspex.evaluate.metric import Judgement
 from dspex.evaluate.outcome import (
@@ -21,7 +23,10 @@ from dspex.evaluate.outcome import (
     kind_of,
     note,
 )
-from supervisors import Actor, Handle, Scope, within
+from supervisors import ExitReason, Stop
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""No columns, and none that is lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +35,9 @@ class Measured:
 
     score: float
     """The metric's number."""
-    columns: Mapping[str, float | None] = field(default_factory=dict)
+    columns: Mapping[str, float | None] = field(default_factory=lambda: NOTHING)
     """All its numbers by name, where it gave several."""
-    lost: Mapping[str, ErrorNote] = field(default_factory=dict)
+    lost: Mapping[str, ErrorNote] = field(default_factory=lambda: NOTHING)
     """Why a column has no number, by its name."""
     feedback: str | None = None
     """What it said in words."""
@@ -56,7 +61,10 @@ class Measured:
 
 
 class WorkFailed(Exception):  # noqa: N818 - carries a failure, and is none itself
-    """The work on one example raised; says in whose code."""
+    """The work on one example raised; says in whose code.
+
+    An error of another process brings along what was `told` of it there.
+    """
 
     def __init__(
         self,
@@ -64,105 +72,135 @@ class WorkFailed(Exception):  # noqa: N818 - carries a failure, and is none itse
         stage: Stage,
         prediction: Any = None,
         value: Any = None,
+        told: ErrorNote | None = None,
     ) -> None:
         super().__init__(text_of_error(error))
         self.error = error
         self.stage = stage
         self.prediction = prediction
         self.value = value
+        self.told = told or note(error, stage)
+
+
+class WorkerDied(Exception):  # noqa: N818 - news of a death, and none's fault here
+    """The process that did the work has ended; its worker ends for the same reason."""
+
+    def __init__(self, reason: ExitReason) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 Work = Callable[[Example], Measured]
-"""Program and metric for one example. Raises `WorkFailed`."""
+"""Program and metric for one example. Raises `WorkFailed` or `WorkerDied`."""
+AsyncWork = Callable[[Example], Coroutine[Any, Any, Measured]]
+"""The same for workers on an event loop."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Propose:
-    """An outcome, for the aggregator to accept. Asked; the reply says whether."""
+class AtWork(Protocol):
+    """An attempt, as far as its work knows it."""
 
-    outcome: Outcome
+    @property
+    def stamp(self) -> Stamp:
+        """Which attempt it is."""
 
+    @property
+    def example(self) -> Example:
+        """What to work on."""
 
-@dataclass(frozen=True, slots=True)
-class _Begin:
-    """Do the work. Cast to oneself, so that the start is acknowledged first."""
+    @property
+    def begun(self) -> Unrepeatable:
+        """Where what must not be run again is noted."""
 
-
-class WorkerActor(Actor):
-    """Runs program and metric for one example and proposes the outcome."""
-
-    def __init__(
-        self,
-        *,
-        stamp: Stamp,
-        example: Example,
-        work: Work,
-        scope: Scope,
-        begun: Unrepeatable,
-        context: contextvars.Context,
-        aggregator: str,
-    ) -> None:
-        super().__init__()
-        self._stamp = stamp
-        self._example = example
-        self._work = work
-        self._scope = scope
-        self._begun = begun
-        self._context = context
-        self._aggregator = aggregator
-
-    def on_start(self) -> None:
-        """Acknowledge the start; the work comes next."""
-        self.actor_ref.cast(_Begin())
-
-    def on_receive(self, message: object) -> None:
-        """Do the work, hand the outcome in, and end."""
-        if not isinstance(message, _Begin):
-            super().on_receive(message)
-            return
-        # A fresh copy: nothing of one example is seen by the next on this thread.
-        outcome = self._context.copy().run(self._attempt)
-        # Whoever aggregates may be restarting; the outcome waits for it.
-        aggregator = Handle(self.surroundings.registry, self._aggregator)
-        aggregator.call(Propose(outcome=outcome), timeout=None, idempotent=True)
-        self.exit()
-
-    def _attempt(self) -> Outcome:
-        with within(self._scope), watch_unrepeatable(self._begun):
-            outcome = attempt(self._stamp, self._example, self._work)
-        return replace(outcome, may_run_again=not self._begun)
+    def metric_begins(self) -> None:
+        """Hear that the program is done and the metric begins."""
 
 
-def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:
-    """Do the work on an example; whatever it raises becomes an outcome."""
-    began = time.perf_counter()
+_at_work: ContextVar[AtWork | None] = ContextVar("dspex_at_work", default=None)
+
+
+def metric_begins() -> None:
+    """Say that the program is done and its metric begins, for its deadline."""
+    attempt = _at_work.get()
+    if attempt is not None:
+        attempt.metric_begins()
+
+
+def perform(attempt: AtWork, work: Work) -> Outcome:
+    """Do the work of an attempt; whatever it raises becomes an outcome.
+
+    Called in a context of its own, which is gone afterwards: nothing of one example is
+    seen by the next.
+
+    Raises:
+        Stop: There is no outcome: what did the work is no more.
+    """
+    began = _begin(attempt)
     try:
-        measured = work(example)
-    except WorkFailed as failed:
-        outcome = Outcome(
-            stamp=stamp,
-            kind=kind_of(failed.error, failed.stage),
-            stage=failed.stage,
-            prediction=failed.prediction,
-            value=failed.value,
-            error=note(failed.error, failed.stage),
+        measured = work(attempt.example)
+    except WorkerDied as died:
+        raise Stop(died.reason) from None
+    except BaseException as error:  # noqa: BLE001 - it ends one example, not the run
+        return _failed(attempt, error, began)
+    return _scored(attempt, measured, began)
+
+
+async def aperform(attempt: AtWork, work: AsyncWork) -> Outcome:
+    """Do the work of an attempt on the running loop, as `perform` does in a thread.
+
+    Raises:
+        CancelledError: The attempt was given up; what came of it says nothing.
+    """
+    began = _begin(attempt)
+    try:
+        measured = await work(attempt.example)
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - it ends one example, not the run
+        return _failed(attempt, error, began)
+    return _scored(attempt, measured, began)
+
+
+def _begin(attempt: AtWork) -> float:
+    """Let this context be the attempt's; when that was."""
+    _at_work.set(attempt)
+    watch_unrepeatable_from_here(attempt.begun)
+    return time.perf_counter()
+
+
+def _failed(attempt: AtWork, error: BaseException, began: float) -> Outcome:
+    latency = time.perf_counter() - began
+    if isinstance(error, WorkFailed):
+        return Outcome(
+            stamp=attempt.stamp,
+            kind=kind_of(error.error, error.stage),
+            stage=error.stage,
+            prediction=error.prediction,
+            value=error.value,
+            error=error.told,
+            latency=latency,
+            may_run_again=not attempt.begun,
         )
-    except BaseException as error:  # noqa: BLE001 - a bug of ours ends one example, not the run
-        outcome = Outcome(
-            stamp=stamp,
-            kind=OutcomeKind.INFRASTRUCTURE,
-            stage="runtime",
-            error=note(error, "runtime"),
-        )
-    else:
-        outcome = Outcome(
-            stamp=stamp,
-            kind=OutcomeKind.SCORED,
-            score=measured.score,
-            columns=measured.columns,
-            lost=measured.lost,
-            feedback=measured.feedback,
-            prediction=measured.prediction,
-            value=measured.value,
-        )
-    return replace(outcome, latency=time.perf_counter() - began)
+    # A bug of ours.
+    return Outcome(
+        stamp=attempt.stamp,
+        kind=OutcomeKind.INFRASTRUCTURE,
+        stage="runtime",
+        error=note(error, "runtime"),
+        latency=latency,
+        may_run_again=not attempt.begun,
+    )
+
+
+def _scored(attempt: AtWork, measured: Measured, began: float) -> Outcome:
+    return Outcome(
+        stamp=attempt.stamp,
+        kind=OutcomeKind.SCORED,
+        score=measured.score,
+        columns=measured.columns,
+        lost=measured.lost,
+        feedback=measured.feedback,
+        prediction=measured.prediction,
+        value=measured.value,
+        latency=time.perf_counter() - began,
+        may_run_again=not attempt.begun,
+    )

@@ -24,11 +24,11 @@ from dspex.core.errors import (
 )
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
-from dspex.evaluate.coordinator import Ended
 from dspex.evaluate.engine import RunOptions, cause_of, stopped_error, work_through
 from dspex.evaluate.evaluate import checked_set
 from dspex.evaluate.metric import Metric, checked_metric, judge
 from dspex.evaluate.outcome import OutcomeKind, ends_every_example, kind_of
+from dspex.evaluate.plan import Ended
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.worker import Measured, WorkFailed
 from dspex.programs.program import Program

@@ -57,6 +57,7 @@ IDEAS = {
     "Scopes and deadlines": ("scope",),
     "Tasks": (
         "tasks",
+        "lane",
         "_task",
         "_task_actor",
         "_task_supervisor",

@@ -33,8 +33,18 @@ DspexError
 │   └─ LMCancelledError                 the scope that made the call was cancelled
 ├─ EvaluationError                      the evaluation as a whole could not go on
 │   └─ IncompleteResultError            what was asked needs every example measured
-├─ MetricRangeError (ValueError)        a score outside metric_range; .score
-├─ NotBetterError (AssertionError)      assert_better_than(); .comparison
+├─ RunError                             a recorded run; .run
+│   ├─ RunExistsError                   a new run was to have the name of another
+│   ├─ RunNotFoundError (LookupError)   there is none of that name
+│   ├─ RunBusyError                     another owner works on it; .pid .host .since
+│   ├─ RunFencedError                   another owner took it over
+│   ├─ RunChangedError (ConfigurationError)  other data, program or metric; .changes
+│   └─ RecordError                      its file cannot be used; .path
+│       ├─ RecordUnwritableError        not now; nothing is lost
+│       │   └─ RecordFullError          the disk is full
+│       ├─ RecordDamagedError           it is broken, or none of dspex
+│       └─ RecordVersionError           a newer dspex wrote it; .version .known
+│   └─ EvaluationCancelledError         its task was cancelled; cause of that error
 ├─ BatchError                           too many items of a batch failed; .results
 ├─ WorkLostError                        work beside other work was ended; .position
 │   └─ WorkTimeoutError (TimeoutError)  it took longer than its timeout
@@ -42,9 +52,8 @@ DspexError
 ```
 
 `EvaluationInterrupted` and `BatchInterrupted` are `KeyboardInterrupt`s, so that no
-`except Exception` in a program swallows a Ctrl-C; `EvaluationCancelled` is an
-`asyncio.CancelledError`, as whoever cancels a task expects. Facts are attributes, so
-code never needs to read the text. No error holds a key, a header or a prompt.
+`except Exception` in a program swallows a Ctrl-C. Facts are attributes, so code never
+needs to read the text. No error holds a key, a header or a prompt.
 """
 
 from dspex.core.errors.base import (
@@ -84,6 +93,19 @@ from dspex.core.errors.replies import (
     AdapterError,
     AdapterParseError,
 )
+from dspex.core.errors.runs import (
+    RecordDamagedError,
+    RecordError,
+    RecordFullError,
+    RecordUnwritableError,
+    RecordVersionError,
+    RunBusyError,
+    RunChangedError,
+    RunError,
+    RunExistsError,
+    RunFencedError,
+    RunNotFoundError,
+)
 from dspex.core.errors.scores import (
     IncompleteResultError,
     MetricRangeError,
@@ -92,7 +114,7 @@ from dspex.core.errors.scores import (
 from dspex.core.errors.work import (
     BatchError,
     BatchInterrupted,
-    EvaluationCancelled,
+    EvaluationCancelledError,
     EvaluationError,
     EvaluationInterrupted,
     RuntimeClosedError,
@@ -113,7 +135,7 @@ __all__ = [
     "ContextWindowExceededError",
     "DataError",
     "DspexError",
-    "EvaluationCancelled",
+    "EvaluationCancelledError",
     "EvaluationError",
     "EvaluationInterrupted",
     "IncompleteResultError",
@@ -136,6 +158,17 @@ __all__ = [
     "MissingInputError",
     "NotBetterError",
     "QueueFullError",
+    "RecordDamagedError",
+    "RecordError",
+    "RecordFullError",
+    "RecordUnwritableError",
+    "RecordVersionError",
+    "RunBusyError",
+    "RunChangedError",
+    "RunError",
+    "RunExistsError",
+    "RunFencedError",
+    "RunNotFoundError",
     "RuntimeClosedError",
     "SignatureError",
     "ToolArgumentError",

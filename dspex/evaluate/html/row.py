@@ -10,9 +10,10 @@ from dspex.client.call import AttemptRecord
 from dspex.core.errors import DataError
 from dspex.core.example import Example
 from dspex.core.history import Exchanged
+from dspex.core.spoken import duration, money
 from dspex.evaluate.html.elements import element
 from dspex.evaluate.html.findings import look_of
-from dspex.evaluate.html.scale import brief, duration, money
+from dspex.evaluate.html.scale import brief
 from dspex.evaluate.html.values import block, fields, line, table
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.plain import fields_of, text_of
@@ -120,13 +121,13 @@ def _inside(row: ResultRow, requests: Sequence[AttemptRecord]) -> Iterator[Eleme
 def _went_wrong(outcome: Outcome) -> Iterator[Element]:
     error = outcome.error
     if error is not None:
-        yield element("h3", f"{error.type} in the {error.stage}")
+        yield element("h4", f"{error.type} in the {error.stage}")
         yield block(error.message, "error")
         if error.where.strip():
             where = element("summary", "where it was raised")
             yield element("details", where, block(error.where), class_="step")
     if outcome.evidence:
-        yield element("h3", "how its workers died")
+        yield element("h4", "How its workers died")
         yield block("\n".join(outcome.evidence), "error")
 
 
@@ -142,7 +143,7 @@ def _steps(value: Any) -> Iterator[Element]:
                     for turn in step.messages
                     for part in (element("h3", turn.role), block(turn.text))
                 ]
-                reply = (element("h3", "reply"), block(step.reply.text))
+                reply = (element("h3", "reply"), block("\n".join(step.reply.texts)))
                 yield _step(f"call {number}: {step.model}", [*turns, *reply])
             case (_, dict() as given, Example() as gave):
                 shown = [fields("given", given), fields("gave", fields_of(gave))]

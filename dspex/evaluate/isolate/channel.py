@@ -1,4 +1,4 @@
-"""The line between two processes: one JSON object a line, over a socket of their own."""
+"""What two processes say to each other: JSON, a line each, over a socket of theirs."""
 
 from __future__ import annotations
 

@@ -11,9 +11,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
-import dataclasses
 import faulthandler
-import inspect
 import io
 import itertools
 import os
@@ -21,18 +19,20 @@ import queue
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from dspex.core.errors import LMCancelledError
+from dspex.core.example import Example
 from dspex.core.lm import Reply
 from dspex.core.once import Unrepeatable, watch_unrepeatable
+from dspex.evaluate.awaiting import awaited, needs_loop
 from dspex.evaluate.isolate.channel import Channel, ChannelClosed, Line
 from dspex.evaluate.isolate.failures import Failure
-from dspex.evaluate.isolate.nodes import node_of, node_of_prediction, value_of
+from dspex.evaluate.isolate.nodes import node_of_prediction, value_of
 from dspex.evaluate.isolate.parcel import Unpacked, unpack
 from dspex.evaluate.metric import judge
 from dspex.evaluate.outcome import Stage
-from dspex.evaluate.worker import Measured
 
 _job: contextvars.ContextVar[int | None] = contextvars.ContextVar(
     "dspex_isolated_job", default=None
@@ -179,27 +179,34 @@ class Child:
         stage: Stage = "program"
         try:
             example = value_of(job["example"], may_import=True)
-            prediction = unpacked.program(**example.inputs())
-            if inspect.isawaitable(prediction):
-                prediction = asyncio.run(_awaited(prediction))
+            prediction = _run(unpacked.program, example)
             written = node_of_prediction(prediction)
             stage = "metric"
             self._channel.say({"stage": stage})
-            judgement = judge(unpacked.metric, example, prediction)
+            judgement = judge(
+                unpacked.metric,
+                example,
+                prediction,
+                metric_range=unpacked.metric_range,
+            )
         except BaseException as error:  # noqa: BLE001 - whatever it raises is its outcome
             return self._failure(error, stage, prediction)
-        measured = Measured.of(judgement, None)
-        told = {
-            each.name: getattr(measured, each.name)
-            for each in dataclasses.fields(measured)
+        return {
+            "score": judgement.score,
+            "columns": dict(judgement.columns),
+            "feedback": judgement.feedback,
+            "lost": {
+                name: Failure.of(lost, "metric").line()
+                for name, lost in judgement.lost.items()
+            },
+            "prediction": written,
         }
-        return {"measured": node_of(told, "the score"), "prediction": written}
 
     def _failure(self, error: BaseException, stage: Stage, prediction: Any) -> Line:
         calls = (call for call, own in self._failed_calls.items() if own is error)
         return {
             "failure": Failure.of(error, stage).line(),
-            "call": next(calls, None),
+            "of": next(calls, None),
             "prediction": (
                 node_of_prediction(prediction) if stage == "metric" else None
             ),
@@ -241,5 +248,7 @@ class Child:
         return reply
 
 
-async def _awaited(awaitable: Any) -> Any:
-    return await awaitable
+def _run(program: Callable[..., Any], example: Example) -> Any:
+    if needs_loop(program):
+        return asyncio.run(awaited(program, **example.inputs()))
+    return program(**example.inputs())

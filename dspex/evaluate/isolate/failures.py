@@ -2,7 +2,7 @@
 
 dspex's own errors and Python's come out as what they were, so that `except` and the
 causes of failures work on both sides. An error of somebody's own class comes out as an
-`ErrorElsewhere` that knows its name.
+`ElsewhereError` that knows its name.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from dspex.evaluate.isolate.nodes import Node, node_of, value_of
 from dspex.evaluate.outcome import ErrorNote, Stage, note
 
 
-class ErrorElsewhere(DspexError):
+class ElsewhereError(DspexError):
     """An error of another process whose class is not known here.
 
     Attributes:
         type: The name of its class.
     """
 
-    code = "error_elsewhere"
+    code = "elsewhere"
 
     def __init__(self, message: str, *, type: str) -> None:  # noqa: A002 - its word
         super().__init__(message)
@@ -71,7 +71,7 @@ class Failure:
         """Make the error anew."""
         kind = _class_called(self.type) if self.is_known else None
         if kind is None:
-            return ErrorElsewhere(self.message, type=self.type)
+            return ElsewhereError(self.message, type=self.type)
         # Not by its constructor: each has another, and the facts are at hand.
         made: BaseException = kind.__new__(kind, self.message)
         made.args = (self.message,)

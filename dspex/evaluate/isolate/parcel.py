@@ -7,6 +7,7 @@ What has no name is refused here, before any work starts.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from dspex.evaluate.isolate.channel import Line
 from dspex.evaluate.isolate.names import MAIN, check_name, how_to_run_main, run_main
 from dspex.evaluate.isolate.nodes import Models, Node, value_of, writer_for
 from dspex.evaluate.isolate.remote_model import Asks, RemoteModel, facts_of
-from dspex.evaluate.metric import Metric
+from dspex.evaluate.metric import Metric, MetricRange
 from dspex.programs.saving.made_parts import names_in
 from dspex.programs.settings import KEYS, context, settings
 
@@ -36,8 +37,17 @@ class Parcel:
     """The models its calls are for, which stay here."""
 
 
-def pack(program: Callable[..., Any], metric: Metric) -> Parcel:
+def pack(
+    program: Callable[..., Any],
+    metric: Metric,
+    metric_range: MetricRange | None = None,
+) -> Parcel:
     """Write program and metric, with the settings in force here.
+
+    Args:
+        program: The program.
+        metric: One metric, or several by name.
+        metric_range: Where the score has to lie; anywhere by default.
 
     Raises:
         ConfigurationError: Something in them cannot be found or made in another
@@ -55,7 +65,9 @@ def pack(program: Callable[..., Any], metric: Metric) -> Parcel:
     line: Line = {
         **written,
         "lm": lm,
+        "range": metric_range,
         "models": [facts_of(models[number]) for number in range(len(models))],
+        "argv": sys.argv,
         "main": how_to_run_main() if _names_main(names) else None,
     }
     return Parcel(line=line, models=models)
@@ -87,6 +99,8 @@ class Unpacked:
     """The program."""
     metric: Metric
     """The metric."""
+    metric_range: MetricRange | None
+    """Where the score has to lie."""
     settings: Mapping[str, Any]
     """The settings of the parent, with the model among them."""
 
@@ -115,5 +129,6 @@ def unpack(line: Line, asks: Asks) -> Unpacked:
     return Unpacked(
         program=made(line["program"]),
         metric=made(line["metric"]),
+        metric_range=None if line["range"] is None else tuple(line["range"]),
         settings={**made(line["settings"]), "lm": lm},
     )

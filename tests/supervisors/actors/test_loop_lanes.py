@@ -16,9 +16,9 @@ from supervisors import (
     EventLoopActor,
     ExitReason,
     Ref,
-    Scope,
     StartError,
     TaskSupervisor,
+    current_scope,
 )
 from supervisors.exits import KILLED, NORMAL, Crashed
 
@@ -34,8 +34,7 @@ class Piece:
 
     def __init__(self, work: Work) -> None:
         self.label = "piece"
-        self.scope = Scope("piece")
-        self.scopes = (self.scope,)
+        self.tags: dict[str, Any] = {"piece": 7}
         self.context = contextvars.copy_context()
         self.arun = work
         self.ref: Ref[Any] | None = None
@@ -95,6 +94,9 @@ def test_one_at_a_time_in_order_on_the_loop(
             await asyncio.sleep(0)
             # Seen by nobody else: each runs in a copy of its context.
             assert around.get() == 0
+            scope = current_scope()
+            assert scope is not None
+            assert scope.tags == {"piece": 7}
             around.set(number)
 
         return one
