@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dspex.core.example import Example
+from dspex.evaluate.record.changes import check_same
+from dspex.evaluate.record.fingerprint import row_digest
 from dspex.evaluate.record.head import RunHead
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
-from dspex.evaluate.recording import Recording, digest_of
+from dspex.evaluate.recording import Recording
 from dspex.evaluate.source import Check
 
 
@@ -46,7 +48,7 @@ def checking(recording: Recording, check: Check) -> Check:
 
     def checked(value: Any, number: int) -> Example:
         example = check(value, number)
-        recording.record.check_row(number, digest_of(example))
+        recording.record.check_row(number, row_digest(example))
         return example
 
     return checked
@@ -59,7 +61,7 @@ def check_rows(recording: Recording, examples: Sequence[Example]) -> None:
         RunChangedError: A row is another one.
     """
     for number, example in enumerate(examples):
-        recording.record.check_row(number, digest_of(example))
+        recording.record.check_row(number, row_digest(example))
 
 
 def last_attempts(record: RunRecord) -> dict[tuple[int, int], int]:

@@ -35,7 +35,7 @@ class RecordedOutcomes(Sequence[Outcome | None]):
     def __getitem__(self, index: slice) -> Sequence[Outcome | None]: ...
     def __getitem__(
         self, index: int | slice
-    ) -> Outcome | None | Sequence[Outcome | None]:
+    ) -> Outcome | Sequence[Outcome | None] | None:
         places = range(self._count)[index]
         if isinstance(places, range):
             return [self[place] for place in places]
