@@ -6,7 +6,7 @@ The values of a row stand in the order of its table's columns in `schema`.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from dspex.client.call import AttemptRecord, Fate
@@ -90,19 +90,12 @@ def _body(outcome: Outcome) -> str:
         parts.append(f'"prediction":{encode(outcome.prediction)}')
     if outcome.columns:
         parts.append(f'"columns":{encode(dict(outcome.columns))}')
-    if outcome.lost:
-        lost = {name: _told(one) for name, one in outcome.lost.items()}
-        parts.append(f'"lost":{encode(lost)}')
     if outcome.feedback is not None:
         parts.append(f'"feedback":{encode(outcome.feedback)}')
-    if outcome.error is not None:
-        parts.append(f'"error":{encode(_told(outcome.error))}')
-    if outcome.stage is not None:
-        parts.append(f'"stage":"{outcome.stage}"')
+    if outcome.kind is not OutcomeKind.SCORED or outcome.error is not None:
+        parts += _failure(outcome)
     if outcome.first_score is not None:
         parts.append(f'"first_score":{encode(outcome.first_score)}')
-    if outcome.evidence:
-        parts.append(f'"evidence":{encode(list(outcome.evidence))}')
     if outcome.value is not None:
         parts.append(f'"value":{encode(outcome.value)}')
     if not outcome.may_run_again:
@@ -110,8 +103,14 @@ def _body(outcome: Outcome) -> str:
     return f"{{{','.join(parts)}}}"
 
 
-def _told(note: ErrorNote) -> dict[str, str]:
-    return {name: getattr(note, name) for name in _NOTE}
+def _failure(outcome: Outcome) -> Iterator[str]:
+    if (note := outcome.error) is not None:
+        told = {name: getattr(note, name) for name in _NOTE}
+        yield f'"error":{encode(told)}'
+    if outcome.stage is not None:
+        yield f'"stage":"{outcome.stage}"'
+    if outcome.evidence:
+        yield f'"evidence":{encode(list(outcome.evidence))}'
 
 
 def _checksum(number: int, kind: str, score: float | None, body: str) -> int:
