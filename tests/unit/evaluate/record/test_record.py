@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -126,6 +127,15 @@ def test_of_two_outcomes_in_one_commit_the_first_counts() -> None:
     assert outcome is not None
     assert outcome.score == 1.0
     assert (record.totals().n, record.totals().refused) == (1, 1)
+
+
+def test_an_outcome_that_is_committed_again_is_not_refused() -> None:
+    record = created(None)
+    record.commit([decided(0, 1.0), decided(1, kind=OutcomeKind.TIMEOUT)])
+
+    record.commit([decided(0, 1.0), decided(1, kind=OutcomeKind.TIMEOUT)])
+
+    assert (record.totals().n, record.totals().refused) == (2, 0)
 
 
 def test_an_open_outcome_gives_way_to_the_next_attempt() -> None:
@@ -366,6 +376,27 @@ def test_a_long_log_of_intents_is_moved_to_the_tables(
     log = place(tmp_path).log(1)
     assert log is not None
     assert log.stat().st_size == 0
+
+
+def test_where_there_is_no_room_for_an_empty_log_the_full_one_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intents, "FULL_AT", 10)
+    record = created(tmp_path)
+    record.announce(intent("q1"))
+
+    with monkeypatch.context() as full:
+        full.setattr(intents, "_opened", _refused)
+        record.commit([decided(0)])
+    record.announce(intent("q2"))
+    record.commit([decided(1)])
+
+    assert fates(record) == {"q1": "open", "q2": "open"}
+    assert record.totals().n == 2
+
+
+def _refused(path: Path) -> int:
+    raise OSError(errno.ENOSPC, "no space left on device", path)
 
 
 def test_a_frozen_owner_finds_that_it_may_begin_nothing(tmp_path: Path) -> None:
