@@ -7,7 +7,9 @@ import os
 import socket
 import stat
 import time
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,9 +24,10 @@ from dspex.core.errors import (
     RunNotFoundError,
 )
 from dspex.core.lm import Usage
-from dspex.evaluate.outcome import ErrorNote, OutcomeKind
+from dspex.core.prediction import Prediction
+from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind
 from dspex.evaluate.record import intents
-from dspex.evaluate.record.entries import Noted, OpenOne, Refused
+from dspex.evaluate.record.entries import Decided, Noted, OpenOne, Refused
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
 from tests.unit.evaluate.record.making import (
@@ -83,6 +86,44 @@ def test_a_failure_comes_back_with_its_error(tmp_path: Path) -> None:
     record.commit([began(0), told])
 
     assert record.outcome(0) == told.outcome
+
+
+def test_every_field_of_an_outcome_is_kept() -> None:
+    note = ErrorNote(stage="metric", type="KeyError", message="'x'", where="at y")
+    values: dict[str, Any] = {
+        "stamp": replace(stamp(2, 1, 3), configuration=4),
+        "kind": OutcomeKind.METRIC,
+        "score": 0.5,
+        "columns": {"exact": 1.0},
+        "lost": {"f1": note},
+        "feedback": "Nearly.",
+        "prediction": Prediction(answer="b"),
+        "error": note,
+        "stage": "metric",
+        "latency": 0.25,
+        "usage": Usage(
+            prompt_tokens=1,
+            completion_tokens=2,
+            cached_tokens=3,
+            cache_write_tokens=4,
+            reasoning_tokens=5,
+        ),
+        "cost": 0.125,
+        "calls": 3,
+        "cached": 2,
+        "first_score": 0.75,
+        "evidence": ("worker 1 died",),
+        "value": {"demos": [Prediction(answer="c")]},
+        "may_run_again": False,
+    }
+    outcome = Outcome(**values)
+    record = created(None, trials=2)
+
+    record.commit([Decided(outcome=outcome)])
+
+    # A new field of an outcome has to be kept, too.
+    assert set(values) == {field.name for field in fields(Outcome)}
+    assert record.outcome(2, 1) == outcome
 
 
 def test_outcomes_come_in_order_with_a_gap_for_each_that_is_missing() -> None:
