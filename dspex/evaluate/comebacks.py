@@ -1,7 +1,7 @@
 """Attempts that came to an end which does not count: their examples are tried again.
 
-The aggregator judges each outcome here, once, before it counts it. What is judged twice,
-because whoever heard of it died, is judged the same. Holds no clock and no actor.
+The aggregator judges each outcome here, once, before it counts it. What is judged
+twice, because whoever heard of it died, is judged the same. Holds no clock, no actor.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Comebacks:
         return comeback
 
     def forget(self, key: Key) -> None:
-        """Keep nothing of an example that has its outcome. Harmless when there is none."""
+        """Keep nothing of an example that has its outcome. Harmless else."""
         self._latest.pop(key, None)
 
     def _comeback(
