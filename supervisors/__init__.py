@@ -67,6 +67,8 @@ from supervisors.supervisor_actor import SupervisorActor, SupervisorOptions
 from supervisors.surroundings import Surroundings
 from supervisors.tasks import (
     Exit,
+    LaneSource,
+    LaneTask,
     Ok,
     StreamOptions,
     Task,
@@ -118,6 +120,8 @@ __all__ = [
     "Ignore",
     "Intensity",
     "Killed",
+    "LaneSource",
+    "LaneTask",
     "LoopActor",
     "MailboxFullError",
     "Monitor",

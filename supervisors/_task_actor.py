@@ -147,6 +147,14 @@ class TaskActor(Actor):
     def _make_life(self) -> Life:
         return TaskLife(self._label, self.actor_inbox)
 
+    def run_here(self) -> None:
+        """Live and end on the calling thread, which has just made this actor.
+
+        What it raises is its exit reason; nothing comes out here.
+        """
+        _census.joined(self.life)
+        self._actor_loop()
+
     def _actor_loop(self) -> None:
         life = self.life
         life.thread = threading.current_thread()
@@ -226,7 +234,7 @@ def begin_task(
     if told is not None:
         life.ended.on_done(told)
     if home is not None:
-        _move_in(life, home)
+        move_in(life, home)
     if linked is not None and not life.link(linked):
         life.end(NO_PROCESS)
         raise linked.error(NO_PROCESS)
@@ -234,7 +242,14 @@ def begin_task(
     return actor.actor_ref
 
 
-def _move_in(life: TaskLife, home: Roll) -> None:
+def move_in(life: TaskLife, home: Roll) -> None:
+    """Enter a task into the roll of its supervisor.
+
+    Raises:
+        ActorDownError: The supervisor has ended.
+        ChildStateError: It runs as many as it may.
+        StartError: So many that were given up go on in their threads.
+    """
     if not home.enter(life):
         raise ActorDownError(life.label, NO_PROCESS)
     life.home = home

@@ -28,6 +28,7 @@ from supervisors.clock import SYSTEM_CLOCK, Clock
 from supervisors.errors import ConfigError
 from supervisors.events import Events
 from supervisors.exits import ExitReason
+from supervisors.lane import LaneSource, LaneTask, open_lane
 from supervisors.ref import Ref
 from supervisors.registry import Registry
 from supervisors.stream import TaskStream, stream
@@ -36,6 +37,8 @@ from supervisors.supervisor import AnySupervisor
 __all__ = [
     "NOT_GIVEN",
     "Exit",
+    "LaneSource",
+    "LaneTask",
     "Ok",
     "Outcome",
     "StreamOptions",
@@ -247,6 +250,18 @@ class TaskSupervisor(AnySupervisor):
         checked = StreamOptions(**options)
         clock = self.ref().life.clock
         return TaskStream(inputs, work, self._begin_for_stream, checked, clock)
+
+    def open_lane(self, source: LaneSource) -> None:
+        """Run the tasks of `source` one after another, on one thread that is reused.
+
+        Each is an actor under this supervisor, as any other task. For very many short
+        ones: only the first costs a change of threads. Open several lanes for tasks
+        side by side; see `supervisors.lane`.
+
+        Raises:
+            ActorDownError: The task supervisor is not there.
+        """
+        open_lane(source, self._roll())
 
     def _begin_for_stream(
         self,

@@ -58,6 +58,11 @@ def watch_unrepeatable(seen: Unrepeatable | None = None) -> Iterator[Unrepeatabl
         _watching.reset(token)
 
 
+def watch_unrepeatable_from_here(seen: Unrepeatable) -> None:
+    """See it in the rest of this context, which is somebody's own, and no block."""
+    _watching.set((*_watching.get(), seen))
+
+
 def began_unrepeatable(name: str) -> None:
     """Say that something marked `retry=False` begins now.
 

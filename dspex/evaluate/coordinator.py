@@ -1,333 +1,351 @@
 """The coordinator: keeps so many workers alive, watches them, and knows when to stop.
 
-It hands out examples in order, gives up those that are out of time, runs again what a
-death from outside interrupted, and ends the run when all is counted or nothing more can
-be. It only sends messages; the outcomes belong to the aggregator.
+`Schedule` decides; this actor carries out. It prepares attempts on the floor, opens
+lanes where workers take them, gives up those that are out of time, and ends the run. It
+never waits for a worker, and the outcomes belong to the aggregator. One that died is
+followed by one that makes a new schedule from what is settled and what is in hand.
 """
 
 from __future__ import annotations
 
-import contextvars
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
 from dspex.core.example import Example
-from dspex.evaluate.aggregator import Accepted, GetAccepted
-from dspex.evaluate.journal import OpenAttempt, Roster
-from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
-from dspex.evaluate.worker import Propose, Work, WorkerActor
-from supervisors import (
-    Actor,
-    ActorDownError,
-    ChildSpec,
-    DynamicSupervisor,
-    ExitReason,
-    Handle,
-    ReplyFuture,
-    Restart,
-    Scope,
-)
-from supervisors.exits import NO_PROCESS
-
-MAX_ATTEMPTS = 5
-"""How often an example is tried whose worker dies from outside each time."""
+from dspex.evaluate import schedule as s
+from dspex.evaluate.aggregator import Accepted, GetStanding, Recount, Standing
+from dspex.evaluate.deadlines import Limits, overdue
+from dspex.evaluate.floor import Attempt, Floor, Proposal
+from dspex.evaluate.journal import Journal
+from dspex.evaluate.outcome import ErrorNote, Outcome, Stamp
+from dspex.evaluate.plan import Ended, Plan
+from dspex.evaluate.source import Source, StreamMoved, TakeExamples
+from dspex.evaluate.workers import Workers
+from supervisors import Actor, ActorDownError, Handle, ReplyFuture, StartError
 
 PAUSE = 0.02
-"""Seconds until work is handed out again when there was nobody to start workers."""
+"""Seconds until lanes are opened again when there was nobody to run under."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """One run, as it was ordered."""
+@dataclass(slots=True)
+class Wishes:
+    """What the run's caller wants. Set from any thread, obeyed at the next message."""
 
-    run: str
-    """Names the run."""
-    examples: Sequence[Example]
-    """What to work on, in order."""
-    work: Work
-    """What to do with each."""
-    concurrency: int
-    """Workers alive at a time."""
-    timeout: float | None
-    """Seconds one example may take; `None` for no limit."""
-    max_errors: int | None
-    """Failures after which the run stops; `None` for no limit."""
-    context: contextvars.Context
-    """What the caller's context was; each worker gets a copy of it."""
-    enough: Callable[[Sequence[Outcome]], bool] | None = None
-    """Given the outcomes of the first examples without a gap: whether to stop."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """How a run ended."""
-
-    reason: str
-    """`complete`, `enough`, `cancelled`, `fatal` or `max_errors`."""
-    outcome: Outcome | None = None
-    """The outcome that ended it, for the last two."""
+    is_cancelled: bool = False
+    """Give everything up."""
+    is_paused: bool = False
+    """Begin nothing until this is false again."""
+    concurrency: int | None = None
+    """Workers at a time, where that was changed."""
+    configuration: int = 1
+    """How often it was changed, and once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerEnded:
-    """A worker has ended. Cast by the monitor on it."""
-
-    stamp: Stamp
-    reason: ExitReason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutOfTime:
-    """An attempt's deadline has come. Sent by a timer."""
+    """A worker was ended from outside. Cast in the thread that ended it."""
 
     stamp: Stamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cancel:
-    """Give everything up. Cast by the run's handle."""
+class LookAtTime:
+    """Somebody may be overdue. Sent by a timer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HandOut:
-    """See whether work can be handed out. Sent by a timer."""
+class RunOver:
+    """The time of the whole run has passed. Sent by a timer."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Begin:
-    """Start handing out. Cast to oneself."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obey:
+    """The wishes have changed. Cast by the run's handle."""
 
 
-Message = Accepted | WorkerEnded | OutOfTime | Cancel | HandOut | _Begin
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenLanes:
+    """Open what lanes there is work for. Sent by a timer, or cast by a closed lane."""
+
+
+Message = (
+    Accepted | WorkerEnded | StreamMoved | LookAtTime | RunOver | Obey | OpenLanes
+    | Recount
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belongings:
+    """What of a run outlives its coordinators."""
+
+    plan: Plan
+    """What was ordered."""
+    floor: Floor
+    """What is in hand."""
+    source: Source
+    """Where the examples come from."""
+    journal: Journal
+    """What was accepted; read for `enough` alone."""
+    wishes: Wishes
+    """What its caller wants."""
+    workers: Workers
+    """How the work is carried out."""
+    finished: ReplyFuture[Ended]
+    """Kept when the run is over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What a run's actors are called."""
+
+    run: str
+
+    @property
+    def aggregator(self) -> str:
+        """Who accepts outcomes."""
+        return f"run {self.run}/aggregator"
+
+    @property
+    def coordinator(self) -> str:
+        """Who hands out work."""
+        return f"run {self.run}/coordinator"
+
+    @property
+    def workers(self) -> str:
+        """Whom the workers live under."""
+        return f"run {self.run}/workers"
+
+    @property
+    def source(self) -> str:
+        """Who takes from a stream."""
+        return f"run {self.run}/source"
 
 
 class CoordinatorActor(Actor):
-    """Decides who works on what."""
+    """Carries out what the schedule decides."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        roster: Roster,
-        *,
-        finished: ReplyFuture[Ended],
-        aggregator: str,
-        workers: str,
-    ) -> None:
+    _schedule: s.Schedule
+
+    def __init__(self, belongings: Belongings, names: Names) -> None:
         super().__init__()
-        self._plan = plan
-        self._roster = roster
-        self._finished = finished
-        self._aggregator_name = aggregator
-        self._workers_name = workers
+        self._plan = belongings.plan
+        self._floor = belongings.floor
+        self._source = belongings.source
+        self._journal = belongings.journal
+        self._wishes = belongings.wishes
+        self._workers = belongings.workers
+        self._finished = belongings.finished
+        self._names = names
+        self._configuration = 1
+        self._seen_prefix = 0
 
     def on_start(self) -> None:
-        """Take the roster over; find out what happened while nobody looked."""
-        self._roster.inherit(self)
-        names = self.surroundings.registry
-        self._aggregator = Handle(names, self._aggregator_name)
-        self._workers = DynamicSupervisor(names, self._workers_name)
-        self.actor_ref.cast(_Begin())
+        """Take the floor over; find out later what happened while nobody looked."""
+        floor, registry, me = self._floor, self.surroundings.registry, self.actor_ref
+        floor.inherit(self)
+        floor.clock = self.surroundings.clock
+        floor.on_lost = lambda attempt: me.cast(WorkerEnded(stamp=attempt.stamp))
+        floor.on_refused = lambda: me.cast(OpenLanes())
+        floor.drop_unbegun()
+        self._aggregator = Handle(registry, self._names.aggregator)
+        self._stream = Handle(registry, self._names.source)
+        self._workers.bind(registry, self._names.workers)
+        me.cast(Recount())
+        me.cast(LookAtTime())
+        if self._plan.run_timeout is not None:
+            if floor.run_over is None:
+                floor.run_over = floor.clock.monotonic() + self._plan.run_timeout
+            self.send_after(floor.run_over - floor.clock.monotonic(), RunOver())
 
     def on_receive(self, message: Message) -> None:
-        """Hand each message to its method, then hand out what can be."""
-        match message:
-            case Accepted():
-                self._settle(message.outcome)
-            case WorkerEnded():
-                self._worker_ended(message.stamp)
-            case OutOfTime():
-                self._out_of_time(message.stamp)
-            case Cancel():
-                self._end(Ended(reason="cancelled"))
-            case HandOut():
-                pass
-            case _Begin():
-                self._begin()
-            case _:
-                assert_never(message)
-        self._hand_out()
-
-    def _begin(self) -> None:
-        accepted = self._aggregator.call(GetAccepted(), timeout=None, idempotent=True)
-        for outcome in accepted:
-            self._settle(outcome)
-        for entry in tuple(self._roster.open.values()):
-            self._watch(entry)
-
-    # Handing out.
-
-    def _hand_out(self) -> None:
-        roster, plan = self._roster, self._plan
-        while not self._finished.done() and len(roster.open) < plan.concurrency:
-            stamp = self._next()
-            if stamp is None:
-                break
-            if not self._start(stamp):
-                return
-        if not roster.open and not roster.again and self._all_handed_out():
-            self._end(Ended(reason="complete"))
-
-    def _all_handed_out(self) -> bool:
-        return self._roster.next_example >= len(self._plan.examples)
-
-    def _next(self) -> Stamp | None:
-        roster = self._roster
-        if roster.again:
-            return roster.again.popleft()
-        while not self._all_handed_out():
-            number = roster.next_example
-            roster.next_example += 1
-            # Settled before it began: a run that goes on from an earlier result.
-            if (number, 0) not in roster.settled:
-                return Stamp(run=self._plan.run, example=number)
-        return None
-
-    def _start(self, stamp: Stamp) -> bool:
-        """Start a worker; `False` when those who start workers are not there now."""
-        plan = self._plan
-        scope = Scope(f"example {stamp.example}", tags=stamp.tags())
-        entry = self._roster.open[stamp.key] = OpenAttempt(stamp, scope)
-        spec = ChildSpec(
-            id=f"example {stamp.example} attempt {stamp.attempt}",
-            actor=WorkerActor,
-            kwargs={
-                "stamp": stamp,
-                "example": plan.examples[stamp.example],
-                "work": plan.work,
-                "scope": scope,
-                "begun": entry.begun,
-                "context": plan.context,
-                "aggregator": self._aggregator_name,
-            },
-            restart=Restart.TEMPORARY,
-            shutdown="brutal_kill",
-        )
-        try:
-            entry.ref = self._workers.start_child(spec)
-        except ActorDownError:
-            del self._roster.open[stamp.key]
-            self._roster.again.appendleft(replace(stamp, attempt=stamp.attempt + 1))
-            self.send_after(PAUSE, HandOut())
-            return False
-        if plan.timeout is not None:
-            entry.deadline = self.surroundings.clock.monotonic() + plan.timeout
-        self._watch(entry)
-        return True
-
-    def _watch(self, entry: OpenAttempt) -> None:
-        me, stamp = self.actor_ref, entry.stamp
-        if entry.ref is None:
-            # We died between noting the attempt and starting its worker.
-            me.cast(WorkerEnded(stamp=stamp, reason=NO_PROCESS))
-            return
-        entry.ref.monitor(
-            lambda reason: me.cast(WorkerEnded(stamp=stamp, reason=reason))
-        )
-        # Also for a worker of before our restart: its timer died with our last life.
-        if entry.deadline is not None:
-            left = entry.deadline - self.surroundings.clock.monotonic()
-            self.send_after(max(0.0, left), OutOfTime(stamp=stamp))
-
-    # What comes back.
-
-    def _settle(self, outcome: Outcome) -> None:
-        roster = self._roster
-        key = outcome.stamp.key
-        if key in roster.settled:
-            return
-        roster.settled[key] = outcome
-        # What an earlier run left behind was judged then.
-        if outcome.stamp.run == self._plan.run:
-            roster.errors += counts_as_error(outcome)
-            self._judge(outcome)
-
-    def _judge(self, outcome: Outcome) -> None:
-        """See whether this outcome ends the run."""
-        roster, plan = self._roster, self._plan
-        if outcome.is_fatal:
-            self._end(Ended(reason="fatal", outcome=outcome))
-        elif plan.max_errors is not None and roster.errors >= plan.max_errors:
-            self._end(Ended(reason="max_errors", outcome=outcome))
-        elif plan.enough is not None and self._is_enough(plan.enough):
-            self._end(Ended(reason="enough"))
-
-    def _is_enough(self, enough: Callable[[Sequence[Outcome]], bool]) -> bool:
-        roster = self._roster
-        before = roster.prefix
-        while (roster.prefix, 0) in roster.settled:
-            roster.prefix += 1
-        if roster.prefix == before:
-            return False
-        return enough([roster.settled[number, 0] for number in range(roster.prefix)])
-
-    def _worker_ended(self, stamp: Stamp) -> None:
-        entry = self._roster.open.get(stamp.key)
-        if entry is None or entry.stamp != stamp:
-            return
-        del self._roster.open[stamp.key]
-        if stamp.key in self._roster.settled or self._finished.done():
-            return
-        if entry.out_of_time:
-            self._propose(entry, OutcomeKind.TIMEOUT, self._too_slow(stamp))
-        elif entry.begun:
-            text = (
-                f"its worker was killed from outside after {entry.begun.names[-1]!r} "
-                "had begun, which is marked retry=False and never run again"
-            )
-            self._propose(entry, OutcomeKind.INFRASTRUCTURE, text)
-        elif stamp.attempt >= MAX_ATTEMPTS:
-            text = f"its worker was killed from outside {stamp.attempt} times"
-            self._propose(entry, OutcomeKind.INFRASTRUCTURE, text)
-        else:
-            # Somebody else's doing: run again, charged to nobody.
-            again = replace(stamp, attempt=stamp.attempt + 1)
-            self._roster.again.append(again)
-
-    def _too_slow(self, stamp: Stamp) -> str:
-        return (
-            f"example {stamp.example} was not done after {self._plan.timeout:g} s and "
-            "was given up. Give it more time with timeout=, or find out what hangs."
-        )
-
-    def _propose(self, entry: OpenAttempt, kind: OutcomeKind, text: str) -> None:
-        error = ErrorNote(stage="runtime", type=kind.value, message=text, where="")
-        outcome = Outcome(
-            stamp=entry.stamp,
-            kind=kind,
-            stage="runtime",
-            error=error,
-            may_run_again=not entry.begun,
-        )
-        self._aggregator.call(Propose(outcome=outcome), timeout=None, idempotent=True)
-
-    def _out_of_time(self, stamp: Stamp) -> None:
-        entry = self._roster.open.get(stamp.key)
-        if entry is not None and entry.stamp == stamp and entry.ref is not None:
-            entry.out_of_time = True
-            self._give_up(entry, "its time is over")
-
-    @staticmethod
-    def _give_up(entry: OpenAttempt, why: str) -> None:
-        # The scope first: from now on every call of that thread is refused, so it
-        # stops spending even though it cannot be killed.
-        entry.scope.cancel(why)
-        if entry.ref is not None:
-            entry.ref.kill()
-
-    def _end(self, ended: Ended) -> None:
+        """Hand each message to its method, then open what lanes there is work for."""
         if self._finished.done():
             return
-        for entry in tuple(self._roster.open.values()):
-            self._give_up(entry, "the evaluation is over")
-        self._roster.open.clear()
+        match message:
+            case Accepted():
+                self._accepted(message)
+            case WorkerEnded():
+                self._worker_ended(message.stamp)
+            case StreamMoved():
+                self._stream_moved()
+            case LookAtTime():
+                self._look_at_time()
+            case RunOver():
+                self._decide(s.Stop(ended=Ended(reason="time")))
+            case Obey():
+                self._obey()
+            case OpenLanes():
+                pass
+            case Recount():
+                self._recount()
+            case _:
+                assert_never(message)
+        self._open_lanes()
+
+    # Beginning, also after a death.
+
+    def _recount(self) -> None:
+        """Make a new schedule from what is settled and what is in hand."""
+        standing: Standing = self._aggregator.call(
+            GetStanding(), timeout=None, idempotent=True
+        )
+        plan, floor, settled = self._plan, self._floor, standing.settled
+        done = [
+            attempt.stamp.key
+            for attempt in floor.open_attempts()
+            if attempt.stamp.example * plan.trials + attempt.stamp.trial in settled
+        ]
+        self._settle(done)
+        in_hand = floor.open_attempts()
+        self._configuration = 1
+        self._schedule = s.Schedule(
+            self._terms(), settled, (attempt.stamp for attempt in in_hand)
+        )
+        self._decide(s.Settle(keys=(), tally=standing.tally))
+        self._obey()
+        if self._source.is_stream:
+            self._stream_moved()
+        for attempt in in_hand:
+            if attempt.is_lost:
+                self._worker_ended(attempt.stamp)
+
+    def _terms(self) -> s.Terms:
+        plan = self._plan
+        return s.Terms(
+            run=plan.run,
+            in_hand=plan.in_hand,
+            total=plan.total,
+            trials=plan.trials,
+            timeout=plan.timeout,
+            metric_timeout=plan.metric_timeout,
+            max_errors=plan.max_errors,
+        )
+
+    # What happened.
+
+    def _accepted(self, message: Accepted) -> None:
+        keys = [outcome.stamp.key for outcome in message.outcomes]
+        self._settle(keys)
+        self._decide(s.Settle(keys=keys, tally=message.tally))
+        if self._plan.enough is not None and self._is_enough(self._plan.enough):
+            self._decide(s.Stop(ended=Ended(reason="enough")))
+
+    def _settle(self, keys: Sequence[s.Key]) -> None:
+        for attempt in self._floor.settle(keys):
+            # An earlier attempt was quicker.
+            attempt.give_up("its example has an outcome")
+
+    def _is_enough(self, enough: Callable[[Sequence[Outcome]], bool]) -> bool:
+        prefix = self._journal.settled.watermark
+        if prefix == self._seen_prefix:
+            return False
+        self._seen_prefix = prefix
+        outcomes = self._journal.outcomes
+        return enough([outcomes[number, 0] for number in range(prefix)])
+
+    def _worker_ended(self, stamp: Stamp) -> None:
+        attempt = self._floor.attempt(stamp.key)
+        if attempt is None or attempt.stamp != stamp or not attempt.is_lost:
+            return
+        lost = s.WorkerLost(
+            stamp=stamp, begun=attempt.begun.names, overdue=attempt.overdue
+        )
+        self._decide(lost)
+
+    def _stream_moved(self) -> None:
+        source = self._source
+        # Before the reading: what comes after it is told again.
+        source.rung = False
+        if source.is_used_up:
+            self._decide(s.StreamEnded(count=source.taken, error=source.error))
+        else:
+            self._decide(s.Arrived(count=source.taken))
+
+    def _look_at_time(self) -> None:
+        limits = Limits(attempt=self._plan.timeout, metric=self._plan.metric_timeout)
+        if limits.shortest is None:
+            return
+        running = [each for each in self._floor.open_attempts() if each.is_running]
+        now = self._floor.clock.monotonic()
+        late, look = overdue(running, limits, now)
+        for attempt, stage in late:
+            attempt.overdue = stage
+            attempt.give_up("its time is over")
+        if look is not None:
+            self.send_after(look - now, LookAtTime())
+
+    def _obey(self) -> None:
+        wishes = self._wishes
+        if wishes.is_cancelled:
+            self._decide(s.Stop(ended=Ended(reason="cancelled")))
+            return
+        if wishes.is_paused != self._schedule.paused:
+            self._floor.pause(paused=wishes.is_paused)
+            self._decide(s.Pause() if wishes.is_paused else s.Resume())
+        if wishes.concurrency is not None:
+            self._floor.set_concurrency(wishes.concurrency)
+            self._decide(
+                s.SetInHand(
+                    in_hand=self._plan.in_hand_with(wishes.concurrency),
+                    configuration=wishes.configuration,
+                )
+            )
+
+    # What is to be done.
+
+    def _decide(self, event: s.Happened) -> None:
+        for effect in self._schedule.handle(event):
+            match effect:
+                case s.HandOut():
+                    self._hand_out(effect.stamps)
+                case s.Fetch():
+                    self._stream.cast(TakeExamples(upto=effect.upto))
+                case s.Propose():
+                    self._propose(effect)
+                case s.End():
+                    self._end(effect.ended)
+                case _:
+                    assert_never(effect)
+
+    def _hand_out(self, stamps: Sequence[Stamp]) -> None:
+        floor = self._floor
+        floor.hand_out([Attempt(each, self._example(each), floor) for each in stamps])
+        if self._source.is_stream:
+            self._source.forget(self._schedule.frontier)
+
+    def _example(self, stamp: Stamp) -> Example:
+        before = self._floor.attempt(stamp.key)
+        return self._source.example(stamp.example) if before is None else before.example
+
+    def _propose(self, effect: s.Propose) -> None:
+        attempt = self._floor.attempt(effect.stamp.key)
+        outcome = Outcome(
+            stamp=effect.stamp,
+            kind=effect.kind,
+            stage=effect.stage,
+            error=ErrorNote(
+                stage=effect.stage,
+                type=effect.kind.value,
+                message=effect.text,
+                where="",
+            ),
+            may_run_again=attempt is None or not attempt.begun,
+        )
+        self._floor.tray.put(Proposal(outcome))
+
+    def _open_lanes(self) -> None:
+        lanes = self._floor.wanted_lanes()
+        for number, lane in enumerate(lanes):
+            try:
+                self._workers.open_lane(lane)
+            except (ActorDownError, StartError):
+                self._floor.close_lanes(lanes[number:])
+                self.send_after(PAUSE, OpenLanes())
+                return
+
+    def _end(self, ended: Ended) -> None:
+        for attempt in self._floor.close():
+            if attempt.is_running:
+                attempt.give_up("the evaluation is over")
         self._finished.resolve(ended)
-
-
-def counts_as_error(outcome: Outcome) -> bool:
-    """Whether `max_errors` counts it.
-
-    A model's answer that does not fit is a measurement of the model and not a mistake
-    of the evaluation, so it does not count.
-    """
-    return outcome.kind not in (OutcomeKind.SCORED, OutcomeKind.MODEL)

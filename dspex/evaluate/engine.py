@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dspex.core import defaults
@@ -14,8 +14,8 @@ from dspex.core.errors import (
     EvaluationInterrupted,
 )
 from dspex.core.example import Example
-from dspex.evaluate.coordinator import Ended, Plan
 from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.plan import Ended, Enough, Plan
 from dspex.evaluate.progress import Progress
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.run import Run, new_run_id
@@ -24,9 +24,6 @@ from dspex.runtime.runtime import current_runtime
 
 TICK = 0.1
 """Seconds between two looks at how far a run is."""
-
-Enough = Callable[[Sequence[Outcome]], bool]
-"""Given the outcomes of the first examples without a gap: whether to stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,14 +106,15 @@ def work_through(
 
 
 def _wait(run: Run, options: RunOptions) -> Ended:
-    total = len(run.plan.examples)
+    total = run.plan.total or 0
     show = options.display_progress
     with run, Progress(options.label, total, show=show) as progress:
         return run.wait(TICK, progress)
 
 
 def _result(run: Run, options: RunOptions) -> EvaluationResult:
-    journal, examples = run.journal, run.plan.examples
+    journal, plan = run.journal, run.plan
+    examples = plan.examples if isinstance(plan.examples, Sequence) else ()
     return EvaluationResult(
         examples=examples,
         outcomes=tuple(

@@ -7,15 +7,13 @@ their restarts. The accepting is here, in one step per outcome.
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from dspex.client.call import AttemptRecord, Fate
-from dspex.core.once import Unrepeatable
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
-from supervisors import Estate, Event, Ref, Scope
+from dspex.evaluate.outcome import Outcome, OutcomeKind
+from dspex.evaluate.settled import Settled
+from supervisors import Estate, Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +28,12 @@ class Tally:
     """Sum of the scores."""
     scored: int = 0
     """Examples with a score."""
+    errors: int = 0
+    """Failures that count for `max_errors`; none of an earlier run's."""
+    fatal: Outcome | None = None
+    """The first outcome that says how every other example would end."""
+    last_error: Outcome | None = None
+    """The last failure that counts for `max_errors`."""
 
     @property
     def failures(self) -> int:
@@ -38,65 +42,87 @@ class Tally:
 
 
 class Journal(Estate):
-    """The accepted outcomes of one run; the aggregator writes it."""
+    """The accepted outcomes of one run; the aggregator writes it.
 
-    def __init__(self) -> None:
+    Args:
+        trials: How often each example is measured.
+        known: Outcomes of an earlier, interrupted run; the settled ones are kept.
+    """
+
+    def __init__(self, trials: int = 1, known: Iterable[Outcome] = ()) -> None:
+        self._trials = trials
+        self.settled = Settled()
+        """Places that have their outcome."""
         self.outcomes: dict[tuple[int, int], Outcome] = {}
         """By (example, trial)."""
         self.tally = Tally()
         """How far the run is."""
+        for outcome in known:
+            if outcome.is_settled and self._settle(outcome):
+                # What an earlier run left behind was judged then.
+                self.tally = _counted(self.tally, outcome)
 
     def accept(self, outcome: Outcome) -> bool:
         """Count an outcome, or refuse it because its example has one already.
 
         The first accepted wins, so a late, doubled or zombie outcome changes nothing.
         """
-        tally = self.tally
-        if outcome.stamp.key in self.outcomes:
-            self.tally = replace(tally, refused=tally.refused + 1)
+        if not self._settle(outcome):
+            self.refuse()
             return False
-        self.outcomes[outcome.stamp.key] = outcome
-        scored = outcome.kind is OutcomeKind.SCORED
-        self.tally = replace(
-            tally,
-            accepted=tally.accepted + 1,
-            scored=tally.scored + scored,
-            score=tally.score + (outcome.score or 0.0),
-        )
+        tally = _counted(self.tally, outcome)
+        if outcome.error is not None:
+            tally = _charged(tally, outcome)
+        self.tally = tally
         return True
 
+    def refuse(self) -> None:
+        """Count an outcome that does not count."""
+        self.tally = replace(self.tally, refused=self.tally.refused + 1)
 
-@dataclass(slots=True)
-class OpenAttempt:
-    """A worker that has not ended."""
+    def has(self, key: tuple[int, int]) -> bool:
+        """Whether an example has its outcome."""
+        return self._place(key) in self.settled
 
-    stamp: Stamp
-    scope: Scope
-    ref: Ref[Any] | None = None
-    deadline: float | None = None
-    """When its time is over, on the tree's clock; `None` for no limit."""
-    begun: Unrepeatable = field(default_factory=Unrepeatable)
-    """What its worker has begun that is never run again."""
-    out_of_time: bool = False
-    """Whether it was given up because its deadline passed."""
+    def _settle(self, outcome: Outcome) -> bool:
+        if not self.settled.add(self._place(outcome.stamp.key)):
+            return False
+        self.outcomes[outcome.stamp.key] = outcome
+        return True
+
+    def _place(self, key: tuple[int, int]) -> int:
+        example, trial = key
+        return example * self._trials + trial
 
 
-@dataclass(slots=True)
-class Roster(Estate):
-    """Who works on what; the coordinator's memory."""
+def _counted(tally: Tally, outcome: Outcome) -> Tally:
+    scored = outcome.kind is OutcomeKind.SCORED
+    return Tally(
+        accepted=tally.accepted + 1,
+        refused=tally.refused,
+        scored=tally.scored + scored,
+        score=tally.score + (outcome.score or 0.0),
+        errors=tally.errors,
+        fatal=tally.fatal,
+        last_error=tally.last_error,
+    )
 
-    next_example: int = 0
-    """The first example that was not handed out."""
-    again: deque[Stamp] = field(default_factory=deque)
-    """Attempts to make because a worker died from outside."""
-    open: dict[tuple[int, int], OpenAttempt] = field(default_factory=dict)
-    """Workers by what they work on."""
-    settled: dict[tuple[int, int], Outcome] = field(default_factory=dict)
-    """Accepted outcomes the coordinator has heard of."""
-    prefix: int = 0
-    """Examples settled without a gap from the first."""
-    errors: int = 0
-    """Failures that count for `max_errors`."""
+
+def _charged(tally: Tally, outcome: Outcome) -> Tally:
+    if tally.fatal is None and outcome.is_fatal:
+        tally = replace(tally, fatal=outcome)
+    if counts_as_error(outcome):
+        tally = replace(tally, errors=tally.errors + 1, last_error=outcome)
+    return tally
+
+
+def counts_as_error(outcome: Outcome) -> bool:
+    """Whether `max_errors` counts it.
+
+    A model's answer that does not fit is a measurement of the model and not a mistake
+    of the evaluation, so it does not count.
+    """
+    return outcome.kind not in (OutcomeKind.SCORED, OutcomeKind.MODEL)
 
 
 class RequestLog:

@@ -9,27 +9,36 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from dspex.client.call import ATTEMPT
 from dspex.core.errors import EvaluationError
-from dspex.evaluate.aggregator import AggregatorActor
-from dspex.evaluate.coordinator import Cancel, CoordinatorActor, Ended, Plan
-from dspex.evaluate.journal import Journal, RequestLog, Roster, Tally
+from dspex.evaluate.aggregator import AggregatorActor, Look
+from dspex.evaluate.coordinator import (
+    Belongings,
+    CoordinatorActor,
+    Names,
+    Obey,
+    Wishes,
+)
+from dspex.evaluate.floor import Floor
+from dspex.evaluate.journal import Journal, RequestLog, Tally
 from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.plan import Ended, Plan
+from dspex.evaluate.source import Check, Source, SourceActor, unchecked
+from dspex.evaluate.workers import ThreadWorkers, Workers
 from dspex.runtime import tree
 from dspex.runtime.runtime import Runtime
 from supervisors import (
     ChildSpec,
     DynamicSupervisor,
-    DynamicSupervisorActor,
     ExitReason,
     Handle,
     ReplyFuture,
     Restart,
     SupervisorActor,
+    last_words,
 )
 
 SETTLE_WITHIN = 2.0
@@ -41,25 +50,6 @@ def new_run_id() -> str:
     return uuid.uuid4().hex[:12]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Names:
-    """What the run's actors are called."""
-
-    run: str
-
-    @property
-    def aggregator(self) -> str:
-        return f"run {self.run}/aggregator"
-
-    @property
-    def coordinator(self) -> str:
-        return f"run {self.run}/coordinator"
-
-    @property
-    def workers(self) -> str:
-        return f"run {self.run}/workers"
-
-
 class Run:
     """A run, as its caller holds it. A context manager: leaving it ends the branch.
 
@@ -67,18 +57,27 @@ class Run:
         runtime: The tree to run in.
         plan: What was ordered.
         known: Outcomes of an earlier, interrupted run; the final ones are kept.
+        check: What each example of a stream has to pass.
+        workers: What carries out the work; threads unless given.
     """
 
     def __init__(
-        self, runtime: Runtime, plan: Plan, known: Iterable[Outcome] = ()
+        self,
+        runtime: Runtime,
+        plan: Plan,
+        known: Iterable[Outcome] = (),
+        *,
+        check: Check = unchecked,
+        workers: Workers | None = None,
     ) -> None:
         self.plan = plan
         self._runtime = runtime
-        self._names = _Names(run=plan.run)
-        self._journal = Journal()
-        for outcome in known:
-            if outcome.is_settled:
-                self._journal.accept(outcome)
+        self._names = Names(run=plan.run)
+        self._journal = Journal(plan.trials, known)
+        self._floor = Floor(plan.work, plan.context, plan.concurrency)
+        self._source = Source(plan.examples, check)
+        self._wishes = Wishes()
+        self._workers = ThreadWorkers() if workers is None else workers
         self._finished: ReplyFuture[Ended] = ReplyFuture()
         self._requests = RequestLog(plan.run)
         self._began = time.monotonic()
@@ -87,6 +86,8 @@ class Run:
 
     def __enter__(self) -> Self:
         runtime = self._runtime
+        self._aggregator = self._handle(self._names.aggregator)
+        self._floor.tray.ring = self._ring
         evaluations = DynamicSupervisor(runtime.start().registry, tree.EVALUATIONS)
         self._restarts_before = runtime.restarts
         self._handler = runtime.events.attach(self._requests, ATTEMPT)
@@ -126,9 +127,10 @@ class Run:
 
     def cancel(self) -> None:
         """Give up what is not done, and wait until that is so."""
-        coordinator = Handle(self._runtime.start().registry, self._names.coordinator)
-        if coordinator.cast(Cancel()):
-            self._finished.wait(10.0)
+        self._wishes.is_cancelled = True
+        # Else there is nobody, or a new one that sees the wish when it begins.
+        self._handle(self._names.coordinator).cast(Obey())
+        self._finished.wait(10.0)
 
     @property
     def journal(self) -> Journal:
@@ -152,40 +154,55 @@ class Run:
 
     # The branch.
 
+    def _handle(self, name: str) -> Handle:
+        return Handle(self._runtime.start().registry, name)
+
+    def _ring(self) -> None:
+        # Also when a worker that was given up rings: the bell is not its own.
+        with last_words():
+            self._aggregator.cast(Look())
+
     def _spec(self) -> ChildSpec:
         names, intensity = self._names, tree.branch_intensity(self._runtime.config)
         aggregator = ChildSpec(
             id="aggregator",
             actor=AggregatorActor,
-            args=(self._journal, names.coordinator),
+            args=(self._journal, self._floor.tray, names.coordinator),
             name=names.aggregator,
+        )
+        source = ChildSpec(
+            id="source",
+            actor=SourceActor,
+            args=(self._source, names.coordinator),
+            name=names.source,
         )
         coordinator = ChildSpec(
             id="coordinator",
             actor=CoordinatorActor,
-            args=(self.plan, Roster()),
-            kwargs={
-                "finished": self._finished,
-                "aggregator": names.aggregator,
-                "workers": names.workers,
-            },
+            args=(self._belongings(), names),
             name=names.coordinator,
         )
-        workers = ChildSpec(
-            id="workers",
-            actor=DynamicSupervisorActor,
-            kwargs={"intensity": intensity},
-            name=names.workers,
-            kind="supervisor",
-        )
+        workers = self._workers.child_spec(names.workers, intensity)
+        stream = (source,) if self._source.is_stream else ()
         return ChildSpec(
             id=f"run {self.plan.run}",
             actor=SupervisorActor,
-            # The coordinator last: it needs the other two from its first message on.
-            args=((aggregator, workers, coordinator),),
+            # The coordinator last: it needs the others from its first message on.
+            args=((aggregator, workers, *stream, coordinator),),
             kwargs={"intensity": intensity},
             kind="supervisor",
             restart=Restart.TEMPORARY,
+        )
+
+    def _belongings(self) -> Belongings:
+        return Belongings(
+            plan=self.plan,
+            floor=self._floor,
+            source=self._source,
+            journal=self._journal,
+            wishes=self._wishes,
+            workers=self._workers,
+            finished=self._finished,
         )
 
     def _branch_ended(self, reason: ExitReason) -> None:

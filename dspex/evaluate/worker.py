@@ -1,19 +1,18 @@
-"""The worker: one short-lived actor for one attempt at one example."""
+"""What a worker does: program and metric for one attempt at one example."""
 
 from __future__ import annotations
 
-import contextvars
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from dspex.core.example import Example
-from dspex.core.once import Unrepeatable, watch_unrepeatable
+from dspex.core.once import Unrepeatable, watch_unrepeatable_from_here
 from dspex.core.safe_text import text_of_error
 from dspex.evaluate.metric import Judgement
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stage, Stamp, kind_of, note
-from supervisors import Actor, Handle, Scope, within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,91 +57,73 @@ Work = Callable[[Example], Measured]
 """Program and metric for one example. Raises `WorkFailed`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Propose:
-    """An outcome, for the aggregator to accept. Asked; the reply says whether."""
+class AtWork(Protocol):
+    """An attempt, as far as its work knows it."""
 
-    outcome: Outcome
+    @property
+    def stamp(self) -> Stamp:
+        """Which attempt it is."""
 
+    @property
+    def example(self) -> Example:
+        """What to work on."""
 
-@dataclass(frozen=True, slots=True)
-class _Begin:
-    """Do the work. Cast to oneself, so that the start is acknowledged first."""
+    @property
+    def begun(self) -> Unrepeatable:
+        """Where what must not be run again is noted."""
 
-
-class WorkerActor(Actor):
-    """Runs program and metric for one example and proposes the outcome."""
-
-    def __init__(
-        self,
-        *,
-        stamp: Stamp,
-        example: Example,
-        work: Work,
-        scope: Scope,
-        begun: Unrepeatable,
-        context: contextvars.Context,
-        aggregator: str,
-    ) -> None:
-        super().__init__()
-        self._stamp = stamp
-        self._example = example
-        self._work = work
-        self._scope = scope
-        self._begun = begun
-        self._context = context
-        self._aggregator = aggregator
-
-    def on_start(self) -> None:
-        """Acknowledge the start; the work comes next."""
-        self.actor_ref.cast(_Begin())
-
-    def on_receive(self, message: object) -> None:
-        """Do the work, hand the outcome in, and end."""
-        if not isinstance(message, _Begin):
-            super().on_receive(message)
-            return
-        # A fresh copy: nothing of one example is seen by the next on this thread.
-        outcome = self._context.copy().run(self._attempt)
-        # Whoever aggregates may be restarting; the outcome waits for it.
-        aggregator = Handle(self.surroundings.registry, self._aggregator)
-        aggregator.call(Propose(outcome=outcome), timeout=None, idempotent=True)
-        self.exit()
-
-    def _attempt(self) -> Outcome:
-        with within(self._scope), watch_unrepeatable(self._begun):
-            outcome = attempt(self._stamp, self._example, self._work)
-        return replace(outcome, may_run_again=not self._begun)
+    def metric_begins(self) -> None:
+        """Hear that the program is done and the metric begins."""
 
 
-def attempt(stamp: Stamp, example: Example, work: Work) -> Outcome:
-    """Do the work on an example; whatever it raises becomes an outcome."""
+_at_work: ContextVar[AtWork | None] = ContextVar("dspex_at_work", default=None)
+
+
+def metric_begins() -> None:
+    """Say that the program is done and its metric begins, for its deadline."""
+    attempt = _at_work.get()
+    if attempt is not None:
+        attempt.metric_begins()
+
+
+def perform(attempt: AtWork, work: Work) -> Outcome:
+    """Do the work of an attempt; whatever it raises becomes an outcome.
+
+    Called in a context of its own, which is gone afterwards: nothing of one example is
+    seen by the next.
+    """
+    _at_work.set(attempt)
+    watch_unrepeatable_from_here(attempt.begun)
     began = time.perf_counter()
     try:
-        measured = work(example)
+        measured = work(attempt.example)
     except WorkFailed as failed:
-        outcome = Outcome(
-            stamp=stamp,
+        return Outcome(
+            stamp=attempt.stamp,
             kind=kind_of(failed.error, failed.stage),
             stage=failed.stage,
             prediction=failed.prediction,
             error=note(failed.error, failed.stage),
+            latency=time.perf_counter() - began,
+            may_run_again=not attempt.begun,
         )
     except BaseException as error:  # noqa: BLE001 - a bug of ours ends one example, not the run
-        outcome = Outcome(
-            stamp=stamp,
+        return Outcome(
+            stamp=attempt.stamp,
             kind=OutcomeKind.INFRASTRUCTURE,
             stage="runtime",
             error=note(error, "runtime"),
+            latency=time.perf_counter() - began,
+            may_run_again=not attempt.begun,
         )
-    else:
-        outcome = Outcome(
-            stamp=stamp,
-            kind=OutcomeKind.SCORED,
-            score=measured.score,
-            columns=measured.columns,
-            feedback=measured.feedback,
-            prediction=measured.prediction,
-            value=measured.value,
-        )
-    return replace(outcome, latency=time.perf_counter() - began)
+    return Outcome(
+        stamp=attempt.stamp,
+        kind=OutcomeKind.SCORED,
+        score=measured.score,
+        columns=measured.columns,
+        feedback=measured.feedback,
+        prediction=measured.prediction,
+        value=measured.value,
+        latency=time.perf_counter() - began,
+        may_run_again=not attempt.begun,
+    )

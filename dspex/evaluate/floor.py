@@ -1,0 +1,339 @@
+"""The floor of a run: who works on what, shared by coordinator and workers.
+
+The coordinator puts attempts here ahead of time, and a worker's thread that is done
+takes the next one itself; what came of it goes into the tray of the aggregator. Nobody
+waits for anybody in between. All of it outlives the actors that use it: it belongs to
+the run.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from dspex.core.example import Example
+from dspex.core.once import Unrepeatable
+from dspex.evaluate.outcome import Outcome, Stage, Stamp
+from dspex.evaluate.worker import Work, perform
+from supervisors import SYSTEM_CLOCK, Clock, Estate, ExitReason, Normal, Ref
+
+
+class Attempt:
+    """One attempt at one example: a worker, from its preparation to its outcome.
+
+    It is what a lane runs: see `supervisors.LaneTask`.
+    """
+
+    __slots__ = (
+        "_floor",
+        "began",
+        "begun",
+        "example",
+        "lane",
+        "metric_began",
+        "overdue",
+        "proposed",
+        "reason",
+        "ref",
+        "stamp",
+    )
+
+    def __init__(self, stamp: Stamp, example: Example, floor: Floor) -> None:
+        self.stamp = stamp
+        self.example = example
+        self._floor = floor
+        self.begun = Unrepeatable()
+        """What the worker has begun that is never run again."""
+        self.lane: Lane | None = None
+        """Where it runs, or ran."""
+        self.ref: Ref[Any] | None = None
+        """Its worker, once that has begun."""
+        self.began = 0.0
+        """When that was, on the tree's clock."""
+        self.metric_began: float | None = None
+        """When its metric began, once it has."""
+        self.overdue: Stage | None = None
+        """Where it was when its time was over, if it was given up for that."""
+        self.proposed = False
+        """Whether its worker has handed an outcome in."""
+        self.reason: ExitReason | None = None
+        """How its worker ended, once it has."""
+
+    @property
+    def label(self) -> str:
+        """What errors and pictures call its worker."""
+        return f"example {self.stamp.example} attempt {self.stamp.attempt}"
+
+    @property
+    def tags(self) -> Mapping[str, Any]:
+        """What the calls of its worker belong to, for their record."""
+        return self.stamp.tags()
+
+    @property
+    def context(self) -> contextvars.Context:
+        """Of which its worker gets a copy."""
+        return self._floor.context
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its worker ended and handed nothing in."""
+        return self.reason is not None and not self.proposed
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its worker is at work."""
+        return self.ref is not None and self.reason is None and not self.proposed
+
+    def metric_begins(self) -> None:
+        """Note that the program is done and its metric begins."""
+        self.metric_began = self._floor.clock.monotonic()
+
+    def run(self) -> None:
+        """Work on the example, and hand the outcome in."""
+        outcome = perform(self, self._floor.work)
+        self._floor.propose(self, outcome)
+
+    def started(self, ref: Ref[Any]) -> None:
+        """Take note of the worker."""
+        self.began = self._floor.clock.monotonic()
+        self.ref = ref
+
+    def ended(self, reason: ExitReason) -> None:
+        """Take note of the worker's end; it is news unless the work was done."""
+        self.reason = reason
+        if not self.proposed or not isinstance(reason, Normal):
+            self._floor.lost(self)
+
+    def give_up(self, why: str) -> None:
+        """End the worker, if it has begun.
+
+        The scope first: from now on every call of its thread is refused, so it stops
+        spending even though it cannot be killed.
+        """
+        if self.ref is not None:
+            self.ref.life.scope.cancel(why)
+            self.ref.kill()
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the calls of its worker are refused."""
+        return self.ref is not None and self.ref.life.scope.cancelled
+
+
+class Lane:
+    """A place where one worker at a time works: see `supervisors.LaneSource`."""
+
+    __slots__ = ("_floor", "begun")
+
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
+        self.begun = False
+        """Whether its thread has asked for work."""
+
+    def next_task(self) -> Attempt | None:
+        """The next attempt; `None` ends the lane."""
+        return self._floor.take(self)
+
+    def refused(self, task: Any, error: Exception, /) -> None:  # noqa: ARG002 - of `LaneSource`
+        """Put the attempt back: there is nobody to run under just now."""
+        self._floor.put_back(self, task)
+
+
+class Proposal:
+    """An outcome on its way to the aggregator, and the attempt it is of."""
+
+    __slots__ = ("is_void", "outcome")
+
+    def __init__(self, outcome: Outcome, *, is_void: bool = False) -> None:
+        self.outcome = outcome
+        self.is_void = is_void
+        """Whether its worker had been given up: then its calls were refused, and what
+        came of that says nothing about the example."""
+
+
+class Tray:
+    """Proposals that wait for the aggregator. Any thread may put, one may take.
+
+    What is taken stays here until it is dropped, so nothing is lost when whoever took
+    it dies before it has been dealt with.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Proposal] = deque()
+        self._rung = False
+        self.ring: Callable[[], object] = lambda: None
+        """Tells the aggregator that something waits; must work from any thread."""
+
+    def put(self, proposal: Proposal) -> None:
+        """Add a proposal, and ring unless that was done since the last look."""
+        self._waiting.append(proposal)
+        if not self._rung:
+            self._rung = True
+            self.ring()
+
+    def look(self, most: int) -> list[Proposal]:
+        """The oldest proposals, at most so many."""
+        # Before the reading: whoever puts after it rings again.
+        self._rung = False
+        waiting = self._waiting
+        return [waiting[index] for index in range(min(most, len(waiting)))]
+
+    def drop(self, count: int) -> int:
+        """Forget the oldest ones; how many still wait."""
+        for _ in range(count):
+            self._waiting.popleft()
+        return len(self._waiting)
+
+
+class Floor(Estate):
+    """Attempts in hand, and the lanes where they are worked on.
+
+    Args:
+        work: What to do with each example.
+        context: Of which each worker gets a copy.
+        concurrency: Lanes at a time.
+    """
+
+    def __init__(
+        self, work: Work, context: contextvars.Context, concurrency: int
+    ) -> None:
+        self.work = work
+        self.context = context
+        self.clock: Clock = SYSTEM_CLOCK
+        """The tree's; set by the coordinator."""
+        self.tray = Tray()
+        """Outcomes on their way to the aggregator."""
+        self.run_over: float | None = None
+        """When the run's time is over, on that clock; set by the first coordinator."""
+        self.on_lost: Callable[[Attempt], object] = lambda _attempt: None
+        """Hears of workers that ended without an outcome, or after it by a kill."""
+        self.on_refused: Callable[[], object] = lambda: None
+        """Hears that a lane found nobody to run under."""
+        # Protects what follows: coordinator and lanes take and give in one step.
+        self._lock = threading.Lock()
+        self._open: dict[tuple[int, int], Attempt] = {}
+        self._ready: deque[Attempt] = deque()
+        self._lanes: set[Lane] = set()
+        self._most = concurrency
+        self._paused = False
+        self._closed = False
+
+    # For the coordinator.
+
+    def hand_out(self, attempts: Iterable[Attempt]) -> None:
+        """Prepare attempts; lanes take them in this order."""
+        with self._lock:
+            for attempt in attempts:
+                self._open[attempt.stamp.key] = attempt
+                self._ready.append(attempt)
+
+    def settle(self, keys: Iterable[tuple[int, int]]) -> list[Attempt]:
+        """Forget the attempts at these; those that still run."""
+        running = []
+        with self._lock:
+            for key in keys:
+                attempt = self._open.pop(key, None)
+                if attempt is not None and attempt.is_running:
+                    running.append(attempt)
+        return running
+
+    def wanted_lanes(self) -> list[Lane]:
+        """Lanes to open now; whoever opens none of them has to say so (`close`)."""
+        if not self._ready:
+            return []
+        with self._lock:
+            if self._paused or self._closed:
+                return []
+            count = min(self._most - len(self._lanes), len(self._ready))
+            lanes = [Lane(self) for _ in range(count)]
+            self._lanes.update(lanes)
+        return lanes
+
+    def close_lanes(self, lanes: Iterable[Lane]) -> None:
+        """Count these lanes no more."""
+        with self._lock:
+            self._lanes.difference_update(lanes)
+
+    def drop_unbegun(self) -> None:
+        """Count no lane that never began: who was to open it died before."""
+        with self._lock:
+            self._lanes = {lane for lane in self._lanes if lane.begun}
+
+    def set_concurrency(self, most: int) -> None:
+        """Allow so many lanes; those beyond end when their work in hand is done."""
+        with self._lock:
+            self._most = most
+
+    def pause(self, *, paused: bool) -> None:
+        """Begin no more work, or begin again."""
+        with self._lock:
+            self._paused = paused
+
+    def close(self) -> tuple[Attempt, ...]:
+        """End the work for good; what was in hand."""
+        with self._lock:
+            self._closed = True
+            attempts = tuple(self._open.values())
+            self._open.clear()
+            self._ready.clear()
+        return attempts
+
+    def open_attempts(self) -> Sequence[Attempt]:
+        """Attempts in hand, in the order of handing out."""
+        with self._lock:
+            return tuple(self._open.values())
+
+    def attempt(self, key: tuple[int, int]) -> Attempt | None:
+        """The attempt in hand at an example."""
+        return self._open.get(key)
+
+    @property
+    def lanes(self) -> int:
+        """How many lanes there are."""
+        return len(self._lanes)
+
+    # For lanes and workers.
+
+    def take(self, lane: Lane) -> Attempt | None:
+        """The next attempt of a lane; `None` ends it."""
+        with self._lock:
+            lane.begun = True
+            if lane not in self._lanes:
+                return None
+            if (
+                not self._ready
+                or self._paused
+                or self._closed
+                or len(self._lanes) > self._most
+            ):
+                self._lanes.discard(lane)
+                return None
+            attempt = self._ready.popleft()
+        attempt.lane = lane
+        return attempt
+
+    def put_back(self, lane: Lane, attempt: Attempt) -> None:
+        """Take back an attempt that was not begun, and close its lane."""
+        with self._lock:
+            self._lanes.discard(lane)
+            attempt.lane = attempt.ref = None
+            if not self._closed:
+                self._ready.appendleft(attempt)
+        self.on_refused()
+
+    def propose(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Hand in what came of an attempt; called in its worker."""
+        is_void = attempt.reason is not None or attempt.is_given_up
+        attempt.proposed = not is_void
+        self.tray.put(Proposal(outcome, is_void=is_void))
+
+    def lost(self, attempt: Attempt) -> None:
+        """A worker was killed: its thread may never come back to its lane."""
+        lane = attempt.lane
+        if lane is not None:
+            with self._lock:
+                self._lanes.discard(lane)
+        self.on_lost(attempt)

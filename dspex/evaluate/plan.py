@@ -1,0 +1,83 @@
+"""What was ordered: the examples, the work, and how far a run may go."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dspex.core.example import Example
+from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.worker import Work
+
+Enough = Callable[[Sequence[Outcome]], bool]
+"""Given the outcomes of the first examples without a gap: whether to stop."""
+
+AHEAD = 32
+"""Attempts prepared beyond those that run, so that no worker waits for its next."""
+
+EndReason = Literal[
+    "complete", "enough", "cancelled", "fatal", "max_errors", "time", "stream", "record"
+]
+"""Why a run ended: all is counted, `enough` said so, the user did, every other example
+would end the same way, too many failed, `run_timeout` passed, the stream of examples
+raised, or another owner took the record over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One run, as it was ordered."""
+
+    run: str
+    """Names the run."""
+    examples: Iterable[Example]
+    """What to work on, in order: a sequence, or a stream that is taken one by one."""
+    work: Work
+    """What to do with each."""
+    concurrency: int
+    """Workers alive at a time."""
+    trials: int = 1
+    """How often each example is measured."""
+    timeout: float | None = None
+    """Seconds one attempt at an example may take; `None` for no limit."""
+    metric_timeout: float | None = None
+    """Seconds of those its metric may take; `None` for no limit of its own."""
+    run_timeout: float | None = None
+    """Seconds the whole run may take; `None` for no limit."""
+    max_errors: int | None = None
+    """Failures after which the run stops; `None` for no limit."""
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
+    """What the caller's context was; each worker gets a copy of it."""
+    enough: Enough | None = None
+    """When to stop before the end; only for a sequence and one trial."""
+
+    @property
+    def total(self) -> int | None:
+        """How many examples there are; `None` for a stream."""
+        return len(self.examples) if isinstance(self.examples, Sequence) else None
+
+    @property
+    def in_hand(self) -> int:
+        """How many attempts may be prepared, running, or waiting to be accepted.
+
+        A stream is taken no further ahead than this.
+        """
+        return self.in_hand_with(self.concurrency)
+
+    def in_hand_with(self, concurrency: int) -> int:
+        """The same for another number of workers."""
+        ahead = concurrency if self.total is None else max(concurrency, AHEAD)
+        return concurrency + ahead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a run ended."""
+
+    reason: EndReason
+    """Why."""
+    outcome: Outcome | None = None
+    """The outcome that ended it, for `fatal` and `max_errors`."""
+    error: BaseException | None = None
+    """What was raised, for `stream` and `record`."""

@@ -1,0 +1,295 @@
+"""Whatever is lost, doubled or late, each example and trial is settled once.
+
+A small model of a run plays the part of floor, workers and aggregator, and hypothesis
+says what happens next: a worker ends or is killed, news is lost or doubled, a
+coordinator dies and another makes a new schedule.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dspex.evaluate import schedule as s
+from dspex.evaluate.journal import Journal, Tally
+from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.plan import Ended
+from dspex.evaluate.schedule import MAX_ATTEMPTS, Schedule, Terms
+
+
+def terms(**changes: object) -> Terms:
+    """Three examples, two in hand, unless told otherwise."""
+    values: dict[str, object] = {"run": "r", "in_hand": 2, "total": 3} | changes
+    return Terms(**values)  # type: ignore[arg-type] # what a test changes is right
+
+
+def examples(effects: list[s.Effect]) -> list[tuple[int, int, int]]:
+    """(example, trial, attempt) of what is handed out."""
+    return [
+        (stamp.example, stamp.trial, stamp.attempt)
+        for effect in effects
+        if isinstance(effect, s.HandOut)
+        for stamp in effect.stamps
+    ]
+
+
+def settle(*keys: tuple[int, int], tally: Tally | None = None) -> s.Settle:
+    return s.Settle(keys=keys, tally=Tally() if tally is None else tally)
+
+
+def stamp(example: int, attempt: int = 1, trial: int = 0) -> Stamp:
+    return Stamp(run="r", example=example, trial=trial, attempt=attempt)
+
+
+def test_examples_are_handed_out_in_order_as_others_are_settled() -> None:
+    schedule = Schedule(terms())
+
+    assert examples(schedule.begin()) == [(0, 0, 1), (1, 0, 1)]
+    assert examples(schedule.handle(settle((1, 0)))) == [(2, 0, 1)]
+    assert schedule.handle(settle((0, 0))) == []
+    assert schedule.handle(settle((2, 0))) == [s.End(ended=Ended(reason="complete"))]
+
+
+def test_all_trials_of_an_example_come_before_the_next() -> None:
+    schedule = Schedule(terms(in_hand=9, total=2, trials=3))
+
+    assert [(e, t) for e, t, _ in examples(schedule.begin())] == [
+        (0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2),
+    ]  # fmt: skip
+
+
+def test_a_killed_worker_is_replaced_and_charged_to_nobody() -> None:
+    schedule = Schedule(terms())
+    schedule.begin()
+
+    effects = schedule.handle(s.WorkerLost(stamp=stamp(0)))
+
+    assert examples(effects) == [(0, 0, 2)]
+
+
+def test_an_example_whose_workers_are_all_killed_gets_an_outcome() -> None:
+    schedule = Schedule(terms(total=1))
+    schedule.begin()
+    for attempt in range(1, MAX_ATTEMPTS):
+        assert examples(schedule.handle(s.WorkerLost(stamp=stamp(0, attempt)))) == [
+            (0, 0, attempt + 1)
+        ]
+
+    (effect,) = schedule.handle(s.WorkerLost(stamp=stamp(0, MAX_ATTEMPTS)))
+
+    assert isinstance(effect, s.Propose)
+    assert effect.kind is OutcomeKind.INFRASTRUCTURE
+    assert "killed from outside 5 times" in effect.text
+
+
+def test_what_must_not_be_run_again_is_not() -> None:
+    schedule = Schedule(terms(total=1))
+    schedule.begin()
+
+    (effect,) = schedule.handle(s.WorkerLost(stamp=stamp(0), begun=("send_mail",)))
+
+    assert isinstance(effect, s.Propose)
+    assert "'send_mail'" in effect.text
+
+
+@pytest.mark.parametrize(
+    ("stage", "named"), [("program", "timeout="), ("metric", "metric_timeout=")]
+)
+def test_who_was_out_of_time_gets_an_outcome_that_says_where(
+    stage: str, named: str
+) -> None:
+    schedule = Schedule(terms(total=1, timeout=3.0, metric_timeout=1.0))
+    schedule.begin()
+
+    (effect,) = schedule.handle(
+        s.WorkerLost(stamp=stamp(0), overdue=stage)  # type: ignore[arg-type] # a Stage
+    )
+
+    assert isinstance(effect, s.Propose)
+    assert effect.kind is OutcomeKind.TIMEOUT
+    assert named in effect.text
+
+
+def test_news_of_an_attempt_that_is_no_more_changes_nothing() -> None:
+    schedule = Schedule(terms())
+    schedule.begin()
+    schedule.handle(s.WorkerLost(stamp=stamp(0)))
+
+    assert schedule.handle(s.WorkerLost(stamp=stamp(0))) == []
+
+
+def test_nothing_is_handed_out_during_a_pause() -> None:
+    schedule = Schedule(terms())
+    schedule.begin()
+    schedule.handle(s.Pause())
+
+    assert schedule.handle(settle((0, 0))) == []
+    assert examples(schedule.handle(s.Resume())) == [(2, 0, 1)]
+
+
+def test_another_concurrency_holds_from_now_on_and_is_stamped() -> None:
+    schedule = Schedule(terms(total=9))
+    schedule.begin()
+
+    (effect,) = schedule.handle(s.SetInHand(in_hand=4, configuration=2))
+
+    assert isinstance(effect, s.HandOut)
+    assert [(each.example, each.configuration) for each in effect.stamps] == [
+        (2, 2),
+        (3, 2),
+    ]
+
+
+def test_a_stream_is_asked_for_no_more_than_there_is_room_for() -> None:
+    schedule = Schedule(terms(total=None))
+
+    assert schedule.begin() == [s.Fetch(upto=2)]
+    assert examples(schedule.handle(s.Arrived(count=1))) == [(0, 0, 1)]
+    assert examples(schedule.handle(s.Arrived(count=2))) == [(1, 0, 1)]
+    assert schedule.handle(settle((0, 0))) == [s.Fetch(upto=3)]
+    assert schedule.handle(s.StreamEnded(count=2)) == []
+    assert schedule.handle(settle((1, 0))) == [s.End(ended=Ended(reason="complete"))]
+
+
+def test_a_stream_that_raises_ends_the_run_when_what_came_is_settled() -> None:
+    error = OSError("the disk is gone")
+    schedule = Schedule(terms(total=None))
+    schedule.begin()
+    schedule.handle(s.Arrived(count=1))
+
+    assert schedule.handle(s.StreamEnded(count=1, error=error)) == []
+    assert schedule.handle(settle((0, 0))) == [
+        s.End(ended=Ended(reason="stream", error=error))
+    ]
+
+
+def test_errors_and_fatal_outcomes_end_the_run_once() -> None:
+    wrong = Outcome(stamp=stamp(0), kind=OutcomeKind.PROGRAM)
+    schedule = Schedule(terms(max_errors=1))
+    schedule.begin()
+
+    effects = schedule.handle(settle((0, 0), tally=Tally(errors=1, last_error=wrong)))
+
+    assert effects == [s.End(ended=Ended(reason="max_errors", outcome=wrong))]
+    assert schedule.handle(settle((1, 0))) == []
+
+
+class Model:
+    """A run in one thread, whose messages may be lost, late or doubled."""
+
+    def __init__(self, total: int, in_hand: int, trials: int) -> None:
+        self.terms = terms(total=total, in_hand=in_hand, trials=trials)
+        self.journal = Journal(trials)
+        self.open: dict[tuple[int, int], Stamp] = {}
+        self.dead: set[Stamp] = set()
+        self.proposed: list[Outcome] = []
+        self.unheard: list[s.Settle] = []
+        self.ran: Counter[tuple[int, int]] = Counter()
+        self.ended: Ended | None = None
+        self.schedule = Schedule(self.terms)
+        self.carry_out(self.schedule.begin())
+
+    def carry_out(self, effects: list[s.Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case s.HandOut():
+                    assert len(self.open) <= self.terms.in_hand
+                    for each in effect.stamps:
+                        self.open[each.key] = each
+                case s.Propose():
+                    self.propose(effect.stamp, effect.kind)
+                case s.End():
+                    assert self.ended is None
+                    self.ended = effect.ended
+
+    def propose(self, stamp: Stamp, kind: OutcomeKind = OutcomeKind.SCORED) -> None:
+        self.proposed.append(Outcome(stamp=stamp, kind=kind))
+
+    def worker_done(self, choice: int, times: int) -> None:
+        alive = [each for each in self.open.values() if each not in self.dead]
+        if alive:
+            each = alive[choice % len(alive)]
+            self.ran[each.key] += 1
+            for _ in range(times):
+                self.propose(each)
+
+    def worker_killed(self, choice: int, told: bool) -> None:
+        alive = [each for each in self.open.values() if each not in self.dead]
+        if alive:
+            each = alive[choice % len(alive)]
+            self.dead.add(each)
+            if told:
+                self.carry_out(self.schedule.handle(s.WorkerLost(stamp=each)))
+
+    def aggregate(self, told: bool) -> None:
+        batch, self.proposed = self.proposed[:4], self.proposed[4:]
+        keys = [each.stamp.key for each in batch if self.journal.accept(each)]
+        if told and keys:
+            self.unheard.append(settle(*keys, tally=self.journal.tally))
+
+    def hear(self, choice: int) -> None:
+        if self.unheard:
+            event = self.unheard.pop(choice % len(self.unheard))
+            for key in event.keys:
+                self.open.pop(key, None)
+            self.carry_out(self.schedule.handle(event))
+
+    def coordinator_dies(self) -> None:
+        """All that was on its way to it is lost."""
+        if self.ended is not None:
+            return
+        self.unheard.clear()
+        settled = self.journal.settled.copy()
+        for key in [key for key in self.open if self.journal.has(key)]:
+            del self.open[key]
+        self.schedule = Schedule(self.terms, settled, self.open.values())
+        self.carry_out(self.schedule.begin())
+        for each in tuple(self.open.values()):
+            if each in self.dead:
+                self.carry_out(self.schedule.handle(s.WorkerLost(stamp=each)))
+
+    def settle_all(self) -> None:
+        """Nothing goes wrong any more."""
+        for _ in range(200):
+            if self.ended is not None:
+                return
+            self.worker_done(0, 1)
+            self.aggregate(told=True)
+            self.hear(0)
+            if not self.open or set(self.open.values()) <= self.dead:
+                self.coordinator_dies()
+        raise AssertionError("the run did not end")
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("worker_done"), st.integers(0, 9), st.integers(1, 3)),
+        st.tuples(st.just("worker_killed"), st.integers(0, 9), st.booleans()),
+        st.tuples(st.just("aggregate"), st.booleans()),
+        st.tuples(st.just("hear"), st.integers(0, 9)),
+        st.tuples(st.just("coordinator_dies")),
+    ),
+    max_size=60,
+)
+
+
+@given(STEPS, st.integers(1, 8), st.integers(1, 5), st.integers(1, 3))
+def test_each_place_gets_one_outcome_whatever_is_lost_doubled_or_late(
+    steps: list[tuple[str, ...]], total: int, in_hand: int, trials: int
+) -> None:
+    model = Model(total, in_hand, trials)
+
+    for name, *arguments in steps:
+        getattr(model, name)(*arguments)
+    # What the aggregator said last may have been lost.
+    model.coordinator_dies()
+    model.settle_all()
+
+    assert model.ended == Ended(reason="complete")
+    assert sorted(model.journal.outcomes) == [
+        (example, trial) for example in range(total) for trial in range(trials)
+    ]
+    assert model.journal.tally.accepted == total * trials
