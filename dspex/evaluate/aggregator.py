@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from dspex.evaluate.comebacks import Comeback
 from dspex.evaluate.floor import Proposal, Tray
 from dspex.evaluate.journal import Journal, Tally
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.settled import Settled
-from supervisors import Actor, ExitReason, Handle
+from dspex.evaluate.signs import Signs, Standings, nobody_calls
+from supervisors import Actor, ExitReason, Handle, Shutdown
 
 BATCH = 32
 """Outcomes accepted in one step, at most. It never waits for more than there are."""
@@ -34,6 +37,8 @@ class Standing:
     """Places with an outcome; the asker's own copy."""
     tally: Tally
     """The numbers."""
+    comebacks: Sequence[Comeback] = ()
+    """The latest attempt of each example that is tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,13 @@ class Accepted:
     outcomes: Sequence[Outcome]
     tally: Tally
     """How the run stands with them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentBack:
+    """These attempts do not count; their examples are tried again. Cast likewise."""
+
+    comebacks: Sequence[Comeback]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +72,22 @@ class AggregatorActor(Actor):
         journal: Where outcomes are accepted.
         tray: Where they come from. What is in it when the run ends is still counted.
         coordinator: The name of whoever hears of it.
+        standings: Asks the clients what holds calls up.
+        chance: Gives random numbers in [0, 1], which spread waits.
     """
 
-    def __init__(self, journal: Journal, tray: Tray, coordinator: str) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        tray: Tray,
+        coordinator: str,
+        *,
+        standings: Standings = nobody_calls,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
         super().__init__()
+        self._standings = standings
+        self._chance = chance
         self._journal = journal
         self._tray = tray
         self._coordinator_name = coordinator
@@ -83,14 +107,22 @@ class AggregatorActor(Actor):
                 return self._look()
             case GetStanding():
                 journal = self._journal
-                return Standing(settled=journal.settled.copy(), tally=journal.tally)
+                return Standing(
+                    settled=journal.settled.copy(),
+                    tally=journal.tally,
+                    comebacks=tuple(journal.comebacks.latest.values()),
+                )
             case _:
                 assert_never(message)
 
-    def on_end(self, reason: ExitReason) -> None:  # noqa: ARG002 - whatever the reason
+    def on_end(self, reason: ExitReason) -> None:
         """Count what was paid for and waits."""
         while self._take():
             pass
+        if isinstance(reason, Shutdown):
+            # The run is over: what was to be tried again will not be.
+            for comeback in tuple(self._journal.comebacks.latest.values()):
+                self._journal.accept(comeback.outcome)
 
     def _look(self) -> None:
         if self._take():
@@ -100,16 +132,29 @@ class AggregatorActor(Actor):
     def _take(self) -> int:
         """Deal with one batch; how many proposals still wait."""
         batch = self._tray.look(BATCH)
-        accepted = [each.outcome for each in batch if self._accept(each)]
+        signs = Signs(self._standings)
+        judged = [self._judge(proposal, signs) for proposal in batch]
         left = self._tray.drop(len(batch))
+        accepted = [each for each in judged if isinstance(each, Outcome)]
         if accepted:
             self._coordinator.cast(
                 Accepted(outcomes=accepted, tally=self._journal.tally)
             )
+        sent_back = [each for each in judged if isinstance(each, Comeback)]
+        if sent_back:
+            self._coordinator.cast(SentBack(comebacks=sent_back))
         return left
 
-    def _accept(self, proposal: Proposal) -> bool:
-        if proposal.is_void:
-            self._journal.refuse()
-            return False
-        return self._journal.accept(proposal.outcome)
+    def _judge(self, proposal: Proposal, signs: Signs) -> Outcome | Comeback | None:
+        """Accept an outcome, send its example back, or refuse it (`None`)."""
+        journal, outcome = self._journal, proposal.outcome
+        if proposal.is_void or journal.has(outcome.stamp.key):
+            journal.refuse()
+            return None
+        if proposal.is_decided:
+            return outcome if journal.accept(outcome) else None
+        sign = None if outcome.error is None else signs.of(outcome)
+        judged = journal.comebacks.judge(outcome, sign, chance=self._chance())
+        if isinstance(judged, Outcome):
+            journal.accept(judged)
+        return judged

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dspex.evaluate.outage import Sign
-from dspex.evaluate.outcome import Outcome, Stamp
+from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
 from dspex.evaluate.retrying import Past, RetryRules, with_first_score
 
 Key = tuple[int, int]
@@ -82,6 +82,9 @@ class Comebacks:
         """
         key = outcome.stamp.key
         latest = self._latest.get(key)
+        if latest is None and outcome.kind is OutcomeKind.SCORED:
+            # Nearly all of them.
+            return outcome
         if latest is not None and latest.stamp.attempt >= outcome.stamp.attempt:
             return latest
         past = _NO_PAST if latest is None else latest.past

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,10 +13,13 @@ from dspex.core.errors import (
     EvaluationInterrupted,
 )
 from dspex.core.example import Example
+from dspex.evaluate.errors_allowed import ErrorLimit
+from dspex.evaluate.outage import Outage
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.plan import Ended, Enough, Plan
 from dspex.evaluate.progress import Progress
 from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.retrying import RetryAnswers, rules_for
 from dspex.evaluate.run import Run, new_run_id
 from dspex.evaluate.worker import Work
 from dspex.runtime.runtime import current_runtime
@@ -39,7 +41,13 @@ class RunOptions:
     timeout: float | None = None
     """Seconds one example may take; `None` for no limit."""
     max_errors: float = defaults.MAX_ERRORS
-    """Failures after which to stop; `math.inf` for no limit."""
+    """Failures after which to stop: a count, a share such as 0.05 of what is settled,
+    or `math.inf` for no limit."""
+    retry_answers: RetryAnswers | None = None
+    """Further attempts after a failure that followed an answer; see `RetryAnswers`."""
+    max_outage: float | None = None
+    """Seconds for which what all examples need may be away before the run ends; `None`
+    for the runtime's own `max_outage`."""
     failure_score: float = defaults.FAILURE_SCORE
     """What an example without a score adds to the mean."""
     display_progress: bool | None = None
@@ -48,7 +56,9 @@ class RunOptions:
     """What the progress bar says is being done."""
 
     def __post_init__(self) -> None:
-        for name in ("concurrency", "timeout", "max_errors"):
+        ErrorLimit(self.max_errors)
+        rules_for(self.retry_answers)
+        for name in ("concurrency", "timeout", "max_outage"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigurationError(
@@ -80,14 +90,15 @@ def work_through(
         EvaluationInterrupted: Ctrl-C; it holds the result so far.
     """
     runtime = current_runtime()
-    max_errors = None if math.isinf(options.max_errors) else int(options.max_errors)
     plan = Plan(
         run=new_run_id(),
         examples=examples,
         work=work,
         concurrency=options.concurrency,
         timeout=options.timeout,
-        max_errors=max_errors,
+        max_errors=ErrorLimit(options.max_errors),
+        retry=rules_for(options.retry_answers, failure_score=options.failure_score),
+        max_outage=options.max_outage or runtime.config.max_outage,
         context=contextvars.copy_context(),
         enough=enough,
     )
@@ -100,6 +111,8 @@ def work_through(
         error.result = _result(run, options)
         raise
     result = _result(run, options)
+    if ended.outage is not None:
+        raise _away(ended.outage, plan, result) from ended.outage.error
     if ended.outcome is not None:
         raise _stopped(ended, ended.outcome, result) from _cause(ended.outcome)
     return result
@@ -153,6 +166,17 @@ def _stopped(
             "Mend the cause, or allow more with max_errors=."
         )
     return EvaluationError(f"{text}\nSo far: {result}", result=result)
+
+
+def _away(outage: Outage, plan: Plan, result: EvaluationResult) -> EvaluationError:
+    """One error for the whole run, and how to go on when it is over."""
+    text = (
+        f"the evaluation stopped because {outage.what} has been away for more than "
+        f"{plan.max_outage:g} s (max_outage): {outage.text}\nNothing that was "
+        "measured is lost. When it is back, go on with evaluate(program, "
+        f"resume=error.result).\nSo far: {result}"
+    )
+    return EvaluationError(text, result=result)
 
 
 def _cause(outcome: Outcome) -> BaseException | None:

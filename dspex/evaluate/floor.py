@@ -16,7 +16,9 @@ from typing import Any
 
 from dspex.core.example import Example
 from dspex.core.once import Unrepeatable
+from dspex.evaluate.outage import Sign
 from dspex.evaluate.outcome import Outcome, Stage, Stamp
+from dspex.evaluate.quarantine import Death
 from dspex.evaluate.worker import Work, perform
 from supervisors import SYSTEM_CLOCK, Clock, Estate, ExitReason, Normal, Ref
 
@@ -29,6 +31,7 @@ class Attempt:
 
     __slots__ = (
         "_floor",
+        "answered",
         "began",
         "begun",
         "example",
@@ -38,11 +41,16 @@ class Attempt:
         "proposed",
         "reason",
         "ref",
+        "sign",
         "stamp",
     )
 
-    def __init__(self, stamp: Stamp, example: Example, floor: Floor) -> None:
+    def __init__(
+        self, stamp: Stamp, example: Example, floor: Floor, *, answered: int = 0
+    ) -> None:
         self.stamp = stamp
+        self.answered = answered
+        """How many earlier attempts failed after an answer: this one asks anew."""
         self.example = example
         self._floor = floor
         self.begun = Unrepeatable()
@@ -57,6 +65,8 @@ class Attempt:
         """When its metric began, once it has."""
         self.overdue: Stage | None = None
         """Where it was when its time was over, if it was given up for that."""
+        self.sign: Sign | None = None
+        """The outage that it waited for then, if it did."""
         self.proposed = False
         """Whether its worker has handed an outcome in."""
         self.reason: ExitReason | None = None
@@ -145,10 +155,15 @@ class Lane:
 class Proposal:
     """An outcome on its way to the aggregator, and the attempt it is of."""
 
-    __slots__ = ("is_void", "outcome")
+    __slots__ = ("is_decided", "is_void", "outcome")
 
-    def __init__(self, outcome: Outcome, *, is_void: bool = False) -> None:
+    def __init__(
+        self, outcome: Outcome, *, is_void: bool = False, is_decided: bool = False
+    ) -> None:
         self.outcome = outcome
+        self.is_decided = is_decided
+        """Whether the coordinator proposed it, so that its example is not tried
+        again."""
         self.is_void = is_void
         """Whether its worker had been given up: then its calls were refused, and what
         came of that says nothing about the example."""
@@ -219,6 +234,10 @@ class Floor(Estate):
         self._lanes: set[Lane] = set()
         self._most = concurrency
         self._paused = False
+        # How many attempts may be taken all the same.
+        self._passes = 0
+        self.deaths: dict[tuple[int, int], tuple[Death, ...]] = {}
+        """How the workers of examples without an outcome died; the coordinator's."""
         self._closed = False
 
     # For the coordinator.
@@ -230,11 +249,19 @@ class Floor(Estate):
                 self._open[attempt.stamp.key] = attempt
                 self._ready.append(attempt)
 
+    def let_through(self, attempt: Attempt) -> None:
+        """Prepare an attempt that is taken next, also during a pause."""
+        with self._lock:
+            self._open[attempt.stamp.key] = attempt
+            self._ready.appendleft(attempt)
+            self._passes += 1
+
     def settle(self, keys: Iterable[tuple[int, int]]) -> list[Attempt]:
         """Forget the attempts at these; those that still run."""
         running = []
         with self._lock:
             for key in keys:
+                self.deaths.pop(key, None)
                 attempt = self._open.pop(key, None)
                 if attempt is not None and attempt.is_running:
                     running.append(attempt)
@@ -245,9 +272,10 @@ class Floor(Estate):
         if not self._ready:
             return []
         with self._lock:
-            if self._paused or self._closed:
+            if self._closed:
                 return []
-            count = min(self._most - len(self._lanes), len(self._ready))
+            work = self._passes if self._paused else len(self._ready)
+            count = min(self._most - len(self._lanes), work)
             lanes = [Lane(self) for _ in range(count)]
             self._lanes.update(lanes)
         return lanes
@@ -268,9 +296,10 @@ class Floor(Estate):
             self._most = most
 
     def pause(self, *, paused: bool) -> None:
-        """Begin no more work, or begin again."""
+        """Begin no more work but what is let through, or begin again."""
         with self._lock:
             self._paused = paused
+            self._passes = 0
 
     def close(self) -> tuple[Attempt, ...]:
         """End the work for good; what was in hand."""
@@ -305,13 +334,14 @@ class Floor(Estate):
                 return None
             if (
                 not self._ready
-                or self._paused
+                or (self._paused and not self._passes)
                 or self._closed
                 or len(self._lanes) > self._most
             ):
                 self._lanes.discard(lane)
                 return None
             attempt = self._ready.popleft()
+            self._passes = max(0, self._passes - 1)
         attempt.lane = lane
         return attempt
 
@@ -322,6 +352,7 @@ class Floor(Estate):
             attempt.lane = attempt.ref = None
             if not self._closed:
                 self._ready.appendleft(attempt)
+                self._passes += self._paused
         self.on_refused()
 
     def propose(self, attempt: Attempt, outcome: Outcome) -> None:

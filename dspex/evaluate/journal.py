@@ -11,7 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from dspex.client.call import AttemptRecord, Fate
+from dspex.evaluate.comebacks import Comebacks
+from dspex.evaluate.errors_allowed import counts_as_error
 from dspex.evaluate.outcome import Outcome, OutcomeKind
+from dspex.evaluate.retrying import RetryRules
 from dspex.evaluate.settled import Settled
 from supervisors import Estate, Event
 
@@ -28,6 +31,8 @@ class Tally:
     """Sum of the scores."""
     scored: int = 0
     """Examples with a score."""
+    judged: int = 0
+    """Outcomes that count and are none of an earlier run's."""
     errors: int = 0
     """Failures that count for `max_errors`; none of an earlier run's."""
     fatal: Outcome | None = None
@@ -47,10 +52,19 @@ class Journal(Estate):
     Args:
         trials: How often each example is measured.
         known: Outcomes of an earlier, interrupted run; the settled ones are kept.
+        rules: How often an example is tried.
     """
 
-    def __init__(self, trials: int = 1, known: Iterable[Outcome] = ()) -> None:
+    def __init__(
+        self,
+        trials: int = 1,
+        known: Iterable[Outcome] = (),
+        *,
+        rules: RetryRules | None = None,
+    ) -> None:
         self._trials = trials
+        self.comebacks = Comebacks(RetryRules() if rules is None else rules)
+        """Examples that are being tried again."""
         self.settled = Settled()
         """Places that have their outcome."""
         self.outcomes: dict[tuple[int, int], Outcome] = {}
@@ -60,7 +74,7 @@ class Journal(Estate):
         for outcome in known:
             if outcome.is_settled and self._settle(outcome):
                 # What an earlier run left behind was judged then.
-                self.tally = _counted(self.tally, outcome)
+                self.tally = replace(_counted(self.tally, outcome), judged=0)
 
     def accept(self, outcome: Outcome) -> bool:
         """Count an outcome, or refuse it because its example has one already.
@@ -88,6 +102,7 @@ class Journal(Estate):
         if not self.settled.add(self._place(outcome.stamp.key)):
             return False
         self.outcomes[outcome.stamp.key] = outcome
+        self.comebacks.forget(outcome.stamp.key)
         return True
 
     def _place(self, key: tuple[int, int]) -> int:
@@ -102,6 +117,7 @@ def _counted(tally: Tally, outcome: Outcome) -> Tally:
         refused=tally.refused,
         scored=tally.scored + scored,
         score=tally.score + (outcome.score or 0.0),
+        judged=tally.judged + 1,
         errors=tally.errors,
         fatal=tally.fatal,
         last_error=tally.last_error,
@@ -114,15 +130,6 @@ def _charged(tally: Tally, outcome: Outcome) -> Tally:
     if counts_as_error(outcome):
         tally = replace(tally, errors=tally.errors + 1, last_error=outcome)
     return tally
-
-
-def counts_as_error(outcome: Outcome) -> bool:
-    """Whether `max_errors` counts it.
-
-    A model's answer that does not fit is a measurement of the model and not a mistake
-    of the evaluation, so it does not count.
-    """
-    return outcome.kind not in (OutcomeKind.SCORED, OutcomeKind.MODEL)
 
 
 class RequestLog:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dspex.client.standing import OpenBreaker
@@ -44,6 +44,8 @@ class Sign:
     """Seconds for which it has been so already."""
     retry_in: float = 0.0
     """Seconds until looking again makes sense."""
+    error: BaseException | None = field(default=None, repr=False, compare=False)
+    """What it was raised with."""
 
 
 def sign_of(
@@ -71,21 +73,20 @@ def sign_of(
             text=str(error),
             down_for=error.down_for,
             retry_in=error.retry_in,
+            error=error,
         )
     if not isinstance(error, _UNWELL):
         return None
     label = error.model or ""
     breaker = breakers.get(label)
-    return None if breaker is None else sign_of_breaker(label, breaker, str(error))
-
-
-def sign_of_breaker(label: str, breaker: OpenBreaker, text: str) -> Sign:
-    """An open breaker that an attempt waited for or failed with, as a sign."""
+    if breaker is None:
+        return None
     return Sign(
         what=label,
-        text=text,
+        text=str(error),
         down_for=breaker.open_for,
         retry_in=breaker.retry_in,
+        error=error,
     )
 
 
@@ -102,6 +103,8 @@ class Outage:
     look_at: float = math.inf
     """When the next attempt may look whether it is over; infinite when somebody else
     says so."""
+    error: BaseException | None = field(default=None, repr=False, compare=False)
+    """What it was raised with last."""
 
 
 class OutageWatch:
@@ -170,6 +173,12 @@ class OutageWatch:
         """Note the end of such an outage. Harmless when there is none."""
         self._outages.pop(what, None)
 
+    def count_from(self, now: float) -> None:
+        """Count the length of what goes on from now, as if it had just begun."""
+        self._outages = {
+            what: replace(each, began=now) for what, each in self._outages.items()
+        }
+
     def room(self, now: float) -> float:
         """Seconds until an attempt may begin: 0 for now, infinite for "when told"."""
         if not self._outages:
@@ -209,5 +218,9 @@ class OutageWatch:
         if known is None:
             known = Outage(what=sign.what, text=sign.text, began=began)
         self._outages[sign.what] = replace(
-            known, text=sign.text, began=min(began, known.began), look_at=look_at
+            known,
+            text=sign.text,
+            began=min(began, known.began),
+            look_at=look_at,
+            error=sign.error,
         )

@@ -73,7 +73,7 @@ class Run:
         self.plan = plan
         self._runtime = runtime
         self._names = Names(run=plan.run)
-        self._journal = Journal(plan.trials, known)
+        self._journal = Journal(plan.trials, known, rules=plan.retry)
         self._floor = Floor(plan.work, plan.context, plan.concurrency)
         self._source = Source(plan.examples, check)
         self._wishes = Wishes()
@@ -168,6 +168,7 @@ class Run:
             id="aggregator",
             actor=AggregatorActor,
             args=(self._journal, self._floor.tray, names.coordinator),
+            kwargs={"standings": self._runtime.standings},
             name=names.aggregator,
         )
         source = ChildSpec(
@@ -203,6 +204,7 @@ class Run:
             wishes=self._wishes,
             workers=self._workers,
             finished=self._finished,
+            standings=self._runtime.standings,
         )
 
     def _branch_ended(self, reason: ExitReason) -> None:

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from dspex.core.draws import draw_from_here
 from dspex.core.example import Example
 from dspex.core.once import Unrepeatable, watch_unrepeatable_from_here
 from dspex.core.safe_text import text_of_error
@@ -69,6 +70,10 @@ class AtWork(Protocol):
         """What to work on."""
 
     @property
+    def answered(self) -> int:
+        """How many earlier attempts failed after an answer."""
+
+    @property
     def begun(self) -> Unrepeatable:
         """Where what must not be run again is noted."""
 
@@ -94,6 +99,9 @@ def perform(attempt: AtWork, work: Work) -> Outcome:
     """
     _at_work.set(attempt)
     watch_unrepeatable_from_here(attempt.begun)
+    if attempt.answered:
+        # The kept answers are those that the last attempt failed with.
+        draw_from_here(f"retry {attempt.answered}")
     began = time.perf_counter()
     try:
         measured = work(attempt.example)
