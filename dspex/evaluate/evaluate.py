@@ -17,6 +17,7 @@ from dspex.evaluate.metric import Metric, checked_metric, judge, metric_name
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
 from dspex.evaluate.report import Report
 from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.retrying import RetryAnswers
 from dspex.evaluate.worker import Measured, Work, WorkFailed
 from dspex.programs.settings import settings
 
@@ -53,7 +54,17 @@ class Evaluate:
         timeout: Seconds one example may take; `None` for no limit.
         max_errors: Failures of program, metric or infrastructure after which to stop
             with an error that holds what was measured; else the setting, else 10.
-            `math.inf` for no limit.
+            `math.inf` for no limit; a number between 0 and 1 is a share of what is
+            settled, such as 0.05, judged from 20 examples on.
+        retry_answers: Further attempts at an example that failed after an answer: a
+            figure, or one by cause, such as `{"model": 1}` for an answer that does not
+            fit; the causes are "model", "program" and "metric". None by default, as to
+            draw again until it suits flatters a program; the score of the first attempt
+            stands beside, in `outcome.first_score`. What got no answer is tried again
+            in any case, and a low score never.
+        max_outage: Seconds for which a provider may be down before the run ends with
+            an error that says how to go on; else the runtime's, else 30. Until then
+            nothing is handed out, and no example is charged for it.
         failure_score: What an example without a score adds to the mean; 0.0.
         display_progress: `None` shows a bar on a terminal and nothing elsewhere.
         display_table: Whether each example is printed as a row; a number prints that
@@ -81,6 +92,8 @@ class Evaluate:
         concurrency: int | None = None,
         timeout: float | None = None,
         max_errors: float | None = None,
+        retry_answers: RetryAnswers | None = None,
+        max_outage: float | None = None,
         failure_score: float = defaults.FAILURE_SCORE,
         display_progress: bool | None = None,
         display_table: bool | int = False,
@@ -105,6 +118,8 @@ class Evaluate:
             concurrency=_or(self.concurrency, defaults.CONCURRENCY),
             timeout=timeout,
             max_errors=_or(max_errors, defaults.MAX_ERRORS),
+            retry_answers=retry_answers,
+            max_outage=max_outage,
             failure_score=failure_score,
             display_progress=display_progress,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from dspex.client.standing import ClientStanding, HeldBy, OpenBreaker
+from dspex.client.standing import ClientStanding, OpenBreaker
 from dspex.evaluate.outage import Sign, sign_of
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
 
@@ -53,18 +53,19 @@ def open_breakers(standings: Iterable[ClientStanding]) -> Mapping[str, OpenBreak
 def sign_of_waiting(stamp: Stamp, standings: Iterable[ClientStanding]) -> Sign | None:
     """The outage that an attempt waits for at this moment, if it does.
 
-    One that is out of time while its call stands behind an open breaker has not been
-    slow: it was never asked.
+    One that is out of time while a breaker is open for its call has not been slow.
     """
     wanted = stamp.tags()
     for standing in standings:
+        breakers = {breaker.model: breaker for breaker in standing.breakers}
         for call in standing.calls:
+            breaker = breakers.get(call.model)
             is_its = all(call.tags.get(name) == wanted[name] for name in wanted)
-            if is_its and call.held_by is HeldBy.BREAKER:
+            if is_its and breaker is not None:
                 return Sign(
                     what=standing.label,
-                    text="its breaker was open until an example's time was over",
-                    down_for=call.since or 0.0,
-                    retry_in=call.left or 0.0,
+                    text="its breaker was open when an example's time was over",
+                    down_for=breaker.open_for,
+                    retry_in=breaker.retry_in,
                 )
     return None
