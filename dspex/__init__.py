@@ -44,8 +44,10 @@ if TYPE_CHECKING:
     )
     from dspex.core.errors import DataError as DataError
     from dspex.core.errors import DspexError as DspexError
+    from dspex.core.errors import EvaluationCancelledError as EvaluationCancelledError
     from dspex.core.errors import EvaluationError as EvaluationError
     from dspex.core.errors import EvaluationInterrupted as EvaluationInterrupted
+    from dspex.core.errors import IncompleteResultError as IncompleteResultError
     from dspex.core.errors import LMAuthError as LMAuthError
     from dspex.core.errors import LMBillingError as LMBillingError
     from dspex.core.errors import LMCancelledError as LMCancelledError
@@ -60,8 +62,10 @@ if TYPE_CHECKING:
     from dspex.core.errors import LMStreamError as LMStreamError
     from dspex.core.errors import LMTimeoutError as LMTimeoutError
     from dspex.core.errors import LMUnexpectedError as LMUnexpectedError
+    from dspex.core.errors import MetricRangeError as MetricRangeError
     from dspex.core.errors import MissingFileError as MissingFileError
     from dspex.core.errors import MissingInputError as MissingInputError
+    from dspex.core.errors import NotBetterError as NotBetterError
     from dspex.core.errors import QueueFullError as QueueFullError
     from dspex.core.errors import RuntimeClosedError as RuntimeClosedError
     from dspex.core.errors import SignatureError as SignatureError
@@ -118,6 +122,8 @@ if TYPE_CHECKING:
     from dspex.core.types.tool import Tool as Tool
     from dspex.core.types.tool_calls import ToolCallResults as ToolCallResults
     from dspex.core.types.tool_calls import ToolCalls as ToolCalls
+    from dspex.evaluate.compare import Comparison as Comparison
+    from dspex.evaluate.compare import compare as compare
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
     from dspex.evaluate.semantic import CompleteAndGrounded as CompleteAndGrounded
@@ -188,6 +194,7 @@ if TYPE_CHECKING:
     from dspex.runtime.stream import AsyncStream as AsyncStream
     from dspex.runtime.stream import Stream as Stream
     from dspex.teleprompt import BootstrapFewShot as BootstrapFewShot
+    from dspex.teleprompt import BootstrapResult as BootstrapResult
     from dspex.teleprompt import LabeledFewShot as LabeledFewShot
 
 __version__ = "0.1.0"
@@ -206,6 +213,7 @@ _HOMES = {
     "BatchInterrupted": "dspex.core.errors",
     "BestOfN": "dspex.programs.best_of_n",
     "BootstrapFewShot": "dspex.teleprompt",
+    "BootstrapResult": "dspex.teleprompt",
     "Budget": "dspex.client.budget",
     "BudgetExceededError": "dspex.core.errors",
     "Cache": "dspex.runtime.mounting",
@@ -216,6 +224,7 @@ _HOMES = {
     "CircuitOpenError": "dspex.core.errors",
     "Client": "dspex.runtime.mounting",
     "Code": "dspex.core.types.code",
+    "Comparison": "dspex.evaluate.compare",
     "CompleteAndGrounded": "dspex.evaluate.semantic",
     "Completions": "dspex.core.prediction",
     "Config": "dspex.runtime.config",
@@ -230,6 +239,7 @@ _HOMES = {
     "EM": "dspex.metrics",
     "Embedder": "dspex.runtime.embedder",
     "Evaluate": "dspex.evaluate.evaluate",
+    "EvaluationCancelledError": "dspex.core.errors",
     "EvaluationError": "dspex.core.errors",
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
@@ -242,6 +252,7 @@ _HOMES = {
     "HotPotF1": "dspex.metrics",
     "HttpxTransport": "dspex.client.httpx_transport",
     "Image": "dspex.core.types.image",
+    "IncompleteResultError": "dspex.core.errors",
     "InputField": "dspex.core.fields",
     "JSONAdapter": "dspex.core.adapters",
     "KNN": "dspex.programs.knn",
@@ -270,10 +281,12 @@ _HOMES = {
     "LineAdapter": "dspex.core.adapters",
     "LongPrompt": "dspex.client.price",
     "Message": "dspex.core.lm",
+    "MetricRangeError": "dspex.core.errors",
     "MissingFileError": "dspex.core.errors",
     "MissingInputError": "dspex.core.errors",
     "Module": "dspex.programs.program",
     "MultiChainComparison": "dspex.programs.multi_chain_comparison",
+    "NotBetterError": "dspex.core.errors",
     "OutputField": "dspex.core.fields",
     "Parallel": "dspex.programs.parallel",
     "Parameter": "dspex.programs.walk",
@@ -318,6 +331,7 @@ _HOMES = {
     "answer_passage_match": "dspex.metrics",
     "apply_sync_streaming": "dspex.programs.streaming.reading",
     "asyncify": "dspex.programs.concurrency",
+    "compare": "dspex.evaluate.compare",
     "configure": "dspex.programs.settings",
     "context": "dspex.programs.settings",
     "convert_input_schema_to_tool_args": "dspex.core.types._tool_shape",
@@ -371,6 +385,7 @@ __all__ = [
     "BatchInterrupted",
     "BestOfN",
     "BootstrapFewShot",
+    "BootstrapResult",
     "Budget",
     "BudgetExceededError",
     "Cache",
@@ -381,6 +396,7 @@ __all__ = [
     "CircuitOpenError",
     "Client",
     "Code",
+    "Comparison",
     "CompleteAndGrounded",
     "Completions",
     "Config",
@@ -394,6 +410,7 @@ __all__ = [
     "DspexError",
     "Embedder",
     "Evaluate",
+    "EvaluationCancelledError",
     "EvaluationError",
     "EvaluationInterrupted",
     "EvaluationResult",
@@ -404,6 +421,7 @@ __all__ = [
     "HotPotF1",
     "HttpxTransport",
     "Image",
+    "IncompleteResultError",
     "InputField",
     "JSONAdapter",
     "LMAuthError",
@@ -429,10 +447,12 @@ __all__ = [
     "LineAdapter",
     "LongPrompt",
     "Message",
+    "MetricRangeError",
     "MissingFileError",
     "MissingInputError",
     "Module",
     "MultiChainComparison",
+    "NotBetterError",
     "OutputField",
     "Parallel",
     "Parameter",
@@ -478,6 +498,7 @@ __all__ = [
     "answer_passage_match",
     "apply_sync_streaming",
     "asyncify",
+    "compare",
     "configure",
     "context",
     "convert_input_schema_to_tool_args",

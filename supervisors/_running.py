@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from supervisors import _guard
 from supervisors._future import ReplyFuture
@@ -154,7 +154,7 @@ class RunningProcess:
             graces = (str(spec.stdin_grace), str(spec.term_grace))
             keeps_locale = "yes" if "LC_CTYPE" in environment else "no"
             command = (*guard, *ends, *graces, keeps_locale, *spec.argv)
-            self._process = self._open(command, pass_fds=(watched, report))
+            self._process = self._open(command, (watched, report))
         except BaseException:
             self._lifeline.close()
             os.close(self._end)
@@ -163,7 +163,9 @@ class RunningProcess:
             os.close(watched)
             os.close(report)
 
-    def _open(self, command: tuple[str, ...], **more: Any) -> subprocess.Popen[bytes]:
+    def _open(
+        self, command: tuple[str, ...], fds: tuple[int, ...] = ()
+    ) -> subprocess.Popen[bytes]:
         env = self._spec.env
         return subprocess.Popen(  # noqa: S603 - no shell; argv is the caller's
             command,
@@ -174,7 +176,7 @@ class RunningProcess:
             env=None if env is None else dict(env),
             # A Ctrl-C in the terminal is for us, not for it.
             process_group=0,
-            **more,
+            pass_fds=(*fds, *self._spec.pass_fds),
         )
 
     # Watching, on a thread of its own.

@@ -26,57 +26,16 @@ from supervisors._current import (
     own_loop_here,
     tasks_of_actors,
 )
-from supervisors._future import ReplyFuture
+from supervisors._homes import HOMES, Home, Lodging, LoopOwner, running_loop, soon_on
 from supervisors._launch import begin, conclude, launch
-from supervisors._life import Life
 from supervisors._on_loop import LOOP_CLOSED, OnLoop
 from supervisors.errors import BlockingCallError, ConfigError, StartError
-from supervisors.exits import KILLED, ExitReason, Failed
+from supervisors.exits import KILLED, Failed
 from supervisors.log import logger
 from supervisors.ref import Ref
 
-LoopOwner = Ref[Any] | asyncio.AbstractEventLoop
-"""Where a `LoopActor` can live: an `EventLoopActor`, or a running loop of yours."""
-
 CLOSING_SECONDS = 5.0
 """How long a loop that ends waits for the `on_close` of those who live on it."""
-
-
-class _Home:
-    """Who lives on the loop of an `EventLoopActor`, and ends with it."""
-
-    def __init__(self, owner: Life) -> None:
-        self._owner = owner
-        self._watching = False
-        # Additions and removals are single steps: whoever takes one out ends it.
-        self._residents: dict[Life, None] = {}
-
-    def move_in(self, life: Life) -> None:
-        """End that life when the owner of the loop ends, with the same reason."""
-        self._residents[life] = None
-        if not self._watching:
-            # Only now: the owner's supervisor watches it by this time, and hears of
-            # the owner's end before it hears of theirs.
-            self._watching = True
-            self._owner.ended.on_done(self._end_all)
-        elif self._owner.ended.done():
-            self._end_all(self._owner.ended)
-
-    def move_out(self, life: Life) -> None:
-        """That life is over."""
-        self._residents.pop(life, None)
-
-    def _end_all(self, ended: ReplyFuture[ExitReason]) -> None:
-        reason = ended.get()
-        while self._residents:
-            try:
-                life, _ = self._residents.popitem()
-            except KeyError:
-                return
-            life.end_from_outside(reason)
-
-
-_homes: dict[asyncio.AbstractEventLoop, _Home] = {}
 
 
 class EventLoopActor(OnLoop):
@@ -107,11 +66,11 @@ class EventLoopActor(OnLoop):
 
     async def _own_a_loop(self) -> None:
         loop = asyncio.get_running_loop()
-        _homes[loop] = _Home(self.life)
+        HOMES[loop] = Home(self.life)
         try:
             await self._live_on_loop()
         finally:
-            del _homes[loop]
+            del HOMES[loop]
         # Those who lived here have been ended; what they close with `await` gets its
         # time before the loop cancels whatever is left.
         others = tasks_of_actors(loop)
@@ -145,7 +104,7 @@ class LoopActor(OnLoop):
 
     owner: LoopOwner | None = None
     """Where it lives; set before it starts."""
-    _home: _Home | None = None
+    _lodging: Lodging | None = None
 
     @classmethod
     def start(cls, *args: Any, **kwargs: Any) -> Ref[Self]:
@@ -172,7 +131,7 @@ class LoopActor(OnLoop):
                 one; it would have waited for itself.
             StartError: `on_start` raised; the cause is chained.
         """
-        here = _running_loop()
+        here = running_loop()
         if on_event_loop() or (here is not None and here is owner):
             msg = (
                 f"start_on() of {cls.__name__} would block the event loop it was "
@@ -208,7 +167,8 @@ class LoopActor(OnLoop):
 
     def _start_actor_loop(self) -> None:
         _census.joined(self.life)
-        loop = self._find_loop()
+        self._lodging = Lodging(self.owner, self.life)
+        loop = self._lodging.find()
         if loop is None:
             why = (
                 "it lives on an event loop, and the one it was given does not run. "
@@ -219,26 +179,9 @@ class LoopActor(OnLoop):
             return
         self.actor_inbox.on_loop_closed = self._lose_loop
         context = contextvars.copy_context()
-        if loop is _running_loop():
-            # It is awake.
-            loop.call_soon(self._begin_task, loop, context, context=context)
-            return
-        try:
-            loop.call_soon_threadsafe(self._begin_task, loop, context, context=context)
-        except RuntimeError:
+        if not soon_on(loop, self._begin_task, loop, context, context=context):
             msg = f"{self.life.label!r} was to live on an event loop that is closed."
             self._fail_to_start(StartError(msg, reason=LOOP_CLOSED))
-
-    def _find_loop(self) -> asyncio.AbstractEventLoop | None:
-        owner = self.owner
-        loop = owner.life.loop if isinstance(owner, Ref) else owner
-        self._home = home = None if loop is None else _homes.get(loop)
-        if home is not None:
-            home.move_in(self.life)
-        elif isinstance(owner, Ref):
-            # Its owner ended at this moment.
-            return None
-        return loop
 
     def _fail_to_start(self, error: StartError) -> None:
         self.life.started.reject(error)
@@ -263,8 +206,8 @@ class LoopActor(OnLoop):
 
     def _leave(self) -> None:
         super()._leave()
-        if self._home is not None:
-            self._home.move_out(self.life)
+        if self._lodging is not None:
+            self._lodging.leave()
 
     def _lose_loop(self) -> None:
         """The loop was closed and will never run this actor again: it ends here."""
@@ -294,10 +237,3 @@ async def alaunch(actor: LoopActor) -> None:
         life.end_from_outside(KILLED)
         raise
     conclude(life, timeout=None)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

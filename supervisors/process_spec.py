@@ -47,6 +47,11 @@ class ProcessSpec:
     """
     env: Mapping[str, str] | None = field(default=None, repr=False)
     """The whole environment; `None` inherits ours. Never shown: it may hold a key."""
+    pass_fds: tuple[int, ...] = ()
+    """Descriptors of ours that the program has too, under the same numbers.
+
+    They must be open when it starts; closing them here is up to you.
+    """
     watches_stdin: bool = False
     """Whether the program ends by itself when its standard input closes.
 

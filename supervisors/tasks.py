@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextvars
 import itertools
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
 from typing import Any, Self, TypeVar, cast
 
 from supervisors._current import current_life
 from supervisors._future import ReplyFuture
+from supervisors._homes import LoopOwner
 from supervisors._life import Life
+from supervisors._loop_task import begin_loop_task
 from supervisors._messages import AddChild, TerminateChild
 from supervisors._outcome import NOT_GIVEN, Exit, Ok, Outcome
 from supervisors._roll import Roll
@@ -29,6 +31,7 @@ from supervisors.errors import ConfigError
 from supervisors.events import Events
 from supervisors.exits import ExitReason
 from supervisors.lane import LaneSource, LaneTask, open_lane
+from supervisors.loop_lane import LoopLaneSource, LoopLaneTask, open_loop_lane
 from supervisors.ref import Ref
 from supervisors.registry import Registry
 from supervisors.stream import TaskStream, stream
@@ -39,6 +42,8 @@ __all__ = [
     "Exit",
     "LaneSource",
     "LaneTask",
+    "LoopLaneSource",
+    "LoopLaneTask",
     "Ok",
     "Outcome",
     "StreamOptions",
@@ -201,6 +206,42 @@ class TaskSupervisor(AnySupervisor):
             restart=restart,
         )
         return cast("Ref[Any]", self.call(AddChild(spec=spec), timeout=None))
+
+    def async_on(
+        self,
+        loop: LoopOwner,
+        work: Callable[[], Coroutine[Any, Any, T]],
+        *,
+        label: str = "task",
+    ) -> Task[T]:
+        """Run a coroutine function on an event loop; nobody is linked to it.
+
+        Nothing waits for its start, so any thread may call this, the loop's own too.
+        Ended from outside, or asked to stop, it is cancelled: what it awaits raises
+        `asyncio.CancelledError`. Await it, or watch its `ref`.
+
+        Args:
+            loop: An `EventLoopActor`, with which it ends, or a running loop of yours.
+            work: The coroutine function. It must not block.
+            label: What errors and pictures call it.
+
+        Raises:
+            The same errors as `async_`; `StartError` when the loop does not run, too.
+        """
+        ref = begin_loop_task(work, self._numbered(label), loop, self._roll())
+        return Task(ref, current_life(), linked=False)
+
+    def open_lane_on(self, loop: LoopOwner, source: LoopLaneSource) -> None:
+        """Run the tasks of `source` one after another on an event loop.
+
+        Each is an actor under this supervisor, as one that `async_on` starts. For very
+        many short ones, from any thread; see `supervisors.loop_lane`.
+
+        Raises:
+            ActorDownError: The task supervisor is not there.
+            StartError: The program is ending, or the loop does not run.
+        """
+        open_loop_lane(source, loop, self._roll())
 
     def children(self) -> tuple[Ref[Any], ...]:
         """The tasks that run now; nobody is asked."""

@@ -60,7 +60,7 @@ class TreeNode:
     """How long ago the oldest message came that is not done with, the one in hand
     included."""
     in_hand: str | None
-    """The class of the message it is busy with."""
+    """The class of the message it is busy with; `work of its own` without one."""
     in_hand_for: float
     """How long it has been busy with it."""
     suspended: bool
@@ -196,7 +196,7 @@ def _node(
         uptime=clock_now - started_at if up and started_at is not None else 0.0,
         mailbox=waiting(life),
         oldest_for=0.0 if came is None else now() - came,
-        in_hand=None if in_hand is None else type(in_hand.message).__name__,
+        in_hand=None if in_hand is None else _named(in_hand.message),
         in_hand_for=0.0 if in_hand is None else clock_now - life.in_hand_since,
         suspended=life.resumed is not None,
         restarts=shown.restarts,
@@ -221,6 +221,11 @@ def _node(
 
 
 _NO_CHILDREN = Children()
+
+
+def _named(message: object) -> str:
+    """What a picture calls a message; an actor that woke by itself has none."""
+    return "work of its own" if message is None else type(message).__name__
 
 
 def waiting(life: Life) -> int:

@@ -76,6 +76,8 @@ class Fate(Enum):
     RESTARTED = "restarted"
     """It was lost when a part of ours restarted, and made again unless that part gave
     up. It may be billed."""
+    LOST = "lost"
+    """The process ended before anything was known. It may be billed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ MAX_ERRORS: Final = 10
 """Failed examples after which an evaluation stops and says why."""
 FAILURE_SCORE: Final = 0.0
 """What an example that could not be scored adds to the mean."""
+METRIC_RANGE: Final = (0.0, 1.0)
+"""The lowest and the highest score of a metric; one outside fails its example."""
 
 ATTEMPT_TIMEOUT: Final = 60.0
 """Seconds without a byte from the provider, counted from the request being written."""

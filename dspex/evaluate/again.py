@@ -6,7 +6,7 @@ import heapq
 import itertools
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from dspex.evaluate.outcome import Stamp
 
@@ -48,6 +48,12 @@ class Again:
         while self._later and self._later[0][0] <= now:
             self._due.append(heapq.heappop(self._later)[2])
         return self._due.popleft() if self._due else None
+
+    def keep(self, is_wanted: Callable[[Stamp], bool]) -> None:
+        """Forget all but those that are wanted."""
+        self._due = deque(stamp for stamp in self._due if is_wanted(stamp))
+        self._later = [each for each in self._later if is_wanted(each[2])]
+        heapq.heapify(self._later)
 
     @property
     def next_at(self) -> float:

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 from dspex.evaluate.comebacks import Comeback
 from dspex.evaluate.floor import Proposal, Tray
 from dspex.evaluate.journal import Journal, Tally
+from dspex.evaluate.outage import DOUBTFUL
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.settled import Settled
 from dspex.evaluate.signs import Signs, Standings, nobody_calls
@@ -28,6 +29,9 @@ class Look:
 class GetStanding:
     """Asked by a new coordinator; the reply is a `Standing`."""
 
+    with_outcomes: bool = False
+    """Whether to tell all that was accepted, for a steering."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
@@ -39,6 +43,8 @@ class Standing:
     """The numbers."""
     comebacks: Sequence[Comeback] = ()
     """The latest attempt of each example that is tried again."""
+    outcomes: Sequence[Outcome] = ()
+    """All that was accepted, if that was asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +58,12 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentBack:
-    """These attempts do not count; their examples are tried again. Cast likewise."""
+    """Failures have been judged. Cast to the coordinator after `Accepted`."""
 
     comebacks: Sequence[Comeback]
+    """Those that do not count: their examples are tried again."""
+    judged: Sequence[tuple[int, int]] = ()
+    """All that may have been signs of an outage, whatever became of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,14 +115,19 @@ class AggregatorActor(Actor):
             case Look():
                 return self._look()
             case GetStanding():
-                journal = self._journal
-                return Standing(
-                    settled=journal.settled.copy(),
-                    tally=journal.tally,
-                    comebacks=tuple(journal.comebacks.latest.values()),
-                )
+                return self._standing(message)
             case _:
                 assert_never(message)
+
+    def _standing(self, message: GetStanding) -> Standing:
+        journal = self._journal
+        outcomes = tuple(journal.outcomes.values()) if message.with_outcomes else ()
+        return Standing(
+            settled=journal.settled.copy(),
+            tally=journal.tally,
+            outcomes=outcomes,
+            comebacks=tuple(journal.comebacks.latest.values()),
+        )
 
     def on_end(self, reason: ExitReason) -> None:
         """Count what was paid for and waits."""
@@ -141,8 +155,13 @@ class AggregatorActor(Actor):
                 Accepted(outcomes=accepted, tally=self._journal.tally)
             )
         sent_back = [each for each in judged if isinstance(each, Comeback)]
-        if sent_back:
-            self._coordinator.cast(SentBack(comebacks=sent_back))
+        doubtful = [
+            each.outcome.stamp.key
+            for each in batch
+            if each.outcome.kind in DOUBTFUL and not each.is_void
+        ]
+        if sent_back or doubtful:
+            self._coordinator.cast(SentBack(comebacks=sent_back, judged=doubtful))
         return left
 
     def _judge(self, proposal: Proposal, signs: Signs) -> Outcome | Comeback | None:

@@ -8,7 +8,7 @@ followed by one that makes a new schedule from what is settled and what is in ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -21,10 +21,9 @@ from dspex.evaluate.aggregator import (
     SentBack,
     Standing,
 )
-from dspex.evaluate.comebacks import Comeback
+from dspex.evaluate.comebacks import Comeback, Comebacks
 from dspex.evaluate.deadlines import Limits, overdue
 from dspex.evaluate.floor import Attempt, Floor, Proposal
-from dspex.evaluate.journal import Journal
 from dspex.evaluate.outage import Outage
 from dspex.evaluate.outcome import ErrorNote, Outcome, Stamp
 from dspex.evaluate.plan import Ended, Plan
@@ -32,6 +31,7 @@ from dspex.evaluate.quarantine import Death
 from dspex.evaluate.schedule import Schedule
 from dspex.evaluate.signs import Standings, sign_of_waiting
 from dspex.evaluate.source import Source, StreamMoved, TakeExamples
+from dspex.evaluate.steering import Steering
 from dspex.evaluate.why import Planned
 from dspex.evaluate.workers import Workers
 from supervisors import Actor, ActorDownError, Handle, ReplyFuture, StartError
@@ -123,8 +123,8 @@ class Belongings:
     """What is in hand."""
     source: Source
     """Where the examples come from."""
-    journal: Journal
-    """What was accepted; only read here."""
+    comebacks: Comebacks
+    """What is being tried again; only read here."""
     wishes: Wishes
     """What its caller wants."""
     workers: Workers
@@ -172,14 +172,13 @@ class CoordinatorActor(Actor):
         self._plan = belongings.plan
         self._floor = belongings.floor
         self._source = belongings.source
-        self._journal = belongings.journal
         self._wishes = belongings.wishes
         self._workers = belongings.workers
         self._finished = belongings.finished
+        self._comebacks = belongings.comebacks
         self._standings = belongings.standings
         self._names = names
         self._configuration = 1
-        self._seen_prefix = 0
 
     def on_start(self) -> None:
         """Take the floor over; find out later what happened while nobody looked."""
@@ -210,6 +209,7 @@ class CoordinatorActor(Actor):
                 self._accepted(message)
             case SentBack():
                 self._sent_back(message.comebacks)
+                self._floor.clear_doubts(message.judged)
             case WorkerEnded():
                 self._worker_ended(message.stamp)
             case StreamMoved():
@@ -249,7 +249,9 @@ class CoordinatorActor(Actor):
     def _recount(self) -> None:
         """Make a new schedule from what is settled and what is in hand."""
         standing: Standing = self._aggregator.call(
-            GetStanding(), timeout=None, idempotent=True
+            GetStanding(with_outcomes=self._plan.steering is not None),
+            timeout=None,
+            idempotent=True,
         )
         plan, floor, settled = self._plan, self._floor, standing.settled
         done = [
@@ -263,11 +265,15 @@ class CoordinatorActor(Actor):
         self._schedule = Schedule(
             self._terms(), settled, (attempt.stamp for attempt in in_hand)
         )
+        if plan.steering is not None:
+            self._steer(plan.steering, standing.outcomes)
         # An outage that the last coordinator knew of is found again by who meets it.
         floor.pause(paused=self._wishes.is_paused)
         self._decide(s.Settle(keys=(), tally=standing.tally))
         self._obey()
         self._sent_back(standing.comebacks)
+        # Who was to tell of what is judged may have died.
+        floor.clear_doubts()
         if self._source.is_stream:
             self._stream_moved()
         for attempt in in_hand:
@@ -285,6 +291,7 @@ class CoordinatorActor(Actor):
             metric_timeout=plan.metric_timeout,
             max_errors=plan.max_errors,
             max_outage=plan.max_outage,
+            is_steered=plan.steering is not None,
         )
 
     # What happened.
@@ -292,26 +299,28 @@ class CoordinatorActor(Actor):
     def _accepted(self, message: Accepted) -> None:
         keys = [outcome.stamp.key for outcome in message.outcomes]
         self._settle(keys)
+        if self._plan.steering is not None:
+            # First: what it needs no more is not handed out for the places now free.
+            self._steer(self._plan.steering, message.outcomes)
         self._decide(s.Settle(keys=keys, tally=message.tally))
-        if self._plan.enough is not None and self._is_enough(self._plan.enough):
-            self._decide(s.Stop(ended=Ended(reason="enough")))
 
     def _sent_back(self, comebacks: Iterable[Comeback]) -> None:
         for each in comebacks:
             self._decide(s.CameBack(stamp=each.stamp, wait=each.wait, sign=each.sign))
 
-    def _settle(self, keys: Sequence[s.Key]) -> None:
+    def _settle(
+        self, keys: Sequence[s.Key], why: str = "its example has an outcome"
+    ) -> None:
         for attempt in self._floor.settle(keys):
-            # An earlier attempt was quicker.
-            attempt.give_up("its example has an outcome")
+            # It is needed no more: an earlier attempt was quicker, or enough is known.
+            attempt.give_up(why)
 
-    def _is_enough(self, enough: Callable[[Sequence[Outcome]], bool]) -> bool:
-        prefix = self._journal.settled.watermark
-        if prefix == self._seen_prefix:
-            return False
-        self._seen_prefix = prefix
-        outcomes = self._journal.outcomes
-        return enough([outcomes[number, 0] for number in range(prefix)])
+    def _steer(self, steering: Steering, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            steering.hear(outcome)
+        course = steering.course
+        self._floor.set_concurrency(course.at_once)
+        self._decide(s.Steer(course=course))
 
     def _worker_ended(self, stamp: Stamp) -> None:
         attempt = self._floor.attempt(stamp.key)
@@ -394,6 +403,8 @@ class CoordinatorActor(Actor):
                     self.send_after(effect.at - floor.clock.monotonic(), Wake())
                 case s.Fetch():
                     self._stream.cast(TakeExamples(upto=effect.upto))
+                case s.Withdraw():
+                    self._settle(effect.keys, "enough is known without it")
                 case s.Propose():
                     self._propose(effect)
                 case s.End():
@@ -409,7 +420,7 @@ class CoordinatorActor(Actor):
 
     def _attempt(self, stamp: Stamp) -> Attempt:
         # Read only: the aggregator changes it in one step.
-        latest = self._journal.comebacks.latest.get(stamp.key)
+        latest = self._comebacks.latest.get(stamp.key)
         answered = 0 if latest is None else latest.past.answered
         example = self._example(stamp)
         return Attempt(stamp, example, self._floor, answered=answered)
@@ -447,6 +458,6 @@ class CoordinatorActor(Actor):
 
     def _end(self, ended: Ended) -> None:
         for attempt in self._floor.close():
-            if attempt.is_running:
+            if attempt.is_at_work:
                 attempt.give_up("the evaluation is over")
         self._finished.resolve(ended)

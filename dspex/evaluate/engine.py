@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from dspex.core import defaults
 from dspex.core.errors import (
     ConfigurationError,
+    EvaluationCancelledError,
     EvaluationError,
     EvaluationInterrupted,
 )
@@ -16,12 +18,14 @@ from dspex.core.example import Example
 from dspex.evaluate.errors_allowed import ErrorLimit
 from dspex.evaluate.outage import Outage
 from dspex.evaluate.outcome import Outcome
-from dspex.evaluate.plan import Ended, Enough, Plan
+from dspex.evaluate.plan import Ended, Plan
 from dspex.evaluate.progress import Progress
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.retrying import RetryAnswers, rules_for
 from dspex.evaluate.run import Run, new_run_id
-from dspex.evaluate.worker import Work
+from dspex.evaluate.steering import Steering
+from dspex.evaluate.worker import AsyncWork, Work
+from dspex.evaluate.workers import Workers
 from dspex.runtime.runtime import current_runtime
 
 TICK = 0.1
@@ -50,6 +54,8 @@ class RunOptions:
     for the runtime's own `max_outage`."""
     failure_score: float = defaults.FAILURE_SCORE
     """What an example without a score adds to the mean."""
+    metric_range: tuple[float, float] = defaults.METRIC_RANGE
+    """The lowest and the highest score of the metric."""
     display_progress: bool | None = None
     """`None` shows a bar on a terminal, `True` also elsewhere, `False` never."""
     label: str = "evaluate"
@@ -69,11 +75,12 @@ class RunOptions:
 
 def work_through(
     examples: Sequence[Example],
-    work: Work,
+    work: Work | AsyncWork,
     options: RunOptions,
     *,
-    enough: Enough | None = None,
+    steering: Steering | None = None,
     known: Iterable[Outcome] = (),
+    workers: Workers | None = None,
 ) -> EvaluationResult:
     """Do the work on every example, in worker actors, and count each once.
 
@@ -81,14 +88,67 @@ def work_through(
         examples: What to work on.
         work: What to do with each.
         options: How many at a time, how long, how many errors.
-        enough: Stops the run early; see `Enough`.
+        steering: Decides how far to go; `max_errors` and errors that would meet every
+            example end nothing then.
         known: Outcomes of an interrupted run; its final ones are not made again.
+        workers: What carries the work out; threads unless given. Work that is a
+            coroutine function needs those on a loop.
 
     Raises:
         EvaluationError: The run could not go on: too many errors, a wrong key, an
             outage. It holds the result so far.
         EvaluationInterrupted: Ctrl-C; it holds the result so far.
     """
+    run = _ordered(
+        examples, work, options, steering=steering, known=known, workers=workers
+    )
+    try:
+        ended = _wait(run, options)
+    except KeyboardInterrupt:
+        raise _interrupted(_result(run, options)) from None
+    except EvaluationError as error:
+        error.result = _result(run, options)
+        raise
+    return _concluded(run, ended, options)
+
+
+async def awork_through(
+    examples: Sequence[Example],
+    work: Work | AsyncWork,
+    options: RunOptions,
+    *,
+    known: Iterable[Outcome] = (),
+    workers: Workers | None = None,
+) -> EvaluationResult:
+    """Do as `work_through` does, while the running loop goes on.
+
+    Raises:
+        CancelledError: The task that awaits this was cancelled, and the run has ended
+            in order; its cause is an `EvaluationCancelledError`. Cancelled once more
+            meanwhile, it does not wait for that end.
+        EvaluationError: The run could not go on; it holds the result so far.
+    """
+    run = _ordered(examples, work, options, known=known, workers=workers)
+    try:
+        ended = await _await(run, options)
+    except asyncio.CancelledError as error:
+        # The very error, and none of ours: see `EvaluationCancelledError`.
+        raise error from _cancelled(_result(run, options))
+    except EvaluationError as error:
+        error.result = _result(run, options)
+        raise
+    return _concluded(run, ended, options)
+
+
+def _ordered(
+    examples: Sequence[Example],
+    work: Work | AsyncWork,
+    options: RunOptions,
+    *,
+    workers: Workers | None,
+    steering: Steering | None = None,
+    known: Iterable[Outcome] = (),
+) -> Run:
     runtime = current_runtime()
     plan = Plan(
         run=new_run_id(),
@@ -100,21 +160,22 @@ def work_through(
         retry=rules_for(options.retry_answers, failure_score=options.failure_score),
         max_outage=options.max_outage or runtime.config.max_outage,
         context=contextvars.copy_context(),
-        enough=enough,
+        steering=steering,
     )
-    run = Run(runtime, plan, known)
-    try:
-        ended = _wait(run, options)
-    except KeyboardInterrupt:
-        raise _interrupted(_result(run, options)) from None
-    except EvaluationError as error:
-        error.result = _result(run, options)
-        raise
+    return Run(runtime, plan, known, workers=workers)
+
+
+def _concluded(run: Run, ended: Ended, options: RunOptions) -> EvaluationResult:
+    """The result of a run that has ended by itself.
+
+    Raises:
+        EvaluationError: It could not go on.
+    """
     result = _result(run, options)
     if ended.outage is not None:
-        raise _away(ended.outage, plan, result) from ended.outage.error
+        raise _away(ended.outage, run.plan, result) from ended.outage.error
     if ended.outcome is not None:
-        raise _stopped(ended, ended.outcome, result) from _cause(ended.outcome)
+        raise stopped_error(ended, ended.outcome, result) from cause_of(ended.outcome)
     return result
 
 
@@ -123,6 +184,14 @@ def _wait(run: Run, options: RunOptions) -> Ended:
     show = options.display_progress
     with run, Progress(options.label, total, show=show) as progress:
         return run.wait(TICK, progress)
+
+
+async def _await(run: Run, options: RunOptions) -> Ended:
+    total = run.plan.total or 0
+    show = options.display_progress
+    async with run:
+        with Progress(options.label, total, show=show) as progress:
+            return await run.await_end(TICK, progress)
 
 
 def _result(run: Run, options: RunOptions) -> EvaluationResult:
@@ -134,6 +203,7 @@ def _result(run: Run, options: RunOptions) -> EvaluationResult:
             journal.outcomes.get((number, 0)) for number in range(len(examples))
         ),
         failure_score=options.failure_score,
+        metric_range=options.metric_range,
         requests=run.requests.records(),
         seconds=run.seconds,
         restarts=run.restarts,
@@ -150,7 +220,16 @@ def _interrupted(result: EvaluationResult) -> EvaluationInterrupted:
     return EvaluationInterrupted(text, result=result)
 
 
-def _stopped(
+def _cancelled(result: EvaluationResult) -> EvaluationCancelledError:
+    done = sum(outcome is not None for outcome in result.outcomes)
+    text = (
+        f"cancelled after {done} of {result.n} examples; they are in .result. To go on "
+        "where it stopped: await evaluate.acall(program, resume=error.result)"
+    )
+    return EvaluationCancelledError(text, result=result)
+
+
+def stopped_error(
     ended: Ended, outcome: Outcome, result: EvaluationResult
 ) -> EvaluationError:
     """One clear error for the whole run: the cause, the counts, the first example."""
@@ -179,5 +258,6 @@ def _away(outage: Outage, plan: Plan, result: EvaluationResult) -> EvaluationErr
     return EvaluationError(text, result=result)
 
 
-def _cause(outcome: Outcome) -> BaseException | None:
+def cause_of(outcome: Outcome) -> BaseException | None:
+    """The exception an outcome is about, in the process that saw it."""
     return None if outcome.error is None else outcome.error.error

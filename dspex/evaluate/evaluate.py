@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from dspex.core import defaults
 from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
-from dspex.evaluate.engine import RunOptions, work_through
-from dspex.evaluate.metric import Metric, checked_metric, judge, metric_name
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.awaiting import is_awaited, needs_loop
+from dspex.evaluate.engine import RunOptions, awork_through, work_through
+from dspex.evaluate.isolate.process_workers import in_processes
+from dspex.evaluate.loop_workers import LoopWorkers
+from dspex.evaluate.metric import (
+    Metric,
+    MetricRange,
+    checked_metric,
+    checked_range,
+    metric_name,
+)
+from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.report import Report
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.retrying import RetryAnswers
-from dspex.evaluate.worker import Measured, Work, WorkFailed
+from dspex.evaluate.scoring import ascoring, scoring
+from dspex.evaluate.step_by_step import on_this_loop, on_this_thread
 from dspex.programs.settings import settings
 
 T = TypeVar("T")
+
+Isolate = Literal["thread", "process"]
+"""Where program and metric are done: here, or in processes of their own."""
 
 
 class Evaluate:
@@ -66,6 +80,8 @@ class Evaluate:
             an error that says how to go on; else the runtime's, else 30. Until then
             nothing is handed out, and no example is charged for it.
         failure_score: What an example without a score adds to the mean; 0.0.
+        metric_range: The lowest and the highest score the metric gives; (0, 1). A score
+            outside fails its example, and what was not measured lies inside.
         display_progress: `None` shows a bar on a terminal and nothing elsewhere.
         display_table: Whether each example is printed as a row; a number prints that
             many. For people: to work on, take the `results`.
@@ -73,6 +89,10 @@ class Evaluate:
             else the setting, else not. It is in the result in any case.
         save_as_csv: A file for the rows, each value as text.
         save_as_json: A file for the rows, as a list of objects.
+        isolate: "process" has program and metric done in processes of their own, for
+            code that may hold the interpreter, crash it, or never end; see
+            `dspex.evaluate.isolate`. They must be found by name in a module. "thread"
+            has them done here.
         debug: Work on the caller's thread, one example after another, without deadline
             or progress bar; an error of the program or the metric is raised as it is.
 
@@ -95,19 +115,24 @@ class Evaluate:
         retry_answers: RetryAnswers | None = None,
         max_outage: float | None = None,
         failure_score: float = defaults.FAILURE_SCORE,
+        metric_range: MetricRange = defaults.METRIC_RANGE,
         display_progress: bool | None = None,
         display_table: bool | int = False,
         provide_traceback: bool | None = None,
         save_as_csv: str | Path | None = None,
         save_as_json: str | Path | None = None,
+        isolate: Isolate = "thread",
         debug: bool = False,
     ) -> None:
         self.devset = checked_set(devset, "devset")
         self.metric = None if metric is None else checked_metric(metric)
         self.debug = debug
+        self.isolate = _checked_isolate(isolate)
         self.concurrency = concurrency if concurrency is not None else num_threads
         self.max_errors = max_errors
+        self._timeout = timeout
         self.failure_score = failure_score
+        self.metric_range = checked_range(metric_range)
         self.display_progress = display_progress
         self.display_table = display_table
         self.provide_traceback = provide_traceback
@@ -116,11 +141,13 @@ class Evaluate:
         self._report()  # refuses a folder that is not there before anything else
         self._options = RunOptions(
             concurrency=_or(self.concurrency, defaults.CONCURRENCY),
-            timeout=timeout,
+            # A child's start does not count, and only its errand knows when it begins.
+            timeout=timeout if isolate == "thread" else None,
             max_errors=_or(max_errors, defaults.MAX_ERRORS),
             retry_answers=retry_answers,
             max_outage=max_outage,
             failure_score=failure_score,
+            metric_range=self.metric_range,
             display_progress=display_progress,
         )
 
@@ -151,7 +178,9 @@ class Evaluate:
         """Score a program. What is given here wins for this call.
 
         Args:
-            program: Called with each example's inputs by name.
+            program: Called with each example's inputs by name. A coroutine function,
+                or a program with an `aforward` alone, runs on an event loop of this
+                run; and so does all of it where a metric is one.
             metric: As for the class.
             devset: As for the class.
             num_threads: As for the class.
@@ -168,26 +197,110 @@ class Evaluate:
             EvaluationError: The run could not go on; `.result` has what was measured.
             EvaluationInterrupted: Ctrl-C; `.result` has what was measured.
         """
-        refuse_dspy(program, "program")
-        metric = checked_metric(_or(metric, self.metric))
-        examples = self.devset if devset is None else checked_set(devset, "devset")
+        metric, examples = self._checked(program, metric, devset)
         report = self._report(display_table, save_as_csv, save_as_json)
         known = _known(resume, examples)
-        work = scoring(program, metric)
+        options = self._options_of(num_threads, display_progress)
         if self.debug:
-            result = _on_this_thread(examples, work, self.failure_score)
-        else:
-            options = replace(
-                self._options,
-                concurrency=_or(
-                    _or(num_threads, self.concurrency), settings.concurrency
-                ),
-                max_errors=_or(self.max_errors, settings.max_errors),
-                display_progress=_or(display_progress, self.display_progress),
+            result = on_this_thread(examples, program, metric, self._options)
+        elif self.isolate == "process":
+            with in_processes(
+                program, metric, metric_range=self.metric_range, timeout=self._timeout
+            ) as work:
+                result = work_through(examples, work, options, known=known)
+        elif needs_loop(program) or needs_loop(metric):
+            aworking = ascoring(program, metric, self.metric_range)
+            result = work_through(
+                examples, aworking, options, known=known, workers=LoopWorkers()
             )
+        else:
+            work = scoring(program, metric, self.metric_range)
             result = work_through(examples, work, options, known=known)
         report.give(result, metric_name(metric))
         return result
+
+    @with_callbacks
+    async def acall(
+        self,
+        program: Callable[..., Any],
+        metric: Metric | None = None,
+        devset: Sequence[Example] | None = None,
+        num_threads: int | None = None,
+        display_progress: bool | None = None,  # noqa: FBT001 - as `__call__`
+        display_table: bool | int | None = None,  # noqa: FBT001 - as `__call__`
+        callback_metadata: Mapping[str, Any] | None = None,  # noqa: ARG002 - see Args
+        save_as_csv: str | Path | None = None,
+        save_as_json: str | Path | None = None,
+        *,
+        resume: EvaluationResult | None = None,
+    ) -> EvaluationResult:
+        """Score a program on the caller's event loop, which goes on meanwhile.
+
+        What is a coroutine function, or has an `acall`, is awaited on that loop, and
+        cancelled for real when its time is over. A plain program or metric runs in a
+        thread; those of `dspex.metrics` only compute and are called on the loop.
+
+        Cancelling the awaiting task ends the run in order, and its `CancelledError`
+        goes on. What was measured is `error.__cause__.result`: that of the
+        `EvaluationCancelledError` the error comes from.
+
+        Args:
+            program: Called or awaited with each example's inputs by name.
+            metric: As for the class.
+            devset: As for the class.
+            num_threads: As for the class.
+            display_progress: As for the class.
+            display_table: As for the class.
+            callback_metadata: For callbacks, which find it among their `inputs`.
+            save_as_csv: As for the class.
+            save_as_json: As for the class.
+            resume: As for a call.
+
+        Raises:
+            ConfigurationError: There is no metric, or an argument makes no sense.
+            CancelledError: The awaiting task was cancelled.
+            EvaluationError: The run could not go on; `.result` has what was measured.
+        """
+        metric, examples = self._checked(program, metric, devset)
+        report = self._report(display_table, save_as_csv, save_as_json)
+        known = _known(resume, examples)
+        work = ascoring(program, metric, self.metric_range)
+        if self.debug:
+            result = await on_this_loop(examples, work, self._options)
+        else:
+            on_loop = is_awaited(program) or is_awaited(metric)
+            result = await awork_through(
+                examples,
+                work if on_loop else scoring(program, metric),
+                self._options_of(num_threads, display_progress),
+                known=known,
+                workers=LoopWorkers(asyncio.get_running_loop()) if on_loop else None,
+            )
+        report.give(result, metric_name(metric))
+        return result
+
+    def _checked(
+        self,
+        program: Callable[..., Any],
+        metric: Metric | None,
+        devset: Sequence[Example] | None,
+    ) -> tuple[Metric, Sequence[Example]]:
+        refuse_dspy(program, "program")
+        metric = checked_metric(_or(metric, self.metric))
+        return metric, self.devset if devset is None else checked_set(devset, "devset")
+
+    def _options_of(
+        self,
+        num_threads: int | None,
+        display_progress: bool | None,  # noqa: FBT001 - as `__call__` has it
+    ) -> RunOptions:
+        concurrency = _or(num_threads, self.concurrency)
+        return replace(
+            self._options,
+            concurrency=_or(concurrency, settings.concurrency),
+            max_errors=_or(self.max_errors, settings.max_errors),
+            display_progress=_or(display_progress, self.display_progress),
+        )
 
     def _report(
         self,
@@ -205,6 +318,16 @@ class Evaluate:
         )
 
 
+def _checked_isolate(isolate: Any) -> Isolate:
+    if isolate not in get_args(Isolate):
+        raise ConfigurationError(
+            f"isolate is {isolate!r}; expected 'thread' or 'process'. Write "
+            "isolate='process' for code that may hang or crash the interpreter."
+        )
+    found: Isolate = isolate
+    return found
+
+
 def _known(
     resume: EvaluationResult | None, examples: Sequence[Example]
 ) -> Iterable[Outcome]:
@@ -216,48 +339,6 @@ def _known(
             "devset. Evaluate again without resume."
         )
     return [outcome for outcome in resume.outcomes if outcome is not None]
-
-
-def _on_this_thread(
-    examples: Sequence[Example], work: Work, failure_score: float
-) -> EvaluationResult:
-    outcomes: list[Outcome] = []
-    for number, example in enumerate(examples):
-        try:
-            measured = work(example)
-        except WorkFailed as failed:
-            # The user's own error with the user's own traceback, nothing of ours.
-            raise failed.error from None
-        outcomes.append(
-            Outcome(
-                stamp=Stamp(run="debug", example=number),
-                kind=OutcomeKind.SCORED,
-                score=measured.score,
-                columns=measured.columns,
-                feedback=measured.feedback,
-                prediction=measured.prediction,
-            )
-        )
-    return EvaluationResult(
-        examples=examples, outcomes=tuple(outcomes), failure_score=failure_score
-    )
-
-
-def scoring(program: Callable[..., Any], metric: Metric) -> Work:
-    """The work of an evaluation: run the program, then score what it gave."""
-
-    def work(example: Example) -> Measured:
-        try:
-            prediction = program(**example.inputs())
-        except BaseException as error:
-            raise WorkFailed(error, "program") from error
-        try:
-            judgement = judge(metric, example, prediction)
-        except BaseException as error:
-            raise WorkFailed(error, "metric", prediction) from error
-        return Measured.of(judgement, prediction)
-
-    return work
 
 
 def checked_set(

@@ -12,14 +12,14 @@ import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from dspex.core.example import Example
 from dspex.core.once import Unrepeatable
-from dspex.evaluate.outage import Sign
+from dspex.evaluate.outage import DOUBTFUL, Sign
 from dspex.evaluate.outcome import Outcome, Stage, Stamp
 from dspex.evaluate.quarantine import Death
-from dspex.evaluate.worker import Work, perform
+from dspex.evaluate.worker import AsyncWork, Work, aperform, perform
 from supervisors import SYSTEM_CLOCK, Clock, Estate, ExitReason, Normal, Ref
 
 
@@ -31,6 +31,7 @@ class Attempt:
 
     __slots__ = (
         "_floor",
+        "_given_up",
         "answered",
         "began",
         "begun",
@@ -53,6 +54,7 @@ class Attempt:
         """How many earlier attempts failed after an answer: this one asks anew."""
         self.example = example
         self._floor = floor
+        self._given_up: str | None = None
         self.begun = Unrepeatable()
         """What the worker has begun that is never run again."""
         self.lane: Lane | None = None
@@ -93,9 +95,14 @@ class Attempt:
         return self.reason is not None and not self.proposed
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether a worker has taken it and is not done."""
+        return self.lane is not None and self.reason is None and not self.proposed
+
+    @property
     def is_running(self) -> bool:
-        """Whether its worker is at work."""
-        return self.ref is not None and self.reason is None and not self.proposed
+        """Whether its worker has begun and is not done."""
+        return self.ref is not None and self.is_at_work
 
     def metric_begins(self) -> None:
         """Note that the program is done and its metric begins."""
@@ -103,13 +110,20 @@ class Attempt:
 
     def run(self) -> None:
         """Work on the example, and hand the outcome in."""
-        outcome = perform(self, self._floor.work)
+        outcome = perform(self, cast("Work", self._floor.work))
+        self._floor.propose(self, outcome)
+
+    async def arun(self) -> None:
+        """Do the same on an event loop, where the work is a coroutine function."""
+        outcome = await aperform(self, cast("AsyncWork", self._floor.work))
         self._floor.propose(self, outcome)
 
     def started(self, ref: Ref[Any]) -> None:
         """Take note of the worker."""
         self.began = self._floor.clock.monotonic()
         self.ref = ref
+        if self._given_up is not None:
+            self.give_up(self._given_up)
 
     def ended(self, reason: ExitReason) -> None:
         """Take note of the worker's end; it is news unless the work was done."""
@@ -118,11 +132,13 @@ class Attempt:
             self._floor.lost(self)
 
     def give_up(self, why: str) -> None:
-        """End the worker, if it has begun.
+        """End the worker, at once or as soon as it begins.
 
         The scope first: from now on every call of its thread is refused, so it stops
         spending even though it cannot be killed.
         """
+        # Before the look for a worker, which is noted before the look for this.
+        self._given_up = why
         if self.ref is not None:
             self.ref.life.scope.cancel(why)
             self.ref.kill()
@@ -130,7 +146,7 @@ class Attempt:
     @property
     def is_given_up(self) -> bool:
         """Whether the calls of its worker are refused."""
-        return self.ref is not None and self.ref.life.scope.cancelled
+        return self._given_up is not None
 
 
 class Lane:
@@ -150,6 +166,11 @@ class Lane:
     def refused(self, task: Any, error: Exception, /) -> None:  # noqa: ARG002 - of `LaneSource`
         """Put the attempt back: there is nobody to run under just now."""
         self._floor.put_back(self, task)
+
+    def give_up(self) -> None:
+        """Count this lane no more: what it was to run on is gone."""
+        self._floor.close_lanes((self,))
+        self._floor.on_refused()
 
 
 class Proposal:
@@ -213,7 +234,7 @@ class Floor(Estate):
     """
 
     def __init__(
-        self, work: Work, context: contextvars.Context, concurrency: int
+        self, work: Work | AsyncWork, context: contextvars.Context, concurrency: int
     ) -> None:
         self.work = work
         self.context = context
@@ -236,6 +257,9 @@ class Floor(Estate):
         self._paused = False
         # How many attempts may be taken all the same.
         self._passes = 0
+        # Failures that may be the first of an outage: nothing is begun until somebody
+        # has decided whether they are, or each worker would burn one example more.
+        self._doubts: set[tuple[int, int]] = set()
         self.deaths: dict[tuple[int, int], tuple[Death, ...]] = {}
         """How the workers of examples without an outcome died; the coordinator's."""
         self._closed = False
@@ -263,7 +287,7 @@ class Floor(Estate):
             for key in keys:
                 self.deaths.pop(key, None)
                 attempt = self._open.pop(key, None)
-                if attempt is not None and attempt.is_running:
+                if attempt is not None and attempt.is_at_work:
                     running.append(attempt)
         return running
 
@@ -272,7 +296,7 @@ class Floor(Estate):
         if not self._ready:
             return []
         with self._lock:
-            if self._closed:
+            if self._closed or self._doubts:
                 return []
             work = self._passes if self._paused else len(self._ready)
             count = min(self._most - len(self._lanes), work)
@@ -300,6 +324,14 @@ class Floor(Estate):
         with self._lock:
             self._paused = paused
             self._passes = 0
+
+    def clear_doubts(self, keys: Iterable[tuple[int, int]] | None = None) -> None:
+        """Go on: it is decided what these failures mean, or those of all."""
+        with self._lock:
+            if keys is None:
+                self._doubts.clear()
+            else:
+                self._doubts.difference_update(keys)
 
     def close(self) -> tuple[Attempt, ...]:
         """End the work for good; what was in hand."""
@@ -332,18 +364,25 @@ class Floor(Estate):
             lane.begun = True
             if lane not in self._lanes:
                 return None
-            if (
-                not self._ready
-                or (self._paused and not self._passes)
-                or self._closed
-                or len(self._lanes) > self._most
-            ):
+            attempt = self._next()
+            if attempt is None:
                 self._lanes.discard(lane)
                 return None
-            attempt = self._ready.popleft()
-            self._passes = max(0, self._passes - 1)
-        attempt.lane = lane
+            # In the same step: whoever settles its example sees who works on it.
+            attempt.lane = lane
         return attempt
+
+    def _next(self) -> Attempt | None:
+        is_held = self._doubts or (self._paused and not self._passes)
+        if is_held or self._closed or len(self._lanes) > self._most:
+            return None
+        while self._ready:
+            attempt = self._ready.popleft()
+            if self._open.get(attempt.stamp.key) is attempt:
+                self._passes = max(0, self._passes - 1)
+                return attempt
+            # Settled, or needed no more, before it began.
+        return None
 
     def put_back(self, lane: Lane, attempt: Attempt) -> None:
         """Take back an attempt that was not begun, and close its lane."""
@@ -359,6 +398,9 @@ class Floor(Estate):
         """Hand in what came of an attempt; called in its worker."""
         is_void = attempt.reason is not None or attempt.is_given_up
         attempt.proposed = not is_void
+        if not is_void and outcome.kind in DOUBTFUL:
+            with self._lock:
+                self._doubts.add(attempt.stamp.key)
         self.tray.put(Proposal(outcome, is_void=is_void))
 
     def lost(self, attempt: Attempt) -> None:

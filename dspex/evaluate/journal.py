@@ -33,6 +33,10 @@ class Tally:
     """Examples with a score."""
     judged: int = 0
     """Outcomes that count and are none of an earlier run's."""
+    squares: float = 0.0
+    """Sum of the squared scores."""
+    cost: float | None = None
+    """Dollars, as far as prices are known; `None` where none is."""
     errors: int = 0
     """Failures that count for `max_errors`; none of an earlier run's."""
     fatal: Outcome | None = None
@@ -111,12 +115,14 @@ class Journal(Estate):
 
 
 def _counted(tally: Tally, outcome: Outcome) -> Tally:
-    scored = outcome.kind is OutcomeKind.SCORED
+    scored, score = outcome.kind is OutcomeKind.SCORED, outcome.score or 0.0
     return Tally(
         accepted=tally.accepted + 1,
         refused=tally.refused,
         scored=tally.scored + scored,
-        score=tally.score + (outcome.score or 0.0),
+        score=tally.score + score,
+        squares=tally.squares + score * score,
+        cost=_added(tally.cost, outcome.cost),
         judged=tally.judged + 1,
         errors=tally.errors,
         fatal=tally.fatal,
@@ -130,6 +136,10 @@ def _charged(tally: Tally, outcome: Outcome) -> Tally:
     if counts_as_error(outcome):
         tally = replace(tally, errors=tally.errors + 1, last_error=outcome)
     return tally
+
+
+def _added(cost: float | None, more: float | None) -> float | None:
+    return cost if more is None else (cost or 0.0) + more
 
 
 class RequestLog:

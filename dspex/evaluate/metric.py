@@ -3,6 +3,10 @@
 A metric is a function or an async function of example and prediction, or a mapping of
 several of them by name. It gives a number, a bool, a mapping of numbers, or a
 `Prediction` with a `score`. Here all of that becomes one `Judgement`.
+
+Of several metrics the first is the score, and its failure is the example's. Another
+that fails loses its own column. But when it had no answer (its model was down, time was
+up), the example stays open and is run again: nobody knows what the metric would say.
 """
 
 from __future__ import annotations
@@ -10,16 +14,18 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from numbers import Real
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from dspex.core.errors import ConfigurationError
+from dspex.core.errors import ConfigurationError, MetricRangeError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
+from dspex.evaluate.awaiting import awaited
+from dspex.evaluate.outcome import kind_of
 
 T = TypeVar("T")
 
@@ -30,7 +36,11 @@ the first of which is the score."""
 
 FEEDBACK: Final = "feedback"
 """The name under which a metric says in words what was wrong."""
-_NOTHING: Final[Mapping[str, float]] = MappingProxyType({})
+MetricRange = tuple[float, float]
+"""The lowest and the highest score of a metric; an infinite end is no bound."""
+
+_NO_NUMBERS: Final[Mapping[str, float | None]] = MappingProxyType({})
+_NO_ERRORS: Final[Mapping[str, Exception]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +49,22 @@ class Judgement:
 
     score: float
     """The number that counts."""
-    columns: Mapping[str, float] = field(default_factory=lambda: _NOTHING)
-    """All numbers by name, the score among them; empty when there is but one."""
+    columns: Mapping[str, float | None] = field(default_factory=lambda: _NO_NUMBERS)
+    """All numbers by name, the score among them; empty when there is but one. `None`
+    where that metric failed."""
     feedback: str | None = None
     """What was wrong, in words."""
+    lost: Mapping[str, Exception] = field(default_factory=lambda: _NO_ERRORS)
+    """Why a column has no number, by its name."""
 
 
 def judge(
-    metric: Metric, example: Example, prediction: Any, trace: Any = None
+    metric: Metric,
+    example: Example,
+    prediction: Any,
+    trace: Any = None,
+    *,
+    metric_range: MetricRange | None = None,
 ) -> Judgement:
     """Ask a metric, and take what it gives as numbers.
 
@@ -58,25 +76,85 @@ def judge(
         prediction: What the program gave.
         trace: The program's steps, to decide whether they may become a demonstration;
             `None` to measure, and the metric is then called without it.
+        metric_range: Where the score has to lie; anywhere by default. The other columns
+            may have ranges of their own.
 
     Raises:
         TypeError: It gives no number; a metric without `return` gives `None`.
         ValueError: A number is not finite.
+        MetricRangeError: The score lies outside `metric_range`.
     """
     arguments = (example, prediction) if trace is None else (example, prediction, trace)
     if not isinstance(metric, Mapping):
-        return judgement_of(_called(metric, *arguments), metric_name(metric))
-    judged = {
-        name: judgement_of(_called(one, *arguments), name)
-        for name, one in metric.items()
-    }
-    first = next(iter(judged.values()))
-    told = [f"{name}: {one.feedback}" for name, one in judged.items() if one.feedback]
-    return Judgement(
-        score=first.score,
-        columns=dict(_flat(judged)),
-        feedback="\n".join(told) or None,
-    )
+        name = metric_name(metric)
+        judgement = judgement_of(_called(metric, *arguments), name)
+        return _within(metric_range, judgement, name)
+    several = _Several(metric)
+    for name, one in metric.items():
+        try:
+            several.judged[name] = judgement_of(_called(one, *arguments), name)
+        except Exception as error:  # noqa: BLE001 - raised again unless a column's
+            several.lose(name, error)
+    return _within(metric_range, several.together(), next(iter(metric)))
+
+
+async def ajudge(
+    metric: Metric,
+    example: Example,
+    prediction: Any,
+    *,
+    metric_range: MetricRange | None = None,
+) -> Judgement:
+    """Ask a metric as `judge` does, without blocking the running loop.
+
+    An async metric is awaited on that loop. A plain one runs in a thread, unless it is
+    one of `dspex.metrics`, which only compute. Several are asked one after another.
+
+    Raises:
+        TypeError: It gives no number; a metric without `return` gives `None`.
+        ValueError: A number is not finite.
+        MetricRangeError: The score lies outside `metric_range`.
+    """
+    if not isinstance(metric, Mapping):
+        name = metric_name(metric)
+        value = await awaited(metric, example, prediction)
+        return _within(metric_range, judgement_of(value, name), name)
+    several = _Several(metric)
+    for name, one in metric.items():
+        try:
+            value = await awaited(one, example, prediction)
+            several.judged[name] = judgement_of(value, name)
+        except Exception as error:  # noqa: BLE001 - raised again unless a column's
+            several.lose(name, error)
+    return _within(metric_range, several.together(), next(iter(metric)))
+
+
+class _Several:
+    """What several metrics said, the first of which is the score."""
+
+    def __init__(self, metrics: Mapping[str, Any]) -> None:
+        self._metrics = metrics
+        self.judged: dict[str, Judgement] = {}
+        self._lost: dict[str, Exception] = {}
+
+    def lose(self, name: str, error: Exception) -> None:
+        """Let a metric that failed lose its column, or the example with it."""
+        if not self.judged or not kind_of(error, "metric").is_final:
+            raise error
+        self._lost[name] = error
+
+    def together(self) -> Judgement:
+        judged = self.judged
+        first = next(iter(judged.values()))
+        told = [
+            f"{name}: {one.feedback}" for name, one in judged.items() if one.feedback
+        ]
+        return Judgement(
+            score=first.score,
+            columns=dict(_flat(self._metrics, judged)),
+            feedback="\n".join(told) or None,
+            lost=self._lost,
+        )
 
 
 def judgement_of(value: Any, name: str) -> Judgement:
@@ -136,6 +214,29 @@ def checked_metric(metric: Any) -> Metric:
     return metric  # type: ignore[no-any-return] # callable(Any) is Any
 
 
+def checked_range(metric_range: Any) -> MetricRange:
+    """Refuse what is no range of scores.
+
+    Raises:
+        ConfigurationError: Then.
+
+    Example:
+        >>> checked_range([0, 5])
+        (0.0, 5.0)
+    """
+    try:
+        low, high = metric_range
+        low, high = float(low), float(high)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not low < high:
+        raise ConfigurationError(
+            f"metric_range is {metric_range!r}; expected the lowest and the highest "
+            "score of the metric, the lower first. Write metric_range=(0, 1)."
+        )
+    return low, high
+
+
 def metric_name(metric: Metric) -> str:
     """Return what reports call a metric; of several, the names."""
     if isinstance(metric, Mapping):
@@ -156,12 +257,44 @@ def _of_mapping(value: Mapping[str, Any], name: str) -> Judgement:
     return Judgement(score=score, columns=columns, feedback=words)
 
 
-def _flat(judged: Mapping[str, Judgement]) -> Iterator[tuple[str, float]]:
+def _flat(
+    names: Iterable[str], judged: Mapping[str, Judgement]
+) -> Iterator[tuple[str, float | None]]:
     """Yield each metric's score by its name, and what else it counted below that."""
-    for name, judgement in judged.items():
+    for name in names:
+        judgement = judged.get(name)
+        if judgement is None:
+            yield name, None
+            continue
         yield name, judgement.score
         for column, number in judgement.columns.items():
             yield f"{name}.{column}", number
+
+
+def _within(
+    metric_range: MetricRange | None, judgement: Judgement, name: str
+) -> Judgement:
+    """Refuse a judgement whose score lies outside the range."""
+    if metric_range is None:
+        return judgement
+    low, high = metric_range
+    score = judgement.score
+    if low <= score <= high:
+        return judgement
+    wide = (_whole(min(low, score)), _whole(max(high, score)))
+    raise MetricRangeError(
+        f"the metric {name} gave {_whole(score)}, outside its range of {_whole(low)} "
+        f"to {_whole(high)}. If its scores may be such, say from where to where: "
+        f"Evaluate(metric_range={wide}); else mend the metric.",
+        metric=name,
+        score=score,
+        metric_range=metric_range,
+    )
+
+
+def _whole(number: float) -> float:
+    """Return an integer for a whole number, which reads better."""
+    return int(number) if number.is_integer() else number
 
 
 def _number(value: Any, name: str) -> float:
@@ -195,20 +328,20 @@ def _words(told: Any, name: str) -> str | None:
 
 def _called(metric: Callable[..., Any], *arguments: Any) -> Any:
     value = metric(*arguments)
-    return _run(value) if isinstance(value, Awaitable) else value
+    return waited_for(value) if isinstance(value, Awaitable) else value
 
 
-def _run(awaitable: Awaitable[T]) -> T:
-    """Wait for an async metric's value, whether or not a loop runs in this thread."""
+def waited_for(awaitable: Awaitable[T]) -> T:
+    """Wait for an awaitable's value, whether or not a loop runs in this thread."""
 
-    async def waited_for() -> T:
+    async def wait() -> T:
         return await awaitable
 
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(waited_for())
+        return asyncio.run(wait())
     # In a notebook: a loop runs in this thread, and another needs a thread of its own.
     with ThreadPoolExecutor(max_workers=1) as threads:
         run = contextvars.copy_context().run
-        return threads.submit(run, asyncio.run, waited_for()).result()
+        return threads.submit(run, asyncio.run, wait()).result()

@@ -24,12 +24,16 @@ from dspex.core.errors import (
     LMServerError,
     LMTimeoutError,
 )
+from dspex.evaluate.outcome import OutcomeKind
 
 LOOK_EVERY: Final = 0.2
 """Seconds between two looks, at least."""
 
 LOOK_WITHIN: Final = 5.0
 """Seconds in which somebody can have looked once, whatever `max_outage` is."""
+
+DOUBTFUL: Final = (OutcomeKind.INFRASTRUCTURE, OutcomeKind.TIMEOUT)
+"""Outcomes that may come of an outage."""
 
 _UNWELL = (LMConnectionError, LMServerError, LMResponseError, LMTimeoutError)
 """What a provider that is down lets calls fail with, and so may one call alone."""

@@ -24,6 +24,7 @@ from dspex.core.errors import (
     LMInvalidRequestError,
     LMTimeoutError,
     RuntimeClosedError,
+    WorkTimeoutError,
 )
 from dspex.core.lm import Usage
 from dspex.core.safe_text import text_of_error
@@ -130,8 +131,11 @@ class Outcome:
     """How it ended."""
     score: float | None = None
     """The metric's number; `None` unless scored."""
-    columns: Mapping[str, float] = field(default_factory=dict)
-    """All the metric's numbers by name, where it gave several."""
+    columns: Mapping[str, float | None] = field(default_factory=dict)
+    """All the metric's numbers by name, where it gave several; `None` where one of
+    several metrics failed and was not the first."""
+    lost: Mapping[str, ErrorNote] = field(default_factory=dict)
+    """Why a column has no number, by its name."""
     feedback: str | None = None
     """What the metric said in words."""
     prediction: Any = None
@@ -174,8 +178,7 @@ class Outcome:
     @property
     def is_fatal(self) -> bool:
         """Whether every other example would end the same way."""
-        error = None if self.error is None else self.error.error
-        return isinstance(error, _FATAL)
+        return self.error is not None and ends_every_example(self.error.error)
 
 
 _FATAL = (
@@ -185,6 +188,11 @@ _FATAL = (
     ConfigurationError,
     RuntimeClosedError,
 )
+
+
+def ends_every_example(error: BaseException | None) -> bool:
+    """Whether an error is one that every other example would meet as well."""
+    return isinstance(error, _FATAL)
 
 
 def kind_of(error: BaseException, stage: Stage) -> OutcomeKind:
@@ -200,6 +208,9 @@ def kind_of(error: BaseException, stage: Stage) -> OutcomeKind:
         case LMCancelledError():
             return OutcomeKind.CANCELLED
         case LMTimeoutError():
+            return OutcomeKind.TIMEOUT
+        # Of the example itself; one that a program meets in its own work is its own.
+        case WorkTimeoutError() if stage == "runtime":
             return OutcomeKind.TIMEOUT
         case LMInvalidRequestError() | AdapterError():
             return OutcomeKind.MODEL

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,10 +13,8 @@ from dspex.evaluate.errors_allowed import ErrorLimit
 from dspex.evaluate.outage import Outage
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.retrying import RetryRules
-from dspex.evaluate.worker import Work
-
-Enough = Callable[[Sequence[Outcome]], bool]
-"""Given the outcomes of the first examples without a gap: whether to stop."""
+from dspex.evaluate.steering import Steering
+from dspex.evaluate.worker import AsyncWork, Work
 
 AHEAD = 32
 """Attempts prepared beyond those that run, so that no worker waits for its next."""
@@ -32,8 +30,8 @@ EndReason = Literal[
     "stream",
     "record",
 ]
-"""Why a run ended: all is counted, `enough` said so, the user did, every other example
-would end the same way, too many failed, what all need was away for too long,
+"""Why a run ended: all is counted, its steering has enough, the user did, every other
+example would end the same way, too many failed, what all need was away for too long,
 `run_timeout` passed, the stream of examples raised, or another owner took the record
 over."""
 
@@ -46,8 +44,8 @@ class Plan:
     """Names the run."""
     examples: Iterable[Example]
     """What to work on, in order: a sequence, or a stream that is taken one by one."""
-    work: Work
-    """What to do with each."""
+    work: Work | AsyncWork
+    """What to do with each; a coroutine function where the workers are on a loop."""
     concurrency: int
     """Workers alive at a time."""
     trials: int = 1
@@ -66,8 +64,9 @@ class Plan:
     """Seconds for which what all need may be away before the run ends."""
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
     """What the caller's context was; each worker gets a copy of it."""
-    enough: Enough | None = None
-    """When to stop before the end; only for a sequence and one trial."""
+    steering: Steering | None = None
+    """Who decides how far to go, instead of `max_errors`; `None` goes to the end. Only
+    for a sequence and one trial."""
 
     @property
     def total(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import logging
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from dspex.core.adapters.render import render_value, whole_value
-from dspex.core.errors import ConfigurationError, EvaluationError
+from dspex.core.errors import EvaluationError
 from dspex.core.example import Example
 from dspex.core.safe_text import safe_text
+from dspex.core.whole_files import check_place, written_whole
+from dspex.evaluate.export import disarmed
 from dspex.evaluate.result import EvaluationResult
 
 WIDEST_CELL: Final = 40
@@ -48,11 +51,8 @@ class Report:
 
     def __post_init__(self) -> None:
         for name, path in (("save_as_csv", self.csv), ("save_as_json", self.json)):
-            if path is not None and (path.is_dir() or not path.parent.is_dir()):
-                raise ConfigurationError(
-                    f"{name} is {str(path)!r}, where no file can be; expected a file "
-                    "in a folder that exists. Make the folder first."
-                )
+            if path is not None:
+                check_place(path, name)
 
     def give(self, result: EvaluationResult, metric: str) -> None:
         """Print and write what was asked for.
@@ -167,17 +167,20 @@ def _text(value: Any) -> str:
 
 
 def _write_csv(path: Path, rows: Sequence[TableRow]) -> None:
-    with path.open("w", encoding="utf-8", errors=HALVES, newline="") as file:
-        writer = csv.DictWriter(file, _names(rows))
-        writer.writeheader()
+    names = _names(rows)
+    with written_whole(path) as file:
+        writer = csv.writer(codecs.getwriter("utf-8")(file, HALVES))
+        writer.writerow(map(disarmed, names))
         for row in rows:
             given = {name: one for name, one in row.items() if one is not None}
-            writer.writerow({name: _text(one) for name, one in given.items()})
+            texts = {name: _text(one) for name, one in given.items()}
+            writer.writerow(disarmed(texts.get(name, "")) for name in names)
 
 
 def _write_json(path: Path, rows: Sequence[TableRow]) -> None:
     text = json.dumps(whole_value(list(rows)), indent=2, ensure_ascii=False)
-    path.write_text(f"{text}\n", encoding="utf-8", errors=HALVES)
+    with written_whole(path) as file:
+        file.write(f"{text}\n".encode(errors=HALVES))
 
 
 def _log_failures(result: EvaluationResult) -> None:

@@ -2,214 +2,195 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from dspex.client.call import AttemptRecord, Fate
-from dspex.core import statistics
 from dspex.core.example import Example
-from dspex.core.lm import Usage
 from dspex.core.prediction import Prediction
-from dspex.core.scored import Scored
-from dspex.core.statistics import Interval
-from dspex.evaluate.outcome import Outcome, OutcomeKind
+from dspex.evaluate.counted import Counted
+
+if TYPE_CHECKING:
+    from dspex.evaluate.compare import Comparison
+    from dspex.evaluate.metric import Metric
 
 Row = tuple[Example, Any, float]
 """An example, what the program gave for it, and its score."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationResult(Scored):
+class EvaluationResult(Counted):
     """The outcome of every example, and the numbers that follow from them.
 
     `score` is DSPy's: 100 times the mean over all examples, failures and what was not
-    measured taken as `failure_score`. It is a lower bound while `complete` is false. A
-    result compares and counts as that number.
+    measured taken as `failure_score`. While `complete` is false, `score_range` says
+    between what it can still come to lie. A result compares and counts as its score.
+
+    With several trials an example's score is the mean of its trials, and the standard
+    error and the intervals take examples, not trials, as what was drawn.
     """
 
     examples: Sequence[Example]
     """What was evaluated, in order."""
-    outcomes: tuple[Outcome | None, ...]
-    """One for each example, in order; `None` for those never begun."""
-    failure_score: float = 0.0
-    """What an example without a score adds."""
-    requests: Mapping[str, AttemptRecord] = field(default_factory=dict, repr=False)
-    """Every request made, by the id its provider saw, with its fate."""
-    seconds: float = 0.0
-    """Wall time of the run."""
-    restarts: int = 0
-    """Parts of the tree that were restarted meanwhile."""
-    refused: int = 0
-    """Outcomes that came late or twice and were not counted."""
-
-    @cached_property
-    def scores(self) -> tuple[float, ...]:
-        """One for each example, in order, failures as `failure_score`."""
-        return tuple(
-            self.failure_score if o is None or o.score is None else o.score
-            for o in self.outcomes
-        )
-
-    @cached_property
-    def columns(self) -> Mapping[str, tuple[float | None, ...]]:
-        """Each number of a metric that gave several, by name, one for each example.
-
-        `None` where an example has none. Empty for a metric with one number.
-        """
-        measured = [{} if o is None else o.columns for o in self.outcomes]
-        # In the order in which they were first seen, which is the metric's own.
-        names = dict.fromkeys(name for columns in measured for name in columns)
-        return {name: tuple(each.get(name) for each in measured) for name in names}
-
-    @property
-    def column_scores(self) -> dict[str, float]:
-        """Percent for each of the `columns`, as `score` is counted."""
-        return {
-            name: self._percent(
-                [self.failure_score if one is None else one for one in column]
-            )
-            for name, column in self.columns.items()
-        }
-
-    @property
-    def n(self) -> int:
-        """How many examples there are."""
-        return len(self.outcomes)
-
-    @property
-    def score(self) -> float:
-        """Percent: 100 times the mean over all examples, rounded to two digits."""
-        return self._percent(self.scores)
-
-    @property
-    def stderr(self) -> float | None:
-        """Standard error of `score` in percent; `None` below two examples."""
-        error = statistics.standard_error(self.scores)
-        return None if error is None else 100 * error
-
-    @property
-    def interval(self) -> Interval | None:
-        """95 % confidence interval of the mean, as a share (not percent)."""
-        return statistics.interval(self.scores)
 
     @property
     def results(self) -> list[Row]:
-        """(example, prediction, score) in input order, as in DSPy."""
+        """(example, prediction, score) in input order, as in DSPy.
+
+        Of several trials, the prediction is that of the first that has one.
+        """
         return [
-            (example, _prediction(outcome), score)
-            for example, outcome, score in zip(
-                self.examples, self.outcomes, self.scores, strict=True
+            (example, self.prediction(number), score)
+            for number, (example, score) in enumerate(
+                zip(self.examples, self.scores, strict=True)
             )
         ]
 
-    @property
-    def not_measured(self) -> Counter[str]:
-        """Examples about which nothing is known, by the reason."""
-        return Counter(
-            "not begun" if o is None else o.kind.value
-            for o in self.outcomes
-            if o is None or not o.kind.is_final
-        )
+    def prediction(self, number: int) -> Any:
+        """Return what the program gave for an example; an empty one if nothing."""
+        given = (one.prediction for one in self.trials_of(number) if one is not None)
+        return next((one for one in given if one is not None), Prediction())
 
-    @property
-    def complete(self) -> bool:
-        """Whether every example was measured."""
-        return not self.not_measured
+    def rescore(
+        self, metric: Metric, *, metric_range: tuple[float, float] | None = None
+    ) -> EvaluationResult:
+        """Score the predictions with another metric; the program is not run again.
 
-    @property
-    def score_measured(self) -> float | None:
-        """Percent over the examples that were measured; `None` when none was."""
-        measured = [
-            score
-            for score, outcome in zip(self.scores, self.outcomes, strict=True)
-            if outcome is not None and outcome.kind.is_final
-        ]
-        mean = statistics.mean(measured)
-        return None if mean is None else round(100 * mean, 2)
+        Args:
+            metric: As for `Evaluate`.
+            metric_range: The lowest and the highest score it gives; by default that of
+                this result.
 
-    @property
-    def score_at_best(self) -> float:
-        """Percent if everything not measured had scored 1."""
-        missing = sum(self.not_measured.values()) * (1.0 - self.failure_score)
-        return round(100 * (sum(self.scores) + missing) / self.n, 2) if self.n else 0.0
+        Returns:
+            A new result. What has no prediction (the program failed, nothing was
+            measured) stays as it is.
 
-    @property
-    def failures(self) -> tuple[Outcome, ...]:
-        """Outcomes without a score, in order."""
-        return tuple(
-            o
-            for o in self.outcomes
-            if o is not None and o.kind is not OutcomeKind.SCORED
-        )
+        Raises:
+            DataError: A row was not kept whole, so that the metric would see something
+                else than it did then.
+        """
+        from dspex.evaluate.rescore import rescored
 
-    @property
-    def usage(self) -> Usage:
-        """Tokens of all requests made, as the provider counted them."""
-        total = Usage()
-        for record in self.requests.values():
-            total = total + record.usage
-        return total
+        return rescored(self, metric, metric_range)
 
-    @property
-    def calls(self) -> int:
-        """Requests that were sent."""
-        return len(self.requests)
+    def assert_better_than(
+        self,
+        other: EvaluationResult,
+        *,
+        margin: float = 0.0,
+        confidence: float = 0.95,
+    ) -> Comparison:
+        """Raise unless it is shown that this is better; for tests and CI.
 
-    def fates(self) -> Counter[Fate]:
-        """How many requests met which fate."""
-        return Counter(record.fate for record in self.requests.values())
+        Args:
+            other: A result on the same examples.
+            margin: Points by which it has to be better at least.
+            confidence: Of the interval, which has to lie above the margin as a whole.
 
-    def failure_summary(self) -> tuple[str, ...]:
-        """One line per cause: how many, of whose making, and the first example."""
-        groups: dict[tuple[str, str], list[Outcome]] = {}
-        for outcome in self.failures:
-            kind = outcome.error.type if outcome.error else outcome.kind.value
-            groups.setdefault((outcome.kind.value, kind), []).append(outcome)
-        return tuple(
-            _cause(kind, error, group) for (kind, error), group in groups.items()
-        )
+        Returns:
+            What was found.
 
-    @staticmethod
-    def _percent(numbers: Sequence[float]) -> float:
-        return round(100 * (statistics.mean(numbers) or 0.0), 2)
+        Raises:
+            NotBetterError: It is not shown; the error says what is.
+            IncompleteResultError: One of the two is not complete.
+            DataError: The two are results of different examples.
+        """
+        from dspex.evaluate.compare import assert_better
 
-    def __float__(self) -> float:
-        return self.score
+        return assert_better(self, other, margin=margin, confidence=confidence)
+
+    def save_csv(self, path: str | Path, *, raw: bool = False) -> None:
+        """Write the rows to a file for spreadsheets, whole or not at all.
+
+        Fields of the example stand under `example.` and their name, those of the
+        prediction under `prediction.`, further numbers of the metric under `columns.`.
+
+        Args:
+            path: The file; one that is there is replaced.
+            raw: Whether texts that a spreadsheet would take for formulas are left as
+                they are. By default they get an apostrophe in front.
+
+        Raises:
+            ConfigurationError: No file can be there.
+            OSError: It cannot be written.
+        """
+        from dspex.evaluate.export import save_csv
+
+        save_csv(self, path, raw=raw)
+
+    def save_jsonl(self, path: str | Path) -> None:
+        """Write the rows to a file as lines of JSON, whole or not at all.
+
+        A value that JSON cannot hold is written as an object with its type's name
+        under `$type`, and its `fields`, `items` or `text`.
+
+        Args:
+            path: The file; one that is there is replaced.
+
+        Raises:
+            ConfigurationError: No file can be there.
+            OSError: It cannot be written.
+        """
+        from dspex.evaluate.export import save_jsonl
+
+        save_jsonl(self, path)
+
+    def report(
+        self, path: str | Path, *, title: str = "Evaluation", rows: int = 1_000
+    ) -> None:
+        """Write a page to look at: drawings, failures, rows. Whole or not at all.
+
+        It is one HTML file that reaches for nothing outside and works without its
+        script. Whatever a model or a row of data says is shown as text.
+
+        Args:
+            path: The file; one that is there is replaced.
+            title: What stands above it.
+            rows: How many rows it shows, the worst first.
+
+        Raises:
+            ConfigurationError: No file can be there.
+            OSError: It cannot be written.
+        """
+        from dspex.evaluate.html.report import write_report
+
+        write_report(self, path, title=title, rows=rows)
+
+    def _repr_html_(self) -> str:
+        from dspex.evaluate.html.notebook import notebook_html
+
+        return notebook_html(self)
 
     def __str__(self) -> str:
-        line = f"{self.score:.1f}"
-        if not self.complete:
-            causes = ", ".join(f"{n} {why}" for why, n in self.not_measured.items())
-            line += (
-                f", could be up to {self.score_at_best:.1f}: "
-                f"{sum(self.not_measured.values())} of {self.n} not measured ({causes})"
-            )
-        else:
-            line += f" ± {self.stderr:.1f}" if self.stderr is not None else ""
-            line += f" ({self.n} examples)"
         told = [f"{name} {score:.1f}" for name, score in self.column_scores.items()]
         more = [", ".join(told)] if told else []
-        return "\n  ".join((line, *more, *self.failure_summary()))
+        if any(
+            one is not None and one.first_score is not None for one in self.outcomes
+        ):
+            more.append(f"{self.score_first_attempt:.1f} by first attempts alone")
+        return "\n  ".join((self._headline(), *more, *self.failure_lines))
 
     def __repr__(self) -> str:
         state = "" if self.complete else ", incomplete"
         return f"EvaluationResult(score={self.score}, n={self.n}{state})"
 
-
-def _prediction(outcome: Outcome | None) -> Any:
-    if outcome is None or outcome.prediction is None:
-        return Prediction()
-    return outcome.prediction
-
-
-def _cause(kind: str, error: str, group: list[Outcome]) -> str:
-    first = group[0]
-    text = "" if first.error is None else first.error.message.strip()
-    line = text.splitlines()[0][:200] if text else "no text"
-    return (
-        f"{len(group)} failed by {kind} ({error}), first example "
-        f"{first.stamp.example}: {line}"
-    )
+    def _headline(self) -> str:
+        line, missing = f"{self.score:.1f}", self.not_measured
+        if missing:
+            low, high = (round(end, 1) for end in self.score_range)
+            open_below = low < round(self.score, 1)
+            span = (
+                f"between {low:.1f} and {high:.1f}"
+                if open_below
+                else f"up to {high:.1f}"
+            )
+            causes = ", ".join(f"{n} {why}" for why, n in missing.items())
+            unit = "" if self.trials == 1 else " trials"
+            return (
+                f"{line}, could be {span}: {missing.total()} of "
+                f"{len(self.outcomes)}{unit} not measured ({causes})"
+            )
+        line += f" ± {self.stderr:.1f}" if self.stderr is not None else ""
+        trials = "" if self.trials == 1 else f", {self.trials} trials each"
+        return f"{line} ({self.n} examples{trials})"

@@ -6,14 +6,17 @@ reaches the run as a message and never kills the part that hands out work.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from dspex.client.call import ATTEMPT
 from dspex.core.errors import EvaluationError
+from dspex.core.spawner import the_spawner
 from dspex.evaluate.aggregator import AggregatorActor, Look
 from dspex.evaluate.coordinator import (
     Belongings,
@@ -41,6 +44,8 @@ from supervisors import (
     last_words,
 )
 
+T = TypeVar("T")
+
 SETTLE_WITHIN = 2.0
 """Seconds to wait at a run's end for the fate of requests that were given up."""
 
@@ -48,6 +53,10 @@ SETTLE_WITHIN = 2.0
 def new_run_id() -> str:
     """A name for a run that has none."""
     return uuid.uuid4().hex[:12]
+
+
+async def _aside(step: Callable[[], T]) -> T:
+    return await the_spawner().in_thread(step, label="a run's beginning or end")
 
 
 class Run:
@@ -111,6 +120,27 @@ class Run:
         self._requests.wait_settled(SETTLE_WITHIN)
         self._runtime.events.detach(self._handler)
 
+    async def __aenter__(self) -> Self:
+        """Begin as `with` does; the running loop goes on meanwhile."""
+        beginning = asyncio.ensure_future(_aside(self.__enter__))
+        try:
+            await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            # It is not to be left half begun.
+            await beginning
+            await self.__aexit__(asyncio.CancelledError, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # Cancelled once more, nobody waits for the end, which comes all the same.
+        await asyncio.shield(_aside(lambda: self.__exit__(kind, error, trace)))
+
     # What the caller does.
 
     def wait(self, tick: float, on_tick: Callable[[Tally], None]) -> Ended:
@@ -122,6 +152,16 @@ class Run:
         while not self._finished.wait(tick):
             on_tick(self._journal.tally)
         on_tick(self._journal.tally)
+        ended: Ended = self._finished.get()
+        return ended
+
+    async def await_end(self, tick: float, on_tick: Callable[[Tally], None]) -> Ended:
+        """Do as `wait` does, on the running loop."""
+        while not self._finished.done():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(tick):
+                    await self._finished
+            on_tick(self._journal.tally)
         ended: Ended = self._finished.get()
         return ended
 
@@ -200,11 +240,11 @@ class Run:
             plan=self.plan,
             floor=self._floor,
             source=self._source,
-            journal=self._journal,
             wishes=self._wishes,
             workers=self._workers,
             finished=self._finished,
             standings=self._runtime.standings,
+            comebacks=self._journal.comebacks,
         )
 
     def _branch_ended(self, reason: ExitReason) -> None:

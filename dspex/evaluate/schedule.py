@@ -24,6 +24,7 @@ from dspex.evaluate.outage import Outage, OutageWatch
 from dspex.evaluate.outcome import Stamp
 from dspex.evaluate.plan import Ended
 from dspex.evaluate.settled import Settled
+from dspex.evaluate.steering import Course
 from dspex.evaluate.steps import (
     Arrived,
     CameBack,
@@ -42,11 +43,13 @@ from dspex.evaluate.steps import (
     Resume,
     SetInHand,
     Settle,
+    Steer,
     Stop,
     StreamEnded,
     Terms,
     Tick,
     WakeAt,
+    Withdraw,
     WorkerLost,
 )
 
@@ -84,6 +87,8 @@ class Schedule:
         self._next = self._settled.watermark
         self._total = terms.total
         self._arrived = terms.total or 0
+        self._needed: int | None = None
+        self._until: int | None = None
         self._asked = 0
         self._paused = False
         self._broken: BaseException | None = None
@@ -158,11 +163,10 @@ class Schedule:
                 self._outages.release(event.what)
             case Tick():
                 self._wake_at = math.inf
-            case Arrived():
-                self._arrived = max(self._arrived, event.count)
-            case StreamEnded():
-                self._total = self._arrived = event.count
-                self._broken = event.error
+            case Arrived() | StreamEnded():
+                self._take_stock(event)
+            case Steer():
+                self._steer(event.course, effects)
             case Pause():
                 self._paused = True
             case Resume():
@@ -177,6 +181,11 @@ class Schedule:
             case _:
                 assert_never(event)
         return self._concluded(effects, now)
+
+    def _take_stock(self, event: Arrived | StreamEnded) -> None:
+        self._arrived = max(self._arrived, event.count)
+        if isinstance(event, StreamEnded):
+            self._total, self._broken = event.count, event.error
 
     def _concluded(self, effects: list[Effect], now: float) -> list[Effect]:
         if self.ended is None and self._is_complete():
@@ -215,9 +224,10 @@ class Schedule:
             effects.append(WakeAt(at=at))
 
     def _is_complete(self) -> bool:
-        if self._total is None:
+        if self._total is None or self._in_hand or self._again:
             return False
-        return len(self._settled) >= self._total * self._terms.trials
+        needed = self._total if self._needed is None else self._needed
+        return self._next >= needed * self._terms.trials
 
     def _last_word(self) -> Ended:
         if self._broken is not None:
@@ -262,7 +272,7 @@ class Schedule:
 
     def _next_stamp(self) -> Stamp | None:
         trials = self._terms.trials
-        end = self._arrived * trials
+        end = trials * (self._arrived if self._until is None else self._until)
         while self._next < end:
             place = self._next
             self._next += 1
@@ -302,6 +312,8 @@ class Schedule:
             if self._outages.is_on:
                 self._outages.ended(key)
         tally, most = event.tally, self._terms.max_errors
+        if self._terms.is_steered:
+            return
         if tally.fatal is not None:
             self._end(Ended(reason="fatal", outcome=tally.fatal), effects)
         elif (
@@ -310,6 +322,20 @@ class Schedule:
             and most.is_reached(errors=tally.errors, settled=tally.judged)
         ):
             self._end(Ended(reason="max_errors", outcome=tally.last_error), effects)
+
+    def _steer(self, course: Course, effects: list[Effect]) -> None:
+        if course.done:
+            self._end(Ended(reason="enough"), effects)
+            return
+        self._limit = course.at_once
+        self._needed, self._until = course.needed, course.until
+        needless = [key for key in self._in_hand if key[0] >= course.needed]
+        for key in needless:
+            del self._in_hand[key]
+            self._outages.lost(key)
+        if needless:
+            effects.append(Withdraw(keys=needless))
+        self._again.keep(lambda stamp: stamp.example < course.needed)
 
     def _came_back(self, event: CameBack, now: float) -> None:
         stamp, sign = event.stamp, event.sign

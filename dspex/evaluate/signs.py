@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dspex.client.standing import ClientStanding, OpenBreaker
-from dspex.evaluate.outage import Sign, sign_of
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.outage import DOUBTFUL, Sign, sign_of
+from dspex.evaluate.outcome import Outcome, Stamp
 
 Standings = Callable[[], Sequence[ClientStanding]]
 """Asks all clients what holds their calls up."""
-
-_MAYBE = (OutcomeKind.INFRASTRUCTURE, OutcomeKind.TIMEOUT)
 
 
 def nobody_calls() -> Sequence[ClientStanding]:
@@ -32,7 +30,7 @@ class Signs:
 
     def of(self, outcome: Outcome) -> Sign | None:
         """The outage that an attempt failed for, if it did."""
-        if outcome.kind not in _MAYBE or outcome.error is None:
+        if outcome.kind not in DOUBTFUL or outcome.error is None:
             return None
         if self._breakers is None:
             self._breakers = open_breakers(self._ask())

@@ -14,6 +14,7 @@ from dspex.evaluate.outage import Sign
 from dspex.evaluate.outcome import Stage, Stamp
 from dspex.evaluate.plan import Ended
 from dspex.evaluate.quarantine import Death
+from dspex.evaluate.steering import Course
 
 Key = tuple[int, int]
 """Example and trial."""
@@ -117,6 +118,13 @@ class SetInHand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Steer:
+    """The run's steering has set its course."""
+
+    course: Course
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
     """End now, whatever is in hand."""
 
@@ -125,7 +133,7 @@ class Stop:
 
 Happened = (
     Arrived | StreamEnded | Settle | WorkerLost | CameBack | OutageBegan | OutageEnded
-    | Tick | Pause | Resume | SetInHand | Stop
+    | Tick | Pause | Resume | SetInHand | Steer | Stop
 )  # fmt: skip
 
 
@@ -168,6 +176,13 @@ class WakeAt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw:
+    """Begin these attempts no more, and give them up where they have begun."""
+
+    keys: Sequence[Key]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Propose:
     """Propose an outcome for an attempt whose worker cannot."""
 
@@ -182,7 +197,7 @@ class End:
     ended: Ended
 
 
-Effect = HandOut | Fetch | Hold | LetThrough | WakeAt | Propose | End
+Effect = HandOut | Fetch | Hold | LetThrough | WakeAt | Withdraw | Propose | End
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,5 +220,7 @@ class Terms:
     """Failures after which to end; `None` for no limit."""
     max_outage: float = math.inf
     """Seconds after which an outage ends the run."""
+    is_steered: bool = False
+    """Whether a steering says how far to go, and failures end nothing."""
     attempts: Mapping[Key, int] = field(default_factory=lambda: _NO_ATTEMPTS)
     """The last attempt that an earlier run made, where it made one."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from dspex.core.draws import draw_from_here
@@ -13,7 +15,19 @@ from dspex.core.example import Example
 from dspex.core.once import Unrepeatable, watch_unrepeatable_from_here
 from dspex.core.safe_text import text_of_error
 from dspex.evaluate.metric import Judgement
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stage, Stamp, kind_of, note
+from dspex.evaluate.outcome import (
+    ErrorNote,
+    Outcome,
+    OutcomeKind,
+    Stage,
+    Stamp,
+    kind_of,
+    note,
+)
+from supervisors import ExitReason, Stop
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""No columns, and none that is lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +36,10 @@ class Measured:
 
     score: float
     """The metric's number."""
-    columns: Mapping[str, float] = field(default_factory=dict)
+    columns: Mapping[str, float | None] = field(default_factory=lambda: NOTHING)
     """All its numbers by name, where it gave several."""
+    lost: Mapping[str, ErrorNote] = field(default_factory=lambda: NOTHING)
+    """Why a column has no number, by its name."""
     feedback: str | None = None
     """What it said in words."""
     prediction: Any = None
@@ -37,25 +53,48 @@ class Measured:
         return cls(
             score=judgement.score,
             columns=judgement.columns,
+            lost={
+                name: note(error, "metric") for name, error in judgement.lost.items()
+            },
             feedback=judgement.feedback,
             prediction=prediction,
         )
 
 
 class WorkFailed(Exception):  # noqa: N818 - carries a failure, and is none itself
-    """The work on one example raised; says in whose code."""
+    """The work on one example raised; says in whose code.
+
+    An error of another process brings along what was `told` of it there.
+    """
 
     def __init__(
-        self, error: BaseException, stage: Stage, prediction: Any = None
+        self,
+        error: BaseException,
+        stage: Stage,
+        prediction: Any = None,
+        value: Any = None,
+        told: ErrorNote | None = None,
     ) -> None:
         super().__init__(text_of_error(error))
         self.error = error
         self.stage = stage
         self.prediction = prediction
+        self.value = value
+        self.told = told or note(error, stage)
+
+
+class WorkerDied(Exception):  # noqa: N818 - news of a death, and none's fault here
+    """The process that did the work has ended; its worker ends for the same reason."""
+
+    def __init__(self, reason: ExitReason) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 Work = Callable[[Example], Measured]
-"""Program and metric for one example. Raises `WorkFailed`."""
+"""Program and metric for one example. Raises `WorkFailed` or `WorkerDied`."""
+AsyncWork = Callable[[Example], Coroutine[Any, Any, Measured]]
+"""The same for workers on an event loop."""
 
 
 class AtWork(Protocol):
@@ -96,39 +135,77 @@ def perform(attempt: AtWork, work: Work) -> Outcome:
 
     Called in a context of its own, which is gone afterwards: nothing of one example is
     seen by the next.
+
+    Raises:
+        Stop: There is no outcome: what did the work is no more.
     """
+    began = _begin(attempt)
+    try:
+        measured = work(attempt.example)
+    except WorkerDied as died:
+        raise Stop(died.reason) from None
+    except BaseException as error:  # noqa: BLE001 - it ends one example, not the run
+        return _failed(attempt, error, began)
+    return _scored(attempt, measured, began)
+
+
+async def aperform(attempt: AtWork, work: AsyncWork) -> Outcome:
+    """Do the work of an attempt on the running loop, as `perform` does in a thread.
+
+    Raises:
+        CancelledError: The attempt was given up; what came of it says nothing.
+    """
+    began = _begin(attempt)
+    try:
+        measured = await work(attempt.example)
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - it ends one example, not the run
+        return _failed(attempt, error, began)
+    return _scored(attempt, measured, began)
+
+
+def _begin(attempt: AtWork) -> float:
+    """Let this context be the attempt's; when that was."""
     _at_work.set(attempt)
     watch_unrepeatable_from_here(attempt.begun)
     if attempt.answered:
         # The kept answers are those that the last attempt failed with.
         draw_from_here(f"retry {attempt.answered}")
-    began = time.perf_counter()
-    try:
-        measured = work(attempt.example)
-    except WorkFailed as failed:
+    return time.perf_counter()
+
+
+def _failed(attempt: AtWork, error: BaseException, began: float) -> Outcome:
+    latency = time.perf_counter() - began
+    if isinstance(error, WorkFailed):
         return Outcome(
             stamp=attempt.stamp,
-            kind=kind_of(failed.error, failed.stage),
-            stage=failed.stage,
-            prediction=failed.prediction,
-            error=note(failed.error, failed.stage),
-            latency=time.perf_counter() - began,
+            kind=kind_of(error.error, error.stage),
+            stage=error.stage,
+            prediction=error.prediction,
+            value=error.value,
+            error=error.told,
+            latency=latency,
             may_run_again=not attempt.begun,
         )
-    except BaseException as error:  # noqa: BLE001 - a bug of ours ends one example, not the run
-        return Outcome(
-            stamp=attempt.stamp,
-            kind=OutcomeKind.INFRASTRUCTURE,
-            stage="runtime",
-            error=note(error, "runtime"),
-            latency=time.perf_counter() - began,
-            may_run_again=not attempt.begun,
-        )
+    # A bug of ours.
+    return Outcome(
+        stamp=attempt.stamp,
+        kind=OutcomeKind.INFRASTRUCTURE,
+        stage="runtime",
+        error=note(error, "runtime"),
+        latency=latency,
+        may_run_again=not attempt.begun,
+    )
+
+
+def _scored(attempt: AtWork, measured: Measured, began: float) -> Outcome:
     return Outcome(
         stamp=attempt.stamp,
         kind=OutcomeKind.SCORED,
         score=measured.score,
         columns=measured.columns,
+        lost=measured.lost,
         feedback=measured.feedback,
         prediction=measured.prediction,
         value=measured.value,

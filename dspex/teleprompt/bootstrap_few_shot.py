@@ -2,37 +2,44 @@
 
 The algorithm is DSPy's, with its results; the work runs on the evaluation engine, many
 examples at a time. What is kept does not depend on which answer came first: examples
-are judged in their order, and what was worked on beyond the last one needed is left.
+and errors count in the order of the training set, and what was worked on beyond the
+last one needed is left. How far the hands run ahead is for `forecast` to say.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import math
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
 from dspex.core import defaults
 from dspex.core.callbacks import with_callbacks
-from dspex.core.errors import ConfigurationError, EvaluationInterrupted
+from dspex.core.errors import (
+    ConfigurationError,
+    EvaluationError,
+    EvaluationInterrupted,
+)
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
-from dspex.evaluate.engine import RunOptions, work_through
+from dspex.evaluate.engine import RunOptions, cause_of, stopped_error, work_through
 from dspex.evaluate.evaluate import checked_set
 from dspex.evaluate.metric import Metric, checked_metric, judge
-from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.outcome import OutcomeKind, ends_every_example, kind_of
+from dspex.evaluate.plan import Ended
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.worker import Measured, WorkFailed
 from dspex.programs.program import Program
 from dspex.programs.settings import context, settings
+from dspex.teleprompt.bootstrap_result import BootstrapResult
+from dspex.teleprompt.demos import Tried, demos_of, first_accepted
+from dspex.teleprompt.forecast import Forecast
 from dspex.teleprompt.labeled_few_shot import LabeledFewShot
+from dspex.teleprompt.search import Search
 
 P = TypeVar("P", bound=Program)
-
-Steps = Mapping[str, Sequence[Example]]
-"""By predictor name, the demos one accepted run of the teacher gives."""
 
 
 class BootstrapFewShot:
@@ -50,12 +57,15 @@ class BootstrapFewShot:
         max_bootstrapped_demos: Demos made by the teacher, at most.
         max_labeled_demos: Demos in all, filled up with plain examples.
         max_rounds: How often an example is tried; later rounds at temperature 1.
-        max_errors: Errors after which to stop; else the setting, else 10.
-        num_threads: Examples worked on at a time; else the setting, else 16.
+        max_errors: Errors after which to stop, in the order of the examples; each
+            round that fails is one. Else the setting, else 10.
+        num_threads: Examples worked on at a time; else the setting, else 16. Fewer than
+            twice as many are worked on that turn out not to be needed.
         display_progress: `None` shows a bar on a terminal and nothing elsewhere.
 
     Attributes:
-        result: The teacher's run of the last `compile`: outcomes, calls, seconds.
+        result: The teacher's run of the last `compile`: outcomes, calls, seconds, and
+            in `not_needed` what was asked ahead of time and in vain.
 
     Raises:
         ConfigurationError: A number makes no sense.
@@ -88,7 +98,7 @@ class BootstrapFewShot:
         self.max_errors = max_errors
         self.num_threads = num_threads
         self.display_progress = display_progress
-        self.result: EvaluationResult | None = None
+        self.result: BootstrapResult | None = None
 
     @with_callbacks
     def compile(
@@ -135,32 +145,82 @@ class BootstrapFewShot:
 
     # The teacher's run.
 
-    def _run(self, teacher: Program, rows: Sequence[Example]) -> EvaluationResult:
+    def _run(self, teacher: Program, rows: Sequence[Example]) -> BootstrapResult:
         wanted = self.max_bootstrapped_demos
+        if not wanted:
+            return BootstrapResult(examples=rows, outcomes=(None,) * len(rows))
         options = RunOptions(
             concurrency=self.num_threads or settings.concurrency,
-            max_errors=self.max_errors or settings.max_errors or defaults.MAX_ERRORS,
+            max_errors=math.inf,
             display_progress=self.display_progress,
             label="bootstrap",
         )
-        if not wanted:
-            return EvaluationResult(examples=rows, outcomes=(None,) * len(rows))
-        self.result = work_through(
-            rows,
-            lambda example: self._attempt(teacher, example),
-            options,
-            enough=lambda outcomes: _accepted(outcomes) >= wanted,
+        limit = self._limit(len(rows))
+        search = Search(
+            Forecast(
+                examples=len(rows),
+                demos=wanted,
+                errors=limit,
+                at_once=options.concurrency,
+            )
         )
+
+        def work(example: Example) -> Measured:
+            return self._attempt(teacher, example, limit)
+
+        try:
+            result = work_through(rows, work, options, steering=search)
+        except (EvaluationInterrupted, EvaluationError) as stopped:
+            stopped.result = self._keep(stopped.result, search)
+            raise
+        return self._judged(self._keep(result, search), search)
+
+    def _keep(self, result: EvaluationResult, search: Search) -> BootstrapResult:
+        self.result = BootstrapResult.of(result, needed=search.course.needed)
         return self.result
 
-    def _attempt(self, teacher: Program, example: Example) -> Measured:
-        """Let the teacher answer one example, as often as `max_rounds` allows."""
+    def _limit(self, examples: int) -> float:
+        """Errors at which to stop; a share of the examples is taken as their number."""
+        limit = self.max_errors or settings.max_errors or defaults.MAX_ERRORS
+        return max(1, math.ceil(limit * examples)) if limit < 1 else limit
+
+    @staticmethod
+    def _judged(result: BootstrapResult, search: Search) -> BootstrapResult:
+        """Raise when the search ended with an error, as it would have one by one."""
+        number = search.stopped_by_errors
+        outcome = None if number is None else result.outcomes[number]
+        if outcome is None:
+            return result
+        ended = Ended(reason="fatal" if outcome.is_fatal else "max_errors")
+        raise stopped_error(ended, outcome, result) from cause_of(outcome)
+
+    def _attempt(self, teacher: Program, example: Example, limit: float) -> Measured:
+        """Let the teacher answer one example, as often as `max_rounds` allows.
+
+        An error costs a round and no more, unless every other round would meet it too.
+        """
+        errors = 0
+        failed: WorkFailed | None = None
         measured = Measured(score=0.0)
         for round_number in range(self.max_rounds):
-            measured = self._round(teacher, example, round_number)
+            try:
+                measured = self._round(teacher, example, round_number)
+                failed = None
+            except WorkFailed as caught:
+                failed = caught
+                kind = kind_of(caught.error, caught.stage)
+                # An answer that does not fit measures the model; see `counts_as_error`.
+                errors += kind is not OutcomeKind.MODEL
+                given_up = kind is OutcomeKind.CANCELLED
+                if given_up or errors >= limit or ends_every_example(caught.error):
+                    break
             if measured.score:
                 break
-        return measured
+        if failed is not None:
+            failed.value = Tried(errors=errors)
+            raise failed
+        demos = measured.value
+        return replace(measured, value=Tried(demos=demos, errors=errors))
 
     def _round(self, teacher: Program, example: Example, number: int) -> Measured:
         # A copy of its own, so that examples can be worked on side by side, and the
@@ -201,62 +261,20 @@ class BootstrapFewShot:
     # From outcomes to demos.
 
     def _taught(
-        self, student: P, result: EvaluationResult, rows: Sequence[Example]
+        self, student: P, result: BootstrapResult, rows: Sequence[Example]
     ) -> P:
-        chosen = _first_accepted(result.outcomes, self.max_bootstrapped_demos)
-        steps: list[Steps] = [outcome.value for outcome in chosen]
-        used = {outcome.stamp.example for outcome in chosen}
+        steps = first_accepted(result.outcomes, self.max_bootstrapped_demos)
+        used = set(steps)
         rest = [row for number, row in enumerate(rows) if number not in used]
         random.Random(0).shuffle(rest)  # noqa: S311 - to be repeated, no secret
         rng = random.Random(0)  # noqa: S311 - to be repeated, no secret
         for name, predictor in student.named_predictors():
-            made = [demo for step in steps for demo in step.get(name, ())]
+            made = [demo for step in steps.values() for demo in step.get(name, ())]
             made = made[: self.max_bootstrapped_demos]
             room = max(0, min(self.max_labeled_demos - len(made), len(rest)))
             predictor.demos = [*made, *rng.sample(rest, room)]
         student._compiled = True  # noqa: SLF001 - DSPy's mark, read by programs
         return student
-
-
-def demos_of(program: Program, trace: Sequence[Any]) -> Steps:
-    """Turn a trace into demos, by the name of the predictor that made each step.
-
-    A predictor that was called several times gives one of its steps, drawn by DSPy's
-    rule: the last one, or with even chance one of those before.
-    """
-    names = {id(predictor): name for name, predictor in program.named_predictors()}
-    found: dict[str, list[Example]] = {}
-    for predictor, inputs, prediction in trace:
-        name = names.get(id(predictor))
-        if name is not None:
-            demo = Example(augmented=True, **inputs, **dict(prediction.items()))
-            found.setdefault(name, []).append(demo)
-    return {name: [_one_of(demos)] for name, demos in found.items()}
-
-
-def _one_of(demos: list[Example]) -> Example:
-    if len(demos) == 1:
-        return demos[0]
-    text = json.dumps([demo.toDict() for demo in demos], sort_keys=True, default=repr)
-    seed = hashlib.sha256(text.encode()).hexdigest()
-    rng = random.Random(seed)  # noqa: S311 - to be repeated, no secret
-    earlier = rng.random() < 0.5
-    return rng.choice(demos[:-1]) if earlier else demos[-1]
-
-
-def _accepted(outcomes: Sequence[Outcome]) -> int:
-    return sum(outcome.value is not None for outcome in outcomes)
-
-
-def _first_accepted(outcomes: Sequence[Outcome | None], count: int) -> list[Outcome]:
-    """The first accepted ones, looking only as far as there is no gap."""
-    chosen: list[Outcome] = []
-    for outcome in outcomes:
-        if outcome is None or len(chosen) == count:
-            break
-        if outcome.value is not None:
-            chosen.append(outcome)
-    return chosen
 
 
 def _check_alike(student: Program, teacher: Program) -> None:

@@ -29,6 +29,10 @@ def _runtime() -> Iterator[None]:
         yield
 
 
+def numbers(count: int) -> list[dspex.Example]:
+    return [dspex.Example(n=number).with_inputs("n") for number in range(count)]
+
+
 def program(question: str) -> dspex.Prediction:
     return dspex.Prediction(answer="the city of Lima", response="Lima")
 
@@ -108,3 +112,40 @@ def test_an_optimiser_takes_several_metrics_and_async_ones() -> None:
         better = optimiser.compile(student, trainset=ROWS)
 
     assert [demo.answer for demo in better.demos] == ["Lima"]
+
+
+def test_a_score_outside_the_range_fails_its_example_and_the_others_count() -> None:
+    def stars(example: dspex.Example, _prediction: object) -> int:
+        return 4 if example.n == 1 else 1
+
+    result = Evaluate(devset=numbers(3), metric=stars)(lambda n: n)
+
+    assert result.score == 66.67
+    assert [outcome.stage for outcome in result.failures] == ["metric"]
+    (line,) = result.failure_lines
+    assert line.startswith("1 failed by metric (MetricRangeError), first example 1: ")
+    assert "metric_range=(0, 4)" in line
+
+
+def test_a_metric_of_another_range_says_so_and_gets_bounds_of_its_own() -> None:
+    evaluate = Evaluate(devset=numbers(2), metric=lambda *_: 4, metric_range=(0, 5))
+
+    result = evaluate(lambda n: n)
+
+    assert (result.score, result.metric_range) == (400.0, (0.0, 5.0))
+
+
+def test_a_second_metric_that_fails_loses_its_cell_and_not_the_row() -> None:
+    def inverse(example: dspex.Example, _prediction: object) -> float:
+        return 1 / float(example.n)
+
+    evaluate = Evaluate(
+        devset=numbers(2), metric={"right": lambda *_: True, "inverse": inverse}
+    )
+
+    result = evaluate(lambda n: n)
+
+    assert (result.score, result.complete) == (100.0, True)
+    assert result.columns == {"right": (1.0, 1.0), "inverse": (None, 1.0)}
+    (line,) = result.failure_lines
+    assert line.startswith("1 lost their 'inverse' by metric (ZeroDivisionError)")

@@ -13,7 +13,7 @@ import dspex
 from dspex.core.errors import EvaluationError, EvaluationInterrupted
 from dspex.evaluate.worker import Measured
 from dspex.teleprompt import BootstrapFewShot, LabeledFewShot
-from dspex.teleprompt.bootstrap_few_shot import demos_of
+from dspex.teleprompt.demos import demos_of
 from dspex.testing import FakeProvider
 from tests.actors.rows import answer, right, rows
 
@@ -292,11 +292,11 @@ def test_ctrl_c_leaves_the_best_so_far(
     three, released = threading.Event(), threading.Event()
     attempt = optimiser._attempt
 
-    def slowed(teacher: Any, example: dspex.Example) -> Measured:
+    def slowed(teacher: Any, example: dspex.Example, limit: float) -> Measured:
         if example.question == "q3":
             three.set()
             released.wait(20)
-        return attempt(teacher, example)
+        return attempt(teacher, example, limit)
 
     def interrupt(self: Run, *args: Any) -> None:
         assert three.wait(20)

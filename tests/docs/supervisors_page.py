@@ -57,6 +57,7 @@ IDEAS = {
     "Scopes and deadlines": ("scope",),
     "Tasks": (
         "tasks",
+        "lane",
         "_task",
         "_task_actor",
         "_task_supervisor",
@@ -64,7 +65,7 @@ IDEAS = {
         "stream",
         "_stream_options",
     ),
-    "asyncio": ("event_loop", "_bells"),
+    "asyncio": ("event_loop", "loop_lane", "_bells"),
     "Processes of the operating system": ("process", "process_spec", "readiness"),
     "Looking inside": (
         "tree",

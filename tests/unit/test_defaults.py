@@ -28,7 +28,7 @@ class Row:
     """One line of the table."""
 
     name: str
-    value: float
+    value: float | tuple[float, float]
     meaning: str
     where: str
 
@@ -39,8 +39,13 @@ def table() -> list[Row]:
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         if line.startswith("| `") and len(cells) == 4:
             name, value, meaning, where = cells
-            rows.append(Row(name.strip("`"), _number(value), meaning, where))
+            rows.append(Row(name.strip("`"), _value(value), meaning, where))
     return rows
+
+
+def _value(cell: str) -> float | tuple[float, float]:
+    low, to, high = cell.partition(" to ")
+    return (_number(low), _number(high)) if to else _number(cell)
 
 
 def _number(cell: str) -> float:
@@ -49,7 +54,7 @@ def _number(cell: str) -> float:
     return float(found.group().replace(",", ""))
 
 
-def constants() -> dict[str, float]:
+def constants() -> dict[str, float | tuple[float, float]]:
     return {name: value for name, value in vars(defaults).items() if name.isupper()}
 
 
@@ -117,4 +122,7 @@ def test_the_settings_use_the_defaults() -> None:
 
 
 def test_every_default_is_a_finite_number() -> None:
-    assert all(math.isfinite(value) and value >= 0 for value in constants().values())
+    values = constants().values()
+    numbers = [v if isinstance(v, tuple) else (v,) for v in values]
+
+    assert all(math.isfinite(n) and n >= 0 for n in itertools.chain(*numbers))

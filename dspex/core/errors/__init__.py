@@ -32,6 +32,19 @@ DspexError
 │   ├─ BudgetExceededError              the next request might exceed a budget
 │   └─ LMCancelledError                 the scope that made the call was cancelled
 ├─ EvaluationError                      the evaluation as a whole could not go on
+│   └─ IncompleteResultError            what was asked needs every example measured
+├─ RunError                             a recorded run; .run
+│   ├─ RunExistsError                   a new run was to have the name of another
+│   ├─ RunNotFoundError (LookupError)   there is none of that name
+│   ├─ RunBusyError                     another owner works on it; .pid .host .since
+│   ├─ RunFencedError                   another owner took it over
+│   ├─ RunChangedError (ConfigurationError)  other data, program or metric; .changes
+│   └─ RecordError                      its file cannot be used; .path
+│       ├─ RecordUnwritableError        not now; nothing is lost
+│       │   └─ RecordFullError          the disk is full
+│       ├─ RecordDamagedError           it is broken, or none of dspex
+│       └─ RecordVersionError           a newer dspex wrote it; .version .known
+│   └─ EvaluationCancelledError         its task was cancelled; cause of that error
 ├─ BatchError                           too many items of a batch failed; .results
 ├─ WorkLostError                        work beside other work was ended; .position
 │   └─ WorkTimeoutError (TimeoutError)  it took longer than its timeout
@@ -80,9 +93,28 @@ from dspex.core.errors.replies import (
     AdapterError,
     AdapterParseError,
 )
+from dspex.core.errors.runs import (
+    RecordDamagedError,
+    RecordError,
+    RecordFullError,
+    RecordUnwritableError,
+    RecordVersionError,
+    RunBusyError,
+    RunChangedError,
+    RunError,
+    RunExistsError,
+    RunFencedError,
+    RunNotFoundError,
+)
+from dspex.core.errors.scores import (
+    IncompleteResultError,
+    MetricRangeError,
+    NotBetterError,
+)
 from dspex.core.errors.work import (
     BatchError,
     BatchInterrupted,
+    EvaluationCancelledError,
     EvaluationError,
     EvaluationInterrupted,
     RuntimeClosedError,
@@ -103,8 +135,10 @@ __all__ = [
     "ContextWindowExceededError",
     "DataError",
     "DspexError",
+    "EvaluationCancelledError",
     "EvaluationError",
     "EvaluationInterrupted",
+    "IncompleteResultError",
     "LMAuthError",
     "LMBillingError",
     "LMCancelledError",
@@ -119,9 +153,22 @@ __all__ = [
     "LMStreamError",
     "LMTimeoutError",
     "LMUnexpectedError",
+    "MetricRangeError",
     "MissingFileError",
     "MissingInputError",
+    "NotBetterError",
     "QueueFullError",
+    "RecordDamagedError",
+    "RecordError",
+    "RecordFullError",
+    "RecordUnwritableError",
+    "RecordVersionError",
+    "RunBusyError",
+    "RunChangedError",
+    "RunError",
+    "RunExistsError",
+    "RunFencedError",
+    "RunNotFoundError",
     "RuntimeClosedError",
     "SignatureError",
     "ToolArgumentError",

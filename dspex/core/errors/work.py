@@ -34,6 +34,16 @@ class EvaluationError(DspexError):
         self.result = result
 
 
+class EvaluationCancelledError(EvaluationError):
+    """The task that awaited an evaluation was cancelled; the run has ended in order.
+
+    It is the cause of the `asyncio.CancelledError` that goes on, and never raised
+    itself: `asyncio.timeout` and task groups know that class alone, and none below it.
+    """
+
+    code = "evaluation_cancelled"
+
+
 class EvaluationInterrupted(KeyboardInterrupt):
     """Ctrl-C during an evaluation or an optimisation.
 

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from dspex.core.errors import DataError, MissingFileError
+from dspex.core.whole_files import written_whole
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write an object to a file: whole, or not at all."""
     encoded = _encoded(content)
-    # In the same folder, because a rename across file systems is no longer one step.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(encoded)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    with written_whole(path) as file:
+        file.write(encoded)
 
 
 def _encoded(content: Mapping[str, Any]) -> bytes:
@@ -35,17 +25,6 @@ def _encoded(content: Mapping[str, Any]) -> bytes:
     except UnicodeEncodeError:
         # Half a character (of a broken text) has no UTF-8; JSON's escape holds it.
         return (json.dumps(content, indent=2) + "\n").encode()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename last through a power cut, where a folder can be opened."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read_json(path: Path) -> dict[str, Any]:

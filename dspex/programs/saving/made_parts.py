@@ -10,8 +10,8 @@ import dataclasses
 import enum
 import functools
 import inspect
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, Field, TypeAdapter
 
@@ -21,7 +21,6 @@ from dspex.core.signature import make_signature
 from dspex.core.types.tool import Tool
 from dspex.programs.known_signatures import known_or
 from dspex.programs.saving.state import restored_lm
-from dspex.programs.saving.trust import Trust
 from dspex.programs.saving.types import TEXTUAL, checks_of_node, type_of_node
 
 Kind = TypeVar("Kind", bound=type)
@@ -42,17 +41,37 @@ def names_in(node: Any) -> set[str]:
     return names
 
 
+class Names(Protocol):
+    """Who knows what names in nodes stand for; `Trust` does."""
+
+    def find(self, name: str) -> Any:
+        """Return the class or function of a name.
+
+        Raises:
+            DataError: When there is none.
+        """
+
+
 class PartsReader:
     """Makes a program of nodes. One reader reads one file.
 
     Args:
         trust: What the file may name.
         allow_unsafe_lm_state: Whether addresses of models are taken as well.
+        model_of: Makes a language model of what was written of it; by default of its
+            saved state.
     """
 
-    def __init__(self, trust: Trust, *, allow_unsafe_lm_state: bool = False) -> None:
+    def __init__(
+        self,
+        trust: Names,
+        *,
+        allow_unsafe_lm_state: bool = False,
+        model_of: Callable[[Any], Any] | None = None,
+    ) -> None:
         self._trust = trust
         self._takes_addresses = allow_unsafe_lm_state
+        self._model_of = self._restored_model if model_of is None else model_of
         self._numbered: dict[int, Any] = {}
 
     def part(self, node: Any) -> Any:
@@ -104,7 +123,7 @@ class PartsReader:
                 made = [self._field(each) for each in fields]
                 return known_or(node, make_signature(dict(made), text, name))
             case {"lm": state, "id": int(number)}:
-                return self._keep(number, self._model_of(state))
+                return self._keep(number, self._model_of(self.part(state)))
             case {"partial": func, "args": list(args), "keywords": list(pairs)}:
                 given = self._fields(pairs)
                 return functools.partial(self.part(func), *self.part(args), **given)
@@ -138,10 +157,8 @@ class PartsReader:
         self._numbered[number] = part
         return part
 
-    def _model_of(self, state: Any) -> Any:
-        return restored_lm(
-            self.part(state), allow_unsafe_lm_state=self._takes_addresses
-        )
+    def _restored_model(self, state: Any) -> Any:
+        return restored_lm(state, allow_unsafe_lm_state=self._takes_addresses)
 
     def _mapping(self, pairs: list[Any]) -> dict[Any, Any]:
         return {self.part(key): self.part(value) for key, value in pairs}

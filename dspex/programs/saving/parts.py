@@ -14,7 +14,7 @@ import functools
 import inspect
 import math
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -36,13 +36,17 @@ from dspex.programs.walk import Walkable
 class PartsWriter:
     """Turns a program into nodes. One writer writes one program.
 
+    Args:
+        state_of: What is written of a language model; its `dump_state()` by default.
+
     Attributes:
         code: The classes of objects and the functions that the nodes name, by name;
             dspex's own are left out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, state_of: Callable[[Any], Any] | None = None) -> None:
         self.code: dict[str, Any] = {}
+        self._state_of = _dumped if state_of is None else state_of
         self._numbers: dict[int, int] = {}
         # Whatever has a number is kept alive, so that no id() is used twice.
         self._kept: list[Any] = []
@@ -139,7 +143,9 @@ class PartsWriter:
                 "keywords": self._pairs(value.keywords, where),
             }
         if is_language_model(value):
-            return self._numbered(value, {"lm": self.node(value.dump_state(), where)})
+            return self._numbered(
+                value, {"lm": self.node(self._state_of(value), where)}
+            )
         if isinstance(value, Tool):
             return self._tool(value, where)
         if isinstance(value, Walkable):
@@ -235,6 +241,10 @@ class PartsWriter:
             "extra": self.node(dict(extra_of(field)), where),
             **default,
         }
+
+
+def _dumped(lm: Any) -> Any:
+    return lm.dump_state()
 
 
 def _is_its_attributes(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -347,3 +348,35 @@ def test_without_one_it_has_our_environment(
     names = {line.partition("=")[0] for line in output_of(ref)}
     assert "OUR_OWN" in names
     assert "LC_CTYPE" not in names
+
+
+ECHOES = """
+import os, sys
+end = int(sys.argv[1])
+os.write(end, os.read(end, 100))
+"""
+
+
+@both_ways
+def test_it_has_the_descriptors_it_was_passed(
+    probe: Probe, watches_stdin: bool
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        number = theirs.fileno()
+        ref = Child.start(
+            spec(
+                ECHOES,
+                str(number),
+                ready=None,
+                pass_fds=(number,),
+                watches_stdin=watches_stdin,
+            ),
+            probe,
+        )
+        theirs.close()
+
+        ours.sendall(b"there and back")
+
+        assert ours.recv(100) == b"there and back"
+        assert ref.wait(WAIT) == Normal()

@@ -128,6 +128,23 @@ def test_a_stuck_actor_is_shown_with_what_it_has_in_hand() -> None:
         block.release.set()
 
 
+def test_an_actor_that_woke_by_itself_is_shown_at_work_of_its_own() -> None:
+    block = Block()
+
+    class Continuing(Scripted):
+        def on_start(self) -> None:
+            self.continue_with()
+
+        def on_continue(self, term: object) -> None:
+            block(term)
+
+    with letting_go(block), Supervisor.start([worker("a", Continuing)]) as top:
+        block.inside()
+
+        assert "a  busy with work of its own for " in draw(snapshot(top))
+        block.release.set()
+
+
 def test_a_supervisor_that_is_busy_is_not_asked() -> None:
     probe = Probe()
     with letting_go(Block()) as block:

@@ -13,12 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dspex
-from dspex.core.errors import ConfigurationError
+from dspex.core.errors import (
+    ConfigurationError,
+    LMCancelledError,
+    LMConnectionError,
+    LMTimeoutError,
+    MetricRangeError,
+)
 from dspex.core.example import Example
 from dspex.core.prediction import Prediction
 from dspex.evaluate.metric import (
     Judgement,
     checked_metric,
+    checked_range,
     judge,
     judgement_of,
     metric_name,
@@ -190,3 +197,88 @@ def test_metrics_have_names_for_reports() -> None:
     assert metric_name(exact_match("a")) == "exact_match('a')"
     assert metric_name({"exact": exact_match("a"), "f1": f1("a")}) == "exact, f1"
     assert metric_name(dspex.Predict("a -> b")) == "Predict"
+
+
+def test_a_score_outside_the_range_is_an_error_that_names_metric_score_and_range() -> (
+    None
+):
+    def stars(example: Any, prediction: Any) -> int:
+        return 4
+
+    with pytest.raises(MetricRangeError) as caught:
+        judge(stars, EXAMPLE, PREDICTION, metric_range=(0.0, 1.0))
+
+    error = caught.value
+    assert isinstance(error, ValueError)
+    assert (error.metric, error.score) == ("stars", 4.0)
+    assert error.metric_range == (0.0, 1.0)
+    assert "metric_range=(0, 4)" in str(error)
+
+
+@pytest.mark.parametrize("score", [-1, 0, 0.5, 2.0])
+def test_the_ends_of_the_range_belong_to_it(score: float) -> None:
+    found = judge(lambda *_: score, EXAMPLE, PREDICTION, metric_range=(-1.0, 2.0))
+
+    assert found.score == score
+
+
+def test_only_the_score_has_to_lie_in_the_range() -> None:
+    several = {"right": lambda *_: True, "words": lambda *_: 250}
+
+    found = judge(several, EXAMPLE, PREDICTION, metric_range=(0.0, 1.0))
+
+    assert found.columns == {"right": 1.0, "words": 250.0}
+
+
+@pytest.mark.parametrize("wrong", [(1, 0), (0, 0), (0,), "ab", None, (0, math.nan)])
+def test_what_is_no_range_is_refused(wrong: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"metric_range=\(0, 1\)"):
+        checked_range(wrong)
+
+
+def failing(error: BaseException) -> Any:
+    def metric(*_: Any) -> float:
+        raise error
+
+    return metric
+
+
+def test_a_metric_that_fails_loses_its_column_and_not_the_row() -> None:
+    boom = ZeroDivisionError("no words")
+    several = {
+        "right": lambda *_: 1,
+        "broken": failing(boom),
+        "f1": lambda *_: 0.5,
+        "none": lambda *_: None,
+    }
+
+    found = judge(several, EXAMPLE, PREDICTION)
+
+    assert found.score == 1.0
+    assert found.columns == {"right": 1.0, "broken": None, "f1": 0.5, "none": None}
+    assert list(found.columns) == list(several)
+    assert found.lost["broken"] is boom
+    assert isinstance(found.lost["none"], TypeError)
+
+
+def test_the_first_metric_is_the_score_and_its_failure_the_rows() -> None:
+    several = {"broken": failing(ZeroDivisionError()), "f1": lambda *_: 0.5}
+
+    with pytest.raises(ZeroDivisionError):
+        judge(several, EXAMPLE, PREDICTION)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        LMConnectionError("down"),
+        LMTimeoutError("slow"),
+        LMCancelledError("over"),
+        KeyboardInterrupt(),
+    ],
+)
+def test_a_metric_that_had_no_answer_leaves_the_row_open(error: BaseException) -> None:
+    several = {"right": lambda *_: 1, "judge": failing(error)}
+
+    with pytest.raises(type(error)):
+        judge(several, EXAMPLE, PREDICTION)

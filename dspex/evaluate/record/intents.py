@@ -1,0 +1,135 @@
+"""What a run is about to do: one line before each attempt and each request.
+
+Committing each of them to the database would cost more than it is worth. A line that
+the operating system has taken survives a killed process, so that whoever opens the run
+next knows of every request that may have been billed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Lock
+from typing import BinaryIO, Final
+
+from dspex.evaluate.outcome import Stamp
+from dspex.evaluate.record.entries import Intent
+
+FULL_AT: Final = 1_048_576
+"""Bytes after which what a file says is moved to the database."""
+
+
+class IntentLog:
+    """One owner's file of intents; any thread may write to it.
+
+    Args:
+        path: The file; `None` keeps nothing.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        # Protects the two fields below: lines are written while the file is changed
+        # for an empty one.
+        self._lock = Lock()
+        self._handle: int | None = None
+        self._size = 0
+        if path is not None:
+            self._handle = _opened(path)
+
+    def write(self, intent: Intent) -> None:
+        """Write a line, and have the operating system take it before this returns.
+
+        Raises:
+            FileNotFoundError: Another owner has taken the file away.
+            OSError: Nothing more can be written; such as when the disk is full.
+        """
+        if self.path is None:
+            return
+        line = line_of(intent)
+        with self._lock:
+            if self._handle is None:
+                raise FileNotFoundError(self.path)
+            self._size += os.write(self._handle, line)
+            # Asked afterwards: who takes the file away reads it once more then.
+            if os.fstat(self._handle).st_nlink == 0:
+                raise FileNotFoundError(self.path)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to take out what it says."""
+        return self._size >= FULL_AT
+
+    def take(self) -> Path:
+        """Begin an empty file; return where what was written until now lies.
+
+        One that was taken before and is still there is returned again instead.
+
+        Raises:
+            FileNotFoundError: There is no file, or it is closed.
+        """
+        if self.path is None:
+            raise FileNotFoundError
+        aside = self.path.with_suffix(".old")
+        with self._lock:
+            if not aside.exists():
+                self._begin_anew(self.path, aside)
+        return aside
+
+    def _begin_anew(self, path: Path, aside: Path) -> None:
+        if self._handle is None:
+            raise FileNotFoundError(path)
+        path.replace(aside)
+        os.close(self._handle)
+        self._handle, self._size = _opened(path), 0
+
+    def close(self) -> None:
+        """Write no more lines; the file stays."""
+        with self._lock:
+            if self._handle is not None:
+                os.close(self._handle)
+                self._handle = None
+
+
+def line_of(intent: Intent) -> bytes:
+    r"""Return the line of an intent.
+
+    Example:
+        >>> line_of(Intent(stamp=Stamp(run="r", example=3), request_id="q1"))
+        b'3\t0\t1\t1\t1\tq1\t\n'
+    """
+    stamp = intent.stamp
+    numbers = f"{stamp.example}\t{stamp.trial}\t{stamp.attempt}\t{stamp.configuration}"
+    request = intent.request_id or ""
+    line = f"{numbers}\t{intent.number}\t{request}\t{intent.call_id}\n"
+    return line.encode("ascii", "backslashreplace")
+
+
+def read_intents(log: BinaryIO, run: str) -> Iterator[Intent]:
+    """Yield what a file says; a last line that is not whole was never begun."""
+    log.seek(0)
+    lines = log.read().split(b"\n")[:-1]
+    for line in lines:
+        words = line.decode("ascii", "replace").split("\t")
+        if len(words) != 7 or not all(word.isdigit() for word in words[:5]):
+            # A disk that was full took half of it, and no request followed.
+            continue
+        example, trial, attempt, configuration, number = map(int, words[:5])
+        yield Intent(
+            stamp=Stamp(
+                run=run,
+                example=example,
+                trial=trial,
+                attempt=attempt,
+                configuration=configuration,
+            ),
+            request_id=words[5] or None,
+            call_id=words[6],
+            number=number,
+        )
+
+
+def _opened(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    return os.open(path, flags, 0o600)

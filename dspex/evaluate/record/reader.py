@@ -1,0 +1,230 @@
+"""What anybody may ask of a run's record, in any thread and in flat memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from sqlite3 import Connection as SQLite
+from typing import Any, Literal, TypeVar
+
+from dspex.client.call import AttemptRecord
+from dspex.core.errors import RunChangedError
+from dspex.core.example import Example
+from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.record import reading, rows, trouble
+from dspex.evaluate.record.codec import decode
+from dspex.evaluate.record.connection import Connection
+from dspex.evaluate.record.entries import Attempt, Noted, OpenOne, Totals
+from dspex.evaluate.record.head import RunHead
+from dspex.evaluate.record.ownership import Owner, is_alive
+from dspex.evaluate.record.place import RunPlace
+
+Status = Literal["complete", "stopped", "interrupted"]
+"""How its owner left a run."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """How the last owner left a run; a run without it was killed, or is worked on."""
+
+    status: Status
+    """In a word."""
+    at: float
+    """When, in seconds since 1970."""
+    facts: Mapping[str, Any]
+    """What there is to say of it."""
+
+
+class RecordReader:
+    """The record of a run, to be read.
+
+    Attributes:
+        place: Where it lies.
+        head: What the run is a run of.
+    """
+
+    def __init__(
+        self,
+        place: RunPlace,
+        connection: Connection,
+        *,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.place = place
+        self.head: RunHead
+        self._connection = connection
+        self._now = wall_clock
+
+    @property
+    def owner(self) -> Owner | None:
+        """Who works on the run by the file's word, alive or not; `None` for nobody."""
+        with self._connection.reading() as connection:
+            return self._read_owner(connection)[1]
+
+    @property
+    def is_owned(self) -> bool:
+        """Whether somebody alive works on the run now."""
+        owner = self.owner
+        return owner is not None and self._is_alive(owner)
+
+    @property
+    def left(self) -> Left | None:
+        """How the last owner left it; `None` when it did not say."""
+        with self._connection.reading() as connection:
+            row = connection.execute("SELECT status, at, facts FROM ended").fetchone()
+        if row is None:
+            return None
+        return Left(status=row[0], at=row[1], facts=self._decoded(decode, row[2]))
+
+    @property
+    def count(self) -> int:
+        """How many examples there are; of a stream those that were begun."""
+        if self.head.total is not None:
+            return self.head.total
+        return 1 + int(self._value("SELECT coalesce(max(number), -1) FROM examples"))
+
+    def settled(self) -> Iterator[tuple[int, int]]:
+        """Yield what need not run again, as (example, trial), in order."""
+        after = -1
+        while page := self._asked(reading.settled_page, after):
+            for number in page:
+                yield divmod(number, self.head.trials)
+            after = page[-1]
+
+    def open_ones(self) -> Iterator[OpenOne]:
+        """Yield what was begun and has to run again, in order."""
+        after = -1
+        while page := self._asked(reading.open_page, after, self.head.trials):
+            yield from (each for _, each in page)
+            after = page[-1][0]
+
+    def outcome(self, example: int, trial: int = 0) -> Outcome | None:
+        """Return the outcome of an example; `None` when it has none yet."""
+        row = self._asked(reading.outcome_row, example * self.head.trials + trial)
+        return None if row is None else self._outcome(row)
+
+    def outcomes(
+        self, *, start: int = 0, stop: int | None = None
+    ) -> Iterator[Outcome | None]:
+        """Yield the outcomes in order, and `None` for those that are missing.
+
+        Args:
+            start: The first, counted over examples and their trials: number
+                `example * trials + trial`.
+            stop: The one behind the last; `None` for all of the set, or all there are
+                of a stream.
+        """
+        if stop is None:
+            total, trials = self.head.total, self.head.trials
+            ending = self._asked(reading.end_of_outcomes)
+            stop = ending if total is None else total * trials
+        for first in range(start, stop, reading.PAGE):
+            behind = min(first + reading.PAGE, stop)
+            page = self._asked(reading.outcome_page, first, behind)
+            by_number = {row[0]: row for row in page}
+            for number in range(first, behind):
+                row = by_number.get(number)
+                yield None if row is None else self._outcome(row)
+
+    def example(self, number: int) -> Example | None:
+        """Return an example as it was kept; `None` when it was not."""
+        text = self._value("SELECT value FROM examples WHERE number = ?", number)
+        return None if text is None else self._decoded(rows.example_of, text)
+
+    def digest(self, number: int) -> str | None:
+        """Return the digest of an example; `None` when it was never begun."""
+        digest: str | None = self._value(
+            "SELECT digest FROM examples WHERE number = ?", number
+        )
+        return digest
+
+    def check_row(self, number: int, digest: str) -> None:
+        """Hold that an example is the one that was recorded in its place, if any was.
+
+        Raises:
+            RunChangedError: It is another one.
+        """
+        known = self.digest(number)
+        if known is not None and known != digest:
+            change = f"row {number} of the data set"
+            raise RunChangedError(
+                f"the run {self.place.run!r} was begun with other data: {change} is "
+                "not what it was. Go on with the data it began with, or give this run "
+                "another name.",
+                run=self.place.run,
+                changes=(change,),
+            )
+
+    def requests(self) -> Iterator[AttemptRecord]:
+        """Yield every request that was made, with its fate, in the order of the ids."""
+        after = ""
+        while page := self._asked(reading.request_page, after):
+            for row in page:
+                yield self._decoded(rows.request_of, row)
+            after = page[-1][0]
+
+    def attempts(self) -> Iterator[Attempt]:
+        """Yield every attempt that was begun, with how it ended, in order."""
+        after = (-1, 0)
+        while page := self._asked(
+            reading.attempt_page, after, self.place.run, self.head.trials
+        ):
+            yield from (each for _, each in page)
+            after = page[-1][0]
+
+    def notes(self) -> list[Noted]:
+        """Return what else happened, in order."""
+        found = self._asked(lambda connection: list(reading.notes(connection)))
+        return [
+            Noted(kind=kind, at=at, facts=self._decoded(decode, facts))
+            for kind, at, facts in found
+        ]
+
+    def totals(self) -> Totals:
+        """Add up all outcomes, in flat memory."""
+        return self._asked(reading.totals)
+
+    def _is_alive(self, owner: Owner) -> bool:
+        return is_alive(owner, self._now())
+
+    def _read_owner(self, connection: SQLite) -> tuple[int, Owner | None]:
+        row = connection.execute(
+            "SELECT generation, owner, since, beat FROM owner"
+        ).fetchone()
+        if row is None:
+            raise trouble.damaged(self.place, "it does not say whose it is")
+        generation, text, since, beat = row
+        if text is None:
+            return generation, None
+        return generation, self._decoded(
+            lambda told: Owner.from_json(told, since=since, beat=beat), text
+        )
+
+    def _read_head(self) -> RunHead:
+        text = self._value("SELECT told FROM head WHERE run = ?", self.place.run)
+        if text is None:
+            raise trouble.damaged(self.place, "it is the record of another run")
+        return self._decoded(RunHead.from_json, text)
+
+    def _outcome(self, row: Any) -> Outcome:
+        return self._decoded(
+            lambda told: rows.outcome_of(told, self.place.run, self.head.trials), row
+        )
+
+    def _asked(self, ask: Callable[..., T], *arguments: Any) -> T:
+        with self._connection.reading() as connection:
+            return ask(connection, *arguments)
+
+    def _value(self, question: str, *arguments: Any) -> Any:
+        with self._connection.reading() as connection:
+            row = connection.execute(question, arguments).fetchone()
+        return None if row is None else row[0]
+
+    def _decoded(self, read: Callable[[Any], T], told: Any) -> T:
+        try:
+            return read(told)
+        except (ValueError, TypeError, LookupError) as error:
+            raise trouble.damaged(self.place, str(error)) from error

@@ -1,0 +1,80 @@
+"""The work of an evaluation: run the program on an example, then score what it gave."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from dspex.core.example import Example
+from dspex.evaluate.awaiting import awaited
+from dspex.evaluate.metric import Metric, MetricRange, ajudge, judge, waited_for
+from dspex.evaluate.outcome import Stage
+from dspex.evaluate.worker import (
+    AsyncWork,
+    Measured,
+    Work,
+    WorkFailed,
+    metric_begins,
+)
+
+
+def scoring(
+    program: Callable[..., Any],
+    metric: Metric,
+    metric_range: MetricRange | None = None,
+) -> Work:
+    """The work of an evaluation: run the program, then score what it gave."""
+
+    def work(example: Example) -> Measured:
+        try:
+            prediction = program(**example.inputs())
+            if inspect.isawaitable(prediction):
+                # A plain function that wraps a coroutine function, such as a lambda.
+                prediction = waited_for(prediction)
+        except BaseException as error:
+            raise WorkFailed(error, "program") from error
+        metric_begins()
+        try:
+            judgement = judge(metric, example, prediction, metric_range=metric_range)
+        except BaseException as error:
+            raise WorkFailed(error, "metric", prediction) from error
+        return Measured.of(judgement, prediction)
+
+    return work
+
+
+def ascoring(
+    program: Callable[..., Any],
+    metric: Metric,
+    metric_range: MetricRange | None = None,
+) -> AsyncWork:
+    """The work of an evaluation as a coroutine: run the program, then score it."""
+
+    async def work(example: Example) -> Measured:
+        try:
+            prediction = await awaited(program, **example.inputs())
+        except BaseException as error:
+            raise _failed(error, "program") from error
+        metric_begins()
+        try:
+            judgement = await ajudge(
+                metric, example, prediction, metric_range=metric_range
+            )
+        except BaseException as error:
+            raise _failed(error, "metric", prediction) from error
+        return Measured.of(judgement, prediction)
+
+    return work
+
+
+def _failed(
+    error: BaseException, stage: Stage, prediction: Any = None
+) -> BaseException:
+    """What to raise for an error: the cancellation of this very task stays itself."""
+    task = asyncio.current_task()
+    is_ours = task is not None and task.cancelling() > 0
+    if is_ours and isinstance(error, asyncio.CancelledError):
+        return asyncio.CancelledError()
+    return WorkFailed(error, stage, prediction)

@@ -1,0 +1,295 @@
+"""Rows in files: whole or not there, readable by others, harmless in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import dspex
+from dspex.core.errors import ConfigurationError
+from dspex.core.lm import Usage
+from dspex.evaluate.export import disarmed
+from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp, note
+from dspex.evaluate.plain import TYPE, plain
+from dspex.evaluate.result import EvaluationResult
+from tests.corpus import TEXTS
+
+
+class City(pydantic.BaseModel):
+    name: str
+
+
+@dataclasses.dataclass
+class Point:
+    x: float
+
+
+def scored(number: int, score: float = 1.0, **fields: Any) -> Outcome:
+    return Outcome(
+        stamp=Stamp(run="test", example=number),
+        kind=OutcomeKind.SCORED,
+        score=score,
+        prediction=dspex.Prediction(fields),
+    )
+
+
+def result_of(
+    rows: list[dict[str, Any]], *outcomes: Outcome | None
+) -> EvaluationResult:
+    examples = [dspex.Example(row).with_inputs(*row) for row in rows]
+    return EvaluationResult(examples=examples, outcomes=outcomes)
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n")[:-1]]
+
+
+def cells_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def failed() -> EvaluationResult:
+    error = Outcome(
+        stamp=Stamp(run="test", example=0, attempt=2),
+        kind=OutcomeKind.PROGRAM,
+        stage="program",
+        error=note(ValueError("no such city"), "program"),
+        latency=1.5,
+        usage=Usage(prompt_tokens=10, completion_tokens=2),
+        cost=0.25,
+        calls=3,
+        cached=1,
+    )
+    return result_of([{"q": "Peru?"}, {"q": "Chile?"}], error, None)
+
+
+def test_a_line_says_what_was_asked_what_came_of_it_and_what_it_cost(
+    failed: EvaluationResult, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.jsonl"
+
+    failed.save_jsonl(path)
+
+    first, second = lines_of(path)
+    where = first["error"].pop("where")
+    assert "ValueError" in where
+    assert first == {
+        "number": 0,
+        "trial": 0,
+        "outcome": "program",
+        "stage": "program",
+        "score": None,
+        "counted": 0.0,
+        "columns": {},
+        "feedback": None,
+        "error": {"type": "ValueError", "text": "no such city"},
+        "attempts": 2,
+        "seconds": 1.5,
+        "prompt_tokens": 10,
+        "completion_tokens": 2,
+        "cost": 0.25,
+        "calls": 3,
+        "cached": 1,
+        "example": {"q": "Peru?"},
+        "prediction": {},
+    }
+    assert (second["outcome"], second["attempts"]) == ("not begun", 0)
+    assert second.keys() == first.keys()
+
+
+def test_cells_say_the_same_as_lines(failed: EvaluationResult, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+
+    failed.save_csv(path)
+
+    first, second = cells_of(path)
+    assert first["error.type"] == "ValueError"
+    assert (first["score"], first["counted"], first["cost"]) == ("", "0.0", "0.25")
+    assert second["example.q"] == "Chile?"
+
+
+def test_names_of_fields_never_meet_names_of_ours(tmp_path: Path) -> None:
+    row = {"score": "mine", "number": "mine"}
+    result = result_of([row], scored(0, 0.5, outcome="mine", made="7"))
+    path = tmp_path / "rows.csv"
+
+    result.save_csv(path)
+
+    [cells] = cells_of(path)
+    assert (cells["score"], cells["outcome"]) == ("0.5", "scored")
+    assert (cells["example.score"], cells["prediction.outcome"]) == ("mine", "mine")
+
+
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\t", "\r", "\n", " =", "\uff1d"]
+)
+def test_a_formula_is_disarmed_unless_raw(start: str, tmp_path: Path) -> None:
+    text = f"{start}cmd|' /C calc'!A0"
+    result = result_of([{"q": text}], scored(0, a=text))
+
+    result.save_csv(tmp_path / "safe.csv")
+    result.save_csv(tmp_path / "raw.csv", raw=True)
+
+    [safe], [raw] = cells_of(tmp_path / "safe.csv"), cells_of(tmp_path / "raw.csv")
+    assert safe["example.q"] == safe["prediction.a"] == f"'{text}"
+    assert raw["example.q"] == text
+
+
+@pytest.mark.parametrize("number", ["-5", "+1.5", "-1e-3", "-.5"])
+def test_a_number_stays_a_number(number: str) -> None:
+    assert disarmed(number) == number
+
+
+@given(st.text() | st.text("'=+-@ \t\r\n1"))
+def test_taking_an_apostrophe_away_gives_back_what_was_disarmed(text: str) -> None:
+    safe = disarmed(text)
+
+    assert text == (safe[1:] if safe != text else safe)
+    assert disarmed(safe) != safe or safe == text
+
+
+@given(st.lists(st.text("'=+-@ \t\r\n1"), unique=True))
+def test_two_texts_never_become_one(texts: list[str]) -> None:
+    assert len({disarmed(text) for text in texts}) == len(texts)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ((1, 2), {TYPE: "tuple", "items": [1, 2]}),
+        (City(name="Lima"), {TYPE: "City", "fields": {"name": "Lima"}}),
+        (Point(1.5), {TYPE: "Point", "fields": {"x": 1.5}}),
+        (date(2026, 1, 2), {TYPE: "date", "text": "2026-01-02"}),
+        (float("inf"), {TYPE: "float", "text": "inf"}),
+        (OutcomeKind.MODEL, {TYPE: "OutcomeKind", "text": "OutcomeKind.MODEL"}),
+        ({1: "a"}, {TYPE: "dict", "items": [[1, "a"]]}),
+        (b"\xff", {TYPE: "bytes", "text": "b'\\xff'"}),
+        (dspex.Example(n=1), {TYPE: "Example", "fields": {"n": 1}}),
+        ({"a": [None, True, 1.5]}, {"a": [None, True, 1.5]}),
+    ],
+)
+def test_what_json_cannot_hold_comes_with_its_type(value: Any, kept: Any) -> None:
+    assert plain(value) == kept
+
+
+def test_what_has_no_end_and_no_text_is_named() -> None:
+    class Mute:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    endless: list[Any] = []
+    endless.append(endless)
+
+    assert plain(endless)[0][TYPE] == "list"
+    assert plain(Mute()) == {TYPE: "Mute", "text": "(cannot be shown: RuntimeError)"}
+    assert plain(10**5_000)["text"].startswith("0x")
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: (
+        st.lists(inner)
+        | st.tuples(inner)
+        | st.dictionaries(st.text() | st.integers(), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(ANYTHING)
+def test_any_value_becomes_json(value: Any) -> None:
+    kept = plain(value)
+
+    assert json.loads(json.dumps(kept, allow_nan=False)) == kept
+
+
+def test_the_corpus_comes_back_from_both_files(tmp_path: Path) -> None:
+    texts = list(TEXTS.values())
+    outcomes = [scored(number, answer=text) for number, text in enumerate(texts)]
+    result = result_of([{"text": text} for text in texts], *outcomes)
+
+    result.save_jsonl(tmp_path / "rows.jsonl")
+    result.save_csv(tmp_path / "rows.csv", raw=True)
+
+    csv.field_size_limit(1_000_000)
+    lines, cells = lines_of(tmp_path / "rows.jsonl"), cells_of(tmp_path / "rows.csv")
+    whole = [json.loads(json.dumps(text)) for text in texts]
+    assert [line["example"]["text"] for line in lines] == whole
+    assert [line["prediction"]["answer"] for line in lines] == whole
+    shown = [text.encode("utf-8", "replace").decode() for text in texts]
+    assert [row["example.text"] for row in cells] == shown
+
+
+KILLED = """
+import os, signal
+from pathlib import Path
+from dspex.core.whole_files import written_whole
+
+if {late}:
+    Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+with written_whole(Path({path!r})) as file:
+    file.write(b"half")
+    file.flush()
+    if not {late}:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+@pytest.mark.parametrize("late", [False, True])
+def test_a_kill_before_the_rename_leaves_the_old_file(
+    tmp_path: Path, *, late: bool
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("old")
+
+    code = KILLED.format(path=str(path), late=late)
+    ended = subprocess.run([sys.executable, "-c", code], check=False)
+
+    assert ended.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+    [beside] = tmp_path.glob(".rows.csv.*.tmp")
+    assert beside.read_bytes() == b"half"
+
+
+def test_an_error_on_the_way_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    class Breaking(list[Any]):
+        def __iter__(self) -> Any:
+            yield dspex.Example(q=1)
+            raise OSError("gone")
+
+    result = EvaluationResult(examples=Breaking([1, 2]), outcomes=(None, None))
+    path = tmp_path / "rows.jsonl"
+    path.write_text("old")
+
+    with pytest.raises(OSError, match="gone"):
+        result.save_jsonl(path)
+
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path) -> None:
+    result = result_of([{"q": 1}], None)
+
+    with pytest.raises(ConfigurationError, match="no file can be"):
+        result.save_csv(tmp_path)
+    with pytest.raises(ConfigurationError, match="no file can be"):
+        result.save_jsonl(tmp_path / "absent" / "rows.jsonl")
