@@ -48,6 +48,8 @@ class Wishes:
     """Give everything up."""
     is_paused: bool = False
     """Begin nothing until this is false again."""
+    paused_at: float | None = None
+    """When that was wished, on the tree's clock."""
     concurrency: int | None = None
     """Workers at a time, where that was changed."""
     configuration: int = 1
@@ -231,7 +233,10 @@ class CoordinatorActor(Actor):
         self._open_lanes()
         return None
 
-    def _outlook(self) -> Outlook:
+    def _outlook(self) -> Outlook | None:
+        if not hasattr(self, "_schedule"):
+            # It has just begun, and has not counted yet.
+            return None
         schedule, now = self._schedule, self._floor.clock.monotonic()
         return Outlook(
             planned=tuple(

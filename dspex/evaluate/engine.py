@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from dspex.core import defaults
@@ -15,6 +16,7 @@ from dspex.core.errors import (
     EvaluationInterrupted,
 )
 from dspex.core.example import Example
+from dspex.evaluate.control import EvaluationRun
 from dspex.evaluate.errors_allowed import ErrorLimit
 from dspex.evaluate.outage import Outage
 from dspex.evaluate.outcome import Outcome
@@ -110,6 +112,37 @@ def work_through(
         error.result = _result(run, options)
         raise
     return _concluded(run, ended, options)
+
+
+def start_run(
+    examples: Sequence[Example],
+    work: Work | AsyncWork,
+    options: RunOptions,
+    *,
+    known: Iterable[Outcome] = (),
+    workers: Workers | None = None,
+    needs: ExitStack | None = None,
+    told: Callable[[EvaluationResult], None] = lambda _result: None,
+) -> EvaluationRun:
+    """Begin what `work_through` does, and return at once.
+
+    Args:
+        examples: See `work_through`.
+        work: See `work_through`.
+        options: See `work_through`.
+        known: See `work_through`.
+        workers: See `work_through`.
+        needs: What the work needs until the end of the run; closed then.
+        told: Hears of the result when somebody has asked for it.
+    """
+    run = _ordered(examples, work, options, known=known, workers=workers)
+
+    def conclude(ended: Ended) -> EvaluationResult:
+        result = _concluded(run, ended, options)
+        told(result)
+        return result
+
+    return EvaluationRun(run, conclude, needs)
 
 
 async def awork_through(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, get_args
@@ -14,7 +15,13 @@ from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
 from dspex.evaluate.awaiting import is_awaited, needs_loop
-from dspex.evaluate.engine import RunOptions, awork_through, work_through
+from dspex.evaluate.control import EvaluationRun
+from dspex.evaluate.engine import (
+    RunOptions,
+    awork_through,
+    start_run,
+    work_through,
+)
 from dspex.evaluate.isolate.process_workers import in_processes
 from dspex.evaluate.loop_workers import LoopWorkers
 from dspex.evaluate.metric import (
@@ -30,6 +37,7 @@ from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.retrying import RetryAnswers
 from dspex.evaluate.scoring import ascoring, scoring
 from dspex.evaluate.step_by_step import on_this_loop, on_this_thread
+from dspex.evaluate.worker import AsyncWork, Work
 from dspex.programs.settings import settings
 
 T = TypeVar("T")
@@ -218,6 +226,64 @@ class Evaluate:
             result = work_through(examples, work, options, known=known)
         report.give(result, metric_name(metric))
         return result
+
+    def start(
+        self,
+        program: Callable[..., Any],
+        metric: Metric | None = None,
+        devset: Sequence[Example] | None = None,
+        *,
+        resume: EvaluationResult | None = None,
+    ) -> EvaluationRun:
+        """Begin to score a program, and return at once.
+
+        What comes back can be watched, paused, asked why it is not finished, and
+        stopped. Nothing is shown on the way; tables and files come with its result.
+
+        Args:
+            program: As for a call.
+            metric: As for the class.
+            devset: As for the class.
+            resume: As for a call.
+
+        Raises:
+            ConfigurationError: There is no metric, an argument makes no sense, or
+                `debug` is on, which works on the caller's thread.
+        """
+        if self.debug:
+            raise ConfigurationError(
+                "debug=True works on the caller's thread, and start() returns at once; "
+                "expected one of the two. Call evaluate(program) to debug."
+            )
+        metric, examples = self._checked(program, metric, devset)
+        report, name = self._report(), metric_name(metric)
+        known = _known(resume, examples)
+        needs = ExitStack()
+        workers: LoopWorkers | None = None
+        work: Work | AsyncWork
+        if self.isolate == "process":
+            work = needs.enter_context(
+                in_processes(
+                    program,
+                    metric,
+                    metric_range=self.metric_range,
+                    timeout=self._timeout,
+                )
+            )
+        elif needs_loop(program) or needs_loop(metric):
+            work = ascoring(program, metric, self.metric_range)
+            workers = LoopWorkers()
+        else:
+            work = scoring(program, metric, self.metric_range)
+        return start_run(
+            examples,
+            work,
+            self._options_of(None, None),
+            known=known,
+            workers=workers,
+            needs=needs,
+            told=lambda result: report.give(result, name),
+        )
 
     @with_callbacks
     async def acall(

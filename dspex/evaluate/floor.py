@@ -90,6 +90,11 @@ class Attempt:
         return self._floor.context
 
     @property
+    def is_prepared(self) -> bool:
+        """Whether no worker has begun it yet."""
+        return self.ref is None and self.reason is None and not self.proposed
+
+    @property
     def is_lost(self) -> bool:
         """Whether its worker ended and handed nothing in."""
         return self.reason is not None and not self.proposed
@@ -350,6 +355,11 @@ class Floor(Estate):
     def attempt(self, key: tuple[int, int]) -> Attempt | None:
         """The attempt in hand at an example."""
         return self._open.get(key)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing but a look is begun at present."""
+        return self._paused or bool(self._doubts)
 
     @property
     def lanes(self) -> int:
