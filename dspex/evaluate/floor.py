@@ -328,7 +328,8 @@ class Floor(Estate):
         """Begin no more work but what is let through, or begin again."""
         with self._lock:
             self._paused = paused
-            self._passes = 0
+            if not paused:
+                self._passes = 0
 
     def clear_doubts(self, keys: Iterable[tuple[int, int]] | None = None) -> None:
         """Go on: it is decided what these failures mean, or those of all."""

@@ -5,13 +5,20 @@ Workers are not asked, so it works while all of them hang.
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Iterable, Mapping
+from types import FrameType
+from typing import Final
 
 from dspex.client.standing import CallStanding, ClientStanding
 from dspex.evaluate.coordinator import Outlook
 from dspex.evaluate.floor import Attempt
 from dspex.evaluate.why import Facts, Key, Working
 from supervisors import snapshot
+
+_LOOP: Final = "run_forever"
+"""Who is on an event loop shares its thread with others."""
 
 
 def facts_of(
@@ -35,10 +42,10 @@ def facts_of(
     prepared = [each.stamp.example for each in attempts if each.is_prepared]
     rest = outlook.not_handed_out
     first = prepared[0] if prepared else outlook.next_example
+    frames = sys._current_frames()  # noqa: SLF001 - its documented name
+    running = (each for each in attempts if each.is_running)
     return Facts(
-        working=tuple(
-            _working(each, outlook.at) for each in attempts if each.is_running
-        ),
+        working=tuple(_working(each, outlook.at, frames) for each in running),
         planned=outlook.planned,
         next_example=None if not prepared and rest == 0 else first,
         not_begun=None if rest is None else rest + len(prepared),
@@ -49,8 +56,8 @@ def facts_of(
     )
 
 
-def _working(attempt: Attempt, now: float) -> Working:
-    metric_began, ref = attempt.metric_began, attempt.ref
+def _working(attempt: Attempt, now: float, frames: Mapping[int, FrameType]) -> Working:
+    metric_began = attempt.metric_began
     in_metric = metric_began is not None
     began = attempt.began if metric_began is None else metric_began
     return Working(
@@ -59,8 +66,19 @@ def _working(attempt: Attempt, now: float) -> Working:
         seconds=now - attempt.began,
         stage="metric" if in_metric else "program",
         stage_seconds=now - began,
-        stack=None if ref is None else snapshot(ref, stacks=True).stack,
+        stack=_stack(attempt, frames),
     )
+
+
+def _stack(attempt: Attempt, frames: Mapping[int, FrameType]) -> str | None:
+    """Where an attempt's thread was; `None` when it has none of its own."""
+    thread = None if attempt.ref is None else snapshot(attempt.ref).thread_id
+    frame = frames.get(thread or 0)
+    # Looked at after the frames: a thread that works on it now was at it then.
+    if frame is None or not attempt.is_running:
+        return None
+    stack = "".join(traceback.format_stack(frame))
+    return None if _LOOP in stack else stack
 
 
 def _calls(

@@ -189,6 +189,9 @@ class Run:
         if paused != wishes.is_paused:
             wishes.paused_at = self._floor.clock.monotonic() if paused else None
             wishes.is_paused = paused
+            if paused:
+                # At once; the coordinator hears of it a moment later.
+                self._floor.pause(paused=True)
             self._obey()
 
     def set_concurrency(self, concurrency: int) -> None:

@@ -24,10 +24,14 @@ class Gate:
 
     def __init__(self) -> None:
         self.places = threading.Semaphore(0)
-        self.began = 0
+        self._questions: list[str] = []
+
+    @property
+    def began(self) -> int:
+        return len(self._questions)
 
     def __call__(self, question: str) -> dspex.Prediction:
-        self.began += 1
+        self._questions.append(question)
         assert self.places.acquire(timeout=PATIENT)
         return dspex.Prediction(answer=question.replace("q", "a"))
 
@@ -103,7 +107,7 @@ def test_a_paused_run_begins_nothing_until_it_is_resumed(
 
 def test_the_concurrency_of_a_run_may_be_changed(runtime: dspex.Runtime) -> None:
     gate = Gate()
-    with start(gate, concurrency=2) as run:
+    with start(gate, 80, concurrency=2) as run:
         eventually(lambda: gate.began == 2)
 
         run.concurrency = 6
