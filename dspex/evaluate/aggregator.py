@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
+from dspex.core.errors import RunFencedError
 from dspex.evaluate.comebacks import Comeback
 from dspex.evaluate.floor import Proposal, Tray
 from dspex.evaluate.journal import Journal, Tally
 from dspex.evaluate.outage import DOUBTFUL
-from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.outcome import Outcome, Stamp
+from dspex.evaluate.recording import Recording
 from dspex.evaluate.settled import Settled
 from dspex.evaluate.signs import Signs, Standings, nobody_calls
 from supervisors import Actor, ExitReason, Handle, Shutdown
 
 BATCH = 32
 """Outcomes accepted in one step, at most. It never waits for more than there are."""
+
+AGAIN_AFTER = 0.5
+"""Seconds until a record that could not be written is tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +76,37 @@ class Recount:
     """Somebody else died; what it had to say may be lost. Cast to the coordinator."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordMoved:
+    """The record can be written no more, or again. Cast to the coordinator."""
+
+
 Message = Look | GetStanding
+
+
+@dataclass(slots=True)
+class Judged:
+    """What becomes of one batch of proposals."""
+
+    accepted: list[Outcome] = field(default_factory=list)
+    """What will count."""
+    keys: set[tuple[int, int]] = field(default_factory=set)
+    """The examples of that."""
+    refused: list[tuple[Stamp, str]] = field(default_factory=list)
+    """What will not, and why."""
+    comebacks: list[Comeback] = field(default_factory=list)
+    """What is tried again."""
+    doubtful: list[tuple[int, int]] = field(default_factory=list)
+    """What may have been a sign of an outage."""
+
+    @property
+    def without_effect(self) -> list[tuple[Stamp, str]]:
+        """Attempts that count for nothing, and why, for the record."""
+        returned = [
+            (each.stamp, f"it is tried again after: {each.outcome.kind.value}")
+            for each in self.comebacks
+        ]
+        return [*self.refused, *returned]
 
 
 class AggregatorActor(Actor):
@@ -81,6 +116,8 @@ class AggregatorActor(Actor):
         journal: Where outcomes are accepted.
         tray: Where they come from. What is in it when the run ends is still counted.
         coordinator: The name of whoever hears of it.
+        recording: Where outcomes are written before they count; `None` for a run
+            without a record.
         standings: Asks the clients what holds calls up.
         chance: Gives random numbers in [0, 1], which spread waits.
     """
@@ -90,11 +127,13 @@ class AggregatorActor(Actor):
         journal: Journal,
         tray: Tray,
         coordinator: str,
+        recording: Recording | None = None,
         *,
         standings: Standings = nobody_calls,
         chance: Callable[[], float] = random.random,
     ) -> None:
         super().__init__()
+        self._recording = recording
         self._standings = standings
         self._chance = chance
         self._journal = journal
@@ -135,8 +174,11 @@ class AggregatorActor(Actor):
             pass
         if isinstance(reason, Shutdown):
             # The run is over: what was to be tried again will not be.
-            for comeback in tuple(self._journal.comebacks.latest.values()):
-                self._journal.accept(comeback.outcome)
+            latest = self._journal.comebacks.latest.values()
+            outcomes = [comeback.outcome for comeback in latest]
+            if self._is_written(outcomes, ()):
+                for outcome in outcomes:
+                    self._journal.accept(outcome)
 
     def _look(self) -> None:
         if self._take():
@@ -144,36 +186,67 @@ class AggregatorActor(Actor):
             self.actor_ref.cast(Look())
 
     def _take(self) -> int:
-        """Deal with one batch; how many proposals still wait."""
+        """Deal with one batch; how many proposals still wait for a look at once."""
         batch = self._tray.look(BATCH)
-        signs = Signs(self._standings)
-        judged = [self._judge(proposal, signs) for proposal in batch]
+        judged = self._judged(batch)
+        if not self._is_written(judged.accepted, judged.without_effect):
+            return 0
+        for outcome in judged.accepted:
+            self._journal.accept(outcome)
+        self._journal.refuse(len(judged.refused))
         left = self._tray.drop(len(batch))
-        accepted = [each for each in judged if isinstance(each, Outcome)]
-        if accepted:
+        if judged.accepted:
             self._coordinator.cast(
-                Accepted(outcomes=accepted, tally=self._journal.tally)
+                Accepted(outcomes=judged.accepted, tally=self._journal.tally)
             )
-        sent_back = [each for each in judged if isinstance(each, Comeback)]
-        doubtful = [
-            each.outcome.stamp.key
-            for each in batch
-            if each.outcome.kind in DOUBTFUL and not each.is_void
-        ]
-        if sent_back or doubtful:
-            self._coordinator.cast(SentBack(comebacks=sent_back, judged=doubtful))
+        if judged.comebacks or judged.doubtful:
+            self._coordinator.cast(
+                SentBack(comebacks=judged.comebacks, judged=judged.doubtful)
+            )
         return left
 
-    def _judge(self, proposal: Proposal, signs: Signs) -> Outcome | Comeback | None:
-        """Accept an outcome, send its example back, or refuse it (`None`)."""
-        journal, outcome = self._journal, proposal.outcome
-        if proposal.is_void or journal.has(outcome.stamp.key):
-            journal.refuse()
-            return None
-        if proposal.is_decided:
-            return outcome if journal.accept(outcome) else None
-        sign = None if outcome.error is None else signs.of(outcome)
-        judged = journal.comebacks.judge(outcome, sign, chance=self._chance())
-        if isinstance(judged, Outcome):
-            journal.accept(judged)
+    def _judged(self, batch: Sequence[Proposal]) -> Judged:
+        """What of a batch will count, what comes back, and what is refused and why."""
+        judged, signs = Judged(), Signs(self._standings)
+        for proposal in batch:
+            outcome = proposal.outcome
+            stamp = outcome.stamp
+            if proposal.is_void:
+                judged.refused.append((stamp, "its attempt had been given up"))
+                continue
+            if outcome.kind in DOUBTFUL:
+                judged.doubtful.append(stamp.key)
+            if stamp.key in judged.keys or self._journal.has(stamp.key):
+                judged.refused.append((stamp, "its example had an outcome"))
+                continue
+            verdict = outcome if proposal.is_decided else self._verdict(outcome, signs)
+            if isinstance(verdict, Comeback):
+                judged.comebacks.append(verdict)
+            else:
+                judged.accepted.append(verdict)
+                judged.keys.add(stamp.key)
         return judged
+
+    def _verdict(self, outcome: Outcome, signs: Signs) -> Outcome | Comeback:
+        sign = None if outcome.error is None else signs.of(outcome)
+        comebacks = self._journal.comebacks
+        return comebacks.judge(outcome, sign, chance=self._chance())
+
+    def _is_written(
+        self, accepted: Sequence[Outcome], refused: Sequence[tuple[Stamp, str]]
+    ) -> bool:
+        """Whether a batch is in the record; else it stays in the tray for later."""
+        recording = self._recording
+        if recording is None or not (accepted or refused):
+            return True
+        was_in_trouble = recording.trouble is not None
+        try:
+            written = recording.commit(accepted, refused)
+        except RunFencedError:
+            self._coordinator.cast(RecordMoved())
+            return False
+        if written is was_in_trouble:
+            self._coordinator.cast(RecordMoved())
+        if not written:
+            self.send_after(AGAIN_AFTER, Look())
+        return written

@@ -17,6 +17,7 @@ from dspex.evaluate import steps as s
 from dspex.evaluate.aggregator import (
     Accepted,
     GetStanding,
+    RecordMoved,
     Recount,
     SentBack,
     Standing,
@@ -24,10 +25,11 @@ from dspex.evaluate.aggregator import (
 from dspex.evaluate.comebacks import Comeback, Comebacks
 from dspex.evaluate.deadlines import Limits, overdue
 from dspex.evaluate.floor import Attempt, Floor, Proposal
-from dspex.evaluate.outage import Outage
+from dspex.evaluate.outage import Outage, Sign
 from dspex.evaluate.outcome import ErrorNote, Outcome, Stamp
 from dspex.evaluate.plan import Ended, Plan
 from dspex.evaluate.quarantine import Death
+from dspex.evaluate.recording import Recording
 from dspex.evaluate.schedule import Schedule
 from dspex.evaluate.signs import Standings, sign_of_waiting
 from dspex.evaluate.source import Source, StreamMoved, TakeExamples
@@ -35,6 +37,9 @@ from dspex.evaluate.steering import Steering
 from dspex.evaluate.why import Planned
 from dspex.evaluate.workers import Workers
 from supervisors import Actor, ActorDownError, Handle, ReplyFuture, StartError
+
+RECORD = "the run's record"
+"""What is away while the disk is full."""
 
 PAUSE = 0.02
 """Seconds until lanes are opened again when there was nobody to run under."""
@@ -95,7 +100,7 @@ class GetOutlook:
 
 Message = (
     Accepted | SentBack | WorkerEnded | StreamMoved | LookAtTime | RunOver | Obey
-    | OpenLanes | Wake | GetOutlook | Recount
+    | OpenLanes | Wake | GetOutlook | RecordMoved | Recount
 )  # fmt: skip
 
 
@@ -131,6 +136,8 @@ class Belongings:
     """What its caller wants."""
     workers: Workers
     """How the work is carried out."""
+    recording: Recording | None
+    """What is written of it, if anything."""
     finished: ReplyFuture[Ended]
     """Kept when the run is over."""
     standings: Standings
@@ -176,6 +183,7 @@ class CoordinatorActor(Actor):
         self._source = belongings.source
         self._wishes = belongings.wishes
         self._workers = belongings.workers
+        self._recording = belongings.recording
         self._finished = belongings.finished
         self._comebacks = belongings.comebacks
         self._standings = belongings.standings
@@ -189,6 +197,7 @@ class CoordinatorActor(Actor):
         floor.clock = self.surroundings.clock
         floor.on_lost = lambda attempt: me.cast(WorkerEnded(stamp=attempt.stamp))
         floor.on_refused = lambda: me.cast(OpenLanes())
+        floor.on_record = lambda: me.cast(RecordMoved())
         floor.drop_unbegun()
         self._aggregator = Handle(registry, self._names.aggregator)
         self._stream = Handle(registry, self._names.source)
@@ -220,7 +229,7 @@ class CoordinatorActor(Actor):
                 self._look_at_time()
             case RunOver():
                 self._decide(s.Stop(ended=Ended(reason="time")))
-            case Obey():
+            case Obey() | RecordMoved():
                 self._obey()
             case Wake():
                 self._decide(s.Tick())
@@ -295,6 +304,7 @@ class CoordinatorActor(Actor):
             timeout=plan.timeout,
             metric_timeout=plan.metric_timeout,
             max_errors=plan.max_errors,
+            attempts=plan.attempts,
             max_outage=plan.max_outage,
             is_steered=plan.steering is not None,
         )
@@ -381,6 +391,13 @@ class CoordinatorActor(Actor):
         if wishes.is_cancelled:
             self._decide(s.Stop(ended=Ended(reason="cancelled")))
             return
+        recording = self._recording
+        if recording is not None and recording.fenced is not None:
+            ended = Ended(reason="record", error=recording.fenced)
+            self._decide(s.Stop(ended=ended))
+            return
+        if recording is not None:
+            self._look_at_record(recording)
         if wishes.is_paused != self._schedule.paused:
             self._decide(s.Pause() if wishes.is_paused else s.Resume())
         if wishes.concurrency is not None:
@@ -391,6 +408,16 @@ class CoordinatorActor(Actor):
                     configuration=wishes.configuration,
                 )
             )
+
+    def _look_at_record(self, recording: Recording) -> None:
+        """Begin nothing whose outcome could not be written down."""
+        trouble = recording.trouble
+        is_known = any(each.what == RECORD for each in self._schedule.outages)
+        if trouble is not None and not is_known:
+            sign = Sign(what=RECORD, text=str(trouble), error=trouble)
+            self._decide(s.OutageBegan(sign=sign))
+        elif trouble is None and is_known:
+            self._decide(s.OutageEnded(what=RECORD))
 
     # What is to be done.
 

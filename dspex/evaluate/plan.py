@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -62,6 +62,9 @@ class Plan:
     """How often an example is tried."""
     max_outage: float = defaults.MAX_OUTAGE
     """Seconds for which what all need may be away before the run ends."""
+    attempts: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    """By example and trial, the last attempt an earlier owner of the run made; none for
+    those it did not begin."""
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
     """What the caller's context was; each worker gets a copy of it."""
     steering: Steering | None = None
