@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
-from dspex.core.draws import another_draw
+from dspex.core.draws import another_draw, draw_from_here
 from dspex.core.example import Example
 from dspex.core.once import Unrepeatable, watch_unrepeatable_from_here
 from dspex.core.safe_text import text_of_error
@@ -110,6 +110,10 @@ class AtWork(Protocol):
         """What to work on."""
 
     @property
+    def answered(self) -> int:
+        """How many earlier attempts failed after an answer."""
+
+    @property
     def begun(self) -> Unrepeatable:
         """Where what must not be run again is noted."""
 
@@ -168,6 +172,9 @@ def _begin(attempt: AtWork) -> float:
     """Let this context be the attempt's; when that was."""
     _at_work.set(attempt)
     watch_unrepeatable_from_here(attempt.begun)
+    if attempt.answered:
+        # The kept answers are those that the last attempt failed with.
+        draw_from_here(f"retry {attempt.answered}")
     return time.perf_counter()
 
 
