@@ -81,18 +81,16 @@ class Latency:
     @classmethod
     def of(cls, outcomes: Iterable[Outcome | None]) -> Self | None:
         """Take it from the outcomes; `None` when none of them counts."""
-        taken = sorted(
-            array(
-                "d",
-                (
-                    outcome.latency
-                    for outcome in outcomes
-                    if outcome is not None
-                    and outcome.kind.is_final
-                    and not outcome.cached
-                ),
-            )
+        return cls.of_seconds(
+            outcome.latency
+            for outcome in outcomes
+            if outcome is not None and outcome.kind.is_final and not outcome.cached
         )
+
+    @classmethod
+    def of_seconds(cls, seconds: Iterable[float]) -> Self | None:
+        """Take it from the seconds of the outcomes that count."""
+        taken = sorted(seconds)
         if not taken:
             return None
         return cls(n=len(taken), median=_nearest(taken, 0.5), p95=_nearest(taken, 0.95))
