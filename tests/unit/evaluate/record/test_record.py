@@ -279,7 +279,7 @@ def test_a_second_owner_in_the_same_process_is_told(tmp_path: Path) -> None:
 
     first.close("complete")
     assert (caught.value.pid, caught.value.host) == (os.getpid(), socket.gethostname())
-    assert opened(tmp_path).is_owned
+    assert opened(tmp_path).living_owner is not None
 
 
 def test_an_owner_that_was_collected_owns_nothing(tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_a_reader_does_not_disturb_the_owner_and_sees_each_commit(
     record.commit([began(0), decided(0)])
 
     assert reader.totals().n == 1
-    assert reader.is_owned
+    assert reader.living_owner is not None
     with pytest.raises(RunFencedError):
         reader.commit([decided(1)])
 
