@@ -111,6 +111,10 @@ class Resilience:
     them."""
     usage: Usage = NO_USAGE
     """Tokens of all these, as far as the provider said."""
+    cost: float = 0.0
+    """Dollars for those tokens, where prices are known."""
+    seconds: float = 0.0
+    """Seconds that all these were under way, added up."""
     restarts: int = 0
     """Parts of the tree that were restarted."""
     refused: int = 0
@@ -129,15 +133,19 @@ class Resilience:
     ) -> Self:
         """Count the requests that gave no answer, and the attempts made again."""
         counted = dict.fromkeys(_WASTED, 0)
-        usage = NO_USAGE
+        usage, costs, seconds = NO_USAGE, array("d"), array("d")
         for record in requests:
             if record.fate.value in counted:
                 counted[record.fate.value] += 1
                 usage = usage + record.usage
+                costs.append(record.cost or 0.0)
+                seconds.append(record.seconds)
         again = sum(one.stamp.attempt - 1 for one in outcomes if one is not None)
         return cls(
             **counted,
             usage=usage,
+            cost=math.fsum(costs),
+            seconds=math.fsum(seconds),
             restarts=restarts,
             refused=refused,
             attempts_again=again,
@@ -152,6 +160,8 @@ class Resilience:
         told = [
             f"{self.requests} requests without an answer" if self.requests else "",
             f"{self.usage.total_tokens:,} tokens" if self.usage.total_tokens else "",
+            f"${self.cost:.4f}" if self.cost else "",
+            f"{self.seconds:.1f} s" if self.seconds else "",
             f"{self.attempts_again} attempts again" if self.attempts_again else "",
             f"{self.restarts} restarts" if self.restarts else "",
             f"{self.refused} outcomes refused" if self.refused else "",
