@@ -14,7 +14,8 @@ from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
 from dspex.evaluate.awaiting import needs_loop
 from dspex.evaluate.engine import RunOptions, awork_through, work_through
-from dspex.evaluate.isolate.process_workers import in_processes
+from dspex.evaluate.isolate.errand import Limits
+from dspex.evaluate.isolate.process_workers import ain_processes, in_processes
 from dspex.evaluate.loop_workers import LoopWorkers
 from dspex.evaluate.metric import (
     Metric,
@@ -116,7 +117,6 @@ class Evaluate:
         self.isolate = _checked_isolate(isolate)
         self.concurrency = concurrency if concurrency is not None else num_threads
         self.max_errors = max_errors
-        self._timeout = timeout
         self.failure_score = failure_score
         self.metric_range = checked_range(metric_range)
         self.display_progress = display_progress
@@ -124,6 +124,7 @@ class Evaluate:
         self.provide_traceback = provide_traceback
         self.save_as_csv = save_as_csv
         self.save_as_json = save_as_json
+        self._limits = Limits(timeout=timeout, metric_range=self.metric_range)
         self._report()  # refuses a folder that is not there before anything else
         self._options = RunOptions(
             concurrency=_or(self.concurrency, defaults.CONCURRENCY),
@@ -188,9 +189,7 @@ class Evaluate:
         if self.debug:
             result = on_this_thread(examples, program, metric, self._options)
         elif self.isolate == "process":
-            with in_processes(
-                program, metric, metric_range=self.metric_range, timeout=self._timeout
-            ) as work:
+            with in_processes(program, metric, self._limits) as work:
                 result = work_through(examples, work, options, known=known)
         elif needs_loop(program) or needs_loop(metric):
             aworking = ascoring(program, metric, self.metric_range)
@@ -250,10 +249,13 @@ class Evaluate:
         report = self._report(display_table, save_as_csv, save_as_json)
         known = _known(resume, examples)
         work = ascoring(program, metric, self.metric_range)
+        options = self._options_of(num_threads, display_progress)
         if self.debug:
             result = await on_this_loop(examples, work, self._options)
+        elif self.isolate == "process":
+            async with ain_processes(program, metric, self._limits) as awork:
+                result = await awork_through(examples, awork, options, known=known)
         else:
-            options = self._options_of(num_threads, display_progress)
             result = await awork_through(examples, work, options, known=known)
         report.give(result, metric_name(metric))
         return result

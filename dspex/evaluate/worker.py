@@ -149,12 +149,15 @@ async def aperform(attempt: AtWork, work: AsyncWork) -> Outcome:
 
     Raises:
         CancelledError: The attempt was given up; what came of it says nothing.
+        Stop: There is no outcome: what did the work is no more.
     """
     began = _begin(attempt)
     try:
         measured = await work(attempt.example)
     except asyncio.CancelledError:
         raise
+    except WorkerDied as died:
+        raise Stop(died.reason) from None
     except BaseException as error:  # noqa: BLE001 - it ends one example, not the run
         return _failed(attempt, error, began)
     return _scored(attempt, measured, began)

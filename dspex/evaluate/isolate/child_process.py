@@ -35,6 +35,7 @@ from supervisors import (
     Shutdown,
 )
 from supervisors.exits import KILLED
+from supervisors.scope import current_scopes
 
 ENTRY: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
@@ -175,6 +176,15 @@ class ChildProcess:
         self._gone.event.wait(REAPED_WITHIN)
         self.channel.close()
         return reason
+
+
+@contextlib.contextmanager
+def killed_with_its_work(child: ChildProcess) -> Iterator[None]:
+    """While the block runs, kill the child when the work it is for is given up."""
+    with contextlib.ExitStack() as watched:
+        for scope in current_scopes():
+            watched.enter_context(scope.on_cancel(child.kill))
+        yield
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
