@@ -30,7 +30,7 @@ from dspex.evaluate.isolate.errand import Errand, Limits
 from dspex.evaluate.isolate.failures import Failure
 from dspex.evaluate.isolate.parcel import Parcel, pack
 from dspex.evaluate.metric import Metric
-from dspex.evaluate.worker import AsyncWork, Measured, Work
+from dspex.evaluate.worker import Measured, Work
 from dspex.runtime import tree
 from dspex.runtime.runtime import current_runtime
 from supervisors import (
@@ -83,17 +83,13 @@ def in_processes(
 @contextlib.asynccontextmanager
 async def ain_processes(
     program: Callable[..., Any], metric: Metric, limits: Limits = NO_LIMITS
-) -> AsyncIterator[AsyncWork]:
-    """The same for workers on a loop, which goes on: a thread waits for each child."""
+) -> AsyncIterator[Work]:
+    """The same in a coroutine, whose loop goes on while children start and end."""
     in_thread = the_spawner().in_thread
     opened = in_processes(program, metric, limits)
-    work = await in_thread(opened.__enter__, label="child processes")
-
-    async def awork(example: Example) -> Measured:
-        return await in_thread(lambda: work(example), label="an example in a process")
-
+    work = await in_thread(opened.__enter__, label="the start of child processes")
     try:
-        yield awork
+        yield work
     finally:
         # To its end also when the task is cancelled once more: no child may stay.
         leaving = in_thread(lambda: opened.__exit__(None, None, None), label="leaving")
