@@ -176,7 +176,7 @@ def _failed(attempt: AtWork, error: BaseException, began: float) -> Outcome:
         return Outcome(
             stamp=attempt.stamp,
             kind=kind_of(error.error, error.stage),
-            stage=error.stage,
+            stage=error.told.stage,
             prediction=error.prediction,
             value=error.value,
             error=error.told,

@@ -131,9 +131,11 @@ def test_what_is_printed_is_shown_and_breaks_nothing(
 # Deadlines and deaths.
 
 
-@pytest.mark.parametrize("question", ["loop", "regular expression"])
+@pytest.mark.parametrize(
+    ("question", "function"), [("loop", "_loop"), ("regular expression", "_backtrack")]
+)
 def test_what_holds_the_interpreter_is_ended_at_its_deadline(
-    runtime: dspex.Runtime, question: str
+    runtime: dspex.Runtime, question: str, function: str
 ) -> None:
     limits = Limits(timeout=0.2)
     with in_processes(programs.behave, programs.right, limits) as work:
@@ -141,6 +143,8 @@ def test_what_holds_the_interpreter_is_ended_at_its_deadline(
 
         assert isinstance(error.error, WorkTimeoutError)
         assert "0.2 s" in error.told.message
+        assert error.told.stage == "program"
+        assert f"in {function}" in error.told.where
 
 
 def test_a_program_that_is_given_up_leaves_no_process_behind(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from dspex.core.errors import DataError, LMCancelledError, WorkTimeoutError
 from dspex.core.example import Example
@@ -16,9 +16,12 @@ from dspex.evaluate.isolate.failures import Failure
 from dspex.evaluate.isolate.nodes import Models, node_of, prediction_of
 from dspex.evaluate.isolate.remote_model import answered
 from dspex.evaluate.metric import MetricRange
-from dspex.evaluate.outcome import Stage
+from dspex.evaluate.outcome import Stage, note
 from dspex.evaluate.worker import Measured, WorkFailed, metric_begins
 from supervisors import Scope, SupervisorError, TaskSupervisor, current_scope, within
+
+SHOWS_STACK_WITHIN: Final = 0.1
+"""Seconds a child has at its deadline to write down where it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,14 @@ class Errand:
                 within(scope),
                 self._child.death_told(self._doing),
             ):
-                self._child.channel.say({"job": self._job, "example": node})
+                self._child.channel.say(
+                    {
+                        "job": self._job,
+                        "example": node,
+                        "timeout": limits.timeout,
+                        "metric_timeout": limits.metric_timeout,
+                    }
+                )
                 return self._served(limits)
         finally:
             scope.cancel("it is done")
@@ -89,7 +99,8 @@ class Errand:
                 line = self._child.channel.hear(until)
             except TimeoutError:
                 self._child.kill()
-                raise WorkFailed(self._too_slow(limits), "runtime") from None
+                self._child.ended()
+                raise self._too_slow(limits) from None
             match line:
                 case {"call": _}:
                     self._call(line)
@@ -127,15 +138,19 @@ class Errand:
         error = failure.error() if own is None else own
         return WorkFailed(error, failure.stage, prediction, told=failure.note(error))
 
-    def _too_slow(self, limits: Limits) -> WorkTimeoutError:
+    def _too_slow(self, limits: Limits) -> WorkFailed:
         is_metric = self._stage == "metric"
         name = "timeout"
         if is_metric and limits.metric_timeout is not None:
             name = "metric_timeout"
-        return WorkTimeoutError(
+        error = WorkTimeoutError(
             f"the {self._stage} was at work when the example had taken the "
             f"{getattr(limits, name):g} s it may; its process was ended. Allow more "
             f"with {name}=, or find out what hangs."
+        )
+        told = note(error, self._stage)
+        return WorkFailed(
+            error, "runtime", told=replace(told, where=self._child.last_stack())
         )
 
     # Calls of models, each on a thread of its own.
@@ -172,7 +187,7 @@ class Errand:
 
 
 def _after(seconds: float | None) -> float | None:
-    return None if seconds is None else time.monotonic() + seconds
+    return None if seconds is None else time.monotonic() + seconds + SHOWS_STACK_WITHIN
 
 
 def _earlier(one: float | None, other: float | None) -> float | None:

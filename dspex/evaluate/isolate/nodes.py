@@ -12,7 +12,6 @@ from typing import Any
 from dspex.core.errors import DataError
 from dspex.core.prediction import Completions, Prediction
 from dspex.evaluate.isolate.names import NamesHere
-from dspex.evaluate.record import codec
 from dspex.programs.saving.made_parts import PartsReader, names_in
 from dspex.programs.saving.parts import PartsWriter
 from dspex.programs.saving.trust import is_own
@@ -81,17 +80,23 @@ def node_of_prediction(prediction: Any) -> Node:
     try:
         value = node_of(prediction, "the prediction")
     except DataError:
-        return {"kept": codec.encode(prediction)}
+        return {"kept": _kept(prediction)}
     written: dict[str, Node] = {"value": value}
     if not all(is_own(name) for name in names_in(value)):
         # Its classes may not be in use on the other side.
-        written["kept"] = codec.encode(prediction)
+        written["kept"] = _kept(prediction)
     if isinstance(prediction, Prediction):
         written["usage"] = prediction.get_lm_usage()
         columns = dict(prediction.completions.items())
         if any(len(column) > 1 for column in columns.values()):
             written["completions"] = node_of(columns, "the completions")
     return written
+
+
+def _kept(prediction: Any) -> str:
+    from dspex.evaluate.record import codec  # slow to import, and seldom needed
+
+    return codec.encode(prediction)
 
 
 def prediction_of(node: Node) -> Any:
@@ -102,6 +107,8 @@ def prediction_of(node: Node) -> Any:
     try:
         value = value_of(node["value"], may_import=False)
     except (DataError, KeyError):
+        from dspex.evaluate.record import codec  # as in `_kept`
+
         return codec.decode(node["kept"])
     if isinstance(value, Prediction):
         if "completions" in node:

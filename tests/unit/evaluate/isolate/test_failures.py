@@ -13,7 +13,7 @@ from dspex.core.errors import (
     LMRateLimitError,
     LMServerError,
 )
-from dspex.core.signature import Signature
+from dspex.core.signature import make_signature
 from dspex.evaluate.isolate.failures import ElsewhereError, Failure
 from dspex.evaluate.outcome import kind_of
 
@@ -29,7 +29,7 @@ def there_and_back(error: BaseException) -> BaseException:
         LMRateLimitError("slow down", model="openai/m", status=429, retry_after=1.5),
         LMServerError("broken", model="openai/m", attempts=3),
         BudgetExceededError("no money", budget="mine", limit="calls"),
-        AdapterParseError("ChatAdapter", Signature("a -> b"), "what"),
+        AdapterParseError("ChatAdapter", make_signature("a -> b"), "what"),
     ],
 )
 def test_an_error_of_dspex_keeps_class_text_and_facts(error: DspexError) -> None:
