@@ -28,7 +28,7 @@ from dspex.evaluate.plan import Ended, Plan
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.source import Source, StreamMoved, TakeExamples
 from dspex.evaluate.steering import Steering
-from dspex.evaluate.workers import Workers
+from dspex.evaluate.workers import ThreadWorkers, Workers
 from supervisors import Actor, ActorDownError, Handle, ReplyFuture, StartError
 
 PAUSE = 0.02
@@ -159,6 +159,8 @@ class CoordinatorActor(Actor):
         self._aggregator = Handle(registry, self._names.aggregator)
         self._stream = Handle(registry, self._names.source)
         self._workers.bind(registry, self._names.workers)
+        if isinstance(self._workers, ThreadWorkers):
+            floor.open_lane = self._workers.open_lane
         me.cast(Recount())
         me.cast(LookAtTime())
         if self._plan.run_timeout is not None:
