@@ -22,6 +22,7 @@ LATENCY = 0.01
 """Seconds that the provider takes for an answer."""
 CONCURRENCY = 4
 PATIENT = 20.0
+"""Seconds after which a test takes something for lost."""
 LONGEST = 0.25
 """Seconds until the last moment at which a run is cancelled; some end before."""
 
