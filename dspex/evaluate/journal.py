@@ -6,12 +6,19 @@ their restarts. The accepting is here, in one step per outcome.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from dspex.client.call import AttemptRecord, Fate
+from dspex.core.errors import RunFencedError
+from dspex.evaluate.comebacks import Comebacks
+from dspex.evaluate.errors_allowed import counts_as_error
 from dspex.evaluate.outcome import Outcome, OutcomeKind
+from dspex.evaluate.record.entries import Totals
+from dspex.evaluate.recording import RecordedRequests, Recording
+from dspex.evaluate.retrying import RetryRules
 from dspex.evaluate.settled import Settled
 from supervisors import Estate, Event
 
@@ -28,6 +35,12 @@ class Tally:
     """Sum of the scores."""
     scored: int = 0
     """Examples with a score."""
+    judged: int = 0
+    """Outcomes that count and are none of an earlier run's."""
+    squares: float = 0.0
+    """Sum of the squared scores."""
+    cost: float | None = None
+    """Dollars, as far as prices are known; `None` where none is."""
     errors: int = 0
     """Failures that count for `max_errors`; none of an earlier run's."""
     fatal: Outcome | None = None
@@ -47,10 +60,23 @@ class Journal(Estate):
     Args:
         trials: How often each example is measured.
         known: Outcomes of an earlier, interrupted run; the settled ones are kept.
+        keeps: Whether outcomes are kept here; else they are only counted, and are in
+            the run's record.
+        rules: How often an example is tried.
     """
 
-    def __init__(self, trials: int = 1, known: Iterable[Outcome] = ()) -> None:
+    def __init__(
+        self,
+        trials: int = 1,
+        known: Iterable[Outcome] = (),
+        *,
+        keeps: bool = True,
+        rules: RetryRules | None = None,
+    ) -> None:
+        self._keeps = keeps
         self._trials = trials
+        self.comebacks = Comebacks(RetryRules() if rules is None else rules)
+        """Examples that are being tried again."""
         self.settled = Settled()
         """Places that have their outcome."""
         self.outcomes: dict[tuple[int, int], Outcome] = {}
@@ -60,7 +86,7 @@ class Journal(Estate):
         for outcome in known:
             if outcome.is_settled and self._settle(outcome):
                 # What an earlier run left behind was judged then.
-                self.tally = _counted(self.tally, outcome)
+                self.tally = replace(_counted(self.tally, outcome), judged=0)
 
     def accept(self, outcome: Outcome) -> bool:
         """Count an outcome, or refuse it because its example has one already.
@@ -76,9 +102,18 @@ class Journal(Estate):
         self.tally = tally
         return True
 
-    def refuse(self) -> None:
-        """Count an outcome that does not count."""
-        self.tally = replace(self.tally, refused=self.tally.refused + 1)
+    def refuse(self, count: int = 1) -> None:
+        """Count outcomes that do not count."""
+        if count:
+            self.tally = replace(self.tally, refused=self.tally.refused + count)
+
+    def go_on(self, settled: Iterable[tuple[int, int]], totals: Totals) -> None:
+        """Take over what an earlier owner of the run's record settled."""
+        for key in settled:
+            self.settled.add(self._place(key))
+        self.tally = Tally(
+            accepted=len(self.settled), scored=totals.scored, score=totals.total
+        )
 
     def has(self, key: tuple[int, int]) -> bool:
         """Whether an example has its outcome."""
@@ -87,7 +122,9 @@ class Journal(Estate):
     def _settle(self, outcome: Outcome) -> bool:
         if not self.settled.add(self._place(outcome.stamp.key)):
             return False
-        self.outcomes[outcome.stamp.key] = outcome
+        self.comebacks.forget(outcome.stamp.key)
+        if self._keeps:
+            self.outcomes[outcome.stamp.key] = outcome
         return True
 
     def _place(self, key: tuple[int, int]) -> int:
@@ -96,12 +133,15 @@ class Journal(Estate):
 
 
 def _counted(tally: Tally, outcome: Outcome) -> Tally:
-    scored = outcome.kind is OutcomeKind.SCORED
+    scored, score = outcome.kind is OutcomeKind.SCORED, outcome.score or 0.0
     return Tally(
         accepted=tally.accepted + 1,
         refused=tally.refused,
         scored=tally.scored + scored,
-        score=tally.score + (outcome.score or 0.0),
+        score=tally.score + score,
+        squares=tally.squares + score * score,
+        cost=_added(tally.cost, outcome.cost),
+        judged=tally.judged + 1,
         errors=tally.errors,
         fatal=tally.fatal,
         last_error=tally.last_error,
@@ -116,23 +156,21 @@ def _charged(tally: Tally, outcome: Outcome) -> Tally:
     return tally
 
 
-def counts_as_error(outcome: Outcome) -> bool:
-    """Whether `max_errors` counts it.
-
-    A model's answer that does not fit is a measurement of the model and not a mistake
-    of the evaluation, so it does not count.
-    """
-    return outcome.kind not in (OutcomeKind.SCORED, OutcomeKind.MODEL)
+def _added(cost: float | None, more: float | None) -> float | None:
+    return cost if more is None else (cost or 0.0) + more
 
 
 class RequestLog:
     """Every request made for a run, by the id its provider saw, with its fate.
 
+    Where the run has a record they go there, and none is kept here.
+
     An event handler: each client of the tree calls it in its own thread.
     """
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, recording: Recording | None = None) -> None:
         self._run = run
+        self._recording = recording
         # Protects the two fields below; also wakes whoever waits for the last fate.
         self._changed = threading.Condition()
         self._records: dict[str, AttemptRecord] = {}
@@ -143,8 +181,13 @@ class RequestLog:
         record: AttemptRecord = event.metadata["record"]
         if record.tags.get("run") != self._run:
             return
+        if self._recording is not None:
+            # Who sends it cannot be kept from it here; the run hears of the trouble.
+            with contextlib.suppress(RunFencedError):
+                self._recording.request_moved(record)
         with self._changed:
-            self._records[record.request_id] = record
+            if self._recording is None:
+                self._records[record.request_id] = record
             if record.fate is Fate.OPEN:
                 self._open.add(record.request_id)
             else:
@@ -157,6 +200,8 @@ class RequestLog:
             return self._changed.wait_for(lambda: not self._open, timeout)
 
     def records(self) -> Mapping[str, AttemptRecord]:
-        """A copy of what was noted."""
+        """What was noted: a copy, or what the record has."""
+        if self._recording is not None:
+            return RecordedRequests(self._recording.record)
         with self._changed:
             return dict(self._records)

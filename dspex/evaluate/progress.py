@@ -1,15 +1,124 @@
-"""How far a run is, on standard error: a bar on a terminal, else a line each tenth."""
+"""How far a run is, in one line that changes on a terminal or in a notebook.
+
+Elsewhere there is nothing, or a line for each tenth where that is asked for. The words
+are made by pure functions; where they go is the business of a `Screen`.
+"""
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
-from typing import Self, TextIO
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, Self, TextIO
 
+from dspex.core.safe_text import safe_text
+from dspex.core.spoken import duration, money
+from dspex.core.statistics import Interval, Moments
+from dspex.evaluate.html.elements import element, written
 from dspex.evaluate.journal import Tally
+from dspex.evaluate.pace import Pace
 
-WIDTH = 24
+BAR: Final = 24
 """Characters of the bar."""
+LONGEST_LABEL: Final = 24
+"""Characters of the label."""
+NARROWEST: Final = 20
+"""Columns that are used even where a terminal says it has fewer."""
+WITHOUT_TOTAL: Final = 100
+"""Examples between two lines where nobody knows how many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that is told of a run at one moment."""
+
+    label: str
+    """What is being done."""
+    tally: Tally
+    """How far it is."""
+    total: int | None
+    """How many there are; `None` when nobody knows."""
+    rate: float | None = None
+    """Examples a second."""
+    left: float | None = None
+    """Seconds to go."""
+    waiting: str = ""
+    """What holds it up, if anything does."""
+
+    @property
+    def interval(self) -> Interval | None:
+        """95 % interval of the mean so far, failures taken as 0."""
+        tally = self.tally
+        moments = Moments.of_sums(
+            tally.accepted,
+            total=tally.score,
+            squares=tally.squares,
+            # Inside 0 to 1 a score is its own square at the ends only.
+            binary=abs(tally.score - tally.squares) < 1e-9,
+        )
+        return moments.interval()
+
+    @property
+    def share(self) -> float | None:
+        """How much of it is done, from 0 to 1; `None` when nobody knows."""
+        if self.total is None:
+            return None
+        return min(self.tally.accepted / self.total, 1.0) if self.total else 1.0
+
+    def words(self) -> list[str]:
+        """What there is to say, most important first."""
+        tally = self.tally
+        done = f"{tally.accepted:,}"
+        told = [
+            f"{done}/{self.total:,}" if self.total is not None else done,
+            _score(tally, self.interval),
+            f"{tally.failures:,} failed" if tally.failures else "",
+            f"waiting: {self.waiting}" if self.waiting else "",
+            f"{duration(self.left)} left" if self.left else "",
+            money(tally.cost) if tally.cost is not None else "",
+            f"{self.rate:.1f}/s" if self.rate is not None else "",
+        ]
+        return [safe_text(word, keep="") for word in told if word]
+
+
+def line_of(snapshot: Snapshot, width: int) -> str:
+    """Return one line that is no wider than it may be.
+
+    What does not fit is left out, the least important first.
+    """
+    label = safe_text(snapshot.label, keep="")[:LONGEST_LABEL]
+    line, *rest = snapshot.words()
+    line = f"{label} {line}"[:width]
+    for word in rest:
+        if len(line) + 2 + len(word) > width:
+            break
+        line += f"  {word}"
+    share = snapshot.share
+    if share is None or len(line) + BAR + 1 > width:
+        return line
+    full = int(BAR * share)
+    bar = f"{'█' * full}{'░' * (BAR - full)}"
+    return f"{label} {bar}{line[len(label) :]}"
+
+
+def html_of(snapshot: Snapshot) -> str:
+    """Return the same for a notebook."""
+    share = snapshot.share
+    label = element("b", snapshot.label[:LONGEST_LABEL])
+    bar = None if share is None else element("progress", value=share, max=1)
+    return written(element("div", label, " ", bar, " ", "  ".join(snapshot.words())))
+
+
+class Screen(Protocol):
+    """Where progress is shown."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show how it stands now."""
+
+    def close(self) -> None:
+        """Leave the last words snapshot."""
 
 
 class Progress:
@@ -17,61 +126,151 @@ class Progress:
 
     Args:
         label: What is being done.
-        total: How many examples there are.
-        show: `None` shows a bar on a terminal and nothing elsewhere; `True` also
-            writes lines where there is no terminal; `False` is quiet.
+        total: How many examples there are; `None` when nobody knows.
+        show: `None` shows it on a terminal and in a notebook, and nothing elsewhere;
+            `True` also writes lines where there is neither; `False` is quiet.
         stream: Where to; standard error unless given.
+        now: Seconds of a clock that only goes forward.
     """
 
     def __init__(
         self,
         label: str,
-        total: int,
+        total: int | None,
         *,
         show: bool | None = None,
         stream: TextIO | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._label = label
         self._total = total
-        self._stream = stream if stream is not None else sys.stderr
-        self._is_terminal = self._stream is not None and self._stream.isatty()
-        self._on = self._is_terminal if show is None else show
-        self._began = time.monotonic()
-        self._shown = -1
-        self._tenth = 0
+        self._screen = _screen(show, stream)
+        self._now = now
+        self._pace = Pace()
+        self._shown: tuple[int, str] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._on and self._is_terminal and self._shown >= 0:
+        if self._screen is not None:
+            self._screen.close()
+
+    def __call__(self, tally: Tally, waiting: str = "") -> None:
+        """Show a tally, if it tells anything new.
+
+        Args:
+            tally: How far the run is.
+            waiting: What holds it up, in a few words.
+        """
+        if self._screen is None:
+            return
+        self._pace.add(self._now(), tally.accepted)
+        if (tally.accepted, waiting) == self._shown:
+            return
+        self._shown = tally.accepted, waiting
+        self._screen.show(
+            Snapshot(
+                label=self._label,
+                tally=tally,
+                total=self._total,
+                rate=self._pace.rate,
+                left=self._pace.left(tally.accepted, self._total),
+                waiting=waiting,
+            )
+        )
+
+
+class _Terminal:
+    """One line that is written over."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_begun = False
+
+    def show(self, snapshot: Snapshot) -> None:
+        # One column stays free: a full line makes some terminals begin a new one.
+        width = max(shutil.get_terminal_size().columns - 1, NARROWEST)
+        self._stream.write(f"\r{line_of(snapshot, width)}\x1b[K")
+        self._stream.flush()
+        self._is_begun = True
+
+    def close(self) -> None:
+        if self._is_begun:
             self._stream.write("\n")
             self._stream.flush()
 
-    def __call__(self, tally: Tally) -> None:
-        """Show a tally, if it tells anything new."""
-        if not self._on or tally.accepted == self._shown:
+
+class _Lines:
+    """A line for each tenth, for a file or a log."""
+
+    WIDTH: Final = 120
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._step = 0
+
+    def show(self, snapshot: Snapshot) -> None:
+        share, done = snapshot.share, snapshot.tally.accepted
+        step = done // WITHOUT_TOTAL if share is None else int(10 * share)
+        if step == self._step:
             return
-        if self._is_terminal:
-            self._stream.write("\r" + self._line(tally) + "\x1b[K")
-        else:
-            tenth = 10 * tally.accepted // max(self._total, 1)
-            if tenth == self._tenth:
-                return
-            self._tenth = tenth
-            self._stream.write(self._line(tally) + "\n")
-        self._shown = tally.accepted
+        self._step = step
+        self._stream.write(f"{line_of(snapshot, self.WIDTH)}\n")
         self._stream.flush()
 
-    def _line(self, tally: Tally) -> str:
-        done, total = tally.accepted, max(self._total, 1)
-        full = WIDTH * done // total
-        seconds = time.monotonic() - self._began
-        words = [
-            f"{self._label} {'█' * full}{'░' * (WIDTH - full)}",
-            f"{done}/{self._total}",
-            f"{100 * tally.score / done:.1f} %" if done else "",
-            f"{tally.failures} failed" if tally.failures else "",
-            f"{done / seconds:.1f}/s" if seconds > 1 else "",
-        ]
-        return "  ".join(word for word in words if word)
+    def close(self) -> None:
+        """Nothing is left to say."""
+
+
+class _Notebook:
+    """One output of a cell that is replaced each time."""
+
+    def __init__(self, display: Any) -> None:
+        self._display = display
+        self._handle: Any = None
+
+    def show(self, snapshot: Snapshot) -> None:
+        shown = {
+            "text/html": html_of(snapshot),
+            "text/plain": line_of(snapshot, _Lines.WIDTH),
+        }
+        if self._handle is None:
+            self._handle = self._display(shown, raw=True, display_id=True)
+        else:
+            self._handle.update(shown, raw=True)
+
+    def close(self) -> None:
+        """The last output stays."""
+
+
+def _screen(show: bool | None, stream: TextIO | None) -> Screen | None:  # noqa: FBT001 - `None` is a third answer
+    if show is False:
+        return None
+    if stream is None and (display := _notebook_display()) is not None:
+        return _Notebook(display)
+    stream = sys.stderr if stream is None else stream
+    if stream is None:
+        return None  # a program without a console has no standard error
+    if stream.isatty():
+        return _Terminal(stream)
+    return _Lines(stream) if show else None
+
+
+def _notebook_display() -> Any:
+    """Return IPython's `display` inside a notebook, without ever importing it."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    if shell is None or not hasattr(shell, "kernel"):
+        return None
+    return sys.modules["IPython.display"].display
+
+
+def _score(tally: Tally, interval: Interval | None) -> str:
+    if not tally.accepted:
+        return ""
+    score = f"{100 * tally.score / tally.accepted:.1f} %"
+    if interval is None:
+        return score
+    low, high = max(interval.low, 0.0), min(interval.high, 1.0)
+    return f"{score} ({100 * low:.0f}-{100 * high:.0f})"

@@ -54,10 +54,9 @@ class ResultRow:
 
 def rows_in_order(result: EvaluationResult) -> Iterator[ResultRow]:
     """Yield a row for each trial of each example, in input order, one at a time."""
-    trials = max(len(result.outcomes) // max(len(result.examples), 1), 1)
     outcomes = iter(result.outcomes)
     for number, example in enumerate(result.examples):
-        for trial in range(trials):
+        for trial in range(result.trials):
             outcome = next(outcomes, None)
             score = None if outcome is None else outcome.score
             yield ResultRow(

@@ -34,8 +34,6 @@ DspexError
 ├─ EvaluationError                      the evaluation as a whole could not go on
 │   ├─ EvaluationCancelledError         its task was cancelled; cause of that error
 │   └─ IncompleteResultError            what was asked needs every example measured
-├─ MetricRangeError (ValueError)        a score outside metric_range; .score
-├─ NotBetterError (AssertionError)      assert_better_than(); .comparison
 ├─ RunError                             a recorded run; .run
 │   ├─ RunExistsError                   a new run was to have the name of another
 │   ├─ RunNotFoundError (LookupError)   there is none of that name

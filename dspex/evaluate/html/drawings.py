@@ -59,23 +59,30 @@ def score_drawing(
     score: float,
     *,
     span: tuple[float, float],
+    title: str = "Score",
     interval: tuple[float, float] | None = None,
     possible: tuple[float, float] | None = None,
 ) -> Element:
-    """Draw a score with what it may be.
+    """Draw a score, or the difference of two, with what it may be.
 
     Args:
         score: The score.
         span: The lowest and the highest there can be.
+        title: What it shows.
         interval: What chance leaves open.
         possible: What is left open by what was not measured.
     """
     line = 46
     scale = Scale(low=span[0], high=span[1], start=16, end=WIDTH - 16)
-    told = [f"The score is {score:.1f} on a range from {span[0]:g} to {span[1]:g}."]
+    told = [f"It is {score:.1f} on a range from {span[0]:g} to {span[1]:g}."]
     parts: list[Element] = [
         element("line", class_="rail", x1=scale.start, x2=scale.end, y1=line, y2=line)
     ]
+    if span[0] < 0 < span[1]:
+        zero = scale(0)
+        parts.append(
+            element("line", class_="mark", x1=zero, x2=zero, y1=line - 22, y2=line + 16)
+        )
     if possible is not None:
         told.append(f"It may be from {possible[0]:.1f} to {possible[1]:.1f}.")
         parts.append(_band("unknown", scale, possible, line - 13, 26))
@@ -89,7 +96,7 @@ def score_drawing(
         _text(brief(tick), scale(tick), line + 34, _anchor(scale, tick), "tick")
         for tick in scale.ticks()
     ]
-    return _drawing("score", "Score", " ".join(told), line + 42, parts)
+    return _drawing("score", title, " ".join(told), line + 42, parts)
 
 
 def histogram(
@@ -176,6 +183,12 @@ def scatter(
     ]
     described = f"{len(points):,} points; the highest is {brief(most)} {up}."
     return _drawing(name, title, described, floor + 36, drawn)
+
+
+def card(drawing: Element, *more: Element) -> Element:
+    """Put a drawing on a card under its title, with what belongs to it."""
+    title = drawing.findtext("title")
+    return element("section", element("h3", title), drawing, more, class_="card")
 
 
 def _drawing(

@@ -90,8 +90,4 @@ def _readable(text: str) -> str:
 def _attribute(value: str | float) -> str:
     if isinstance(value, str):
         return safe_text(value, keep="").translate(_NO_CHARACTERS)
-    return (
-        f"{value:.2f}".rstrip("0").rstrip(".")
-        if isinstance(value, float)
-        else str(value)
-    )
+    return f"{value:.2f}".rstrip("0").rstrip(".")

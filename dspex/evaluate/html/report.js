@@ -7,33 +7,32 @@
   const order = document.getElementById("order");
   const find = document.getElementById("find");
   const told = document.getElementById("told");
-  const number = (row, name) => Number(row.dataset[name]);
-  const orders = {
-    worst: (a, b) => number(a, "rank") - number(b, "rank"),
-    example: (a, b) => number(a, "example") - number(b, "example"),
-    slowest: (a, b) => number(b, "seconds") - number(a, "seconds"),
-  };
-  const looks = {
-    all: () => true,
-    failed: (row) => row.classList.contains("failed") || row.classList.contains("unknown"),
-    wrong: (row) => row.classList.contains("wrong"),
+  const texts = new Map();
+  const textOf = (row) => {
+    if (!texts.has(row)) texts.set(row, row.textContent.toLowerCase());
+    return texts.get(row);
   };
   const update = () => {
+    const looks = show.value.split(" ").filter(Boolean);
     const words = find.value.toLowerCase();
     let shown = 0;
     for (const row of rows) {
-      const fits = looks[show.value](row)
-        && (!words || row.textContent.toLowerCase().includes(words));
+      const fits = (!looks.length || looks.some((look) => row.classList.contains(look)))
+        && (!words || textOf(row).includes(words));
       row.hidden = !fits;
       shown += fits;
     }
     told.textContent = `${shown} of ${rows.length} rows`;
   };
+  const sort = () => {
+    const sign = order.value.startsWith("-") ? -1 : 1;
+    const name = order.value.replace("-", "");
+    const number = (row) => sign * Number(row.dataset[name]);
+    list.append(...rows.slice().sort((a, b) => number(a) - number(b)));
+  };
   show.addEventListener("change", update);
   find.addEventListener("input", update);
-  order.addEventListener("change", () => {
-    list.append(...rows.slice().sort(orders[order.value]));
-  });
+  order.addEventListener("change", sort);
   document.getElementById("controls").hidden = false;
   update();
 })();

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree.ElementTree import Element
 
 from dspex.client.call import AttemptRecord
+from dspex.core.spoken import duration, money
 from dspex.core.whole_files import check_place, written_whole
+from dspex.evaluate.causes import Cause
+from dspex.evaluate.html.controls import controls
 from dspex.evaluate.html.drawings import (
     Bar,
     Mark,
     bars,
+    card,
     histogram,
     scatter,
     score_drawing,
@@ -21,19 +25,18 @@ from dspex.evaluate.html.drawings import (
 from dspex.evaluate.html.elements import element
 from dspex.evaluate.html.findings import Findings, find
 from dspex.evaluate.html.page import page
-from dspex.evaluate.html.row import heading, name_of, row_element
-from dspex.evaluate.html.scale import bins, brief, duration, money, quantile
-from dspex.evaluate.html.values import line, table
+from dspex.evaluate.html.row import heading, row_element
+from dspex.evaluate.html.scale import bins, brief, quantile
+from dspex.evaluate.html.values import table
 from dspex.evaluate.rows import rows_in_order
 
 if TYPE_CHECKING:
     from dspex.evaluate.result import EvaluationResult
 
-MOST_ROWS: Final = 1_000
-"""Rows a report shows unless told otherwise."""
-
-BEST: Final = 1.0
-"""The highest score there can be."""
+MOST_BARS: Final = 12
+"""Causes of failure that are drawn."""
+MOST_CAUSES: Final = 200
+"""Causes of failure that are listed."""
 
 
 def write_report(
@@ -41,11 +44,17 @@ def write_report(
 ) -> None:
     """Write a result as a page; see `EvaluationResult.report`."""
     check_place(Path(path))
-    found = find(rows_in_order(result), BEST, rows)
+    found = find(rows_in_order(result), best_of(result), rows)
     content = _content(result, found, title)
     with written_whole(Path(path)) as file:
         for part in page(title, facts_of(result, found), content):
             file.write(part.encode())
+
+
+def best_of(result: EvaluationResult) -> float:
+    """Return the highest score there can be; 1 where there is no highest."""
+    high = result.metric_range[1]
+    return high if math.isfinite(high) else 1.0
 
 
 def facts_of(result: EvaluationResult, found: Findings) -> dict[str, Any]:
@@ -57,10 +66,10 @@ def facts_of(result: EvaluationResult, found: Findings) -> dict[str, Any]:
         if interval is None
         else [round(100 * interval.low, 2), round(100 * interval.high, 2)],
         "n": found.n,
-        "measured": found.measured,
+        "measured": found.n - result.not_measured.total(),
         "complete": result.complete,
         "outcomes": dict(found.kinds),
-        "cost": found.cost,
+        "cost": result.cost,
         "seconds": round(result.seconds, 3),
     }
 
@@ -71,9 +80,9 @@ def _content(
     yield element("header", element("h1", title))
     yield _hero(result, found)
     yield element("dl", _facts(result, found), class_="facts")
-    if found.causes:
+    if result.causes:
         yield element("h2", "What failed")
-        yield element("div", _causes(found), class_="card")
+        yield element("div", _causes(result.causes), class_="card")
     yield element("h2", "How it went")
     yield element("div", _drawings(result, found), class_="drawings")
     yield element("h2", "Rows, the worst first")
@@ -85,11 +94,11 @@ def _hero(result: EvaluationResult, found: Findings) -> Element:
     interval = result.interval
     drawing = score_drawing(
         result.score,
-        span=(0.0, 100.0),
+        span=_span(result),
         interval=None
         if interval is None
         else (100 * interval.low, 100 * interval.high),
-        possible=None if result.complete else (result.score, result.score_at_best),
+        possible=None if result.complete else result.score_range,
     )
     words = element(
         "div",
@@ -99,7 +108,10 @@ def _hero(result: EvaluationResult, found: Findings) -> Element:
             class_="state good" if result.complete else "state wrong",
         ),
         element(
-            "div", f"{result.score:.1f}", element("small", " / 100"), class_="score"
+            "div",
+            f"{result.score:.1f}",
+            element("small", f" / {100 * best_of(result):g}"),
+            class_="score",
         ),
         (element("p", sentence) for sentence in _sentences(result, found)),
     )
@@ -107,19 +119,33 @@ def _hero(result: EvaluationResult, found: Findings) -> Element:
 
 
 def _sentences(result: EvaluationResult, found: Findings) -> Iterator[str]:
-    if not result.complete:
-        open_ones = found.n - found.measured
-        causes = ", ".join(f"{n:,} {why}" for why, n in result.not_measured.items())
+    missing = result.not_measured
+    if missing:
+        low, high = result.score_range
+        span = f"up to {high:.1f}"
+        if low < result.score:
+            span = f"between {low:.1f} and {high:.1f}"
+        causes = ", ".join(f"{n:,} {why}" for why, n in missing.items())
         yield (
-            f"It could be up to {result.score_at_best:.1f}: {open_ones:,} of "
-            f"{found.n:,} not measured ({causes})."
+            f"It could be {span}: {missing.total():,} of {found.n:,} not measured "
+            f"({causes})."
         )
     interval = result.interval
     if interval is not None:
         yield (
             f"95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} "
-            f"({interval.method}), over {found.n:,} rows."
+            f"({interval.method}), over {result.n:,} examples."
         )
+
+
+def _span(result: EvaluationResult) -> tuple[float, float]:
+    """Say how far the drawing of the score reaches: as far as scores can be."""
+    low, high = (100 * end for end in result.metric_range)
+    if not math.isfinite(low):
+        low = min(0.0, 2 * result.score)
+    if not math.isfinite(high):
+        high = max(0.0, 2 * result.score)
+    return (low, high) if low < high else (low, low + 1.0)
 
 
 def _facts(result: EvaluationResult, found: Findings) -> Iterator[Element]:
@@ -129,40 +155,50 @@ def _facts(result: EvaluationResult, found: Findings) -> Iterator[Element]:
 
 
 def _told(result: EvaluationResult, found: Findings) -> Iterator[tuple[str, str, str]]:
+    """Yield what each card says: a name, the number, and more of it in small."""
+    missing = result.not_measured.total()
     measured = result.score_measured
     yield (
         "measured",
-        f"{found.measured:,} of {found.n:,}",
-        "" if measured is None or result.complete else f"{measured:.1f} over those",
+        f"{found.n - missing:,} of {found.n:,}",
+        f"{measured:.1f} over those" if missing and measured is not None else "",
     )
-    if found.cost is not None or found.unpriced:
-        missing = f"{found.unpriced:,} rows have no known price"
-        cost = "unknown" if found.cost is None else money(found.cost)
-        yield "cost", cost, missing if found.unpriced else ""
-    usage = result.usage if result.requests else found.usage
-    if usage.total_tokens:
-        sides = f"{usage.prompt_tokens:,} sent, {usage.completion_tokens:,} received"
-        yield "tokens", f"{usage.total_tokens:,}", sides
-    if found.calls:
-        share = f"{found.cached / found.calls:.0%} from the cache"
-        yield "answers of models", f"{found.calls:,}", share
-    if result.requests:
-        fates = ", ".join(f"{n:,} {fate.value}" for fate, n in result.fates().items())
-        yield "requests", f"{result.calls:,}", fates
-    times = sorted(point.y for point in found.times.kept)
-    median, late = quantile(times, 0.5), quantile(times, 0.95)
-    if median is not None and late is not None:
-        yield "median time", duration(median), f"95 % within {duration(late)}"
+    if result.trials > 1:
+        solved = f"{result.pass_at(result.trials):.1f} solved by one of them"
+        yield "trials of each example", str(result.trials), solved
+    yield from _spent(result)
+    latency = result.latency
+    if latency is not None:
+        late = f"95 % within {duration(latency.p95)}"
+        yield "median time", duration(latency.median), late
     if result.seconds:
         rate = f"{brief(found.n / result.seconds)} rows a second"
         yield "wall time", duration(result.seconds), rate
-    if found.again or result.restarts or result.refused:
-        more = f"{result.restarts:,} restarts, {result.refused:,} outcomes refused"
-        yield "attempts made again", f"{found.again:,}", more
+    resilience = result.resilience
+    if str(resilience) != "nothing":
+        yield "faults got over", f"{resilience.attempts_again:,}", str(resilience)
 
 
-def _causes(found: Findings) -> Iterator[Element]:
-    causes = sorted(found.causes.values(), key=lambda cause: -cause.count)
+def _spent(result: EvaluationResult) -> Iterator[tuple[str, str, str]]:
+    spent = result.money
+    if spent.cost is not None or spent.unpriced:
+        cost = "unknown" if spent.cost is None else money(spent.cost)
+        missing = f"{spent.unpriced:,} rows have no known price"
+        yield "cost", cost, missing if spent.unpriced else ""
+    usage = spent.usage if spent.usage.total_tokens else result.usage
+    if usage.total_tokens:
+        sides = f"{usage.prompt_tokens:,} sent, {usage.completion_tokens:,} received"
+        yield "tokens", f"{usage.total_tokens:,}", sides
+    if spent.cached_share is not None:
+        share = f"{spent.cached_share:.0%} from the cache"
+        yield "answers of models", f"{spent.calls:,}", share
+    if result.requests:
+        fates = ", ".join(f"{n:,} {fate.value}" for fate, n in result.fates().items())
+        yield "requests", f"{result.calls:,}", fates
+
+
+def _causes(causes: Sequence[Cause]) -> Iterator[Element]:
+    ordered = sorted(causes, key=lambda cause: -cause.count)
     yield bars(
         "causes",
         "Failures by cause",
@@ -170,44 +206,49 @@ def _causes(found: Findings) -> Iterator[Element]:
             Bar(
                 label=cause.error,
                 length=cause.count,
-                text=f"{cause.count:,} {cause.kind}",
+                text=f"{cause.count:,} {cause.column or cause.word}",
             )
-            for cause in causes[:12]
+            for cause in ordered[:MOST_BARS]
         ],
     )
     lines = (
         (
             f"{cause.count:,}",
-            cause.kind,
+            f"{cause.word}, column {cause.column}" if cause.column else cause.word,
             cause.error,
-            f"#{name_of(cause.first)}",
-            _first(cause.first),
+            f"#{cause.first}",
+            cause.text,
         )
-        for cause in causes
+        for cause in ordered[:MOST_CAUSES]
     )
     yield table(("count", "cause", "error", "first", "text"), lines, {0})
-
-
-def _first(row: Any) -> str:
-    error = row.outcome.error
-    return "" if error is None else line(error.message)
+    left = len(ordered) - MOST_CAUSES
+    if left > 0:
+        yield element("p", f"and {left:,} more causes", class_="faint")
 
 
 def _drawings(result: EvaluationResult, found: Findings) -> Iterator[Element]:
     if found.scores:
-        low, high = min(0.0, *found.scores), max(BEST, *found.scores)
+        low, high = min(0.0, *found.scores), max(best_of(result), *found.scores)
         mean = Mark(at=result.score / 100, text=f"mean {result.score / 100:.3g}")
         parts = bins(found.scores.items(), low, high, 20)
-        yield _card(histogram("scores", "Scores", parts, unit="score", marks=[mean]))
+        yield card(histogram("scores", "Scores", parts, unit="score", marks=[mean]))
     if result.column_scores:
         lines = [
             Bar(label=name, length=max(percent, 0), text=f"{percent:.1f}")
             for name, percent in result.column_scores.items()
         ]
-        yield _card(bars("columns", "Every number of the metric", lines, longest=100))
+        yield card(
+            bars(
+                "columns",
+                "Every number of the metric",
+                lines,
+                longest=100 * best_of(result),
+            )
+        )
     times = sorted(point.y for point in found.times.kept)
     if times and times[-1] > 0:
-        yield _card(_times(times))
+        yield card(_times(times))
     points = sorted(found.points.kept, key=lambda point: point.x)
     if any(point.y for point in points):
         drawing = scatter(
@@ -215,7 +256,7 @@ def _drawings(result: EvaluationResult, found: Findings) -> Iterator[Element]:
         )
         looks = [look for look in LOOKS if any(point.look == look for point in points)]
         legend = (element("span", LOOKS[look], class_=look) for look in looks)
-        yield _card(drawing, element("p", legend, class_="legend"))
+        yield card(drawing, element("p", legend, class_="legend"))
 
 
 LOOKS: Final = {
@@ -244,14 +285,15 @@ def _times(times: list[float]) -> Element:
     )
 
 
-def _card(drawing: Element, *more: Element) -> Element:
-    title = drawing.find("title")
-    words = "" if title is None else title.text or ""
-    return element("section", element("h3", words), drawing, more, class_="card")
-
-
 def _rows(result: EvaluationResult, found: Findings) -> Iterator[Element]:
-    yield _controls()
+    yield controls(
+        {"failed unknown": "only failures", "wrong": "only wrong"},
+        {
+            "rank": "worst first",
+            "example": "as in the set",
+            "-seconds": "slowest first",
+        },
+    )
     left = found.n - len(found.worst)
     if left:
         yield element(
@@ -268,7 +310,7 @@ def _rows(result: EvaluationResult, found: Findings) -> Iterator[Element]:
         (
             row_element(
                 row,
-                best=BEST,
+                best=best_of(result),
                 rank=rank,
                 requests=requests.get((row.number, row.trial), ()),
             )
@@ -286,34 +328,3 @@ def _requests_by_row(
         key = (record.tags.get("example", -1), record.tags.get("trial", 0))
         by_row.setdefault(key, []).append(record)
     return by_row
-
-
-def _controls() -> Element:
-    """What only the script makes work is hidden until it runs."""
-    return element(
-        "div",
-        _choice(
-            "show",
-            "show",
-            {"all": "all rows", "failed": "only failures", "wrong": "only wrong"},
-        ),
-        _choice(
-            "order",
-            "order",
-            {
-                "worst": "worst first",
-                "example": "as in the set",
-                "slowest": "slowest first",
-            },
-        ),
-        element("label", "find ", element("input", id="find", type="search")),
-        element("span", id="told", class_="faint", role="status"),
-        id="controls",
-        class_="controls",
-        hidden=True,
-    )
-
-
-def _choice(name: str, label: str, options: dict[str, str]) -> Element:
-    chosen = (element("option", text, value=key) for key, text in options.items())
-    return element("label", f"{label} ", element("select", chosen, id=name))

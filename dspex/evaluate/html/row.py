@@ -10,9 +10,10 @@ from dspex.client.call import AttemptRecord
 from dspex.core.errors import DataError
 from dspex.core.example import Example
 from dspex.core.history import Exchanged
+from dspex.core.spoken import duration, money
 from dspex.evaluate.html.elements import element
 from dspex.evaluate.html.findings import look_of
-from dspex.evaluate.html.scale import brief, duration, money
+from dspex.evaluate.html.scale import brief
 from dspex.evaluate.html.values import block, fields, line, table
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.plain import fields_of, text_of
@@ -77,7 +78,27 @@ def answered(row: ResultRow) -> str:
         return ""
     if outcome.error is not None:
         return line(f"{outcome.error.type}: {outcome.error.message}")
-    return line(text_of(next(iter(fields_of(outcome.prediction).values()), None)))
+    return line(text_of(answer_of(row.example, outcome.prediction)))
+
+
+def answer_of(example: Example, prediction: Any) -> Any:
+    """Return the field of a prediction to show where there is room for one.
+
+    The first that the example has an expected value for, else the last: what a program
+    says before it is reasoning.
+    """
+    gave = fields_of(prediction)
+    _, expected = asked_and_expected(example)
+    ordered = [name for name in expected if name in gave] or list(gave)[-1:]
+    return gave[ordered[0]] if ordered else None
+
+
+def said(outcome: Outcome) -> Element | None:
+    """Show what the metric said in words, if it did."""
+    if not outcome.feedback:
+        return None
+    title = element("h3", "what the metric said")
+    return element("section", title, block(outcome.feedback))
 
 
 def _summary(row: ResultRow, look: str) -> Element:
@@ -105,8 +126,7 @@ def _inside(row: ResultRow, requests: Sequence[AttemptRecord]) -> Iterator[Eleme
     if outcome is not None:
         shown.append(fields("answered", fields_of(outcome.prediction)))
         shown.append(fields("scores", dict(outcome.columns)))
-        if outcome.feedback:
-            shown.append(fields("what the metric said", {"": outcome.feedback}))
+        shown.append(said(outcome))
     yield element("div", shown, class_="pair")
     if outcome is None:
         return
@@ -120,13 +140,13 @@ def _inside(row: ResultRow, requests: Sequence[AttemptRecord]) -> Iterator[Eleme
 def _went_wrong(outcome: Outcome) -> Iterator[Element]:
     error = outcome.error
     if error is not None:
-        yield element("h3", f"{error.type} in the {error.stage}")
+        yield element("h4", f"{error.type} in the {error.stage}")
         yield block(error.message, "error")
         if error.where.strip():
             where = element("summary", "where it was raised")
             yield element("details", where, block(error.where), class_="step")
     if outcome.evidence:
-        yield element("h3", "how its workers died")
+        yield element("h4", "How its workers died")
         yield block("\n".join(outcome.evidence), "error")
 
 
@@ -142,7 +162,7 @@ def _steps(value: Any) -> Iterator[Element]:
                     for turn in step.messages
                     for part in (element("h3", turn.role), block(turn.text))
                 ]
-                reply = (element("h3", "reply"), block(step.reply.text))
+                reply = (element("h3", "reply"), block("\n".join(step.reply.texts)))
                 yield _step(f"call {number}: {step.model}", [*turns, *reply])
             case (_, dict() as given, Example() as gave):
                 shown = [fields("given", given), fields("gave", fields_of(gave))]
