@@ -125,6 +125,7 @@ if TYPE_CHECKING:
     from dspex.evaluate.compare import Comparison as Comparison
     from dspex.evaluate.compare import compare as compare
     from dspex.evaluate.evaluate import Evaluate as Evaluate
+    from dspex.evaluate.recorded import load_run as load_run
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
     from dspex.evaluate.semantic import CompleteAndGrounded as CompleteAndGrounded
     from dspex.evaluate.semantic import SemanticF1 as SemanticF1
@@ -346,6 +347,7 @@ _HOMES = {
     "is_retryable_lm_error": "dspex.core.errors.dspy_names",
     "load": "dspex.programs.saving.loading",
     "load_program": "dspex.programs.saving.whole_program",
+    "load_run": "dspex.evaluate.recorded",
     "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
     "normalize_text": "dspex.metrics",
@@ -513,6 +515,7 @@ __all__ = [
     "is_retryable_lm_error",
     "load",
     "load_program",
+    "load_run",
     "majority",
     "make_signature",
     "normalize_text",

@@ -166,14 +166,14 @@ def _concluded(run: Run, ended: Ended, options: RunOptions) -> EvaluationResult:
 
 
 def _wait(run: Run, options: RunOptions) -> Ended:
-    total = run.plan.total or 0
+    total = run.plan.total
     show = options.display_progress
     with run, Progress(options.label, total, show=show) as progress:
         return run.wait(TICK, progress)
 
 
 async def _await(run: Run, options: RunOptions) -> Ended:
-    total = run.plan.total or 0
+    total = run.plan.total
     show = options.display_progress
     async with run:
         with Progress(options.label, total, show=show) as progress:
