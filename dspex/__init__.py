@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     )
     from dspex.core.errors import DataError as DataError
     from dspex.core.errors import DspexError as DspexError
-    from dspex.core.errors import EvaluationCancelled as EvaluationCancelled
+    from dspex.core.errors import EvaluationCancelledError as EvaluationCancelledError
     from dspex.core.errors import EvaluationError as EvaluationError
     from dspex.core.errors import EvaluationInterrupted as EvaluationInterrupted
     from dspex.core.errors import IncompleteResultError as IncompleteResultError
@@ -125,6 +125,7 @@ if TYPE_CHECKING:
     from dspex.evaluate.compare import Comparison as Comparison
     from dspex.evaluate.compare import compare as compare
     from dspex.evaluate.evaluate import Evaluate as Evaluate
+    from dspex.evaluate.recorded import load_run as load_run
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
     from dspex.evaluate.semantic import CompleteAndGrounded as CompleteAndGrounded
     from dspex.evaluate.semantic import SemanticF1 as SemanticF1
@@ -239,7 +240,7 @@ _HOMES = {
     "EM": "dspex.metrics",
     "Embedder": "dspex.runtime.embedder",
     "Evaluate": "dspex.evaluate.evaluate",
-    "EvaluationCancelled": "dspex.core.errors",
+    "EvaluationCancelledError": "dspex.core.errors",
     "EvaluationError": "dspex.core.errors",
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
@@ -346,6 +347,7 @@ _HOMES = {
     "is_retryable_lm_error": "dspex.core.errors.dspy_names",
     "load": "dspex.programs.saving.loading",
     "load_program": "dspex.programs.saving.whole_program",
+    "load_run": "dspex.evaluate.recorded",
     "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
     "normalize_text": "dspex.metrics",
@@ -410,7 +412,7 @@ __all__ = [
     "DspexError",
     "Embedder",
     "Evaluate",
-    "EvaluationCancelled",
+    "EvaluationCancelledError",
     "EvaluationError",
     "EvaluationInterrupted",
     "EvaluationResult",
@@ -513,6 +515,7 @@ __all__ = [
     "is_retryable_lm_error",
     "load",
     "load_program",
+    "load_run",
     "majority",
     "make_signature",
     "normalize_text",

@@ -6,14 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from dspex.core.errors import RunFencedError
 from dspex.evaluate.floor import Proposal, Tray
 from dspex.evaluate.journal import Journal, Tally
-from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.outcome import Outcome, Stamp
+from dspex.evaluate.recording import Recording
 from dspex.evaluate.settled import Settled
 from supervisors import Actor, ExitReason, Handle
 
 BATCH = 32
 """Outcomes accepted in one step, at most. It never waits for more than there are."""
+
+AGAIN_AFTER = 0.5
+"""Seconds until a record that could not be written is tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,11 @@ class Recount:
     """Somebody else died; what it had to say may be lost. Cast to the coordinator."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordMoved:
+    """The record can be written no more, or again. Cast to the coordinator."""
+
+
 Message = Look | GetStanding
 
 
@@ -65,10 +75,19 @@ class AggregatorActor(Actor):
         journal: Where outcomes are accepted.
         tray: Where they come from. What is in it when the run ends is still counted.
         coordinator: The name of whoever hears of it.
+        recording: Where outcomes are written before they count; `None` for a run
+            without a record.
     """
 
-    def __init__(self, journal: Journal, tray: Tray, coordinator: str) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        tray: Tray,
+        coordinator: str,
+        recording: Recording | None = None,
+    ) -> None:
         super().__init__()
+        self._recording = recording
         self._journal = journal
         self._tray = tray
         self._coordinator_name = coordinator
@@ -109,9 +128,14 @@ class AggregatorActor(Actor):
             self.actor_ref.cast(Look())
 
     def _take(self) -> int:
-        """Deal with one batch; how many proposals still wait."""
+        """Deal with one batch; how many proposals still wait for a look at once."""
         batch = self._tray.look(BATCH)
-        accepted = [each.outcome for each in batch if self._accept(each)]
+        accepted, refused = self._judged(batch)
+        if not self._is_written(accepted, refused):
+            return 0
+        for outcome in accepted:
+            self._journal.accept(outcome)
+        self._journal.refuse(len(refused))
         left = self._tray.drop(len(batch))
         if accepted:
             self._coordinator.cast(
@@ -119,8 +143,38 @@ class AggregatorActor(Actor):
             )
         return left
 
-    def _accept(self, proposal: Proposal) -> bool:
-        if proposal.is_void:
-            self._journal.refuse()
+    def _judged(
+        self, batch: Sequence[Proposal]
+    ) -> tuple[list[Outcome], list[tuple[Stamp, str]]]:
+        """What of a batch will count, and what will not and why."""
+        accepted: dict[tuple[int, int], Outcome] = {}
+        refused: list[tuple[Stamp, str]] = []
+        for proposal in batch:
+            stamp = proposal.outcome.stamp
+            key = stamp.key
+            if proposal.is_void:
+                refused.append((stamp, "its attempt had been given up"))
+            elif key in accepted or self._journal.has(key):
+                refused.append((stamp, "its example had an outcome"))
+            else:
+                accepted[key] = proposal.outcome
+        return list(accepted.values()), refused
+
+    def _is_written(
+        self, accepted: Sequence[Outcome], refused: Sequence[tuple[Stamp, str]]
+    ) -> bool:
+        """Whether a batch is in the record; else it stays in the tray for later."""
+        recording = self._recording
+        if recording is None or not (accepted or refused):
+            return True
+        was_in_trouble = recording.trouble is not None
+        try:
+            written = recording.commit(accepted, refused)
+        except RunFencedError:
+            self._coordinator.cast(RecordMoved())
             return False
-        return self._journal.accept(proposal.outcome)
+        if written is was_in_trouble:
+            self._coordinator.cast(RecordMoved())
+        if not written:
+            self.send_after(AGAIN_AFTER, Look())
+        return written

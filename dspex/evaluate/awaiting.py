@@ -46,6 +46,17 @@ def needs_loop(called: Any) -> bool:
     return _is_coroutine_function(called)
 
 
+def is_awaited(called: Any) -> bool:
+    """Whether `awaited` calls it on the loop as a coroutine function.
+
+    Args:
+        called: A program or a metric, or several metrics by name; one is enough.
+    """
+    if isinstance(called, Mapping):
+        return any(is_awaited(one) for one in called.values())
+    return _as_coroutine_function(called) is not None
+
+
 async def awaited(called: Called, /, *args: Any, **kwargs: Any) -> Any:
     """Call a program or a metric, and give what it gives, without blocking the loop.
 

@@ -7,7 +7,7 @@ same for both. Pure functions over two results.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
@@ -21,7 +21,6 @@ from dspex.core.errors import (
 from dspex.core.example import Example
 from dspex.core.safe_text import safe_text
 from dspex.core.statistics import Interval, PairedDifference, paired_difference
-from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.standing import is_measured
 from dspex.evaluate.verdict import is_shown, sentence
@@ -246,9 +245,8 @@ def compare(
             sense.
     """
     _check_comparable(first, second)
-    measured = tuple(
-        zip(_measured(first), _measured(second), strict=True)
-    )  # by example: of the first, of the second
+    # By example: of the first, of the second.
+    measured = list(zip(_measured(first), _measured(second), strict=True))
     both = [number for number, pair in enumerate(measured) if all(pair)]
     columns = {
         name: _paired_column(first, second, name, both, confidence)
@@ -334,10 +332,8 @@ def _unlike(one: Example, other: Example) -> str:
     return f"{', '.join(unlike[:5])} differ{'s' if len(unlike) == 1 else ''}"
 
 
-def _measured(result: EvaluationResult) -> list[bool]:
-    return [
-        all(map(is_measured, result.trials_of(number))) for number in range(result.n)
-    ]
+def _measured(result: EvaluationResult) -> Iterator[bool]:
+    return (all(map(is_measured, trials)) for trials in result.by_example())
 
 
 def _paired_column(
@@ -360,15 +356,19 @@ def _differing(
     """Say which examples came out differently: a score, a column, or a failure."""
     names = [name for name in first.columns if name in second.columns]
 
-    def came_out(result: EvaluationResult, number: int) -> tuple[Any, ...]:
-        columns = (result.columns[name][number] for name in names)
-        return result.scores[number], _failed(result.trials_of(number)), *columns
+    def came_out(result: EvaluationResult) -> Iterator[tuple[Any, ...]]:
+        for number, trials in enumerate(result.by_example()):
+            failed = sum(one is None or one.score is None for one in trials)
+            columns = (result.columns[name][number] for name in names)
+            yield result.scores[number], failed / len(trials), *columns
 
-    return [n for n in both if came_out(first, n) != came_out(second, n)]
-
-
-def _failed(trials: Sequence[Outcome | None]) -> int:
-    return sum(one is None or one.score is None for one in trials)
+    compared = set(both)
+    pairs = zip(came_out(first), came_out(second), strict=True)
+    return [
+        number
+        for number, (one, other) in enumerate(pairs)
+        if number in compared and one != other
+    ]
 
 
 def _left_out(comparison: Comparison) -> str:

@@ -14,11 +14,18 @@ from typing import assert_never
 
 from dspex.core.example import Example
 from dspex.evaluate import schedule as s
-from dspex.evaluate.aggregator import Accepted, GetStanding, Recount, Standing
+from dspex.evaluate.aggregator import (
+    Accepted,
+    GetStanding,
+    RecordMoved,
+    Recount,
+    Standing,
+)
 from dspex.evaluate.deadlines import Limits, overdue
 from dspex.evaluate.floor import Attempt, Floor, Proposal
 from dspex.evaluate.outcome import ErrorNote, Outcome, Stamp
 from dspex.evaluate.plan import Ended, Plan
+from dspex.evaluate.recording import Recording
 from dspex.evaluate.source import Source, StreamMoved, TakeExamples
 from dspex.evaluate.steering import Steering
 from dspex.evaluate.workers import Workers
@@ -71,6 +78,7 @@ class OpenLanes:
 
 Message = (
     Accepted | WorkerEnded | StreamMoved | LookAtTime | RunOver | Obey | OpenLanes
+    | RecordMoved
     | Recount
 )  # fmt: skip
 
@@ -89,6 +97,8 @@ class Belongings:
     """What its caller wants."""
     workers: Workers
     """How the work is carried out."""
+    recording: Recording | None
+    """What is written of it, if anything."""
     finished: ReplyFuture[Ended]
     """Kept when the run is over."""
 
@@ -132,6 +142,7 @@ class CoordinatorActor(Actor):
         self._source = belongings.source
         self._wishes = belongings.wishes
         self._workers = belongings.workers
+        self._recording = belongings.recording
         self._finished = belongings.finished
         self._names = names
         self._configuration = 1
@@ -143,6 +154,7 @@ class CoordinatorActor(Actor):
         floor.clock = self.surroundings.clock
         floor.on_lost = lambda attempt: me.cast(WorkerEnded(stamp=attempt.stamp))
         floor.on_refused = lambda: me.cast(OpenLanes())
+        floor.on_record = lambda: me.cast(RecordMoved())
         floor.drop_unbegun()
         self._aggregator = Handle(registry, self._names.aggregator)
         self._stream = Handle(registry, self._names.source)
@@ -169,7 +181,7 @@ class CoordinatorActor(Actor):
                 self._look_at_time()
             case RunOver():
                 self._decide(s.Stop(ended=Ended(reason="time")))
-            case Obey():
+            case Obey() | RecordMoved():
                 self._obey()
             case OpenLanes():
                 pass
@@ -220,6 +232,7 @@ class CoordinatorActor(Actor):
             timeout=plan.timeout,
             metric_timeout=plan.metric_timeout,
             max_errors=plan.max_errors,
+            attempts=plan.attempts,
             is_steered=plan.steering is not None,
         )
 
@@ -283,9 +296,17 @@ class CoordinatorActor(Actor):
         if wishes.is_cancelled:
             self._decide(s.Stop(ended=Ended(reason="cancelled")))
             return
-        if wishes.is_paused != self._schedule.paused:
-            self._floor.pause(paused=wishes.is_paused)
-            self._decide(s.Pause() if wishes.is_paused else s.Resume())
+        recording = self._recording
+        if recording is not None and recording.fenced is not None:
+            ended = Ended(reason="record", error=recording.fenced)
+            self._decide(s.Stop(ended=ended))
+            return
+        # Nothing is begun whose outcome could not be written down.
+        is_full = recording is not None and recording.trouble is not None
+        paused = wishes.is_paused or is_full
+        if paused != self._schedule.paused:
+            self._floor.pause(paused=paused)
+            self._decide(s.Pause() if paused else s.Resume())
         if wishes.concurrency is not None:
             self._floor.set_concurrency(wishes.concurrency)
             self._decide(

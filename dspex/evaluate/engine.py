@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from dspex.core import defaults
 from dspex.core.errors import (
     ConfigurationError,
-    EvaluationCancelled,
+    EvaluationCancelledError,
     EvaluationError,
     EvaluationInterrupted,
 )
 from dspex.core.example import Example
-from dspex.evaluate.loop_workers import LoopWorkers
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.plan import Ended, Plan
 from dspex.evaluate.progress import Progress
@@ -105,24 +104,26 @@ def work_through(
 
 async def awork_through(
     examples: Sequence[Example],
-    work: AsyncWork,
+    work: Work | AsyncWork,
     options: RunOptions,
     *,
     known: Iterable[Outcome] = (),
+    workers: Workers | None = None,
 ) -> EvaluationResult:
-    """Do as `work_through` does, with workers on the running loop, which goes on.
+    """Do as `work_through` does, while the running loop goes on.
 
     Raises:
-        EvaluationCancelled: The task that awaits this was cancelled; the run has ended
-            in order. Cancelled again meanwhile, it no longer waits for that.
+        CancelledError: The task that awaits this was cancelled, and the run has ended
+            in order; its cause is an `EvaluationCancelledError`. Cancelled once more
+            meanwhile, it does not wait for that end.
         EvaluationError: The run could not go on; it holds the result so far.
     """
-    workers = LoopWorkers(asyncio.get_running_loop())
     run = _ordered(examples, work, options, known=known, workers=workers)
     try:
         ended = await _await(run, options)
-    except asyncio.CancelledError:
-        raise _cancelled(_result(run, options)) from None
+    except asyncio.CancelledError as error:
+        # The very error, and none of ours: see `EvaluationCancelledError`.
+        raise error from _cancelled(_result(run, options))
     except EvaluationError as error:
         error.result = _result(run, options)
         raise
@@ -205,13 +206,13 @@ def _interrupted(result: EvaluationResult) -> EvaluationInterrupted:
     return EvaluationInterrupted(text, result=result)
 
 
-def _cancelled(result: EvaluationResult) -> EvaluationCancelled:
+def _cancelled(result: EvaluationResult) -> EvaluationCancelledError:
     done = sum(outcome is not None for outcome in result.outcomes)
     text = (
         f"cancelled after {done} of {result.n} examples; they are in .result. To go on "
         "where it stopped: await evaluate.acall(program, resume=error.result)"
     )
-    return EvaluationCancelled(text, result=result)
+    return EvaluationCancelledError(text, result=result)
 
 
 def stopped_error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
-from dspex.evaluate.awaiting import needs_loop
+from dspex.evaluate.awaiting import is_awaited, needs_loop
 from dspex.evaluate.engine import RunOptions, awork_through, work_through
 from dspex.evaluate.isolate.process_workers import in_processes
 from dspex.evaluate.loop_workers import LoopWorkers
@@ -224,9 +225,9 @@ class Evaluate:
         cancelled for real when its time is over. A plain program or metric runs in a
         thread; those of `dspex.metrics` only compute and are called on the loop.
 
-        Cancelling the awaiting task ends the run in order. What was measured is the
-        `result` of the error; catch it inside the task that is cancelled, or find it as
-        the cause of the `TimeoutError` that `asyncio.timeout` makes of it.
+        Cancelling the awaiting task ends the run in order, and its `CancelledError`
+        goes on. What was measured is `error.__cause__.result`: that of the
+        `EvaluationCancelledError` the error comes from.
 
         Args:
             program: Called or awaited with each example's inputs by name.
@@ -242,8 +243,7 @@ class Evaluate:
 
         Raises:
             ConfigurationError: There is no metric, or an argument makes no sense.
-            EvaluationCancelled: The awaiting task was cancelled; `.result` has what was
-                measured.
+            CancelledError: The awaiting task was cancelled.
             EvaluationError: The run could not go on; `.result` has what was measured.
         """
         metric, examples = self._checked(program, metric, devset)
@@ -253,8 +253,14 @@ class Evaluate:
         if self.debug:
             result = await on_this_loop(examples, work, self._options)
         else:
-            options = self._options_of(num_threads, display_progress)
-            result = await awork_through(examples, work, options, known=known)
+            on_loop = is_awaited(program) or is_awaited(metric)
+            result = await awork_through(
+                examples,
+                work if on_loop else scoring(program, metric),
+                self._options_of(num_threads, display_progress),
+                known=known,
+                workers=LoopWorkers(asyncio.get_running_loop()) if on_loop else None,
+            )
         report.give(result, metric_name(metric))
         return result
 

@@ -14,9 +14,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
+from dspex.core.errors import RunFencedError
 from dspex.core.example import Example
 from dspex.core.once import Unrepeatable
 from dspex.evaluate.outcome import Outcome, Stage, Stamp
+from dspex.evaluate.recording import Recording
 from dspex.evaluate.worker import AsyncWork, Work, aperform, perform
 from supervisors import SYSTEM_CLOCK, Clock, Estate, ExitReason, Normal, Ref
 
@@ -112,6 +114,7 @@ class Attempt:
         """Take note of the worker."""
         self.began = self._floor.clock.monotonic()
         self.ref = ref
+        self._floor.announce(self)
         if self._given_up is not None:
             self.give_up(self._given_up)
 
@@ -216,12 +219,18 @@ class Floor(Estate):
         work: What to do with each example.
         context: Of which each worker gets a copy.
         concurrency: Lanes at a time.
+        recording: Where attempts are announced; `None` for a run without a record.
     """
 
     def __init__(
-        self, work: Work | AsyncWork, context: contextvars.Context, concurrency: int
+        self,
+        work: Work | AsyncWork,
+        context: contextvars.Context,
+        concurrency: int,
+        recording: Recording | None = None,
     ) -> None:
         self.work = work
+        self._recording = recording
         self.context = context
         self.clock: Clock = SYSTEM_CLOCK
         """The tree's; set by the coordinator."""
@@ -233,6 +242,8 @@ class Floor(Estate):
         """Hears of workers that ended without an outcome, or after it by a kill."""
         self.on_refused: Callable[[], object] = lambda: None
         """Hears that a lane found nobody to run under."""
+        self.on_record: Callable[[], object] = lambda: None
+        """Hears that the record cannot be written, or is another owner's."""
         # Protects what follows: coordinator and lanes take and give in one step.
         self._lock = threading.Lock()
         self._open: dict[tuple[int, int], Attempt] = {}
@@ -350,6 +361,18 @@ class Floor(Estate):
             if not self._closed:
                 self._ready.appendleft(attempt)
         self.on_refused()
+
+    def announce(self, attempt: Attempt) -> None:
+        """Write down that an attempt begins; one that must not is given up."""
+        recording = self._recording
+        if recording is None:
+            return
+        try:
+            recording.attempt_begins(attempt.stamp, attempt.example)
+        except RunFencedError:
+            attempt.give_up("another owner took the run over")
+        if recording.fenced is not None or recording.trouble is not None:
+            self.on_record()
 
     def propose(self, attempt: Attempt, outcome: Outcome) -> None:
         """Hand in what came of an attempt; called in its worker."""

@@ -6,12 +6,17 @@ their restarts. The accepting is here, in one step per outcome.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from dspex.client.call import AttemptRecord, Fate
+from dspex.core.errors import RunFencedError
+from dspex.evaluate.errors_allowed import counts_as_error
 from dspex.evaluate.outcome import Outcome, OutcomeKind
+from dspex.evaluate.record.entries import Totals
+from dspex.evaluate.recording import RecordedRequests, Recording
 from dspex.evaluate.settled import Settled
 from supervisors import Estate, Event
 
@@ -51,9 +56,14 @@ class Journal(Estate):
     Args:
         trials: How often each example is measured.
         known: Outcomes of an earlier, interrupted run; the settled ones are kept.
+        keeps: Whether outcomes are kept here; else they are only counted, and are in
+            the run's record.
     """
 
-    def __init__(self, trials: int = 1, known: Iterable[Outcome] = ()) -> None:
+    def __init__(
+        self, trials: int = 1, known: Iterable[Outcome] = (), *, keeps: bool = True
+    ) -> None:
+        self._keeps = keeps
         self._trials = trials
         self.settled = Settled()
         """Places that have their outcome."""
@@ -80,9 +90,18 @@ class Journal(Estate):
         self.tally = tally
         return True
 
-    def refuse(self) -> None:
-        """Count an outcome that does not count."""
-        self.tally = replace(self.tally, refused=self.tally.refused + 1)
+    def refuse(self, count: int = 1) -> None:
+        """Count outcomes that do not count."""
+        if count:
+            self.tally = replace(self.tally, refused=self.tally.refused + count)
+
+    def go_on(self, settled: Iterable[tuple[int, int]], totals: Totals) -> None:
+        """Take over what an earlier owner of the run's record settled."""
+        for key in settled:
+            self.settled.add(self._place(key))
+        self.tally = Tally(
+            accepted=len(self.settled), scored=totals.scored, score=totals.total
+        )
 
     def has(self, key: tuple[int, int]) -> bool:
         """Whether an example has its outcome."""
@@ -91,7 +110,8 @@ class Journal(Estate):
     def _settle(self, outcome: Outcome) -> bool:
         if not self.settled.add(self._place(outcome.stamp.key)):
             return False
-        self.outcomes[outcome.stamp.key] = outcome
+        if self._keeps:
+            self.outcomes[outcome.stamp.key] = outcome
         return True
 
     def _place(self, key: tuple[int, int]) -> int:
@@ -100,8 +120,7 @@ class Journal(Estate):
 
 
 def _counted(tally: Tally, outcome: Outcome) -> Tally:
-    scored = outcome.kind is OutcomeKind.SCORED
-    score = outcome.score or 0.0
+    scored, score = outcome.kind is OutcomeKind.SCORED, outcome.score or 0.0
     return Tally(
         accepted=tally.accepted + 1,
         refused=tally.refused,
@@ -115,10 +134,6 @@ def _counted(tally: Tally, outcome: Outcome) -> Tally:
     )
 
 
-def _added(cost: float | None, more: float | None) -> float | None:
-    return cost if more is None else (cost or 0.0) + more
-
-
 def _charged(tally: Tally, outcome: Outcome) -> Tally:
     if tally.fatal is None and outcome.is_fatal:
         tally = replace(tally, fatal=outcome)
@@ -127,23 +142,21 @@ def _charged(tally: Tally, outcome: Outcome) -> Tally:
     return tally
 
 
-def counts_as_error(outcome: Outcome) -> bool:
-    """Whether `max_errors` counts it.
-
-    A model's answer that does not fit is a measurement of the model and not a mistake
-    of the evaluation, so it does not count.
-    """
-    return outcome.kind not in (OutcomeKind.SCORED, OutcomeKind.MODEL)
+def _added(cost: float | None, more: float | None) -> float | None:
+    return cost if more is None else (cost or 0.0) + more
 
 
 class RequestLog:
     """Every request made for a run, by the id its provider saw, with its fate.
 
+    Where the run has a record they go there, and none is kept here.
+
     An event handler: each client of the tree calls it in its own thread.
     """
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, recording: Recording | None = None) -> None:
         self._run = run
+        self._recording = recording
         # Protects the two fields below; also wakes whoever waits for the last fate.
         self._changed = threading.Condition()
         self._records: dict[str, AttemptRecord] = {}
@@ -154,8 +167,13 @@ class RequestLog:
         record: AttemptRecord = event.metadata["record"]
         if record.tags.get("run") != self._run:
             return
+        if self._recording is not None:
+            # Who sends it cannot be kept from it here; the run hears of the trouble.
+            with contextlib.suppress(RunFencedError):
+                self._recording.request_moved(record)
         with self._changed:
-            self._records[record.request_id] = record
+            if self._recording is None:
+                self._records[record.request_id] = record
             if record.fate is Fate.OPEN:
                 self._open.add(record.request_id)
             else:
@@ -168,6 +186,8 @@ class RequestLog:
             return self._changed.wait_for(lambda: not self._open, timeout)
 
     def records(self) -> Mapping[str, AttemptRecord]:
-        """A copy of what was noted."""
+        """What was noted: a copy, or what the record has."""
+        if self._recording is not None:
+            return RecordedRequests(self._recording.record)
         with self._changed:
             return dict(self._records)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -45,6 +45,9 @@ class Plan:
     """Seconds the whole run may take; `None` for no limit."""
     max_errors: int | None = None
     """Failures after which the run stops; `None` for no limit."""
+    attempts: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    """By example and trial, the last attempt an earlier owner of the run made; none for
+    those it did not begin."""
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
     """What the caller's context was; each worker gets a copy of it."""
     steering: Steering | None = None

@@ -29,6 +29,8 @@ from dspex.evaluate.floor import Floor
 from dspex.evaluate.journal import Journal, RequestLog, Tally
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.plan import Ended, Plan
+from dspex.evaluate.record.reader import Status
+from dspex.evaluate.recording import Recording
 from dspex.evaluate.source import Check, Source, SourceActor, unchecked
 from dspex.evaluate.workers import ThreadWorkers, Workers
 from dspex.runtime import tree
@@ -51,8 +53,9 @@ SETTLE_WITHIN = 2.0
 
 
 def new_run_id() -> str:
-    """A name for a run that has none."""
-    return uuid.uuid4().hex[:12]
+    """A name for a run that has none; sorted, they are in the order of beginning."""
+    moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    return f"{moment}-{uuid.uuid4().hex[:8]}"
 
 
 async def _aside(step: Callable[[], T]) -> T:
@@ -68,6 +71,7 @@ class Run:
         known: Outcomes of an earlier, interrupted run; the final ones are kept.
         check: What each example of a stream has to pass.
         workers: What carries out the work; threads unless given.
+        recording: What is written of it; `None` keeps no record.
     """
 
     def __init__(
@@ -78,17 +82,24 @@ class Run:
         *,
         check: Check = unchecked,
         workers: Workers | None = None,
+        recording: Recording | None = None,
     ) -> None:
         self.plan = plan
+        self.recording = recording
         self._runtime = runtime
         self._names = Names(run=plan.run)
-        self._journal = Journal(plan.trials, known)
-        self._floor = Floor(plan.work, plan.context, plan.concurrency)
+        # Of a stream nothing is kept here that its record has.
+        keeps = recording is None or plan.total is not None
+        self._journal = Journal(plan.trials, known, keeps=keeps)
+        if recording is not None:
+            record = recording.record
+            self._journal.go_on(record.settled(), record.totals())
+        self._floor = Floor(plan.work, plan.context, plan.concurrency, recording)
         self._source = Source(plan.examples, check)
         self._wishes = Wishes()
         self._workers = ThreadWorkers() if workers is None else workers
         self._finished: ReplyFuture[Ended] = ReplyFuture()
-        self._requests = RequestLog(plan.run)
+        self._requests = RequestLog(plan.run, recording)
         self._began = time.monotonic()
         self._restarts_before = 0
         self._restarts = 0
@@ -119,6 +130,8 @@ class Run:
         # What was given up is being broken off; its fate comes a moment later.
         self._requests.wait_settled(SETTLE_WITHIN)
         self._runtime.events.detach(self._handler)
+        if self.recording is not None:
+            self.recording.close(self._status(), {"restarts": self._restarts})
 
     async def __aenter__(self) -> Self:
         """Begin as `with` does; the running loop goes on meanwhile."""
@@ -140,6 +153,14 @@ class Run:
     ) -> None:
         # Cancelled once more, nobody waits for the end, which comes all the same.
         await asyncio.shield(_aside(lambda: self.__exit__(kind, error, trace)))
+
+    def _status(self) -> Status:
+        if not self._finished.done() or self._finished.failed():
+            return "interrupted"
+        ended: Ended = self._finished.get()
+        if ended.reason == "cancelled":
+            return "interrupted"
+        return "complete" if ended.reason in ("complete", "enough") else "stopped"
 
     # What the caller does.
 
@@ -207,7 +228,7 @@ class Run:
         aggregator = ChildSpec(
             id="aggregator",
             actor=AggregatorActor,
-            args=(self._journal, self._floor.tray, names.coordinator),
+            args=(self._journal, self._floor.tray, names.coordinator, self.recording),
             name=names.aggregator,
         )
         source = ChildSpec(
@@ -241,6 +262,7 @@ class Run:
             source=self._source,
             wishes=self._wishes,
             workers=self._workers,
+            recording=self.recording,
             finished=self._finished,
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from typing import Any, TypeVar
 
 from dspex.core.errors import WorkLostError, WorkTimeoutError
@@ -16,16 +17,18 @@ from dspex.core.spawner import Finished
 from dspex.runtime import tree
 from dspex.runtime.runtime import current_runtime
 from supervisors import (
+    ActorDownError,
     DynamicSupervisor,
     Exit,
+    ExitReason,
     Failed,
     Ok,
     Restart,
     Scope,
     SupervisorError,
+    Task,
     TaskSupervisor,
     current_scope,
-    stream,
     within,
 )
 
@@ -84,11 +87,15 @@ class TreeSpawner:
 
         It runs under no supervisor: it belongs to the coroutine that awaits it.
         """
-        attempt = _attempting(lambda _: work(), label)
-        with stream(
-            [(0, None)], attempt, timeout=None, link=False, label=label
-        ) as ends:
-            finished = _finished(await anext(ends), label, None)
+        attempt = partial(_attempting(lambda _: work(), label), (0, None))
+        task = Task.async_(attempt, label=label)
+        try:
+            finished: Finished[T] = await task
+        except ActorDownError as error:
+            raise _lost(0, label, error.reason) from error
+        finally:
+            # Unless it is over, nobody waits for it any more.
+            task.ref.kill()
         if finished.error is not None:
             raise finished.error
         value: Any = finished.value
@@ -130,11 +137,12 @@ def _finished(
                 position=position,
             ),
         )
-    return Finished(
-        position,
-        error=WorkLostError(
-            f"{label} {position} was ended before it was done ({end.reason}); its "
-            "runtime was probably closed. Run it again.",
-            position=position,
-        ),
+    return Finished(position, error=_lost(position, label, end.reason))
+
+
+def _lost(position: int, label: str, reason: ExitReason | None) -> WorkLostError:
+    return WorkLostError(
+        f"{label} {position} was ended before it was done ({reason}); its runtime was "
+        "probably closed. Run it again.",
+        position=position,
     )

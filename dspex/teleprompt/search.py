@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dspex.evaluate.journal import counts_as_error
+from dspex.evaluate.errors_allowed import counts_as_error
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.steering import Course
 from dspex.teleprompt.demos import Tried, demos_in

@@ -1,4 +1,5 @@
-"""Programs and metrics that child processes find by name, well-behaved and not."""
+"""A program and a metric that child processes find by name; the question says what
+happens."""
 
 from __future__ import annotations
 
@@ -14,143 +15,121 @@ from typing import Any
 
 import dspex
 
-Example = dspex.Example
-Prediction = dspex.Prediction
+_ASKS = "[[ ## question ## ]] q{}"
+WAITS = "import threading; threading.Event().wait()"
 
 
-def answer(question: str) -> Prediction:
-    """The right one."""
-    return Prediction(answer=question.replace("q", "a"))
+def answer(question: str) -> dspex.Prediction:
+    """What is right."""
+    return dspex.Prediction(answer=question.replace("q", "a"))
 
 
-def right(example: Example, prediction: Any, trace: Any = None) -> bool:
+def right(example: dspex.Example, prediction: Any, trace: Any = None) -> bool:
     """Exact match, without any normalising."""
     return bool(example.answer == prediction.answer)
 
 
-def loops_at_q1(question: str) -> Prediction:
-    while question == "q1":
-        pass
+def behave(question: str) -> dspex.Prediction:
+    """Do what the question says; by default, answer it."""
+    match question:
+        case "loop":
+            while True:
+                pass
+        case "regular expression":
+            # It backtracks for ever in C, and no other thread gets to run.
+            re.fullmatch(r"(a+)+b", "a" * 64)
+        case "family":
+            child = subprocess.Popen([sys.executable, "-S", "-c", WAITS])
+            print(child.pid)
+            child.wait()
+        case "exit":
+            sys.exit("enough")
+        case "vanish":
+            os.write(2, b"no more of this\n")
+            os._exit(7)
+        case "outside":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "zero":
+            return dspex.Prediction(answer=str(1 // 0))
+        case "own error":
+            raise OwnError("of my own")
+        case "prints":
+            return _print_everywhere()
+        case "environment":
+            return dspex.Prediction(answer="\n".join(os.environ))
+        case "threads":
+            return _ask_three_at_once()
+        case "unrepeatable":
+            send_mail()
+            os._exit(1)
     return answer(question)
 
 
-def holds_interpreter_at_q1(question: str) -> Prediction:
-    """A regular expression that backtracks for ever keeps every thread from running."""
-    if question == "q1":
-        re.fullmatch(r"(a+)+b", "a" * 64)
-    return answer(question)
-
-
-def leaves_process_at_q1(question: str) -> Prediction:
-    """Starts one that ends only when it is ended, and waits for it."""
-    if question == "q1":
-        wait = "import threading; threading.Event().wait()"
-        done = subprocess.Popen([sys.executable, "-S", "-c", wait])
-        print(f"started {done.pid}")
-        done.wait()
-    return answer(question)
-
-
-def exits_at_q1(question: str) -> Prediction:
-    if question == "q1":
-        sys.exit("enough")
-    return answer(question)
-
-
-def vanishes_at_q1(question: str) -> Prediction:
-    if question == "q1":
-        os._exit(7)
-    return answer(question)
-
-
-def killed_once(question: str) -> Prediction:
-    """Killed from outside at the first attempt; the file tells whether it was that."""
-    if question == "q1":
-        try:
-            os.close(os.open(os.environ["KILLED_ONCE"], os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
-            return answer(question)
-        os.kill(os.getpid(), signal.SIGKILL)
-    return answer(question)
-
-
-def raises_at_q1(question: str) -> Prediction:
-    if question == "q1":
-        raise ZeroDivisionError("nothing to divide by")
-    return answer(question)
-
-
-def faults_at_q1(example: Example, prediction: Any, trace: Any = None) -> bool:
-    """A fault in C."""
-    if example.question == "q1":
-        ctypes.string_at(0)
+def score(example: dspex.Example, prediction: Any, trace: Any = None) -> bool:
+    """As `right`, but for what the question says."""
+    match example.question:
+        case "fault":
+            ctypes.string_at(0)
+        case "no such answer":
+            raise LookupError("no such answer")
+        case "metric waits":
+            threading.Event().wait()
     return right(example, prediction)
 
 
-def raises_as_metric(example: Example, prediction: Any, trace: Any = None) -> bool:
-    raise LookupError("no such answer")
+class OwnError(Exception):
+    """An error of somebody's own."""
 
 
-def waits_at_q1(example: Example, prediction: Any, trace: Any = None) -> bool:
-    if example.question == "q1":
-        threading.Event().wait()
-    return right(example, prediction)
-
-
-def prints(question: str) -> Prediction:
-    """On every way out there is."""
-    print(f"for {question}")
-    print("and this on the other", file=sys.stderr)
+def _print_everywhere() -> dspex.Prediction:
+    print('{"done": 1}')
+    print("beside", file=sys.stderr)
     os.write(1, b"past Python\n")
     subprocess.run(["echo", "from below"], check=True)
+    print("no end of line", end="")
     try:
-        input()
+        return dspex.Prediction(answer=input())
     except EOFError:
-        return answer(question)
-    return Prediction(answer="there was input")
+        return dspex.Prediction(answer="no input")
 
 
-def shows_environment(question: str) -> Prediction:
-    return Prediction(answer=" ".join(f"{k}={v}" for k, v in os.environ.items()))
-
-
-def asks_three_at_once(question: str) -> Prediction:
-    """Three calls in flight, from threads that know nothing of any context."""
+def _ask_three_at_once() -> dspex.Prediction:
     lm = dspex.settings.lm
-
-    def ask(number: int) -> str:
-        return str(lm(f"{question} {number}")[0])
-
+    # Threads that know nothing of any context.
     with ThreadPoolExecutor(3) as threads:
-        return Prediction(answer=" ".join(threads.map(ask, range(3))))
+        answers = list(threads.map(lambda n: lm(_ASKS.format(n))[0], range(3)))
+    return dspex.Prediction(answer=" ".join(text.split("\n")[1] for text in answers))
 
 
-async def awaits(question: str) -> Prediction:
+send_mail = dspex.Tool(lambda: "sent", name="send_mail", retry=False)
+
+
+async def awaits(question: str) -> dspex.Prediction:
+    """Ask the model in a coroutine."""
     reply = await dspex.settings.lm.acall(question)
-    return Prediction(answer=reply[0])
+    return dspex.Prediction(answer=reply[0])
 
 
 class Asks(dspex.Module):
     """A program with a state of its own."""
 
-    def __init__(self, suffix: str) -> None:
+    def __init__(self, prefix: str) -> None:
         super().__init__()
-        self.suffix = suffix
+        self.prefix = prefix
         self.ask = dspex.Predict("question -> answer")
 
-    def forward(self, question: str) -> Prediction:
+    def forward(self, question: str) -> dspex.Prediction:
         found = self.ask(question=question).answer
-        return Prediction(answer=found + self.suffix)
+        return dspex.Prediction(answer=self.prefix + found)
 
 
-class OddOne:
-    """Nothing that JSON could hold."""
+class Judge:
+    """A metric that is an object."""
 
-    __slots__ = ("inside",)
+    def __init__(self, wanted: str) -> None:
+        self.wanted = wanted
 
-    def __init__(self) -> None:
-        self.inside = threading.Lock()
-
-
-def answers_oddly(question: str) -> Prediction:
-    return Prediction(answer=answer(question).answer, odd=OddOne())
+    def __call__(
+        self, example: dspex.Example, prediction: Any, trace: Any = None
+    ) -> bool:
+        return bool(prediction.answer == self.wanted)

@@ -261,5 +261,6 @@ def test_too_many_errors_fail_and_show_what_was_measured(
     done = run("evaluate", "my_code:plain", *words, *limits)
 
     assert done.exit_code == Exit.FAILED
-    assert json.loads(done.stdout)["failures"]["program"] == 2
+    # One more may be at work when the second is counted.
+    assert json.loads(done.stdout)["failures"]["program"] in (2, 3)
     assert "max_errors" in done.stderr

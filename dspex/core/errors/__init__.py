@@ -32,9 +32,8 @@ DspexError
 │   ├─ BudgetExceededError              the next request might exceed a budget
 │   └─ LMCancelledError                 the scope that made the call was cancelled
 ├─ EvaluationError                      the evaluation as a whole could not go on
+│   ├─ EvaluationCancelledError         its task was cancelled; cause of that error
 │   └─ IncompleteResultError            what was asked needs every example measured
-├─ MetricRangeError (ValueError)        a score outside metric_range; .score
-├─ NotBetterError (AssertionError)      assert_better_than(); .comparison
 ├─ RunError                             a recorded run; .run
 │   ├─ RunExistsError                   a new run was to have the name of another
 │   ├─ RunNotFoundError (LookupError)   there is none of that name
@@ -53,9 +52,8 @@ DspexError
 ```
 
 `EvaluationInterrupted` and `BatchInterrupted` are `KeyboardInterrupt`s, so that no
-`except Exception` in a program swallows a Ctrl-C; `EvaluationCancelled` is an
-`asyncio.CancelledError`, as whoever cancels a task expects. Facts are attributes, so
-code never needs to read the text. No error holds a key, a header or a prompt.
+`except Exception` in a program swallows a Ctrl-C. Facts are attributes, so code never
+needs to read the text. No error holds a key, a header or a prompt.
 """
 
 from dspex.core.errors.base import (
@@ -116,7 +114,7 @@ from dspex.core.errors.scores import (
 from dspex.core.errors.work import (
     BatchError,
     BatchInterrupted,
-    EvaluationCancelled,
+    EvaluationCancelledError,
     EvaluationError,
     EvaluationInterrupted,
     RuntimeClosedError,
@@ -137,7 +135,7 @@ __all__ = [
     "ContextWindowExceededError",
     "DataError",
     "DspexError",
-    "EvaluationCancelled",
+    "EvaluationCancelledError",
     "EvaluationError",
     "EvaluationInterrupted",
     "IncompleteResultError",

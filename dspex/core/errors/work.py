@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,6 +34,16 @@ class EvaluationError(DspexError):
         self.result = result
 
 
+class EvaluationCancelledError(EvaluationError):
+    """The task that awaited an evaluation was cancelled; the run has ended in order.
+
+    It is the cause of the `asyncio.CancelledError` that goes on, and never raised
+    itself: `asyncio.timeout` and task groups know that class alone, and none below it.
+    """
+
+    code = "evaluation_cancelled"
+
+
 class EvaluationInterrupted(KeyboardInterrupt):
     """Ctrl-C during an evaluation or an optimisation.
 
@@ -49,21 +58,6 @@ class EvaluationInterrupted(KeyboardInterrupt):
         super().__init__(message)
         self.result = result
         self.best_so_far = best_so_far
-
-
-class EvaluationCancelled(asyncio.CancelledError):
-    """The task that awaited an evaluation was cancelled.
-
-    It is raised when the run has ended in order. `asyncio.timeout` and its like make a
-    `TimeoutError` of it; it is that error's cause then.
-
-    Attributes:
-        result: What was measured until then (an `EvaluationResult`), or `None`.
-    """
-
-    def __init__(self, message: str, *, result: Any = None) -> None:
-        super().__init__(message)
-        self.result = result
 
 
 class WorkLostError(DspexError):

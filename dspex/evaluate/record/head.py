@@ -18,6 +18,8 @@ class Fingerprints:
     """By part: the metric itself, and what it uses."""
     models: Mapping[str, str] = field(default_factory=dict)
     """By where it is used: the model's name, and a digest of its settings."""
+    python: str = ""
+    """The version of Python, under which alone digests of code can be compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class RunHead:
             "program": dict(made.program),
             "metric": dict(made.metric),
             "models": dict(made.models),
+            "python": made.python,
         }
         return json.dumps(told, default=str)
 
@@ -74,7 +77,10 @@ class RunHead:
             created=float(told["created"]),
             version=str(told["version"]),
             fingerprints=Fingerprints(
-                program=made["program"], metric=made["metric"], models=made["models"]
+                program=made["program"],
+                metric=made["metric"],
+                models=made["models"],
+                python=str(made["python"]),
             ),
             trials=int(told["trials"]),
             total=told["total"],

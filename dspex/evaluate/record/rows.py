@@ -6,7 +6,7 @@ The values of a row stand in the order of its table's columns in `schema`.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from dspex.client.call import AttemptRecord, Fate
@@ -90,13 +90,9 @@ def _body(outcome: Outcome) -> str:
         parts.append(f'"prediction":{encode(outcome.prediction)}')
     if outcome.columns:
         parts.append(f'"columns":{encode(dict(outcome.columns))}')
-    if outcome.lost:
-        lost = {name: _told(one) for name, one in outcome.lost.items()}
-        parts.append(f'"lost":{encode(lost)}')
     if outcome.feedback is not None:
         parts.append(f'"feedback":{encode(outcome.feedback)}')
-    if outcome.error is not None:
-        parts.append(f'"error":{encode(_told(outcome.error))}')
+    parts.extend(_errors(outcome))
     if outcome.stage is not None:
         parts.append(f'"stage":"{outcome.stage}"')
     if outcome.first_score is not None:
@@ -108,6 +104,14 @@ def _body(outcome: Outcome) -> str:
     if not outcome.may_run_again:
         parts.append('"may_run_again":false')
     return f"{{{','.join(parts)}}}"
+
+
+def _errors(outcome: Outcome) -> Iterator[str]:
+    if outcome.error is not None:
+        yield f'"error":{encode(_told(outcome.error))}'
+    if outcome.lost:
+        lost = {name: _told(one) for name, one in outcome.lost.items()}
+        yield f'"lost":{encode(lost)}'
 
 
 def _told(note: ErrorNote) -> dict[str, str]:

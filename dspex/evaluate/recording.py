@@ -1,0 +1,174 @@
+"""What a run writes into its record, and when.
+
+Attempts and requests are announced before they begin, in the thread that begins them:
+one line that a killed process leaves behind. Outcomes are committed by the aggregator,
+and everything else with them. So what counts is on disk before anybody hears of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from dspex.client.call import AttemptRecord, Fate
+from dspex.core.errors import RecordUnwritableError, RunFencedError
+from dspex.core.example import Example
+from dspex.evaluate.outcome import Outcome, Stamp
+from dspex.evaluate.record.entries import (
+    Began,
+    Decided,
+    Entry,
+    Intent,
+    Refused,
+    Requested,
+)
+from dspex.evaluate.record.reader import Status
+from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.record.rows import example_text
+
+
+def digest_of(example: Example) -> str:
+    """A digest of an example's fields and of which of them are inputs."""
+    return hashlib.sha256(example_text(example).encode()).hexdigest()[:32]
+
+
+class Recording:
+    """The record of one run while it goes on.
+
+    Args:
+        record: Where it is written; owned by this process.
+        wall_clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self, record: RunRecord, *, wall_clock: Callable[[], float] = time.time
+    ) -> None:
+        self.record = record
+        self._now = wall_clock
+        self.trouble: RecordUnwritableError | None = None
+        """Why nothing can be written at present, such as a full disk."""
+        self.fenced: RunFencedError | None = None
+        """Who took the run over, once somebody has."""
+        # News of attempts and requests, until the next commit. Any thread adds.
+        self._news: deque[Entry] = deque()
+
+    # Before something begins, in the thread that begins it.
+
+    def attempt_begins(self, stamp: Stamp, example: Example) -> None:
+        """Announce an attempt.
+
+        Raises:
+            RunFencedError: Another owner took the run over; begin nothing.
+        """
+        self._announce(Intent(stamp=stamp))
+        self._news.append(
+            Began(
+                stamp=stamp,
+                at=self._now(),
+                digest=digest_of(example),
+                example=example if stamp.attempt == 1 and stamp.trial == 0 else None,
+            )
+        )
+
+    def request_moved(self, request: AttemptRecord) -> None:
+        """Announce a request that is about to be written, or tell its fate."""
+        if request.fate is Fate.OPEN:
+            self._announce(
+                Intent(
+                    stamp=_stamp_of(request.tags),
+                    request_id=request.request_id,
+                    call_id=request.call_id,
+                    number=request.number,
+                )
+            )
+        self._news.append(Requested(record=request))
+
+    def _announce(self, intent: Intent) -> None:
+        try:
+            self.record.announce(intent)
+        except RecordUnwritableError as error:
+            # It is told with the next commit all the same; nothing more is begun.
+            self.trouble = error
+        except RunFencedError as error:
+            self.fenced = error
+            raise
+
+    # For the aggregator.
+
+    def commit(
+        self, accepted: Sequence[Outcome], refused: Sequence[tuple[Stamp, str]] = ()
+    ) -> bool:
+        """Write outcomes, and what happened since the last time; whether it could be.
+
+        Raises:
+            RunFencedError: Another owner took the run over.
+        """
+        # Only this thread removes; what is added meanwhile waits for the next time.
+        count = len(self._news)
+        entries: list[Entry] = [self._news[index] for index in range(count)]
+        entries += [Decided(outcome=outcome) for outcome in accepted]
+        entries += [Refused(stamp=stamp, why=why) for stamp, why in refused]
+        try:
+            self.record.commit(entries)
+        except RecordUnwritableError as error:
+            self.trouble = error
+            return False
+        except RunFencedError as error:
+            self.fenced = error
+            raise
+        for _ in range(count):
+            self._news.popleft()
+        self.trouble = None
+        return True
+
+    # For the run.
+
+    def close(self, status: Status, facts: Mapping[str, Any]) -> None:
+        """Write what is left, and give the run up. A full disk loses no outcome."""
+        try:
+            if self.commit(()):
+                self.record.close(status, facts)
+        except (RecordUnwritableError, RunFencedError) as error:
+            if isinstance(error, RecordUnwritableError):
+                self.trouble = error
+
+
+def _stamp_of(tags: Mapping[str, Any]) -> Stamp:
+    return Stamp(
+        run=str(tags["run"]),
+        example=int(tags["example"]),
+        trial=int(tags.get("trial", 0)),
+        attempt=int(tags.get("attempt", 1)),
+        configuration=int(tags.get("configuration", 1)),
+    )
+
+
+class RecordedRequests(Mapping[str, AttemptRecord]):
+    """The requests of a run by their ids, read from its record when they are wanted."""
+
+    def __init__(self, record: RunRecord) -> None:
+        self._record = record
+        # Protects the field below: several threads may look at a result.
+        self._lock = threading.Lock()
+        self._known: dict[str, AttemptRecord] | None = None
+
+    def __getitem__(self, request_id: str) -> AttemptRecord:
+        return self._all()[request_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def _all(self) -> dict[str, AttemptRecord]:
+        with self._lock:
+            if self._known is None:
+                self._known = {
+                    each.request_id: each for each in self._record.requests()
+                }
+            return self._known
