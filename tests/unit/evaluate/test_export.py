@@ -10,6 +10,8 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -277,3 +279,38 @@ def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path) -> None:
         result.save_csv(tmp_path)
     with pytest.raises(ConfigurationError, match="no file can be"):
         result.save_jsonl(tmp_path / "absent" / "rows.jsonl")
+
+
+class Made(Sequence[Any]):
+    """A long set of which nobody holds more than a row, as a record's view is."""
+
+    def __init__(self, length: int, make: Callable[[int], Any]) -> None:
+        self._length = length
+        self._make = make
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: Any) -> Any:
+        if not 0 <= index < self._length:
+            raise IndexError(index)
+        return self._make(index)
+
+
+@pytest.mark.parametrize("name", ["save_csv", "save_jsonl"])
+def test_a_file_of_many_rows_needs_the_memory_of_few(name: str, tmp_path: Path) -> None:
+    count, text = 3_000, "x" * 2_000
+    row = dspex.Example(q=text).with_inputs("q")
+    result = EvaluationResult(
+        examples=Made(count, lambda _: row),
+        outcomes=Made(count, lambda number: scored(number, a=text + str(number))),
+    )
+    path = tmp_path / "rows"
+
+    tracemalloc.start()
+    getattr(result, name)(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert path.stat().st_size > 2 * count * len(text)
+    assert most < 1_000_000
