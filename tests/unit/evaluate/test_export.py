@@ -299,7 +299,7 @@ class Made(Sequence[Any]):
 
 @pytest.mark.parametrize("name", ["save_csv", "save_jsonl"])
 def test_a_file_of_many_rows_needs_the_memory_of_few(name: str, tmp_path: Path) -> None:
-    count, text = 3_000, "x" * 2_000
+    count, text = 200, "x" * 20_000
     row = dspex.Example(q=text).with_inputs("q")
     result = EvaluationResult(
         examples=Made(count, lambda _: row),
