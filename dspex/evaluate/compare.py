@@ -21,6 +21,7 @@ from dspex.core.errors import (
 from dspex.core.example import Example
 from dspex.core.safe_text import safe_text
 from dspex.core.statistics import Interval, PairedDifference, paired_difference
+from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.standing import is_measured
 from dspex.evaluate.verdict import is_shown, sentence

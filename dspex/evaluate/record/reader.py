@@ -65,10 +65,10 @@ class RecordReader:
             return self._read_owner(connection)[1]
 
     @property
-    def is_owned(self) -> bool:
-        """Whether somebody alive works on the run now."""
+    def living_owner(self) -> Owner | None:
+        """Who works on the run now; `None` for nobody that lives."""
         owner = self.owner
-        return owner is not None and self._is_alive(owner)
+        return owner if owner is not None and self._is_alive(owner) else None
 
     @property
     def left(self) -> Left | None:
@@ -157,6 +157,11 @@ class RecordReader:
                 run=self.place.run,
                 changes=(change,),
             )
+
+    def request(self, request_id: str) -> AttemptRecord | None:
+        """Return one request by its id; `None` when it was not made for the run."""
+        row = self._asked(reading.request_row, request_id)
+        return None if row is None else self._decoded(rows.request_of, row)
 
     def requests(self) -> Iterator[AttemptRecord]:
         """Yield every request that was made, with its fate, in the order of the ids."""

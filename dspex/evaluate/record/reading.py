@@ -57,6 +57,13 @@ def end_of_outcomes(connection: sqlite3.Connection) -> int:
     return 0 if last is None else int(last) + 1
 
 
+def request_row(connection: sqlite3.Connection, request_id: str) -> Any:
+    """Return the row of a request, or `None`."""
+    return connection.execute(
+        "SELECT * FROM requests WHERE request = ?", (request_id,)
+    ).fetchone()
+
+
 def settled_page(connection: sqlite3.Connection, after: int) -> list[int]:
     """Return the numbers behind one that need not run again, in order."""
     rows = connection.execute(
