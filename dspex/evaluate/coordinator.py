@@ -402,6 +402,8 @@ class CoordinatorActor(Actor):
             self._look_at_record(recording)
         if wishes.is_paused != self._schedule.paused:
             self._decide(s.Pause() if wishes.is_paused else s.Resume())
+        # Its caller holds the floor at once; both wishes may have come together.
+        self._floor.pause(paused=self._schedule.is_held)
         if wishes.concurrency is not None:
             self._floor.set_concurrency(wishes.concurrency)
             self._decide(
