@@ -10,6 +10,7 @@ from dspex.core.errors import RunFencedError
 from dspex.evaluate.floor import Proposal, Tray
 from dspex.evaluate.journal import Journal, Tally
 from dspex.evaluate.outcome import Outcome, Stamp
+from dspex.evaluate.record.ownership import BEAT_EVERY
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.settled import Settled
 from supervisors import Actor, ExitReason, Handle
@@ -24,6 +25,11 @@ AGAIN_AFTER = 0.5
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """Something is in the tray. Cast by whoever put it there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """Show in the record that its owner lives. Sent by a timer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +71,7 @@ class RecordMoved:
     """The record can be written no more, or again. Cast to the coordinator."""
 
 
-Message = Look | GetStanding
+Message = Look | Beat | GetStanding
 
 
 class AggregatorActor(Actor):
@@ -97,6 +103,8 @@ class AggregatorActor(Actor):
         owners = self._journal.inherit(self)
         self._coordinator = Handle(self.surroundings.registry, self._coordinator_name)
         self.actor_ref.cast(Look())
+        if self._recording is not None:
+            self.send_after(BEAT_EVERY, Beat())
         if owners > 1:
             self._coordinator.cast(Recount())
 
@@ -105,6 +113,8 @@ class AggregatorActor(Actor):
         match message:
             case Look():
                 return self._look()
+            case Beat():
+                return self._beat()
             case GetStanding():
                 return self._standing(message)
             case _:
@@ -126,6 +136,15 @@ class AggregatorActor(Actor):
         if self._take():
             # Behind whatever else waits, so that a full tray holds nobody up.
             self.actor_ref.cast(Look())
+
+    def _beat(self) -> None:
+        """Commit what is known of attempts and requests, be it nothing.
+
+        While no example ends, nobody else shows that the run has an owner, or finds
+        out that a full disk has room again.
+        """
+        self._commit((), ())
+        self.send_after(BEAT_EVERY, Beat())
 
     def _take(self) -> int:
         """Deal with one batch; how many proposals still wait for a look at once."""
@@ -164,8 +183,13 @@ class AggregatorActor(Actor):
         self, accepted: Sequence[Outcome], refused: Sequence[tuple[Stamp, str]]
     ) -> bool:
         """Whether a batch is in the record; else it stays in the tray for later."""
+        return not (accepted or refused) or self._commit(accepted, refused)
+
+    def _commit(
+        self, accepted: Sequence[Outcome], refused: Sequence[tuple[Stamp, str]]
+    ) -> bool:
         recording = self._recording
-        if recording is None or not (accepted or refused):
+        if recording is None:
             return True
         was_in_trouble = recording.trouble is not None
         try:

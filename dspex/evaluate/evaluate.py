@@ -23,8 +23,10 @@ from dspex.evaluate.metric import (
     checked_metric,
     checked_range,
     metric_name,
+    metric_names,
 )
 from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.record.fingerprint import fingerprints
 from dspex.evaluate.report import Report
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.scoring import ascoring, scoring
@@ -35,6 +37,9 @@ T = TypeVar("T")
 
 Isolate = Literal["thread", "process"]
 """Where program and metric are done: here, or in processes of their own."""
+
+Devset = Iterable[Example] | Callable[[], Iterable[Example]]
+"""A sequence of examples, a stream of them, or a function that begins one."""
 
 
 class Evaluate:
@@ -57,7 +62,9 @@ class Evaluate:
         100.0 ± 0.0 (3 examples)
 
     Args:
-        devset: The examples.
+        devset: The examples: a sequence; or a stream, which is any iterable or a
+            function that gives one, of which each is taken when there is room for it.
+            Examples of a stream are not held in memory.
         metric: From example and prediction to a number, a bool, a mapping of numbers
             or a `Prediction` with a `score` and maybe a `feedback`; an async function
             will do. Or several by name: the first is the score, all are `columns` of
@@ -82,6 +89,15 @@ class Evaluate:
             code that may hold the interpreter, crash it, or never end; see
             `dspex.evaluate.isolate`. They must be found by name in a module. "thread"
             has them done here.
+        trials: How often each example is measured; 1. Its score is the mean.
+        metric_timeout: Seconds of an example's time its metric may take; `None` for no
+            limit of its own.
+        total_timeout: Seconds the whole evaluation may take; what is not done then is
+            not measured. `None` for no limit.
+        run: A name for this evaluation. When it is interrupted, whatever by, the same
+            call goes on where it stopped, also in another process.
+        persist: Whether an evaluation without a name is recorded on disk as well; the
+            runtime's `Config` says so unless given.
         debug: Work on the caller's thread, one example after another, without deadline
             or progress bar; an error of the program or the metric is raised as it is.
 
@@ -95,7 +111,7 @@ class Evaluate:
     def __init__(
         self,
         *,
-        devset: Sequence[Example],
+        devset: Devset,
         metric: Metric | None = None,
         num_threads: int | None = None,
         concurrency: int | None = None,
@@ -109,9 +125,14 @@ class Evaluate:
         save_as_csv: str | Path | None = None,
         save_as_json: str | Path | None = None,
         isolate: Isolate = "thread",
+        trials: int = 1,
+        metric_timeout: float | None = None,
+        total_timeout: float | None = None,
+        run: str | None = None,
+        persist: bool | None = None,
         debug: bool = False,
     ) -> None:
-        self.devset = checked_set(devset, "devset")
+        self.devset = _checked_devset(devset)
         self.metric = None if metric is None else checked_metric(metric)
         self.debug = debug
         self.isolate = _checked_isolate(isolate)
@@ -134,6 +155,11 @@ class Evaluate:
             failure_score=failure_score,
             metric_range=self.metric_range,
             display_progress=display_progress,
+            trials=trials,
+            metric_timeout=metric_timeout,
+            total_timeout=total_timeout,
+            run=run,
+            persist=persist,
         )
 
     @property
@@ -143,14 +169,16 @@ class Evaluate:
 
     def __repr__(self) -> str:
         name = None if self.metric is None else metric_name(self.metric)
-        return f"Evaluate({len(self.devset)} examples, metric={name})"
+        devset = self.devset
+        count = f"{len(devset)}" if isinstance(devset, Sequence) else "a stream of"
+        return f"Evaluate({count} examples, metric={name})"
 
     @with_callbacks
     def __call__(
         self,
         program: Callable[..., Any],
         metric: Metric | None = None,
-        devset: Sequence[Example] | None = None,
+        devset: Devset | None = None,
         num_threads: int | None = None,
         display_progress: bool | None = None,  # noqa: FBT001 - DSPy's signature
         display_table: bool | int | None = None,  # noqa: FBT001 - DSPy's signature
@@ -185,9 +213,9 @@ class Evaluate:
         metric, examples = self._checked(program, metric, devset)
         report = self._report(display_table, save_as_csv, save_as_json)
         known = _known(resume, examples)
-        options = self._options_of(num_threads, display_progress)
+        options = self._options_of(program, metric, num_threads, display_progress)
         if self.debug:
-            result = on_this_thread(examples, program, metric, self._options)
+            result = on_this_thread(_all(examples), program, metric, self._options)
         elif self.isolate == "process":
             with in_processes(
                 program, metric, metric_range=self.metric_range, timeout=self._timeout
@@ -209,7 +237,7 @@ class Evaluate:
         self,
         program: Callable[..., Any],
         metric: Metric | None = None,
-        devset: Sequence[Example] | None = None,
+        devset: Devset | None = None,
         num_threads: int | None = None,
         display_progress: bool | None = None,  # noqa: FBT001 - as `__call__`
         display_table: bool | int | None = None,  # noqa: FBT001 - as `__call__`
@@ -251,13 +279,13 @@ class Evaluate:
         known = _known(resume, examples)
         work = ascoring(program, metric, self.metric_range)
         if self.debug:
-            result = await on_this_loop(examples, work, self._options)
+            result = await on_this_loop(_all(examples), work, self._options)
         else:
             on_loop = is_awaited(program) or is_awaited(metric)
             result = await awork_through(
                 examples,
                 work if on_loop else scoring(program, metric),
-                self._options_of(num_threads, display_progress),
+                self._options_of(program, metric, num_threads, display_progress),
                 known=known,
                 workers=LoopWorkers(asyncio.get_running_loop()) if on_loop else None,
             )
@@ -268,14 +296,18 @@ class Evaluate:
         self,
         program: Callable[..., Any],
         metric: Metric | None,
-        devset: Sequence[Example] | None,
-    ) -> tuple[Metric, Sequence[Example]]:
+        devset: Devset | None,
+    ) -> tuple[Metric, Iterable[Example]]:
         refuse_dspy(program, "program")
         metric = checked_metric(_or(metric, self.metric))
-        return metric, self.devset if devset is None else checked_set(devset, "devset")
+        devset = self.devset if devset is None else _checked_devset(devset)
+        examples = _begun(devset)
+        return metric, examples
 
     def _options_of(
         self,
+        program: Callable[..., Any],
+        metric: Metric,
         num_threads: int | None,
         display_progress: bool | None,  # noqa: FBT001 - as `__call__` has it
     ) -> RunOptions:
@@ -285,6 +317,10 @@ class Evaluate:
             concurrency=_or(concurrency, settings.concurrency),
             max_errors=_or(self.max_errors, settings.max_errors),
             display_progress=_or(display_progress, self.display_progress),
+            metrics=metric_names(metric),
+            fingerprints=lambda: fingerprints(
+                program, metric, lm=settings.lm, adapter=settings.adapter
+            ),
         )
 
     def _report(
@@ -314,16 +350,34 @@ def _checked_isolate(isolate: Any) -> Isolate:
 
 
 def _known(
-    resume: EvaluationResult | None, examples: Sequence[Example]
+    resume: EvaluationResult | None, examples: Iterable[Example]
 ) -> Iterable[Outcome]:
     if resume is None:
         return ()
-    if list(resume.examples) != list(examples):
+    if not isinstance(examples, Sequence) or list(resume.examples) != list(examples):
         raise ConfigurationError(
             "resume was given a result of other examples; expected one of this "
             "devset. Evaluate again without resume."
         )
     return [outcome for outcome in resume.outcomes if outcome is not None]
+
+
+def _checked_devset(devset: Any) -> Devset:
+    is_stream = not isinstance(devset, Sequence) and (
+        isinstance(devset, Iterable) or callable(devset)
+    )
+    found: Devset = devset if is_stream else checked_set(devset, "devset")
+    return found
+
+
+def _all(examples: Iterable[Example]) -> Sequence[Example]:
+    """Every example: without workers there is nothing that takes one by one."""
+    return checked_set(list(examples), "devset")
+
+
+def _begun(devset: Devset) -> Iterable[Example]:
+    """The examples of a set; a stream that a function gives begins anew."""
+    return devset() if callable(devset) else devset
 
 
 def checked_set(

@@ -199,6 +199,11 @@ class Run:
         return self._journal
 
     @property
+    def taken(self) -> int:
+        """Examples taken from a stream, in this process."""
+        return self._source.taken
+
+    @property
     def requests(self) -> RequestLog:
         """The requests made."""
         return self._requests

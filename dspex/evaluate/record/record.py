@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from sqlite3 import Connection as SQLite
 from typing import Any, BinaryIO
 
-from dspex.core.errors import RunFencedError
+from dspex.core.errors import RecordUnwritableError, RunFencedError
 from dspex.evaluate.record import schema, trouble
 from dspex.evaluate.record.codec import encode
 from dspex.evaluate.record.connection import Connection
@@ -303,11 +303,15 @@ class RunRecord(RecordReader):
             import_intents(connection, intents, self.head.trials)
 
     def _empty_log(self) -> None:
-        """Move what the file of intents says to the tables."""
-        aside = self._log.take()
-        with aside.open("rb") as log, self._writing() as connection:
-            self._import(connection, [log])
-        aside.unlink()
+        """Move what the file of intents says to the tables.
+
+        Where that cannot be, it is tried again after the next commit: this one is done.
+        """
+        with suppress(RecordUnwritableError, OSError):
+            aside = self._log.take()
+            with aside.open("rb") as log, self._writing() as connection:
+                self._import(connection, [log])
+            aside.unlink()
 
 
 def _abandon(token: str, log: IntentLog) -> None:

@@ -92,11 +92,7 @@ def _body(outcome: Outcome) -> str:
         parts.append(f'"columns":{encode(dict(outcome.columns))}')
     if outcome.feedback is not None:
         parts.append(f'"feedback":{encode(outcome.feedback)}')
-    if outcome.kind is not OutcomeKind.SCORED or outcome.error is not None:
-        parts += _failure(outcome)
-    if outcome.lost:
-        lost = {name: _told(one) for name, one in outcome.lost.items()}
-        parts.append(f'"lost":{encode(lost)}')
+    parts.extend(_failures(outcome))
     if outcome.first_score is not None:
         parts.append(f'"first_score":{encode(outcome.first_score)}')
     if outcome.value is not None:
@@ -106,9 +102,12 @@ def _body(outcome: Outcome) -> str:
     return f"{{{','.join(parts)}}}"
 
 
-def _failure(outcome: Outcome) -> Iterator[str]:
+def _failures(outcome: Outcome) -> Iterator[str]:
     if outcome.error is not None:
         yield f'"error":{encode(_told(outcome.error))}'
+    if outcome.lost:
+        lost = {name: _told(one) for name, one in outcome.lost.items()}
+        yield f'"lost":{encode(lost)}'
     if outcome.stage is not None:
         yield f'"stage":"{outcome.stage}"'
     if outcome.evidence:

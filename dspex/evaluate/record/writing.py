@@ -130,24 +130,29 @@ def _write_outcomes(
     if not outcomes:
         return []
     marks = ", ".join("?" * len(outcomes))
-    known: dict[int, tuple[int, int]] = {
-        number: (attempt, settled)
-        for number, attempt, settled in connection.execute(
-            f"SELECT number, attempt, settled FROM outcomes WHERE number IN ({marks})",  # noqa: S608 - question marks
+    # By number: attempt, whether it is settled, and checksum.
+    known: dict[int, tuple[int, int, int]] = {
+        number: (attempt, settled, checksum)
+        for number, attempt, settled, checksum in connection.execute(
+            "SELECT number, attempt, settled, checksum FROM outcomes "  # noqa: S608 - question marks
+            f"WHERE number IN ({marks})",
             [row[0] for row in outcomes],
         )
     }
     written: list[Row] = []
     refused: list[Row] = []
     for row in outcomes:
-        number, attempt, settled = row[0], row[1], int(row[4])
+        number, attempt, settled, checksum = row[0], row[1], int(row[4]), row[-1]
         before = known.get(number)
-        if before is not None and (before[1] or before[0] >= attempt):
-            refused.append((number, attempt, LATE))
-            continue
         if before is not None:
+            if (before[0], before[2]) == (attempt, checksum):
+                # Committed again by somebody who was not told that it was done.
+                continue
+            if before[1] or before[0] >= attempt:
+                refused.append((number, attempt, LATE))
+                continue
             connection.execute(_SUPERSEDE, (number,))
-        known[number] = (attempt, settled)
+        known[number] = (attempt, settled, checksum)
         written.append(row)
     connection.executemany(_OUTCOME, written)
     # What runs again is found by its attempts, told or not.
