@@ -35,7 +35,7 @@ from dspex.evaluate.signs import Standings, sign_of_waiting
 from dspex.evaluate.source import Source, StreamMoved, TakeExamples
 from dspex.evaluate.steering import Steering
 from dspex.evaluate.why import Planned
-from dspex.evaluate.workers import Workers
+from dspex.evaluate.workers import ThreadWorkers, Workers
 from supervisors import Actor, ActorDownError, Handle, ReplyFuture, StartError
 
 RECORD = "the run's record"
@@ -202,6 +202,8 @@ class CoordinatorActor(Actor):
         self._aggregator = Handle(registry, self._names.aggregator)
         self._stream = Handle(registry, self._names.source)
         self._workers.bind(registry, self._names.workers)
+        if isinstance(self._workers, ThreadWorkers):
+            floor.open_lane = self._workers.open_lane
         me.cast(Recount())
         me.cast(LookAtTime())
         if self._plan.run_timeout is not None:
@@ -400,6 +402,8 @@ class CoordinatorActor(Actor):
             self._look_at_record(recording)
         if wishes.is_paused != self._schedule.paused:
             self._decide(s.Pause() if wishes.is_paused else s.Resume())
+        # Its caller holds the floor at once; both wishes may have come together.
+        self._floor.pause(paused=self._schedule.is_held)
         if wishes.concurrency is not None:
             self._floor.set_concurrency(wishes.concurrency)
             self._decide(

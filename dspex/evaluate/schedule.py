@@ -108,6 +108,11 @@ class Schedule:
         return tuple(self._again)
 
     @property
+    def is_held(self) -> bool:
+        """Whether nothing is handed out, for a pause or an outage."""
+        return self._is_held
+
+    @property
     def outages(self) -> Sequence[Outage]:
         """Why nothing is handed out, besides a pause."""
         return self._outages.outages

@@ -105,6 +105,20 @@ def test_a_paused_run_begins_nothing_until_it_is_resumed(
         assert run.result(PATIENT).complete
 
 
+def test_a_pause_that_is_taken_back_at_once_leaves_nothing_held(
+    runtime: dspex.Runtime,
+) -> None:
+    gate = Gate()
+    with start(gate) as run:
+        eventually(lambda: gate.began == 4)
+        for _ in range(50):
+            run.pause()
+            run.resume()
+        gate.open()
+
+        assert run.result(PATIENT).complete
+
+
 def test_the_concurrency_of_a_run_may_be_changed(runtime: dspex.Runtime) -> None:
     gate = Gate()
     with start(gate, 80, concurrency=2) as run:

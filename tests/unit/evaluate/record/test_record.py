@@ -27,7 +27,17 @@ from dspex.core.lm import Usage
 from dspex.core.prediction import Prediction
 from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind
 from dspex.evaluate.record import intents
+<<<<<<< HEAD
 from dspex.evaluate.record.entries import Decided, Noted, OpenOne, Refused
+=======
+from dspex.evaluate.record.entries import (
+    Decided,
+    Noted,
+    OpenOne,
+    Refused,
+    Requested,
+)
+>>>>>>> h-result
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
 from tests.unit.evaluate.record.making import (
