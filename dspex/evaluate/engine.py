@@ -29,14 +29,13 @@ from dspex.evaluate.opening import (
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.plan import Ended, Plan
 from dspex.evaluate.progress import Progress
-from dspex.evaluate.record.entries import Totals
 from dspex.evaluate.record.head import Fingerprints, RunHead
+from dspex.evaluate.recorded import recorded_result
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.run import Run, new_run_id
 from dspex.evaluate.source import Check, checked_example
 from dspex.evaluate.steering import Steering
-from dspex.evaluate.views import RecordedExamples, RecordedOutcomes
 from dspex.evaluate.worker import AsyncWork, Work
 from dspex.evaluate.workers import Workers
 from dspex.runtime.runtime import Runtime, current_runtime
@@ -288,7 +287,17 @@ async def _await(run: Run, options: RunOptions) -> Ended:
 
 
 def _result(run: Run, options: RunOptions) -> EvaluationResult:
-    examples, outcomes, sums = _rows(run)
+    recording = run.recording
+    if run.plan.total is None and recording is not None:
+        # A stream: nobody holds its rows, and it always has a record.
+        return recorded_result(
+            recording.record,
+            count=run.taken,
+            seconds=run.seconds,
+            restarts=run.restarts,
+            refused=run.journal.tally.refused,
+        )
+    examples, outcomes = _rows(run)
     return EvaluationResult(
         examples=examples,
         outcomes=outcomes,
@@ -299,21 +308,12 @@ def _result(run: Run, options: RunOptions) -> EvaluationResult:
         seconds=run.seconds,
         restarts=run.restarts,
         refused=run.journal.tally.refused,
-        sums=sums,
     )
 
 
-def _rows(
-    run: Run,
-) -> tuple[Sequence[Example], Sequence[Outcome | None], Totals | None]:
-    """Examples and outcomes, and their sums where nobody holds them."""
+def _rows(run: Run) -> tuple[Sequence[Example], Sequence[Outcome | None]]:
+    """Examples and outcomes of a set that its caller holds."""
     plan, record = run.plan, None if run.recording is None else run.recording.record
-    if plan.total is None and record is not None:
-        # A stream: nobody holds its rows.
-        count = run.taken
-        outcomes = RecordedOutcomes(record, count * plan.trials)
-        return RecordedExamples(record, count), outcomes, record.totals()
-    # A stream always has a record.
     examples = cast("Sequence[Example]", plan.examples)
     held = run.journal.outcomes
     places = [
@@ -322,14 +322,14 @@ def _rows(
         for trial in range(plan.trials)
     ]
     if record is None or len(held) == len(run.journal.settled):
-        return examples, tuple(held.get(place) for place in places), None
+        return examples, tuple(held.get(place) for place in places)
     # What this process has seen is whole; the rest was measured by an earlier one.
     outcomes_before = record.outcomes(stop=len(places))
     outcomes_held = [
         held.get(place) or before
         for place, before in zip(places, outcomes_before, strict=True)
     ]
-    return examples, tuple(outcomes_held), None
+    return examples, tuple(outcomes_held)
 
 
 def _interrupted(result: EvaluationResult) -> EvaluationInterrupted:

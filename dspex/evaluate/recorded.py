@@ -33,30 +33,35 @@ T = TypeVar("T")
 def recorded_result(
     record: RecordReader,
     *,
+    count: int | None = None,
     seconds: float | None = None,
     restarts: int | None = None,
+    refused: int | None = None,
 ) -> EvaluationResult:
     """Return the result of a run, as a view on its record.
 
     Args:
         record: The record, open; nothing is written to it.
+        count: How many examples there are; by default as many as it tells.
         seconds: Wall time of the run; by default what its last owner left.
         restarts: Parts of the tree restarted; by default what its last owner left.
+        refused: Outcomes that came late or twice; by default those it has noted.
     """
     head, totals = record.head, record.totals()
+    many = record.count if count is None else count
     left = {} if record.left is None else record.left.facts
     return RecordedResult(
         record=record,
         totals=totals,
-        examples=RecordedExamples(record),
-        outcomes=RecordedOutcomes(record),
+        examples=RecordedExamples(record, many),
+        outcomes=RecordedOutcomes(record, many * head.trials),
         failure_score=head.failure_score,
         metric_range=head.metric_range,
         trials=head.trials,
         requests=RecordedRequests(record, totals.requests),
         seconds=left.get("seconds", 0.0) if seconds is None else seconds,
         restarts=left.get("restarts", 0) if restarts is None else restarts,
-        refused=totals.refused,
+        refused=totals.refused if refused is None else refused,
     )
 
 
@@ -177,9 +182,6 @@ class _View(Sequence[T]):
 class RecordedOutcomes(_View[Outcome | None]):
     """The outcomes of a run, those of an example side by side."""
 
-    def __init__(self, record: RecordReader) -> None:
-        super().__init__(record, record.count * record.head.trials)
-
     def __iter__(self) -> Iterator[Outcome | None]:
         return self._record.outcomes(stop=self._length)
 
@@ -189,9 +191,6 @@ class RecordedOutcomes(_View[Outcome | None]):
 
 class RecordedExamples(_View[Example]):
     """The examples of a run; one that was never begun was not kept, and is empty."""
-
-    def __init__(self, record: RecordReader) -> None:
-        super().__init__(record, record.count)
 
     def digest(self, number: int) -> str | None:
         """Return the digest of an example; `None` when it was never begun."""
