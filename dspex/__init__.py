@@ -135,6 +135,7 @@ if TYPE_CHECKING:
     from dspex.core.types.tool_calls import ToolCalls as ToolCalls
     from dspex.evaluate.compare import Comparison as Comparison
     from dspex.evaluate.compare import compare as compare
+    from dspex.evaluate.control import EvaluationRun as EvaluationRun
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.record.listing import RunSummary as RunSummary
     from dspex.evaluate.record.listing import runs as runs
@@ -143,6 +144,7 @@ if TYPE_CHECKING:
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
     from dspex.evaluate.semantic import CompleteAndGrounded as CompleteAndGrounded
     from dspex.evaluate.semantic import SemanticF1 as SemanticF1
+    from dspex.evaluate.why import Waiting as Waiting
     from dspex.metrics import EM as EM
     from dspex.metrics import F1 as F1
     from dspex.metrics import HotPotF1 as HotPotF1
@@ -258,6 +260,7 @@ _HOMES = {
     "EvaluationError": "dspex.core.errors",
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
+    "EvaluationRun": "dspex.evaluate.control",
     "Example": "dspex.core.example",
     "F1": "dspex.metrics",
     "FieldInfoWithName": "dspex.core.adapters.chat",
@@ -352,6 +355,7 @@ _HOMES = {
     "UntrustedCodeError": "dspex.programs.saving.trust",
     "Usage": "dspex.core.lm",
     "UsageTracker": "dspex.programs.trace",
+    "Waiting": "dspex.evaluate.why",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
     "XMLAdapter": "dspex.core.adapters",
@@ -444,6 +448,7 @@ __all__ = [
     "EvaluationError",
     "EvaluationInterrupted",
     "EvaluationResult",
+    "EvaluationRun",
     "Example",
     "FieldInfoWithName",
     "File",
@@ -533,6 +538,7 @@ __all__ = [
     "UntrustedCodeError",
     "Usage",
     "UsageTracker",
+    "Waiting",
     "WorkLostError",
     "WorkTimeoutError",
     "XMLAdapter",

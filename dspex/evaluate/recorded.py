@@ -33,22 +33,18 @@ T = TypeVar("T")
 def recorded_result(
     record: RecordReader,
     *,
-    count: int | None = None,
     seconds: float | None = None,
     restarts: int | None = None,
-    refused: int | None = None,
 ) -> EvaluationResult:
     """Return the result of a run, as a view on its record.
 
     Args:
         record: The record, open; nothing is written to it.
-        count: How many examples there are; by default as many as it tells.
         seconds: Wall time of the run; by default what its last owner left.
         restarts: Parts of the tree restarted; by default what its last owner left.
-        refused: Outcomes that came late or twice; by default those it has noted.
     """
     head, totals = record.head, record.totals()
-    many = record.count if count is None else count
+    many = record.count
     left = {} if record.left is None else record.left.facts
     return RecordedResult(
         record=record,
@@ -61,7 +57,7 @@ def recorded_result(
         requests=RecordedRequests(record, totals.requests),
         seconds=left.get("seconds", 0.0) if seconds is None else seconds,
         restarts=left.get("restarts", 0) if restarts is None else restarts,
-        refused=totals.refused if refused is None else refused,
+        refused=totals.refused,
     )
 
 

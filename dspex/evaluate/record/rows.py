@@ -150,8 +150,6 @@ def request_row(record: AttemptRecord) -> Row:
         record.error,
         record.sends,
         *_tokens(record.usage),
-        record.cost,
-        record.seconds,
         record.configuration,
         _tags(record.tags),
     )
@@ -164,7 +162,7 @@ def request_of(row: Sequence[Any]) -> AttemptRecord:
         ValueError: The row is damaged.
     """
     request, call, ordinal, fate, error, sends, *rest = row
-    *tokens, cost, seconds, configuration, tags = rest
+    *tokens, configuration, tags = rest
     return AttemptRecord(
         request_id=request,
         call_id=call,
@@ -173,8 +171,6 @@ def request_of(row: Sequence[Any]) -> AttemptRecord:
         error=error,
         sends=sends,
         usage=_usage(tokens),
-        cost=cost,
-        seconds=seconds,
         configuration=configuration,
         tags=decode(tags),
     )
