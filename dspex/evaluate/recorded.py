@@ -44,12 +44,13 @@ def recorded_result(
         restarts: Parts of the tree restarted; by default what its last owner left.
     """
     head, totals = record.head, record.totals()
+    many = record.count
     left = {} if record.left is None else record.left.facts
     return RecordedResult(
         record=record,
         totals=totals,
-        examples=RecordedExamples(record),
-        outcomes=RecordedOutcomes(record),
+        examples=RecordedExamples(record, many),
+        outcomes=RecordedOutcomes(record, many * head.trials),
         failure_score=head.failure_score,
         metric_range=head.metric_range,
         trials=head.trials,
@@ -177,9 +178,6 @@ class _View(Sequence[T]):
 class RecordedOutcomes(_View[Outcome | None]):
     """The outcomes of a run, those of an example side by side."""
 
-    def __init__(self, record: RecordReader) -> None:
-        super().__init__(record, record.count * record.head.trials)
-
     def __iter__(self) -> Iterator[Outcome | None]:
         return self._record.outcomes(stop=self._length)
 
@@ -189,9 +187,6 @@ class RecordedOutcomes(_View[Outcome | None]):
 
 class RecordedExamples(_View[Example]):
     """The examples of a run; one that was never begun was not kept, and is empty."""
-
-    def __init__(self, record: RecordReader) -> None:
-        super().__init__(record, record.count)
 
     def digest(self, number: int) -> str | None:
         """Return the digest of an example; `None` when it was never begun."""

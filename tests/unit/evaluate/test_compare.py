@@ -270,3 +270,9 @@ def test_the_gate_refuses_what_is_not_complete() -> None:
         whole.assert_better_than(partly)
 
     assert caught.value.result is partly
+
+
+def test_a_tiny_p_value_is_told_as_such() -> None:
+    found = compare(of_scores(*[0.0] * 40), of_scores(*[1.0] * 40))
+
+    assert "p < 0.0001" in found.verdict
