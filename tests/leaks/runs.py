@@ -97,6 +97,19 @@ def by_timeout(program: Any) -> Callable[[dspex.Evaluate, float], None]:
     return run
 
 
+def by_stop(program: Any) -> Callable[[dspex.Evaluate, float], None]:
+    """Start the run, and stop it by its handle."""
+
+    def run(evaluate: dspex.Evaluate, moment: float) -> None:
+        started = evaluate.start(program)
+        threading.Event().wait(moment)
+        started.stop()
+        with contextlib.suppress(EvaluationError, KeyboardInterrupt):
+            started.result(timeout=PATIENT)
+
+    return run
+
+
 def by_closing(program: Any) -> Callable[[dspex.Evaluate, float], None]:
     """Close the runtime under the run."""
 
@@ -134,6 +147,8 @@ WAYS = (
     Way("timeout, threads", by_timeout(asks)),
     Way("task, threads", by_task(asks)),
     Way("ctrl-c, coroutines", by_ctrl_c(asks_awaiting)),
+    Way("stop, threads", by_stop(asks)),
+    Way("stop, coroutines", by_stop(asks_awaiting)),
     Way("closing, threads", by_closing(asks)),
     Way("timeout, coroutines", by_timeout(asks_awaiting)),
     Way("closing, coroutines", by_closing(asks_awaiting)),
