@@ -67,6 +67,17 @@ if TYPE_CHECKING:
     from dspex.core.errors import MissingInputError as MissingInputError
     from dspex.core.errors import NotBetterError as NotBetterError
     from dspex.core.errors import QueueFullError as QueueFullError
+    from dspex.core.errors import RecordDamagedError as RecordDamagedError
+    from dspex.core.errors import RecordError as RecordError
+    from dspex.core.errors import RecordFullError as RecordFullError
+    from dspex.core.errors import RecordUnwritableError as RecordUnwritableError
+    from dspex.core.errors import RecordVersionError as RecordVersionError
+    from dspex.core.errors import RunBusyError as RunBusyError
+    from dspex.core.errors import RunChangedError as RunChangedError
+    from dspex.core.errors import RunError as RunError
+    from dspex.core.errors import RunExistsError as RunExistsError
+    from dspex.core.errors import RunFencedError as RunFencedError
+    from dspex.core.errors import RunNotFoundError as RunNotFoundError
     from dspex.core.errors import RuntimeClosedError as RuntimeClosedError
     from dspex.core.errors import SignatureError as SignatureError
     from dspex.core.errors import ToolArgumentError as ToolArgumentError
@@ -124,11 +135,16 @@ if TYPE_CHECKING:
     from dspex.core.types.tool_calls import ToolCalls as ToolCalls
     from dspex.evaluate.compare import Comparison as Comparison
     from dspex.evaluate.compare import compare as compare
+    from dspex.evaluate.control import EvaluationRun as EvaluationRun
     from dspex.evaluate.evaluate import Evaluate as Evaluate
+    from dspex.evaluate.record.listing import RunSummary as RunSummary
+    from dspex.evaluate.record.listing import runs as runs
+    from dspex.evaluate.record.unkept import Unkept as Unkept
     from dspex.evaluate.recorded import load_run as load_run
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
     from dspex.evaluate.semantic import CompleteAndGrounded as CompleteAndGrounded
     from dspex.evaluate.semantic import SemanticF1 as SemanticF1
+    from dspex.evaluate.why import Waiting as Waiting
     from dspex.metrics import EM as EM
     from dspex.metrics import F1 as F1
     from dspex.metrics import HotPotF1 as HotPotF1
@@ -244,6 +260,7 @@ _HOMES = {
     "EvaluationError": "dspex.core.errors",
     "EvaluationInterrupted": "dspex.core.errors",
     "EvaluationResult": "dspex.evaluate.result",
+    "EvaluationRun": "dspex.evaluate.control",
     "Example": "dspex.core.example",
     "F1": "dspex.metrics",
     "FieldInfoWithName": "dspex.core.adapters.chat",
@@ -299,8 +316,20 @@ _HOMES = {
     "QueueFullError": "dspex.core.errors",
     "ReAct": "dspex.programs.react",
     "Reasoning": "dspex.core.types.reasoning",
+    "RecordDamagedError": "dspex.core.errors",
+    "RecordError": "dspex.core.errors",
+    "RecordFullError": "dspex.core.errors",
+    "RecordUnwritableError": "dspex.core.errors",
+    "RecordVersionError": "dspex.core.errors",
     "Refine": "dspex.programs.refine",
     "Reply": "dspex.core.lm",
+    "RunBusyError": "dspex.core.errors",
+    "RunChangedError": "dspex.core.errors",
+    "RunError": "dspex.core.errors",
+    "RunExistsError": "dspex.core.errors",
+    "RunFencedError": "dspex.core.errors",
+    "RunNotFoundError": "dspex.core.errors",
+    "RunSummary": "dspex.evaluate.record.listing",
     "Runtime": "dspex.runtime.runtime",
     "RuntimeClosedError": "dspex.core.errors",
     "SemanticF1": "dspex.evaluate.semantic",
@@ -322,9 +351,11 @@ _HOMES = {
     "TwoStepAdapter": "dspex.programs.two_step",
     "Type": "dspex.core.types.base",
     "UnexpectedInputError": "dspex.core.errors",
+    "Unkept": "dspex.evaluate.record.unkept",
     "UntrustedCodeError": "dspex.programs.saving.trust",
     "Usage": "dspex.core.lm",
     "UsageTracker": "dspex.programs.trace",
+    "Waiting": "dspex.evaluate.why",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
     "XMLAdapter": "dspex.core.adapters",
@@ -353,6 +384,7 @@ _HOMES = {
     "normalize_text": "dspex.metrics",
     "parse_value": "dspex.core.adapters.parse",
     "pretty_print_history": "dspex.programs.history",
+    "runs": "dspex.evaluate.record.listing",
     "serialize_object": "dspex.programs.saving.demos",
     "set_attribute_by_name": "dspex.programs.reaching",
     "settings": "dspex.programs.settings",
@@ -416,6 +448,7 @@ __all__ = [
     "EvaluationError",
     "EvaluationInterrupted",
     "EvaluationResult",
+    "EvaluationRun",
     "Example",
     "FieldInfoWithName",
     "File",
@@ -466,8 +499,20 @@ __all__ = [
     "QueueFullError",
     "ReAct",
     "Reasoning",
+    "RecordDamagedError",
+    "RecordError",
+    "RecordFullError",
+    "RecordUnwritableError",
+    "RecordVersionError",
     "Refine",
     "Reply",
+    "RunBusyError",
+    "RunChangedError",
+    "RunError",
+    "RunExistsError",
+    "RunFencedError",
+    "RunNotFoundError",
+    "RunSummary",
     "Runtime",
     "RuntimeClosedError",
     "SemanticF1",
@@ -489,9 +534,11 @@ __all__ = [
     "TwoStepAdapter",
     "Type",
     "UnexpectedInputError",
+    "Unkept",
     "UntrustedCodeError",
     "Usage",
     "UsageTracker",
+    "Waiting",
     "WorkLostError",
     "WorkTimeoutError",
     "XMLAdapter",
@@ -521,6 +568,7 @@ __all__ = [
     "normalize_text",
     "parse_value",
     "pretty_print_history",
+    "runs",
     "serialize_object",
     "set_attribute_by_name",
     "settings",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, get_args
@@ -14,7 +15,13 @@ from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
 from dspex.evaluate.awaiting import is_awaited, needs_loop
-from dspex.evaluate.engine import RunOptions, awork_through, work_through
+from dspex.evaluate.control import EvaluationRun
+from dspex.evaluate.engine import (
+    RunOptions,
+    awork_through,
+    start_run,
+    work_through,
+)
 from dspex.evaluate.isolate.errand import Limits
 from dspex.evaluate.isolate.process_workers import ain_processes, in_processes
 from dspex.evaluate.loop_workers import LoopWorkers
@@ -24,18 +31,25 @@ from dspex.evaluate.metric import (
     checked_metric,
     checked_range,
     metric_name,
+    metric_names,
 )
 from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.record.fingerprint import fingerprints
 from dspex.evaluate.report import Report
 from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.retrying import RetryAnswers
 from dspex.evaluate.scoring import ascoring, scoring
 from dspex.evaluate.step_by_step import on_this_loop, on_this_thread
+from dspex.evaluate.worker import AsyncWork, Work
 from dspex.programs.settings import settings
 
 T = TypeVar("T")
 
 Isolate = Literal["thread", "process"]
 """Where program and metric are done: here, or in processes of their own."""
+
+Devset = Iterable[Example] | Callable[[], Iterable[Example]]
+"""A sequence of examples, a stream of them, or a function that begins one."""
 
 
 class Evaluate:
@@ -58,7 +72,9 @@ class Evaluate:
         100.0 ± 0.0 (3 examples)
 
     Args:
-        devset: The examples.
+        devset: The examples: a sequence; or a stream, which is any iterable or a
+            function that gives one, of which each is taken when there is room for it.
+            Examples of a stream are not held in memory.
         metric: From example and prediction to a number, a bool, a mapping of numbers
             or a `Prediction` with a `score` and maybe a `feedback`; an async function
             will do. Or several by name: the first is the score, all are `columns` of
@@ -68,7 +84,17 @@ class Evaluate:
         timeout: Seconds one example may take; `None` for no limit.
         max_errors: Failures of program, metric or infrastructure after which to stop
             with an error that holds what was measured; else the setting, else 10.
-            `math.inf` for no limit.
+            `math.inf` for no limit; a number between 0 and 1 is a share of what is
+            settled, such as 0.05, judged from 20 examples on.
+        retry_answers: Further attempts at an example that failed after an answer: a
+            figure, or one by cause, such as `{"model": 1}` for an answer that does not
+            fit; the causes are "model", "program" and "metric". None by default, as to
+            draw again until it suits flatters a program; the score of the first attempt
+            stands beside, in `outcome.first_score`. What got no answer is tried again
+            in any case, and a low score never.
+        max_outage: Seconds for which a provider may be down before the run ends with
+            an error that says how to go on; else the runtime's, else 30. Until then
+            nothing is handed out, and no example is charged for it.
         failure_score: What an example without a score adds to the mean; 0.0.
         metric_range: The lowest and the highest score the metric gives; (0, 1). A score
             outside fails its example, and what was not measured lies inside.
@@ -83,6 +109,15 @@ class Evaluate:
             code that may hold the interpreter, crash it, or never end; see
             `dspex.evaluate.isolate`. They must be found by name in a module. "thread"
             has them done here.
+        trials: How often each example is measured; 1. Its score is the mean.
+        metric_timeout: Seconds of an example's time its metric may take; `None` for no
+            limit of its own.
+        total_timeout: Seconds the whole evaluation may take; what is not done then is
+            not measured. `None` for no limit.
+        run: A name for this evaluation. When it is interrupted, whatever by, the same
+            call goes on where it stopped, also in another process.
+        persist: Whether an evaluation without a name is recorded on disk as well; the
+            runtime's `Config` says so unless given.
         debug: Work on the caller's thread, one example after another, without deadline
             or progress bar; an error of the program or the metric is raised as it is.
 
@@ -96,12 +131,14 @@ class Evaluate:
     def __init__(
         self,
         *,
-        devset: Sequence[Example],
+        devset: Devset,
         metric: Metric | None = None,
         num_threads: int | None = None,
         concurrency: int | None = None,
         timeout: float | None = None,
         max_errors: float | None = None,
+        retry_answers: RetryAnswers | None = None,
+        max_outage: float | None = None,
         failure_score: float = defaults.FAILURE_SCORE,
         metric_range: MetricRange = defaults.METRIC_RANGE,
         display_progress: bool | None = None,
@@ -110,9 +147,14 @@ class Evaluate:
         save_as_csv: str | Path | None = None,
         save_as_json: str | Path | None = None,
         isolate: Isolate = "thread",
+        trials: int = 1,
+        metric_timeout: float | None = None,
+        total_timeout: float | None = None,
+        run: str | None = None,
+        persist: bool | None = None,
         debug: bool = False,
     ) -> None:
-        self.devset = checked_set(devset, "devset")
+        self.devset = _checked_devset(devset)
         self.metric = None if metric is None else checked_metric(metric)
         self.debug = debug
         self.isolate = _checked_isolate(isolate)
@@ -132,9 +174,16 @@ class Evaluate:
             # A child's start does not count, and only its errand knows when it begins.
             timeout=timeout if isolate == "thread" else None,
             max_errors=_or(max_errors, defaults.MAX_ERRORS),
+            retry_answers=retry_answers,
+            max_outage=max_outage,
             failure_score=failure_score,
             metric_range=self.metric_range,
             display_progress=display_progress,
+            trials=trials,
+            metric_timeout=metric_timeout,
+            total_timeout=total_timeout,
+            run=run,
+            persist=persist,
         )
 
     @property
@@ -144,14 +193,16 @@ class Evaluate:
 
     def __repr__(self) -> str:
         name = None if self.metric is None else metric_name(self.metric)
-        return f"Evaluate({len(self.devset)} examples, metric={name})"
+        devset = self.devset
+        count = f"{len(devset)}" if isinstance(devset, Sequence) else "a stream of"
+        return f"Evaluate({count} examples, metric={name})"
 
     @with_callbacks
     def __call__(
         self,
         program: Callable[..., Any],
         metric: Metric | None = None,
-        devset: Sequence[Example] | None = None,
+        devset: Devset | None = None,
         num_threads: int | None = None,
         display_progress: bool | None = None,  # noqa: FBT001 - DSPy's signature
         display_table: bool | int | None = None,  # noqa: FBT001 - DSPy's signature
@@ -186,29 +237,67 @@ class Evaluate:
         metric, examples = self._checked(program, metric, devset)
         report = self._report(display_table, save_as_csv, save_as_json)
         known = _known(resume, examples)
-        options = self._options_of(num_threads, display_progress)
+        options = self._options_of(program, metric, num_threads, display_progress)
         if self.debug:
-            result = on_this_thread(examples, program, metric, self._options)
-        elif self.isolate == "process":
-            with in_processes(program, metric, self._limits) as work:
-                result = work_through(examples, work, options, known=known)
-        elif needs_loop(program) or needs_loop(metric):
-            aworking = ascoring(program, metric, self.metric_range)
-            result = work_through(
-                examples, aworking, options, known=known, workers=LoopWorkers()
-            )
+            result = on_this_thread(_all(examples), program, metric, self._options)
         else:
-            work = scoring(program, metric, self.metric_range)
-            result = work_through(examples, work, options, known=known)
+            with ExitStack() as needs:
+                work, workers = self._workplace(program, metric, needs)
+                result = work_through(
+                    examples, work, options, known=known, workers=workers
+                )
         report.give(result, metric_name(metric))
         return result
+
+    def start(
+        self,
+        program: Callable[..., Any],
+        metric: Metric | None = None,
+        devset: Devset | None = None,
+        *,
+        resume: EvaluationResult | None = None,
+    ) -> EvaluationRun:
+        """Begin to score a program, and return at once.
+
+        What comes back can be watched, paused, asked why it is not finished, and
+        stopped. Nothing is shown on the way; tables and files come with its result.
+
+        Args:
+            program: As for a call.
+            metric: As for the class.
+            devset: As for the class.
+            resume: As for a call.
+
+        Raises:
+            ConfigurationError: There is no metric, an argument makes no sense, or
+                `debug` is on, which works on the caller's thread.
+        """
+        if self.debug:
+            raise ConfigurationError(
+                "debug=True works on the caller's thread, and start() returns at once; "
+                "expected one of the two. Call evaluate(program) to debug."
+            )
+        metric, examples = self._checked(program, metric, devset)
+        report, name = self._report(), metric_name(metric)
+        known = _known(resume, examples)
+        needs = ExitStack()
+        work, workers = self._workplace(program, metric, needs)
+        return start_run(
+            examples,
+            work,
+            self._options_of(program, metric, None, None),
+            known=known,
+            workers=workers,
+            needs=needs,
+            told=lambda result: report.give(result, name),
+        )
 
     @with_callbacks
     async def acall(
         self,
         program: Callable[..., Any],
         metric: Metric | None = None,
-        devset: Sequence[Example] | None = None,
+        devset: Devset | None = None,
         num_threads: int | None = None,
         display_progress: bool | None = None,  # noqa: FBT001 - as `__call__`
         display_table: bool | int | None = None,  # noqa: FBT001 - as `__call__`
@@ -249,9 +338,9 @@ class Evaluate:
         report = self._report(display_table, save_as_csv, save_as_json)
         known = _known(resume, examples)
         work = ascoring(program, metric, self.metric_range)
-        options = self._options_of(num_threads, display_progress)
+        options = self._options_of(program, metric, num_threads, display_progress)
         if self.debug:
-            result = await on_this_loop(examples, work, self._options)
+            result = await on_this_loop(_all(examples), work, self._options)
         elif self.isolate == "process":
             async with ain_processes(program, metric, self._limits) as done:
                 result = await awork_through(examples, done, options, known=known)
@@ -267,18 +356,34 @@ class Evaluate:
         report.give(result, metric_name(metric))
         return result
 
+    def _workplace(
+        self, program: Callable[..., Any], metric: Metric, needs: ExitStack
+    ) -> tuple[Work | AsyncWork, LoopWorkers | None]:
+        """What each example goes through, and on what; `needs` closes what it needs."""
+        reach = self.metric_range
+        if self.isolate == "process":
+            children = in_processes(program, metric, self._limits)
+            return needs.enter_context(children), None
+        if needs_loop(program) or needs_loop(metric):
+            return ascoring(program, metric, reach), LoopWorkers()
+        return scoring(program, metric, reach), None
+
     def _checked(
         self,
         program: Callable[..., Any],
         metric: Metric | None,
-        devset: Sequence[Example] | None,
-    ) -> tuple[Metric, Sequence[Example]]:
+        devset: Devset | None,
+    ) -> tuple[Metric, Iterable[Example]]:
         refuse_dspy(program, "program")
         metric = checked_metric(_or(metric, self.metric))
-        return metric, self.devset if devset is None else checked_set(devset, "devset")
+        devset = self.devset if devset is None else _checked_devset(devset)
+        examples = _begun(devset)
+        return metric, examples
 
     def _options_of(
         self,
+        program: Callable[..., Any],
+        metric: Metric,
         num_threads: int | None,
         display_progress: bool | None,  # noqa: FBT001 - as `__call__` has it
     ) -> RunOptions:
@@ -288,6 +393,10 @@ class Evaluate:
             concurrency=_or(concurrency, settings.concurrency),
             max_errors=_or(self.max_errors, settings.max_errors),
             display_progress=_or(display_progress, self.display_progress),
+            metrics=metric_names(metric),
+            fingerprints=lambda: fingerprints(
+                program, metric, lm=settings.lm, adapter=settings.adapter
+            ),
         )
 
     def _report(
@@ -317,16 +426,34 @@ def _checked_isolate(isolate: Any) -> Isolate:
 
 
 def _known(
-    resume: EvaluationResult | None, examples: Sequence[Example]
+    resume: EvaluationResult | None, examples: Iterable[Example]
 ) -> Iterable[Outcome]:
     if resume is None:
         return ()
-    if list(resume.examples) != list(examples):
+    if not isinstance(examples, Sequence) or list(resume.examples) != list(examples):
         raise ConfigurationError(
             "resume was given a result of other examples; expected one of this "
             "devset. Evaluate again without resume."
         )
     return [outcome for outcome in resume.outcomes if outcome is not None]
+
+
+def _checked_devset(devset: Any) -> Devset:
+    is_stream = not isinstance(devset, Sequence) and (
+        isinstance(devset, Iterable) or callable(devset)
+    )
+    found: Devset = devset if is_stream else checked_set(devset, "devset")
+    return found
+
+
+def _all(examples: Iterable[Example]) -> Sequence[Example]:
+    """Every example: without workers there is nothing that takes one by one."""
+    return checked_set(list(examples), "devset")
+
+
+def _begun(devset: Devset) -> Iterable[Example]:
+    """The examples of a set; a stream that a function gives begins anew."""
+    return devset() if callable(devset) else devset
 
 
 def checked_set(

@@ -237,6 +237,11 @@ def checked_range(metric_range: Any) -> MetricRange:
     return low, high
 
 
+def metric_names(metric: Metric) -> tuple[str, ...]:
+    """The names of all metrics, the one that is the score first."""
+    return tuple(metric) if isinstance(metric, Mapping) else (metric_name(metric),)
+
+
 def metric_name(metric: Metric) -> str:
     """Return what reports call a metric; of several, the names."""
     if isinstance(metric, Mapping):

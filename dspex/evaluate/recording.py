@@ -7,7 +7,6 @@ and everything else with them. So what counts is on disk before anybody hears of
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections import deque
@@ -26,14 +25,9 @@ from dspex.evaluate.record.entries import (
     Refused,
     Requested,
 )
+from dspex.evaluate.record.fingerprint import row_digest
 from dspex.evaluate.record.reader import Status
 from dspex.evaluate.record.record import RunRecord
-from dspex.evaluate.record.rows import example_text
-
-
-def digest_of(example: Example) -> str:
-    """A digest of an example's fields and of which of them are inputs."""
-    return hashlib.sha256(example_text(example).encode()).hexdigest()[:32]
 
 
 class Recording:
@@ -69,7 +63,7 @@ class Recording:
             Began(
                 stamp=stamp,
                 at=self._now(),
-                digest=digest_of(example),
+                digest=row_digest(example),
                 example=example if stamp.attempt == 1 and stamp.trial == 0 else None,
             )
         )

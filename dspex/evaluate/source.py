@@ -10,12 +10,32 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never, cast
 
+from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
+from dspex.core.foreign import refuse_dspy
+from dspex.evaluate.aggregator import Recount
 from supervisors import Actor, Estate, Handle
 
 Check = Callable[[Any, int], Example]
 """Given what a stream gave and its number: the example, or an error that says why it is
 none."""
+
+
+def checked_example(value: Any, number: int) -> Example:
+    """Take what a stream gives for an example, if it is one that knows its inputs.
+
+    Raises:
+        ConfigurationError: It is none.
+        DataError: Nobody said which of its fields are inputs.
+    """
+    refuse_dspy(value, f"devset[{number}]")
+    if not isinstance(value, Example):
+        raise ConfigurationError(
+            f"devset[{number}] is {type(value).__name__!r}; expected an Example. Let "
+            "the stream give dspex.Example(...).with_inputs(...)."
+        )
+    value.inputs()
+    return value
 
 
 def unchecked(example: Any, number: int) -> Example:  # noqa: ARG001 - a `Check`
@@ -112,9 +132,11 @@ class SourceActor(Actor):
 
     def on_start(self) -> None:
         """Take the stream over; what was asked of the last owner may be lost."""
-        self._source.inherit(self)
+        owners = self._source.inherit(self)
         self._coordinator = Handle(self.surroundings.registry, self._coordinator_name)
-        self._tell()
+        if owners > 1:
+            # Whoever counts again asks again.
+            self._coordinator.cast(Recount())
 
     def on_receive(self, message: Message) -> None:
         """Take what is wanted; each example is told at once."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from dspex.core.draws import another_draw, draw_from_here
 from dspex.core.example import Example
 from dspex.core.once import Unrepeatable, watch_unrepeatable_from_here
 from dspex.core.safe_text import text_of_error
@@ -108,6 +110,10 @@ class AtWork(Protocol):
         """What to work on."""
 
     @property
+    def answered(self) -> int:
+        """How many earlier attempts failed after an answer."""
+
+    @property
     def begun(self) -> Unrepeatable:
         """Where what must not be run again is noted."""
 
@@ -136,7 +142,8 @@ def perform(attempt: AtWork, work: Work) -> Outcome:
     """
     began = _begin(attempt)
     try:
-        measured = work(attempt.example)
+        with _draw_of(attempt):
+            measured = work(attempt.example)
     except WorkerDied as died:
         raise Stop(died.reason) from None
     except BaseException as error:  # noqa: BLE001 - it ends one example, not the run
@@ -153,7 +160,8 @@ async def aperform(attempt: AtWork, work: AsyncWork) -> Outcome:
     """
     began = _begin(attempt)
     try:
-        measured = await work(attempt.example)
+        with _draw_of(attempt):
+            measured = await work(attempt.example)
     except asyncio.CancelledError:
         raise
     except WorkerDied as died:
@@ -167,7 +175,19 @@ def _begin(attempt: AtWork) -> float:
     """Let this context be the attempt's; when that was."""
     _at_work.set(attempt)
     watch_unrepeatable_from_here(attempt.begun)
+    if attempt.answered:
+        # The kept answers are those that the last attempt failed with.
+        draw_from_here(f"retry {attempt.answered}")
     return time.perf_counter()
+
+
+def _draw_of(attempt: AtWork) -> AbstractContextManager[object]:
+    """A repetition is asked anew, and not answered by what the first was told."""
+    trial = attempt.stamp.trial
+    return another_draw(f"trial {trial}") if trial else _FIRST
+
+
+_FIRST: Final = nullcontext()
 
 
 def _failed(attempt: AtWork, error: BaseException, began: float) -> Outcome:

@@ -92,13 +92,9 @@ def _body(outcome: Outcome) -> str:
         parts.append(f'"columns":{encode(dict(outcome.columns))}')
     if outcome.feedback is not None:
         parts.append(f'"feedback":{encode(outcome.feedback)}')
-    parts.extend(_errors(outcome))
-    if outcome.stage is not None:
-        parts.append(f'"stage":"{outcome.stage}"')
+    parts.extend(_failures(outcome))
     if outcome.first_score is not None:
         parts.append(f'"first_score":{encode(outcome.first_score)}')
-    if outcome.evidence:
-        parts.append(f'"evidence":{encode(list(outcome.evidence))}')
     if outcome.value is not None:
         parts.append(f'"value":{encode(outcome.value)}')
     if not outcome.may_run_again:
@@ -106,12 +102,16 @@ def _body(outcome: Outcome) -> str:
     return f"{{{','.join(parts)}}}"
 
 
-def _errors(outcome: Outcome) -> Iterator[str]:
+def _failures(outcome: Outcome) -> Iterator[str]:
     if outcome.error is not None:
         yield f'"error":{encode(_told(outcome.error))}'
     if outcome.lost:
         lost = {name: _told(one) for name, one in outcome.lost.items()}
         yield f'"lost":{encode(lost)}'
+    if outcome.stage is not None:
+        yield f'"stage":"{outcome.stage}"'
+    if outcome.evidence:
+        yield f'"evidence":{encode(list(outcome.evidence))}'
 
 
 def _told(note: ErrorNote) -> dict[str, str]:

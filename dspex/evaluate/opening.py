@@ -1,0 +1,71 @@
+"""Beginning a run's record, or going on with it: before anything else of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dspex.core.example import Example
+from dspex.evaluate.record.changes import check_same
+from dspex.evaluate.record.fingerprint import row_digest
+from dspex.evaluate.record.head import RunHead
+from dspex.evaluate.record.place import RunPlace
+from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.recording import Recording
+from dspex.evaluate.source import Check
+
+
+def open_recording(head: RunHead, home: Path | None) -> tuple[Recording, bool]:
+    """Begin a run's record, or go on with the one of that name.
+
+    Args:
+        head: What the run is a run of.
+        home: The home of dspex; `None` keeps the record in memory.
+
+    Returns:
+        The record, and whether the run had begun before.
+
+    Raises:
+        RunBusyError: Somebody else works on that run.
+        RunChangedError: It was begun with another program, metric, or data.
+        RecordError: Its file cannot be used.
+    """
+    place = RunPlace(run=head.run, home=home)
+    if place.path is None or not place.path.exists():
+        return Recording(RunRecord.create(place, head)), False
+    record = RunRecord.open(place, owner=True)
+    try:
+        check_same(record.head, head)
+    except BaseException:
+        record.close("interrupted")
+        raise
+    return Recording(record), True
+
+
+def checking(recording: Recording, check: Check) -> Check:
+    """A check that also holds that a row is the one that was recorded in its place."""
+
+    def checked(value: Any, number: int) -> Example:
+        example = check(value, number)
+        recording.record.check_row(number, row_digest(example))
+        return example
+
+    return checked
+
+
+def check_rows(recording: Recording, examples: Sequence[Example]) -> None:
+    """Hold that a set is the one a run was begun with, as far as it came.
+
+    Raises:
+        RunChangedError: A row is another one.
+    """
+    for number, example in enumerate(examples):
+        recording.record.check_row(number, row_digest(example))
+
+
+def last_attempts(record: RunRecord) -> dict[tuple[int, int], int]:
+    """By example and trial, the last attempt that was made and has to be made again."""
+    return {
+        (each.example, each.trial): each.next_attempt - 1 for each in record.open_ones()
+    }
