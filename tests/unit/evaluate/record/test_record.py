@@ -27,17 +27,7 @@ from dspex.core.lm import Usage
 from dspex.core.prediction import Prediction
 from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind
 from dspex.evaluate.record import intents
-<<<<<<< HEAD
 from dspex.evaluate.record.entries import Decided, Noted, OpenOne, Refused
-=======
-from dspex.evaluate.record.entries import (
-    Decided,
-    Noted,
-    OpenOne,
-    Refused,
-    Requested,
-)
->>>>>>> h-result
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
 from tests.unit.evaluate.record.making import (
@@ -427,6 +417,20 @@ def test_a_long_log_of_intents_is_moved_to_the_tables(
     log = place(tmp_path).log(1)
     assert log is not None
     assert log.stat().st_size == 0
+
+
+def test_a_log_that_was_taken_and_not_moved_yet_is_not_lost(tmp_path: Path) -> None:
+    record = created(tmp_path)
+    record.announce(intent("q1"))
+    record._log.take()
+    record.announce(intent("q2"))
+    del record
+
+    again = opened(tmp_path)
+
+    assert fates(again) == {"q1": "lost", "q2": "lost"}
+    again.close("complete")
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["tuning.sqlite"]
 
 
 def test_where_there_is_no_room_for_an_empty_log_the_full_one_is_kept(
