@@ -67,6 +67,17 @@ if TYPE_CHECKING:
     from dspex.core.errors import MissingInputError as MissingInputError
     from dspex.core.errors import NotBetterError as NotBetterError
     from dspex.core.errors import QueueFullError as QueueFullError
+    from dspex.core.errors import RecordDamagedError as RecordDamagedError
+    from dspex.core.errors import RecordError as RecordError
+    from dspex.core.errors import RecordFullError as RecordFullError
+    from dspex.core.errors import RecordUnwritableError as RecordUnwritableError
+    from dspex.core.errors import RecordVersionError as RecordVersionError
+    from dspex.core.errors import RunBusyError as RunBusyError
+    from dspex.core.errors import RunChangedError as RunChangedError
+    from dspex.core.errors import RunError as RunError
+    from dspex.core.errors import RunExistsError as RunExistsError
+    from dspex.core.errors import RunFencedError as RunFencedError
+    from dspex.core.errors import RunNotFoundError as RunNotFoundError
     from dspex.core.errors import RuntimeClosedError as RuntimeClosedError
     from dspex.core.errors import SignatureError as SignatureError
     from dspex.core.errors import ToolArgumentError as ToolArgumentError
@@ -125,6 +136,10 @@ if TYPE_CHECKING:
     from dspex.evaluate.compare import Comparison as Comparison
     from dspex.evaluate.compare import compare as compare
     from dspex.evaluate.evaluate import Evaluate as Evaluate
+    from dspex.evaluate.record.listing import RunSummary as RunSummary
+    from dspex.evaluate.record.listing import runs as runs
+    from dspex.evaluate.record.unkept import Unkept as Unkept
+    from dspex.evaluate.recorded import load_run as load_run
     from dspex.evaluate.result import EvaluationResult as EvaluationResult
     from dspex.evaluate.semantic import CompleteAndGrounded as CompleteAndGrounded
     from dspex.evaluate.semantic import SemanticF1 as SemanticF1
@@ -298,8 +313,20 @@ _HOMES = {
     "QueueFullError": "dspex.core.errors",
     "ReAct": "dspex.programs.react",
     "Reasoning": "dspex.core.types.reasoning",
+    "RecordDamagedError": "dspex.core.errors",
+    "RecordError": "dspex.core.errors",
+    "RecordFullError": "dspex.core.errors",
+    "RecordUnwritableError": "dspex.core.errors",
+    "RecordVersionError": "dspex.core.errors",
     "Refine": "dspex.programs.refine",
     "Reply": "dspex.core.lm",
+    "RunBusyError": "dspex.core.errors",
+    "RunChangedError": "dspex.core.errors",
+    "RunError": "dspex.core.errors",
+    "RunExistsError": "dspex.core.errors",
+    "RunFencedError": "dspex.core.errors",
+    "RunNotFoundError": "dspex.core.errors",
+    "RunSummary": "dspex.evaluate.record.listing",
     "Runtime": "dspex.runtime.runtime",
     "RuntimeClosedError": "dspex.core.errors",
     "SemanticF1": "dspex.evaluate.semantic",
@@ -321,6 +348,7 @@ _HOMES = {
     "TwoStepAdapter": "dspex.programs.two_step",
     "Type": "dspex.core.types.base",
     "UnexpectedInputError": "dspex.core.errors",
+    "Unkept": "dspex.evaluate.record.unkept",
     "UntrustedCodeError": "dspex.programs.saving.trust",
     "Usage": "dspex.core.lm",
     "UsageTracker": "dspex.programs.trace",
@@ -346,11 +374,13 @@ _HOMES = {
     "is_retryable_lm_error": "dspex.core.errors.dspy_names",
     "load": "dspex.programs.saving.loading",
     "load_program": "dspex.programs.saving.whole_program",
+    "load_run": "dspex.evaluate.recorded",
     "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
     "normalize_text": "dspex.metrics",
     "parse_value": "dspex.core.adapters.parse",
     "pretty_print_history": "dspex.programs.history",
+    "runs": "dspex.evaluate.record.listing",
     "serialize_object": "dspex.programs.saving.demos",
     "set_attribute_by_name": "dspex.programs.reaching",
     "settings": "dspex.programs.settings",
@@ -464,8 +494,20 @@ __all__ = [
     "QueueFullError",
     "ReAct",
     "Reasoning",
+    "RecordDamagedError",
+    "RecordError",
+    "RecordFullError",
+    "RecordUnwritableError",
+    "RecordVersionError",
     "Refine",
     "Reply",
+    "RunBusyError",
+    "RunChangedError",
+    "RunError",
+    "RunExistsError",
+    "RunFencedError",
+    "RunNotFoundError",
+    "RunSummary",
     "Runtime",
     "RuntimeClosedError",
     "SemanticF1",
@@ -487,6 +529,7 @@ __all__ = [
     "TwoStepAdapter",
     "Type",
     "UnexpectedInputError",
+    "Unkept",
     "UntrustedCodeError",
     "Usage",
     "UsageTracker",
@@ -513,11 +556,13 @@ __all__ = [
     "is_retryable_lm_error",
     "load",
     "load_program",
+    "load_run",
     "majority",
     "make_signature",
     "normalize_text",
     "parse_value",
     "pretty_print_history",
+    "runs",
     "serialize_object",
     "set_attribute_by_name",
     "settings",

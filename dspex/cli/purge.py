@@ -19,6 +19,9 @@ from dspex.core.home import home
     "--cache", "names", flag_value="cache", multiple=True, help="The answers."
 )
 @click.option(
+    "--runs", "names", flag_value="runs", multiple=True, help="The records of runs."
+)
+@click.option(
     "--models", "names", flag_value="models", multiple=True, help="The weights."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -51,7 +54,7 @@ def _check_home() -> None:
     if home().resolve() in {Path.home().resolve(), Path(home().anchor)}:
         raise Failure(
             f"DSPEX_HOME is {str(home())!r}, and a folder of dspex's own was expected: "
-            "what is called cache or models there may be another program's. "
+            "what is called cache, runs or models there may be another program's. "
             "Delete what is dspex's yourself; `dspex where` lists it.",
             Exit.CONFIGURATION,
         )

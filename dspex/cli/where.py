@@ -14,6 +14,7 @@ from dspex.core.home import home
 
 PURPOSES = {
     "cache": "answers of language models, so that equal calls are paid once",
+    "runs": "records of evaluations, from which they go on",
     "models": "weights of local models, put together once",
 }
 """The folders of dspex, and what is in each."""

@@ -40,6 +40,8 @@ class CallStanding:
     """What it belongs to (run, example, trial, attempt)."""
     held_by: HeldBy
     """What it waits for."""
+    model: str = ""
+    """Whom it is for, by the provider's name for the model."""
     since: float | None = None
     """Seconds for which that has been so, where it is known."""
     left: float | None = None
@@ -97,27 +99,33 @@ def _open_breakers(ledger: Ledger, now: float) -> Iterator[OpenBreaker]:
 
 
 def _standing(ledger: Ledger, entry: OpenCall, now: float) -> CallStanding:
-    tags, sent = entry.call.tags, entry.sent
+    held_by, since, left = _held(ledger, entry, now)
+    return CallStanding(
+        tags=entry.call.tags,
+        held_by=held_by,
+        model=entry.lane.model,
+        since=since,
+        left=left,
+        sent=entry.sent,
+    )
+
+
+def _held(
+    ledger: Ledger, entry: OpenCall, now: float
+) -> tuple[HeldBy, float | None, float | None]:
+    """What holds a call, for how long already, and for how long still."""
     if entry.attempt is not None:
-        since = now - entry.attempt.started
-        return CallStanding(tags=tags, held_by=HeldBy.ANSWER, since=since, sent=sent)
+        return HeldBy.ANSWER, now - entry.attempt.started, None
     if entry.stage is Stage.BACKING_OFF:
-        left = max(0.0, entry.not_before - now)
-        return CallStanding(tags=tags, held_by=HeldBy.RETRY, left=left, sent=sent)
+        return HeldBy.RETRY, None, max(0.0, entry.not_before - now)
     if ledger.needs_server and ledger.server_address is None:
-        return CallStanding(tags=tags, held_by=HeldBy.SERVER, sent=sent)
+        return HeldBy.SERVER, None, None
     gate = entry.lane.gate.view(now)
     if gate.state is not GateState.CLOSED:
         began = gate.open_since
-        return CallStanding(
-            tags=tags,
-            held_by=HeldBy.BREAKER,
-            since=None if began is None else now - began,
-            left=gate.retry_in,
-            sent=sent,
-        )
+        return HeldBy.BREAKER, None if began is None else now - began, gate.retry_in
     wait = entry.lane.limiter.wait(entry.tokens, now)
     # Infinite is "when something returns": the place of a request that is out.
     if wait is None or math.isinf(wait.seconds):
-        return CallStanding(tags=tags, held_by=HeldBy.PLACE, sent=sent)
-    return CallStanding(tags=tags, held_by=HeldBy.LIMIT, left=wait.seconds, sent=sent)
+        return HeldBy.PLACE, None, None
+    return HeldBy.LIMIT, None, wait.seconds

@@ -63,6 +63,9 @@ CACHE_DISK_TTL: Final = 90 * 24 * 3600.0
 CACHE_STORE_PATIENCE: Final = 0.05
 """Seconds the disk has to answer; more is a miss, and the model is asked."""
 
+RUNS_KEPT: Final = 90 * 24 * 3600.0
+"""Seconds the record of a run is kept after it was last written."""
+
 LOCAL_IDLE: Final = 600.0
 """Seconds without a call after which a local model server is stopped."""
 LOCAL_READY: Final = 60.0

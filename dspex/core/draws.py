@@ -39,6 +39,11 @@ def another_draw(name: str) -> Iterator[None]:
         _draws.reset(token)
 
 
+def draw_from_here(name: str) -> None:
+    """The same for the rest of this context, which is somebody's own, and no block."""
+    _draws.set((*_draws.get(), name))
+
+
 def drawn(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """The settings of a call, as the draw it is made in has them."""
     draws = _draws.get()

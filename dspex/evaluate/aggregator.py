@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from dspex.core.errors import RunFencedError
+from dspex.evaluate.comebacks import Comeback
 from dspex.evaluate.floor import Proposal, Tray
 from dspex.evaluate.journal import Journal, Tally
+from dspex.evaluate.outage import DOUBTFUL
 from dspex.evaluate.outcome import Outcome, Stamp
+from dspex.evaluate.record.ownership import BEAT_EVERY
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.settled import Settled
-from supervisors import Actor, ExitReason, Handle
+from dspex.evaluate.signs import Signs, Standings, nobody_calls
+from supervisors import Actor, ExitReason, Handle, Shutdown
 
 BATCH = 32
 """Outcomes accepted in one step, at most. It never waits for more than there are."""
@@ -24,6 +29,11 @@ AGAIN_AFTER = 0.5
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """Something is in the tray. Cast by whoever put it there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """Show in the record that its owner lives. Sent by a timer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +52,8 @@ class Standing:
     """Places with an outcome; the asker's own copy."""
     tally: Tally
     """The numbers."""
+    comebacks: Sequence[Comeback] = ()
+    """The latest attempt of each example that is tried again."""
     outcomes: Sequence[Outcome] = ()
     """All that was accepted, if that was asked."""
 
@@ -56,6 +68,16 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SentBack:
+    """Failures have been judged. Cast to the coordinator after `Accepted`."""
+
+    comebacks: Sequence[Comeback]
+    """Those that do not count: their examples are tried again."""
+    judged: Sequence[tuple[int, int]] = ()
+    """All that may have been signs of an outage, whatever became of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recount:
     """Somebody else died; what it had to say may be lost. Cast to the coordinator."""
 
@@ -65,7 +87,32 @@ class RecordMoved:
     """The record can be written no more, or again. Cast to the coordinator."""
 
 
-Message = Look | GetStanding
+Message = Look | Beat | GetStanding
+
+
+@dataclass(slots=True)
+class Judged:
+    """What becomes of one batch of proposals."""
+
+    accepted: list[Outcome] = field(default_factory=list)
+    """What will count."""
+    keys: set[tuple[int, int]] = field(default_factory=set)
+    """The examples of that."""
+    refused: list[tuple[Stamp, str]] = field(default_factory=list)
+    """What will not, and why."""
+    comebacks: list[Comeback] = field(default_factory=list)
+    """What is tried again."""
+    doubtful: list[tuple[int, int]] = field(default_factory=list)
+    """What may have been a sign of an outage."""
+
+    @property
+    def without_effect(self) -> list[tuple[Stamp, str]]:
+        """Attempts that count for nothing, and why, for the record."""
+        returned = [
+            (each.stamp, f"it is tried again after: {each.outcome.kind.value}")
+            for each in self.comebacks
+        ]
+        return [*self.refused, *returned]
 
 
 class AggregatorActor(Actor):
@@ -77,6 +124,8 @@ class AggregatorActor(Actor):
         coordinator: The name of whoever hears of it.
         recording: Where outcomes are written before they count; `None` for a run
             without a record.
+        standings: Asks the clients what holds calls up.
+        chance: Gives random numbers in [0, 1], which spread waits.
     """
 
     def __init__(
@@ -85,9 +134,14 @@ class AggregatorActor(Actor):
         tray: Tray,
         coordinator: str,
         recording: Recording | None = None,
+        *,
+        standings: Standings = nobody_calls,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         super().__init__()
         self._recording = recording
+        self._standings = standings
+        self._chance = chance
         self._journal = journal
         self._tray = tray
         self._coordinator_name = coordinator
@@ -97,6 +151,8 @@ class AggregatorActor(Actor):
         owners = self._journal.inherit(self)
         self._coordinator = Handle(self.surroundings.registry, self._coordinator_name)
         self.actor_ref.cast(Look())
+        if self._recording is not None:
+            self.send_after(BEAT_EVERY, Beat())
         if owners > 1:
             self._coordinator.cast(Recount())
 
@@ -105,6 +161,8 @@ class AggregatorActor(Actor):
         match message:
             case Look():
                 return self._look()
+            case Beat():
+                return self._beat()
             case GetStanding():
                 return self._standing(message)
             case _:
@@ -114,58 +172,96 @@ class AggregatorActor(Actor):
         journal = self._journal
         outcomes = tuple(journal.outcomes.values()) if message.with_outcomes else ()
         return Standing(
-            settled=journal.settled.copy(), tally=journal.tally, outcomes=outcomes
+            settled=journal.settled.copy(),
+            tally=journal.tally,
+            outcomes=outcomes,
+            comebacks=tuple(journal.comebacks.latest.values()),
         )
 
-    def on_end(self, reason: ExitReason) -> None:  # noqa: ARG002 - whatever the reason
+    def on_end(self, reason: ExitReason) -> None:
         """Count what was paid for and waits."""
         while self._take():
             pass
+        if isinstance(reason, Shutdown):
+            # The run is over: what was to be tried again will not be.
+            latest = self._journal.comebacks.latest.values()
+            outcomes = [comeback.outcome for comeback in latest]
+            if self._is_written(outcomes, ()):
+                for outcome in outcomes:
+                    self._journal.accept(outcome)
 
     def _look(self) -> None:
         if self._take():
             # Behind whatever else waits, so that a full tray holds nobody up.
             self.actor_ref.cast(Look())
 
+    def _beat(self) -> None:
+        """Commit what is known of attempts and requests, be it nothing.
+
+        While no example ends, nobody else shows that the run has an owner, or finds
+        out that a full disk has room again.
+        """
+        self._commit((), ())
+        self.send_after(BEAT_EVERY, Beat())
+
     def _take(self) -> int:
         """Deal with one batch; how many proposals still wait for a look at once."""
         batch = self._tray.look(BATCH)
-        accepted, refused = self._judged(batch)
-        if not self._is_written(accepted, refused):
+        judged = self._judged(batch)
+        if not self._is_written(judged.accepted, judged.without_effect):
             return 0
-        for outcome in accepted:
+        for outcome in judged.accepted:
             self._journal.accept(outcome)
-        self._journal.refuse(len(refused))
+        self._journal.refuse(len(judged.refused))
         left = self._tray.drop(len(batch))
-        if accepted:
+        if judged.accepted:
             self._coordinator.cast(
-                Accepted(outcomes=accepted, tally=self._journal.tally)
+                Accepted(outcomes=judged.accepted, tally=self._journal.tally)
+            )
+        if judged.comebacks or judged.doubtful:
+            self._coordinator.cast(
+                SentBack(comebacks=judged.comebacks, judged=judged.doubtful)
             )
         return left
 
-    def _judged(
-        self, batch: Sequence[Proposal]
-    ) -> tuple[list[Outcome], list[tuple[Stamp, str]]]:
-        """What of a batch will count, and what will not and why."""
-        accepted: dict[tuple[int, int], Outcome] = {}
-        refused: list[tuple[Stamp, str]] = []
+    def _judged(self, batch: Sequence[Proposal]) -> Judged:
+        """What of a batch will count, what comes back, and what is refused and why."""
+        judged, signs = Judged(), Signs(self._standings)
         for proposal in batch:
-            stamp = proposal.outcome.stamp
-            key = stamp.key
+            outcome = proposal.outcome
+            stamp = outcome.stamp
             if proposal.is_void:
-                refused.append((stamp, "its attempt had been given up"))
-            elif key in accepted or self._journal.has(key):
-                refused.append((stamp, "its example had an outcome"))
+                judged.refused.append((stamp, "its attempt had been given up"))
+                continue
+            if outcome.kind in DOUBTFUL:
+                judged.doubtful.append(stamp.key)
+            if stamp.key in judged.keys or self._journal.has(stamp.key):
+                judged.refused.append((stamp, "its example had an outcome"))
+                continue
+            verdict = outcome if proposal.is_decided else self._verdict(outcome, signs)
+            if isinstance(verdict, Comeback):
+                judged.comebacks.append(verdict)
             else:
-                accepted[key] = proposal.outcome
-        return list(accepted.values()), refused
+                judged.accepted.append(verdict)
+                judged.keys.add(stamp.key)
+        return judged
+
+    def _verdict(self, outcome: Outcome, signs: Signs) -> Outcome | Comeback:
+        sign = None if outcome.error is None else signs.of(outcome)
+        comebacks = self._journal.comebacks
+        return comebacks.judge(outcome, sign, chance=self._chance())
 
     def _is_written(
         self, accepted: Sequence[Outcome], refused: Sequence[tuple[Stamp, str]]
     ) -> bool:
         """Whether a batch is in the record; else it stays in the tray for later."""
+        return not (accepted or refused) or self._commit(accepted, refused)
+
+    def _commit(
+        self, accepted: Sequence[Outcome], refused: Sequence[tuple[Stamp, str]]
+    ) -> bool:
         recording = self._recording
-        if recording is None or not (accepted or refused):
+        if recording is None:
             return True
         was_in_trouble = recording.trouble is not None
         try:

@@ -56,20 +56,36 @@ class Cause:
         )
 
 
-def causes_of(outcomes: Iterable[Outcome | None]) -> tuple[Cause, ...]:
-    """Return the causes in the order in which they first appear.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What one look at all outcomes finds, in the space of the causes there are."""
 
-    Goes over the outcomes once, and holds one of each cause.
-    """
+    causes: tuple[Cause, ...]
+    """In the order in which they first appear."""
+    never_begun: int
+    """Outcomes that are missing."""
+    replaced: int
+    """Scores of a first attempt that a later one took the place of."""
+
+
+def survey(outcomes: Iterable[Outcome | None]) -> Survey:
+    """Look at the outcomes once, and hold one of each cause."""
     found: dict[tuple[OutcomeKind, str, str | None], _Found] = {}
+    never_begun = replaced = 0
     for outcome in outcomes:
         if outcome is None:
+            never_begun += 1
             continue
+        replaced += outcome.first_score is not None
         if outcome.kind is not OutcomeKind.SCORED:
             _count(found, outcome, outcome.kind, outcome.error)
         for column, error in outcome.lost.items():
             _count(found, outcome, OutcomeKind.METRIC, error, column)
-    return tuple(one.cause(key) for key, one in found.items())
+    return Survey(
+        causes=tuple(one.cause(key) for key, one in found.items()),
+        never_begun=never_begun,
+        replaced=replaced,
+    )
 
 
 def not_measured(causes: Iterable[Cause], never_begun: int) -> Counter[str]:

@@ -8,28 +8,38 @@ followed by one that makes a new schedule from what is settled and what is in ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from dspex.core.example import Example
-from dspex.evaluate import schedule as s
+from dspex.evaluate import steps as s
 from dspex.evaluate.aggregator import (
     Accepted,
     GetStanding,
     RecordMoved,
     Recount,
+    SentBack,
     Standing,
 )
+from dspex.evaluate.comebacks import Comeback, Comebacks
 from dspex.evaluate.deadlines import Limits, overdue
 from dspex.evaluate.floor import Attempt, Floor, Proposal
+from dspex.evaluate.outage import Outage, Sign
 from dspex.evaluate.outcome import ErrorNote, Outcome, Stamp
 from dspex.evaluate.plan import Ended, Plan
+from dspex.evaluate.quarantine import Death
 from dspex.evaluate.recording import Recording
+from dspex.evaluate.schedule import Schedule
+from dspex.evaluate.signs import Standings, sign_of_waiting
 from dspex.evaluate.source import Source, StreamMoved, TakeExamples
 from dspex.evaluate.steering import Steering
+from dspex.evaluate.why import Planned
 from dspex.evaluate.workers import ThreadWorkers, Workers
 from supervisors import Actor, ActorDownError, Handle, ReplyFuture, StartError
+
+RECORD = "the run's record"
+"""What is away while the disk is full."""
 
 PAUSE = 0.02
 """Seconds until lanes are opened again when there was nobody to run under."""
@@ -43,6 +53,8 @@ class Wishes:
     """Give everything up."""
     is_paused: bool = False
     """Begin nothing until this is false again."""
+    paused_at: float | None = None
+    """When that was wished, on the tree's clock."""
     concurrency: int | None = None
     """Workers at a time, where that was changed."""
     configuration: int = 1
@@ -76,11 +88,36 @@ class OpenLanes:
     """Open what lanes there is work for. Sent by a timer, or cast by a closed lane."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wake:
+    """Something that waits for its time may be due. Sent by a timer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetOutlook:
+    """What is yet to be handed out. Asked; the reply is an `Outlook`."""
+
+
 Message = (
-    Accepted | WorkerEnded | StreamMoved | LookAtTime | RunOver | Obey | OpenLanes
-    | RecordMoved
-    | Recount
+    Accepted | SentBack | WorkerEnded | StreamMoved | LookAtTime | RunOver | Obey
+    | OpenLanes | Wake | GetOutlook | RecordMoved | Recount
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What a run has yet to hand out, at one moment."""
+
+    planned: tuple[Planned, ...]
+    """What is tried again."""
+    next_example: int
+    """The first example that was not handed out."""
+    not_handed_out: int | None
+    """How many were not, trials counted one by one; `None` for a stream."""
+    outages: tuple[Outage, ...]
+    """Why nothing is handed out, besides a pause."""
+    at: float
+    """The moment, in monotonic seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +130,8 @@ class Belongings:
     """What is in hand."""
     source: Source
     """Where the examples come from."""
+    comebacks: Comebacks
+    """What is being tried again; only read here."""
     wishes: Wishes
     """What its caller wants."""
     workers: Workers
@@ -101,6 +140,8 @@ class Belongings:
     """What is written of it, if anything."""
     finished: ReplyFuture[Ended]
     """Kept when the run is over."""
+    standings: Standings
+    """Asks the clients what holds calls up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +174,7 @@ class Names:
 class CoordinatorActor(Actor):
     """Carries out what the schedule decides."""
 
-    _schedule: s.Schedule
+    _schedule: Schedule
 
     def __init__(self, belongings: Belongings, names: Names) -> None:
         super().__init__()
@@ -144,6 +185,8 @@ class CoordinatorActor(Actor):
         self._workers = belongings.workers
         self._recording = belongings.recording
         self._finished = belongings.finished
+        self._comebacks = belongings.comebacks
+        self._standings = belongings.standings
         self._names = names
         self._configuration = 1
 
@@ -168,13 +211,18 @@ class CoordinatorActor(Actor):
                 floor.run_over = floor.clock.monotonic() + self._plan.run_timeout
             self.send_after(floor.run_over - floor.clock.monotonic(), RunOver())
 
-    def on_receive(self, message: Message) -> None:
+    def on_receive(self, message: Message) -> Outlook | None:  # noqa: C901 - a line a message
         """Hand each message to its method, then open what lanes there is work for."""
+        if isinstance(message, GetOutlook):
+            return self._outlook()
         if self._finished.done():
-            return
+            return None
         match message:
             case Accepted():
                 self._accepted(message)
+            case SentBack():
+                self._sent_back(message.comebacks)
+                self._floor.clear_doubts(message.judged)
             case WorkerEnded():
                 self._worker_ended(message.stamp)
             case StreamMoved():
@@ -185,6 +233,8 @@ class CoordinatorActor(Actor):
                 self._decide(s.Stop(ended=Ended(reason="time")))
             case Obey() | RecordMoved():
                 self._obey()
+            case Wake():
+                self._decide(s.Tick())
             case OpenLanes():
                 pass
             case Recount():
@@ -192,6 +242,23 @@ class CoordinatorActor(Actor):
             case _:
                 assert_never(message)
         self._open_lanes()
+        return None
+
+    def _outlook(self) -> Outlook | None:
+        if not hasattr(self, "_schedule"):
+            # It has just begun, and has not counted yet.
+            return None
+        schedule, now = self._schedule, self._floor.clock.monotonic()
+        return Outlook(
+            planned=tuple(
+                Planned(key=stamp.key, attempt=stamp.attempt, left=max(0.0, at - now))
+                for stamp, at in schedule.waiting
+            ),
+            next_example=schedule.next_place[0],
+            not_handed_out=schedule.not_handed_out,
+            outages=tuple(schedule.outages),
+            at=now,
+        )
 
     # Beginning, also after a death.
 
@@ -211,13 +278,18 @@ class CoordinatorActor(Actor):
         self._settle(done)
         in_hand = floor.open_attempts()
         self._configuration = 1
-        self._schedule = s.Schedule(
+        self._schedule = Schedule(
             self._terms(), settled, (attempt.stamp for attempt in in_hand)
         )
         if plan.steering is not None:
             self._steer(plan.steering, standing.outcomes)
+        # An outage that the last coordinator knew of is found again by who meets it.
+        floor.pause(paused=self._wishes.is_paused)
         self._decide(s.Settle(keys=(), tally=standing.tally))
         self._obey()
+        self._sent_back(standing.comebacks)
+        # Who was to tell of what is judged may have died.
+        floor.clear_doubts()
         if self._source.is_stream:
             self._stream_moved()
         for attempt in in_hand:
@@ -235,6 +307,7 @@ class CoordinatorActor(Actor):
             metric_timeout=plan.metric_timeout,
             max_errors=plan.max_errors,
             attempts=plan.attempts,
+            max_outage=plan.max_outage,
             is_steered=plan.steering is not None,
         )
 
@@ -247,6 +320,10 @@ class CoordinatorActor(Actor):
             # First: what it needs no more is not handed out for the places now free.
             self._steer(self._plan.steering, message.outcomes)
         self._decide(s.Settle(keys=keys, tally=message.tally))
+
+    def _sent_back(self, comebacks: Iterable[Comeback]) -> None:
+        for each in comebacks:
+            self._decide(s.CameBack(stamp=each.stamp, wait=each.wait, sign=each.sign))
 
     def _settle(
         self, keys: Sequence[s.Key], why: str = "its example has an outcome"
@@ -266,10 +343,26 @@ class CoordinatorActor(Actor):
         attempt = self._floor.attempt(stamp.key)
         if attempt is None or attempt.stamp != stamp or not attempt.is_lost:
             return
-        lost = s.WorkerLost(
-            stamp=stamp, begun=attempt.begun.names, overdue=attempt.overdue
+        self._decide(
+            s.WorkerLost(
+                stamp=stamp,
+                begun=attempt.begun.names,
+                overdue=attempt.overdue,
+                sign=attempt.sign,
+                deaths=self._deaths_with(attempt),
+            )
         )
-        self._decide(lost)
+
+    def _deaths_with(self, attempt: Attempt) -> tuple[Death, ...]:
+        """How the workers of an example died, with the one that just did."""
+        floor, stamp, reason = self._floor, attempt.stamp, attempt.reason
+        deaths = floor.deaths.get(stamp.key, ())
+        is_known = any(death.attempt == stamp.attempt for death in deaths)
+        if reason is not None and attempt.overdue is None and not is_known:
+            seconds = floor.clock.monotonic() - attempt.began
+            death = Death(attempt=stamp.attempt, reason=reason, seconds=seconds)
+            deaths = floor.deaths[stamp.key] = (*deaths, death)
+        return deaths
 
     def _stream_moved(self) -> None:
         source = self._source
@@ -287,8 +380,10 @@ class CoordinatorActor(Actor):
         running = [each for each in self._floor.open_attempts() if each.is_running]
         now = self._floor.clock.monotonic()
         late, look = overdue(running, limits, now)
+        standings = self._standings() if late else ()
         for attempt, stage in late:
             attempt.overdue = stage
+            attempt.sign = sign_of_waiting(attempt.stamp, standings)
             attempt.give_up("its time is over")
         if look is not None:
             self.send_after(look - now, LookAtTime())
@@ -303,12 +398,10 @@ class CoordinatorActor(Actor):
             ended = Ended(reason="record", error=recording.fenced)
             self._decide(s.Stop(ended=ended))
             return
-        # Nothing is begun whose outcome could not be written down.
-        is_full = recording is not None and recording.trouble is not None
-        paused = wishes.is_paused or is_full
-        if paused != self._schedule.paused:
-            self._floor.pause(paused=paused)
-            self._decide(s.Pause() if paused else s.Resume())
+        if recording is not None:
+            self._look_at_record(recording)
+        if wishes.is_paused != self._schedule.paused:
+            self._decide(s.Pause() if wishes.is_paused else s.Resume())
         if wishes.concurrency is not None:
             self._floor.set_concurrency(wishes.concurrency)
             self._decide(
@@ -318,13 +411,30 @@ class CoordinatorActor(Actor):
                 )
             )
 
+    def _look_at_record(self, recording: Recording) -> None:
+        """Begin nothing whose outcome could not be written down."""
+        trouble = recording.trouble
+        is_known = any(each.what == RECORD for each in self._schedule.outages)
+        if trouble is not None and not is_known:
+            sign = Sign(what=RECORD, text=str(trouble), error=trouble)
+            self._decide(s.OutageBegan(sign=sign))
+        elif trouble is None and is_known:
+            self._decide(s.OutageEnded(what=RECORD))
+
     # What is to be done.
 
     def _decide(self, event: s.Happened) -> None:
-        for effect in self._schedule.handle(event):
+        floor = self._floor
+        for effect in self._schedule.handle(event, floor.clock.monotonic()):
             match effect:
                 case s.HandOut():
                     self._hand_out(effect.stamps)
+                case s.Hold():
+                    floor.pause(paused=effect.on)
+                case s.LetThrough():
+                    floor.let_through(self._attempt(effect.stamp))
+                case s.WakeAt():
+                    self.send_after(effect.at - floor.clock.monotonic(), Wake())
                 case s.Fetch():
                     self._stream.cast(TakeExamples(upto=effect.upto))
                 case s.Withdraw():
@@ -338,29 +448,37 @@ class CoordinatorActor(Actor):
 
     def _hand_out(self, stamps: Sequence[Stamp]) -> None:
         floor = self._floor
-        floor.hand_out([Attempt(each, self._example(each), floor) for each in stamps])
+        floor.hand_out([self._attempt(stamp) for stamp in stamps])
         if self._source.is_stream:
             self._source.forget(self._schedule.frontier)
+
+    def _attempt(self, stamp: Stamp) -> Attempt:
+        # Read only: the aggregator changes it in one step.
+        latest = self._comebacks.latest.get(stamp.key)
+        answered = 0 if latest is None else latest.past.answered
+        example = self._example(stamp)
+        return Attempt(stamp, example, self._floor, answered=answered)
 
     def _example(self, stamp: Stamp) -> Example:
         before = self._floor.attempt(stamp.key)
         return self._source.example(stamp.example) if before is None else before.example
 
     def _propose(self, effect: s.Propose) -> None:
-        attempt = self._floor.attempt(effect.stamp.key)
+        attempt, verdict = self._floor.attempt(effect.stamp.key), effect.verdict
         outcome = Outcome(
             stamp=effect.stamp,
-            kind=effect.kind,
-            stage=effect.stage,
+            kind=verdict.kind,
+            stage=verdict.stage,
             error=ErrorNote(
-                stage=effect.stage,
-                type=effect.kind.value,
-                message=effect.text,
+                stage=verdict.stage,
+                type=verdict.kind.value,
+                message=verdict.text,
                 where="",
             ),
+            evidence=verdict.evidence,
             may_run_again=attempt is None or not attempt.begun,
         )
-        self._floor.tray.put(Proposal(outcome))
+        self._floor.tray.put(Proposal(outcome, is_decided=True))
 
     def _open_lanes(self) -> None:
         lanes = self._floor.wanted_lanes()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -12,10 +12,10 @@ from dspex.core import defaults, statistics
 from dspex.core.lm import Usage
 from dspex.core.scored import Scored
 from dspex.core.statistics import Interval, Method
-from dspex.evaluate.causes import Cause, causes_of, not_measured
+from dspex.evaluate.causes import Cause, Survey, not_measured, survey
 from dspex.evaluate.money import Latency, Money, Resilience
 from dspex.evaluate.outcome import Outcome, OutcomeKind
-from dspex.evaluate.standing import Rules, Standing, Sums, score_of
+from dspex.evaluate.standing import Rules, Standing, score_of
 from dspex.evaluate.trials import by_example, means, means_of_known, pass_at_k
 
 
@@ -43,8 +43,6 @@ class Counted(Scored):
     """Parts of the tree that were restarted meanwhile."""
     refused: int = 0
     """Outcomes that came late or twice and were not counted."""
-    sums: Sums | None = field(default=None, repr=False, compare=False)
-    """The outcomes' scores added up by their record, where nobody holds the rows."""
 
     # The score.
 
@@ -142,6 +140,10 @@ class Counted(Scored):
         start = number * self.trials
         return self.outcomes[start : start + self.trials]
 
+    def by_example(self) -> Iterator[Sequence[Outcome | None]]:
+        """Yield the outcomes of each example, one for each trial, in order."""
+        return by_example(self.outcomes, self.trials)
+
     @cached_property
     def scores(self) -> tuple[float, ...]:
         """One for each example, in order: the mean of its trials."""
@@ -150,7 +152,7 @@ class Counted(Scored):
     @property
     def trial_scores(self) -> tuple[tuple[float, ...], ...]:
         """For each example the score of each trial, failures as `failure_score`."""
-        return tuple(map(tuple, by_example(self._trial_scores, self.trials)))
+        return tuple(by_example(self._trial_scores, self.trials))
 
     def pass_at(self, k: int = 1, *, threshold: float | None = None) -> float:
         """Return how probably at least one of k trials passes, in points.
@@ -182,13 +184,7 @@ class Counted(Scored):
 
         `None` where an example has none. Empty for a metric with one number.
         """
-        measured = [{} if o is None else o.columns for o in self.outcomes]
-        # In the order in which they were first seen, which is the metric's own.
-        names = dict.fromkeys(name for columns in measured for name in columns)
-        return {
-            name: means_of_known([each.get(name) for each in measured], self.trials)
-            for name in names
-        }
+        return columns_of(self.outcomes, self.trials)
 
     @property
     def column_scores(self) -> dict[str, float]:
@@ -208,8 +204,7 @@ class Counted(Scored):
     @property
     def not_measured(self) -> Counter[str]:
         """What nothing is known about, by a word for the reason."""
-        never_begun = sum(outcome is None for outcome in self.outcomes)
-        return not_measured(self.causes, never_begun)
+        return not_measured(self.causes, self.survey.never_begun)
 
     @property
     def complete(self) -> bool:
@@ -226,9 +221,14 @@ class Counted(Scored):
         )
 
     @cached_property
+    def survey(self) -> Survey:
+        """What one look at all outcomes finds."""
+        return survey(self.outcomes)
+
+    @property
     def causes(self) -> tuple[Cause, ...]:
         """Each cause of failure, with its first example."""
-        return causes_of(self.outcomes)
+        return self.survey.causes
 
     @property
     def failure_lines(self) -> tuple[str, ...]:
@@ -299,16 +299,31 @@ class Counted(Scored):
 
     @cached_property
     def _standing(self) -> Standing:
-        rules = Rules(
+        return Standing.of(self.outcomes, self._rules)
+
+    @property
+    def _rules(self) -> Rules:
+        return Rules(
             failure_score=self.failure_score,
             metric_range=self.metric_range,
             trials=self.trials,
         )
-        if self.sums is None or self.trials > 1:
-            return Standing.of(self.outcomes, rules)
-        missing = self.not_measured.total()
-        return Standing.of_sums(self.sums, n=self.n, missing=missing, rules=rules)
 
 
 def _points(mean: float) -> float:
     return round(100 * mean, 2)
+
+
+def columns_of(
+    outcomes: Iterable[Outcome | None], trials: int
+) -> Mapping[str, tuple[float | None, ...]]:
+    """Return each column of the outcomes by name, one number for each example."""
+    # In the order in which they were first seen, which is the metric's own.
+    found: dict[str, list[float | None]] = {}
+    for seen, outcome in enumerate(outcomes):
+        given = {} if outcome is None else outcome.columns
+        for name in given:
+            found.setdefault(name, [None] * seen)
+        for name, column in found.items():
+            column.append(given.get(name))
+    return {name: means_of_known(column, trials) for name, column in found.items()}

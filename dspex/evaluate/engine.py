@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import importlib.metadata
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import cast
 
@@ -20,23 +20,27 @@ from dspex.core.errors import (
 )
 from dspex.core.example import Example
 from dspex.core.home import home
+from dspex.evaluate.control import EvaluationRun
+from dspex.evaluate.errors_allowed import ErrorLimit
 from dspex.evaluate.opening import (
     check_rows,
     checking,
     last_attempts,
     open_recording,
 )
+from dspex.evaluate.outage import Outage
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.plan import Ended, Plan
 from dspex.evaluate.progress import Progress
-from dspex.evaluate.record.entries import Totals
 from dspex.evaluate.record.head import Fingerprints, RunHead
+from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.recorded import recorded_result
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.retrying import RetryAnswers, rules_for
 from dspex.evaluate.run import Run, new_run_id
 from dspex.evaluate.source import Check, checked_example
 from dspex.evaluate.steering import Steering
-from dspex.evaluate.views import RecordedExamples, RecordedOutcomes
 from dspex.evaluate.worker import AsyncWork, Work
 from dspex.evaluate.workers import Workers
 from dspex.runtime.runtime import Runtime, current_runtime
@@ -58,7 +62,13 @@ class RunOptions:
     timeout: float | None = None
     """Seconds one example may take; `None` for no limit."""
     max_errors: float = defaults.MAX_ERRORS
-    """Failures after which to stop; `math.inf` for no limit."""
+    """Failures after which to stop: a count, a share such as 0.05 of what is settled,
+    or `math.inf` for no limit."""
+    retry_answers: RetryAnswers | None = None
+    """Further attempts after a failure that followed an answer; see `RetryAnswers`."""
+    max_outage: float | None = None
+    """Seconds for which what all examples need may be away before the run ends; `None`
+    for the runtime's own `max_outage`."""
     failure_score: float = defaults.FAILURE_SCORE
     """What an example without a score adds to the mean."""
     metric_range: tuple[float, float] = defaults.METRIC_RANGE
@@ -84,13 +94,15 @@ class RunOptions:
     """Takes digests of what the run measures; for the record."""
 
     def __post_init__(self) -> None:
+        ErrorLimit(self.max_errors)
+        rules_for(self.retry_answers)
         for name in (
             "concurrency",
             "timeout",
-            "max_errors",
             "trials",
             "metric_timeout",
             "total_timeout",
+            "max_outage",
         ):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -137,6 +149,37 @@ def work_through(
         error.result = _result(run, options)
         raise
     return _concluded(run, ended, options)
+
+
+def start_run(
+    examples: Iterable[Example],
+    work: Work | AsyncWork,
+    options: RunOptions,
+    *,
+    known: Iterable[Outcome] = (),
+    workers: Workers | None = None,
+    needs: ExitStack | None = None,
+    told: Callable[[EvaluationResult], None] = lambda _result: None,
+) -> EvaluationRun:
+    """Begin what `work_through` does, and return at once.
+
+    Args:
+        examples: See `work_through`.
+        work: See `work_through`.
+        options: See `work_through`.
+        known: See `work_through`.
+        workers: See `work_through`.
+        needs: What the work needs until the end of the run; closed then.
+        told: Hears of the result when somebody has asked for it.
+    """
+    run = _ordered(examples, work, options, known=known, workers=workers)
+
+    def conclude(ended: Ended) -> EvaluationResult:
+        result = _concluded(run, ended, options)
+        told(result)
+        return result
+
+    return EvaluationRun(run, conclude, needs)
 
 
 async def awork_through(
@@ -196,7 +239,9 @@ def _ordered(
         timeout=options.timeout,
         metric_timeout=options.metric_timeout,
         run_timeout=options.total_timeout,
-        max_errors=None if math.isinf(options.max_errors) else int(options.max_errors),
+        max_errors=ErrorLimit(options.max_errors),
+        retry=rules_for(options.retry_answers, failure_score=options.failure_score),
+        max_outage=options.max_outage or runtime.config.max_outage,
         attempts=attempts,
         context=contextvars.copy_context(),
         steering=steering,
@@ -251,6 +296,8 @@ def _concluded(run: Run, ended: Ended, options: RunOptions) -> EvaluationResult:
         EvaluationError: It could not go on.
     """
     result = _result(run, options)
+    if ended.outage is not None:
+        raise _away(ended.outage, run.plan, result) from ended.outage.error
     if ended.outcome is not None:
         raise stopped_error(ended, ended.outcome, result) from cause_of(ended.outcome)
     if ended.error is not None:
@@ -288,48 +335,39 @@ async def _await(run: Run, options: RunOptions) -> Ended:
 
 
 def _result(run: Run, options: RunOptions) -> EvaluationResult:
-    examples, outcomes, sums = _rows(run)
+    plan, record = run.plan, None if run.recording is None else run.recording.record
+    if plan.total is None and record is not None:
+        # A stream: nobody holds its rows.
+        return recorded_result(record, seconds=run.seconds, restarts=run.restarts)
+    # A stream always has a record.
+    examples = cast("Sequence[Example]", plan.examples)
     return EvaluationResult(
         examples=examples,
-        outcomes=outcomes,
-        trials=run.plan.trials,
+        outcomes=_outcomes(run, len(examples), record),
+        trials=plan.trials,
         failure_score=options.failure_score,
         metric_range=options.metric_range,
         requests=run.requests.records(),
         seconds=run.seconds,
         restarts=run.restarts,
         refused=run.journal.tally.refused,
-        sums=sums,
     )
 
 
-def _rows(
-    run: Run,
-) -> tuple[Sequence[Example], Sequence[Outcome | None], Totals | None]:
-    """Examples and outcomes, and their sums where nobody holds them."""
-    plan, record = run.plan, None if run.recording is None else run.recording.record
-    if plan.total is None and record is not None:
-        # A stream: nobody holds its rows.
-        count = run.taken
-        outcomes = RecordedOutcomes(record, count * plan.trials)
-        return RecordedExamples(record, count), outcomes, record.totals()
-    # A stream always has a record.
-    examples = cast("Sequence[Example]", plan.examples)
-    held = run.journal.outcomes
-    places = [
-        (number, trial)
-        for number in range(len(examples))
-        for trial in range(plan.trials)
-    ]
+def _outcomes(
+    run: Run, count: int, record: RunRecord | None
+) -> tuple[Outcome | None, ...]:
+    """One for each example and trial, in order."""
+    held, trials = run.journal.outcomes, run.plan.trials
+    places = [divmod(place, trials) for place in range(count * trials)]
     if record is None or len(held) == len(run.journal.settled):
-        return examples, tuple(held.get(place) for place in places), None
+        return tuple(held.get(place) for place in places)
     # What this process has seen is whole; the rest was measured by an earlier one.
-    outcomes_before = record.outcomes(stop=len(places))
-    outcomes_held = [
-        held.get(place) or before
-        for place, before in zip(places, outcomes_before, strict=True)
-    ]
-    return examples, tuple(outcomes_held), None
+    before = record.outcomes(stop=len(places))
+    return tuple(
+        held.get(place) or earlier
+        for place, earlier in zip(places, before, strict=True)
+    )
 
 
 def _interrupted(result: EvaluationResult) -> EvaluationInterrupted:
@@ -366,6 +404,17 @@ def stopped_error(
             "Mend the cause, or allow more with max_errors=."
         )
     return EvaluationError(f"{text}\nSo far: {result}", result=result)
+
+
+def _away(outage: Outage, plan: Plan, result: EvaluationResult) -> EvaluationError:
+    """One error for the whole run, and how to go on when it is over."""
+    text = (
+        f"the evaluation stopped because {outage.what} has been away for more than "
+        f"{plan.max_outage:g} s (max_outage): {outage.text}\nNothing that was "
+        "measured is lost. When it is back, go on with evaluate(program, "
+        f"resume=error.result).\nSo far: {result}"
+    )
+    return EvaluationError(text, result=result)
 
 
 def cause_of(outcome: Outcome) -> BaseException | None:

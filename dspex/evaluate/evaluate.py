@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, get_args
@@ -14,8 +15,15 @@ from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
 from dspex.evaluate.awaiting import is_awaited, needs_loop
-from dspex.evaluate.engine import RunOptions, awork_through, work_through
-from dspex.evaluate.isolate.process_workers import in_processes
+from dspex.evaluate.control import EvaluationRun
+from dspex.evaluate.engine import (
+    RunOptions,
+    awork_through,
+    start_run,
+    work_through,
+)
+from dspex.evaluate.isolate.errand import Limits
+from dspex.evaluate.isolate.process_workers import ain_processes, in_processes
 from dspex.evaluate.loop_workers import LoopWorkers
 from dspex.evaluate.metric import (
     Metric,
@@ -29,8 +37,10 @@ from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.record.fingerprint import fingerprints
 from dspex.evaluate.report import Report
 from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.retrying import RetryAnswers
 from dspex.evaluate.scoring import ascoring, scoring
 from dspex.evaluate.step_by_step import on_this_loop, on_this_thread
+from dspex.evaluate.worker import AsyncWork, Work
 from dspex.programs.settings import settings
 
 T = TypeVar("T")
@@ -74,7 +84,17 @@ class Evaluate:
         timeout: Seconds one example may take; `None` for no limit.
         max_errors: Failures of program, metric or infrastructure after which to stop
             with an error that holds what was measured; else the setting, else 10.
-            `math.inf` for no limit.
+            `math.inf` for no limit; a number between 0 and 1 is a share of what is
+            settled, such as 0.05, judged from 20 examples on.
+        retry_answers: Further attempts at an example that failed after an answer: a
+            figure, or one by cause, such as `{"model": 1}` for an answer that does not
+            fit; the causes are "model", "program" and "metric". None by default, as to
+            draw again until it suits flatters a program; the score of the first attempt
+            stands beside, in `outcome.first_score`. What got no answer is tried again
+            in any case, and a low score never.
+        max_outage: Seconds for which a provider may be down before the run ends with
+            an error that says how to go on; else the runtime's, else 30. Until then
+            nothing is handed out, and no example is charged for it.
         failure_score: What an example without a score adds to the mean; 0.0.
         metric_range: The lowest and the highest score the metric gives; (0, 1). A score
             outside fails its example, and what was not measured lies inside.
@@ -117,6 +137,8 @@ class Evaluate:
         concurrency: int | None = None,
         timeout: float | None = None,
         max_errors: float | None = None,
+        retry_answers: RetryAnswers | None = None,
+        max_outage: float | None = None,
         failure_score: float = defaults.FAILURE_SCORE,
         metric_range: MetricRange = defaults.METRIC_RANGE,
         display_progress: bool | None = None,
@@ -138,7 +160,6 @@ class Evaluate:
         self.isolate = _checked_isolate(isolate)
         self.concurrency = concurrency if concurrency is not None else num_threads
         self.max_errors = max_errors
-        self._timeout = timeout
         self.failure_score = failure_score
         self.metric_range = checked_range(metric_range)
         self.display_progress = display_progress
@@ -146,12 +167,15 @@ class Evaluate:
         self.provide_traceback = provide_traceback
         self.save_as_csv = save_as_csv
         self.save_as_json = save_as_json
+        self._limits = Limits(timeout=timeout, metric_range=self.metric_range)
         self._report()  # refuses a folder that is not there before anything else
         self._options = RunOptions(
             concurrency=_or(self.concurrency, defaults.CONCURRENCY),
             # A child's start does not count, and only its errand knows when it begins.
             timeout=timeout if isolate == "thread" else None,
             max_errors=_or(max_errors, defaults.MAX_ERRORS),
+            retry_answers=retry_answers,
+            max_outage=max_outage,
             failure_score=failure_score,
             metric_range=self.metric_range,
             display_progress=display_progress,
@@ -216,21 +240,57 @@ class Evaluate:
         options = self._options_of(program, metric, num_threads, display_progress)
         if self.debug:
             result = on_this_thread(_all(examples), program, metric, self._options)
-        elif self.isolate == "process":
-            with in_processes(
-                program, metric, metric_range=self.metric_range, timeout=self._timeout
-            ) as work:
-                result = work_through(examples, work, options, known=known)
-        elif needs_loop(program) or needs_loop(metric):
-            aworking = ascoring(program, metric, self.metric_range)
-            result = work_through(
-                examples, aworking, options, known=known, workers=LoopWorkers()
-            )
         else:
-            work = scoring(program, metric, self.metric_range)
-            result = work_through(examples, work, options, known=known)
+            with ExitStack() as needs:
+                work, workers = self._workplace(program, metric, needs)
+                result = work_through(
+                    examples, work, options, known=known, workers=workers
+                )
         report.give(result, metric_name(metric))
         return result
+
+    def start(
+        self,
+        program: Callable[..., Any],
+        metric: Metric | None = None,
+        devset: Devset | None = None,
+        *,
+        resume: EvaluationResult | None = None,
+    ) -> EvaluationRun:
+        """Begin to score a program, and return at once.
+
+        What comes back can be watched, paused, asked why it is not finished, and
+        stopped. Nothing is shown on the way; tables and files come with its result.
+
+        Args:
+            program: As for a call.
+            metric: As for the class.
+            devset: As for the class.
+            resume: As for a call.
+
+        Raises:
+            ConfigurationError: There is no metric, an argument makes no sense, or
+                `debug` is on, which works on the caller's thread.
+        """
+        if self.debug:
+            raise ConfigurationError(
+                "debug=True works on the caller's thread, and start() returns at once; "
+                "expected one of the two. Call evaluate(program) to debug."
+            )
+        metric, examples = self._checked(program, metric, devset)
+        report, name = self._report(), metric_name(metric)
+        known = _known(resume, examples)
+        needs = ExitStack()
+        work, workers = self._workplace(program, metric, needs)
+        return start_run(
+            examples,
+            work,
+            self._options_of(program, metric, None, None),
+            known=known,
+            workers=workers,
+            needs=needs,
+            told=lambda result: report.give(result, name),
+        )
 
     @with_callbacks
     async def acall(
@@ -278,19 +338,35 @@ class Evaluate:
         report = self._report(display_table, save_as_csv, save_as_json)
         known = _known(resume, examples)
         work = ascoring(program, metric, self.metric_range)
+        options = self._options_of(program, metric, num_threads, display_progress)
         if self.debug:
             result = await on_this_loop(_all(examples), work, self._options)
+        elif self.isolate == "process":
+            async with ain_processes(program, metric, self._limits) as done:
+                result = await awork_through(examples, done, options, known=known)
         else:
             on_loop = is_awaited(program) or is_awaited(metric)
             result = await awork_through(
                 examples,
-                work if on_loop else scoring(program, metric),
-                self._options_of(program, metric, num_threads, display_progress),
+                work if on_loop else scoring(program, metric, self.metric_range),
+                options,
                 known=known,
                 workers=LoopWorkers(asyncio.get_running_loop()) if on_loop else None,
             )
         report.give(result, metric_name(metric))
         return result
+
+    def _workplace(
+        self, program: Callable[..., Any], metric: Metric, needs: ExitStack
+    ) -> tuple[Work | AsyncWork, LoopWorkers | None]:
+        """What each example goes through, and on what; `needs` closes what it needs."""
+        reach = self.metric_range
+        if self.isolate == "process":
+            children = in_processes(program, metric, self._limits)
+            return needs.enter_context(children), None
+        if needs_loop(program) or needs_loop(metric):
+            return ascoring(program, metric, reach), LoopWorkers()
+        return scoring(program, metric, reach), None
 
     def _checked(
         self,

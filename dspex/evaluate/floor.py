@@ -17,7 +17,9 @@ from typing import Any, cast
 from dspex.core.errors import RunFencedError
 from dspex.core.example import Example
 from dspex.core.once import Unrepeatable
+from dspex.evaluate.outage import DOUBTFUL, Sign
 from dspex.evaluate.outcome import Outcome, Stage, Stamp
+from dspex.evaluate.quarantine import Death
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.worker import AsyncWork, Work, aperform, perform
 from supervisors import (
@@ -41,6 +43,7 @@ class Attempt:
     __slots__ = (
         "_floor",
         "_given_up",
+        "answered",
         "began",
         "begun",
         "example",
@@ -50,11 +53,16 @@ class Attempt:
         "proposed",
         "reason",
         "ref",
+        "sign",
         "stamp",
     )
 
-    def __init__(self, stamp: Stamp, example: Example, floor: Floor) -> None:
+    def __init__(
+        self, stamp: Stamp, example: Example, floor: Floor, *, answered: int = 0
+    ) -> None:
         self.stamp = stamp
+        self.answered = answered
+        """How many earlier attempts failed after an answer: this one asks anew."""
         self.example = example
         self._floor = floor
         self._given_up: str | None = None
@@ -70,6 +78,8 @@ class Attempt:
         """When its metric began, once it has."""
         self.overdue: Stage | None = None
         """Where it was when its time was over, if it was given up for that."""
+        self.sign: Sign | None = None
+        """The outage that it waited for then, if it did."""
         self.proposed = False
         """Whether its worker has handed an outcome in."""
         self.reason: ExitReason | None = None
@@ -89,6 +99,11 @@ class Attempt:
     def context(self) -> contextvars.Context:
         """Of which its worker gets a copy."""
         return self._floor.context
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether no worker has begun it yet."""
+        return self.ref is None and self.reason is None and not self.proposed
 
     @property
     def is_lost(self) -> bool:
@@ -178,10 +193,15 @@ class Lane:
 class Proposal:
     """An outcome on its way to the aggregator, and the attempt it is of."""
 
-    __slots__ = ("is_void", "outcome")
+    __slots__ = ("is_decided", "is_void", "outcome")
 
-    def __init__(self, outcome: Outcome, *, is_void: bool = False) -> None:
+    def __init__(
+        self, outcome: Outcome, *, is_void: bool = False, is_decided: bool = False
+    ) -> None:
         self.outcome = outcome
+        self.is_decided = is_decided
+        """Whether the coordinator proposed it, so that its example is not tried
+        again."""
         self.is_void = is_void
         """Whether its worker had been given up: then its calls were refused, and what
         came of that says nothing about the example."""
@@ -265,6 +285,13 @@ class Floor(Estate):
         self._unbegun = 0
         self._most = concurrency
         self._paused = False
+        # How many attempts may be taken all the same.
+        self._passes = 0
+        # Failures that may be the first of an outage: nothing is begun until somebody
+        # has decided whether they are, or each worker would burn one example more.
+        self._doubts: set[tuple[int, int]] = set()
+        self.deaths: dict[tuple[int, int], tuple[Death, ...]] = {}
+        """How the workers of examples without an outcome died; the coordinator's."""
         self._closed = False
 
     # For the coordinator.
@@ -276,11 +303,19 @@ class Floor(Estate):
                 self._open[attempt.stamp.key] = attempt
                 self._ready.append(attempt)
 
+    def let_through(self, attempt: Attempt) -> None:
+        """Prepare an attempt that is taken next, also during a pause."""
+        with self._lock:
+            self._open[attempt.stamp.key] = attempt
+            self._ready.appendleft(attempt)
+            self._passes += 1
+
     def settle(self, keys: Iterable[tuple[int, int]]) -> list[Attempt]:
         """Forget the attempts at these; those that still run."""
         running = []
         with self._lock:
             for key in keys:
+                self.deaths.pop(key, None)
                 attempt = self._open.pop(key, None)
                 if attempt is not None and attempt.is_at_work:
                     running.append(attempt)
@@ -291,9 +326,10 @@ class Floor(Estate):
         if not self._ready:
             return []
         with self._lock:
-            if self._paused or self._closed:
+            if self._closed or self._doubts:
                 return []
-            count = min(self._most - len(self._lanes), len(self._ready))
+            work = self._passes if self._paused else len(self._ready)
+            count = min(self._most - len(self._lanes), work)
             if self.open_lane is not None:
                 # One at a time: each opens the next when it begins, so that quick work
                 # wakes few threads, and slow work soon has all of them.
@@ -321,9 +357,19 @@ class Floor(Estate):
             self._most = most
 
     def pause(self, *, paused: bool) -> None:
-        """Begin no more work, or begin again."""
+        """Begin no more work but what is let through, or begin again."""
         with self._lock:
             self._paused = paused
+            if not paused:
+                self._passes = 0
+
+    def clear_doubts(self, keys: Iterable[tuple[int, int]] | None = None) -> None:
+        """Go on: it is decided what these failures mean, or those of all."""
+        with self._lock:
+            if keys is None:
+                self._doubts.clear()
+            else:
+                self._doubts.difference_update(keys)
 
     def close(self) -> tuple[Attempt, ...]:
         """End the work for good; what was in hand."""
@@ -342,6 +388,11 @@ class Floor(Estate):
     def attempt(self, key: tuple[int, int]) -> Attempt | None:
         """The attempt in hand at an example."""
         return self._open.get(key)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing but a look is begun at present."""
+        return self._paused or bool(self._doubts)
 
     @property
     def lanes(self) -> int:
@@ -382,11 +433,13 @@ class Floor(Estate):
             self._unbegun -= not lane.begun
 
     def _next(self) -> Attempt | None:
-        if self._paused or self._closed or len(self._lanes) > self._most:
+        is_held = self._doubts or (self._paused and not self._passes)
+        if is_held or self._closed or len(self._lanes) > self._most:
             return None
         while self._ready:
             attempt = self._ready.popleft()
             if self._open.get(attempt.stamp.key) is attempt:
+                self._passes = max(0, self._passes - 1)
                 return attempt
             # Settled, or needed no more, before it began.
         return None
@@ -398,6 +451,7 @@ class Floor(Estate):
             attempt.lane = attempt.ref = None
             if not self._closed:
                 self._ready.appendleft(attempt)
+                self._passes += self._paused
         self.on_refused()
 
     def announce(self, attempt: Attempt) -> None:
@@ -416,6 +470,9 @@ class Floor(Estate):
         """Hand in what came of an attempt; called in its worker."""
         is_void = attempt.reason is not None or attempt.is_given_up
         attempt.proposed = not is_void
+        if not is_void and outcome.kind in DOUBTFUL:
+            with self._lock:
+                self._doubts.add(attempt.stamp.key)
         self.tray.put(Proposal(outcome, is_void=is_void))
 
     def lost(self, attempt: Attempt) -> None:

@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 
 from dspex.client.call import AttemptRecord, Fate
 from dspex.core.errors import RunFencedError
+from dspex.evaluate.comebacks import Comebacks
 from dspex.evaluate.errors_allowed import counts_as_error
 from dspex.evaluate.outcome import Outcome, OutcomeKind
 from dspex.evaluate.record.entries import Totals
 from dspex.evaluate.recording import RecordedRequests, Recording
+from dspex.evaluate.retrying import RetryRules
 from dspex.evaluate.settled import Settled
 from supervisors import Estate, Event
 
@@ -33,6 +35,8 @@ class Tally:
     """Sum of the scores."""
     scored: int = 0
     """Examples with a score."""
+    judged: int = 0
+    """Outcomes that count and are none of an earlier run's."""
     squares: float = 0.0
     """Sum of the squared scores."""
     cost: float | None = None
@@ -58,13 +62,21 @@ class Journal(Estate):
         known: Outcomes of an earlier, interrupted run; the settled ones are kept.
         keeps: Whether outcomes are kept here; else they are only counted, and are in
             the run's record.
+        rules: How often an example is tried.
     """
 
     def __init__(
-        self, trials: int = 1, known: Iterable[Outcome] = (), *, keeps: bool = True
+        self,
+        trials: int = 1,
+        known: Iterable[Outcome] = (),
+        *,
+        keeps: bool = True,
+        rules: RetryRules | None = None,
     ) -> None:
         self._keeps = keeps
         self._trials = trials
+        self.comebacks = Comebacks(RetryRules() if rules is None else rules)
+        """Examples that are being tried again."""
         self.settled = Settled()
         """Places that have their outcome."""
         self.outcomes: dict[tuple[int, int], Outcome] = {}
@@ -74,7 +86,7 @@ class Journal(Estate):
         for outcome in known:
             if outcome.is_settled and self._settle(outcome):
                 # What an earlier run left behind was judged then.
-                self.tally = _counted(self.tally, outcome)
+                self.tally = replace(_counted(self.tally, outcome), judged=0)
 
     def accept(self, outcome: Outcome) -> bool:
         """Count an outcome, or refuse it because its example has one already.
@@ -110,6 +122,7 @@ class Journal(Estate):
     def _settle(self, outcome: Outcome) -> bool:
         if not self.settled.add(self._place(outcome.stamp.key)):
             return False
+        self.comebacks.forget(outcome.stamp.key)
         if self._keeps:
             self.outcomes[outcome.stamp.key] = outcome
         return True
@@ -128,6 +141,7 @@ def _counted(tally: Tally, outcome: Outcome) -> Tally:
         score=tally.score + score,
         squares=tally.squares + score * score,
         cost=_added(tally.cost, outcome.cost),
+        judged=tally.judged + 1,
         errors=tally.errors,
         fatal=tally.fatal,
         last_error=tally.last_error,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dspex.client.standing import OpenBreaker
@@ -24,9 +24,16 @@ from dspex.core.errors import (
     LMServerError,
     LMTimeoutError,
 )
+from dspex.evaluate.outcome import OutcomeKind
 
 LOOK_EVERY: Final = 0.2
 """Seconds between two looks, at least."""
+
+LOOK_WITHIN: Final = 5.0
+"""Seconds in which somebody can have looked once, whatever `max_outage` is."""
+
+DOUBTFUL: Final = (OutcomeKind.INFRASTRUCTURE, OutcomeKind.TIMEOUT)
+"""Outcomes that may come of an outage."""
 
 _UNWELL = (LMConnectionError, LMServerError, LMResponseError, LMTimeoutError)
 """What a provider that is down lets calls fail with, and so may one call alone."""
@@ -44,6 +51,8 @@ class Sign:
     """Seconds for which it has been so already."""
     retry_in: float = 0.0
     """Seconds until looking again makes sense."""
+    error: BaseException | None = field(default=None, repr=False, compare=False)
+    """What it was raised with."""
 
 
 def sign_of(
@@ -71,21 +80,20 @@ def sign_of(
             text=str(error),
             down_for=error.down_for,
             retry_in=error.retry_in,
+            error=error,
         )
     if not isinstance(error, _UNWELL):
         return None
     label = error.model or ""
     breaker = breakers.get(label)
-    return None if breaker is None else sign_of_breaker(label, breaker, str(error))
-
-
-def sign_of_breaker(label: str, breaker: OpenBreaker, text: str) -> Sign:
-    """An open breaker that an attempt waited for or failed with, as a sign."""
+    if breaker is None:
+        return None
     return Sign(
         what=label,
-        text=text,
+        text=str(error),
         down_for=breaker.open_for,
         retry_in=breaker.retry_in,
+        error=error,
     )
 
 
@@ -99,9 +107,15 @@ class Outage:
     """What was said of it last."""
     began: float
     """When, in monotonic seconds; before anybody noticed, if that is known."""
+    noticed: float
+    """When somebody did."""
+    failed_looks: int = 0
+    """How often it was looked whether it is over, and it was not."""
     look_at: float = math.inf
     """When the next attempt may look whether it is over; infinite when somebody else
     says so."""
+    error: BaseException | None = field(default=None, repr=False, compare=False)
+    """What it was raised with last."""
 
 
 class OutageWatch:
@@ -143,12 +157,18 @@ class OutageWatch:
     @property
     def ends_run_at(self) -> float:
         """When it will have lasted too long; infinite without an outage."""
-        began = min((each.began for each in self._outages.values()), default=math.inf)
-        return began + self._max_outage
+        return min(map(self._ends_run_at, self._outages.values()), default=math.inf)
 
     def too_long(self, now: float) -> Outage | None:
         """The outage that ends the run now, if one does."""
-        return self.outages[0] if self.is_on and now >= self.ends_run_at else None
+        over = (each for each in self.outages if now >= self._ends_run_at(each))
+        return next(over, None)
+
+    def _ends_run_at(self, outage: Outage) -> float:
+        if outage.failed_looks or math.isinf(outage.look_at):
+            return outage.began + self._max_outage
+        # It may be one of long ago that is over; somebody of this run has to look.
+        return outage.noticed + max(self._max_outage, LOOK_WITHIN)
 
     def failed(self, key: Hashable, sign: Sign, now: float) -> None:
         """Note that an attempt failed for an outage, which may begin it.
@@ -158,9 +178,11 @@ class OutageWatch:
             sign: Why it failed.
             now: Monotonic seconds.
         """
-        if key == self._probe:
+        looked = key == self._probe
+        if looked:
             self._probe = None
-        self._note(sign, now, look_at=now + max(LOOK_EVERY, sign.retry_in))
+        look_at = now + max(LOOK_EVERY, sign.retry_in)
+        self._note(sign, now, look_at=look_at, looked=looked)
 
     def hold(self, sign: Sign, now: float) -> None:
         """Note an outage whose end somebody will say with `release`."""
@@ -169,6 +191,13 @@ class OutageWatch:
     def release(self, what: str) -> None:
         """Note the end of such an outage. Harmless when there is none."""
         self._outages.pop(what, None)
+
+    def count_from(self, now: float) -> None:
+        """Count the length of what goes on from now, as if it had just begun."""
+        self._outages = {
+            what: replace(each, began=now, noticed=now)
+            for what, each in self._outages.items()
+        }
 
     def room(self, now: float) -> float:
         """Seconds until an attempt may begin: 0 for now, infinite for "when told"."""
@@ -203,11 +232,18 @@ class OutageWatch:
         if key == self._probe:
             self._probe = None
 
-    def _note(self, sign: Sign, now: float, *, look_at: float) -> None:
+    def _note(
+        self, sign: Sign, now: float, *, look_at: float, looked: bool = False
+    ) -> None:
         began = now - sign.down_for
         known = self._outages.get(sign.what)
         if known is None:
-            known = Outage(what=sign.what, text=sign.text, began=began)
+            known = Outage(what=sign.what, text=sign.text, began=began, noticed=now)
         self._outages[sign.what] = replace(
-            known, text=sign.text, began=min(began, known.began), look_at=look_at
+            known,
+            text=sign.text,
+            began=min(began, known.began),
+            failed_looks=known.failed_looks + looked,
+            look_at=look_at,
+            error=sign.error,
         )

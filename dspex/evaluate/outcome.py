@@ -16,7 +16,6 @@ from typing import Any, Literal
 from dspex.core.errors import (
     AdapterError,
     BudgetExceededError,
-    CircuitOpenError,
     ConfigurationError,
     LMAuthError,
     LMBillingError,
@@ -186,7 +185,6 @@ _FATAL = (
     BudgetExceededError,
     LMAuthError,
     LMBillingError,
-    CircuitOpenError,
     ConfigurationError,
     RuntimeClosedError,
 )

@@ -7,8 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dspex.core import defaults
 from dspex.core.example import Example
+from dspex.evaluate.errors_allowed import ErrorLimit
+from dspex.evaluate.outage import Outage
 from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.retrying import RetryRules
 from dspex.evaluate.steering import Steering
 from dspex.evaluate.worker import AsyncWork, Work
 
@@ -16,11 +20,20 @@ AHEAD = 32
 """Attempts prepared beyond those that run, so that no worker waits for its next."""
 
 EndReason = Literal[
-    "complete", "enough", "cancelled", "fatal", "max_errors", "time", "stream", "record"
+    "complete",
+    "enough",
+    "cancelled",
+    "fatal",
+    "max_errors",
+    "outage",
+    "time",
+    "stream",
+    "record",
 ]
 """Why a run ended: all is counted, its steering has enough, the user did, every other
-example would end the same way, too many failed, `run_timeout` passed, the stream of
-examples raised, or another owner took the record over."""
+example would end the same way, too many failed, what all need was away for too long,
+`run_timeout` passed, the stream of examples raised, or another owner took the record
+over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +56,12 @@ class Plan:
     """Seconds of those its metric may take; `None` for no limit of its own."""
     run_timeout: float | None = None
     """Seconds the whole run may take; `None` for no limit."""
-    max_errors: int | None = None
+    max_errors: ErrorLimit | None = None
     """Failures after which the run stops; `None` for no limit."""
+    retry: RetryRules = field(default_factory=RetryRules)
+    """How often an example is tried."""
+    max_outage: float = defaults.MAX_OUTAGE
+    """Seconds for which what all need may be away before the run ends."""
     attempts: Mapping[tuple[int, int], int] = field(default_factory=dict)
     """By example and trial, the last attempt an earlier owner of the run made; none for
     those it did not begin."""
@@ -83,3 +100,5 @@ class Ended:
     """The outcome that ended it, for `fatal` and `max_errors`."""
     error: BaseException | None = None
     """What was raised, for `stream` and `record`."""
+    outage: Outage | None = None
+    """What was not there, for `outage`."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import Any
 
+from dspex.core.errors import DataError
 from dspex.core.example import Example
 from dspex.evaluate.metric import Metric, checked_metric, checked_range, judge
 from dspex.evaluate.outcome import Outcome, OutcomeKind, kind_of, note
+from dspex.evaluate.record.unkept import Unkept
 from dspex.evaluate.result import EvaluationResult
 
 
@@ -24,7 +27,9 @@ def rescored(
         _judged(outcome, result.examples[number // result.trials], metric, expected)
         for number, outcome in enumerate(result.outcomes)
     )
-    return replace(result, outcomes=outcomes, metric_range=expected, sums=None)
+    kept = {each.name: getattr(result, each.name) for each in fields(EvaluationResult)}
+    changed = {"outcomes": outcomes, "metric_range": expected}
+    return EvaluationResult(**{**kept, **changed})
 
 
 def _judged(
@@ -38,6 +43,8 @@ def _judged(
     if outcome.stage == "program":
         # What the program left behind when it failed is no answer of it.
         return outcome
+    _check_whole(example, outcome.stamp.example)
+    _check_whole(outcome.prediction, outcome.stamp.example)
     try:
         judgement = judge(
             metric, example, outcome.prediction, metric_range=metric_range
@@ -65,3 +72,25 @@ def _judged(
         stage=None,
         first_score=None,
     )
+
+
+def _check_whole(value: Any, number: int) -> None:
+    """Refuse a value of which a record kept but a part.
+
+    Raises:
+        DataError: Then.
+    """
+    match value:
+        case Unkept():
+            raise DataError(
+                f"example {number} was not kept whole: its record has no "
+                f"{value.type_name}, only what it held; all of it was expected, for "
+                "the metric to judge. Evaluate again, or let the program give plain "
+                "values."
+            )
+        case Example() | Mapping():
+            for one in value.values():
+                _check_whole(one, number)
+        case list() | tuple() | set() | frozenset():
+            for one in value:
+                _check_whole(one, number)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from dspex.core.example import Example
 from dspex.core.prediction import Prediction
 from dspex.evaluate.counted import Counted
+from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.standing import score_of
 
 if TYPE_CHECKING:
     from dspex.evaluate.compare import Comparison
@@ -40,17 +43,24 @@ class EvaluationResult(Counted):
 
         Of several trials, the prediction is that of the first that has one.
         """
-        return [
-            (example, self.prediction(number), score)
-            for number, (example, score) in enumerate(
-                zip(self.examples, self.scores, strict=True)
-            )
-        ]
+        return list(self.rows())
+
+    def rows(self) -> Iterator[Row]:
+        """Yield what `results` holds, row by row, for sets that fit no memory."""
+        for example, trials in zip(self.examples, self.by_example(), strict=True):
+            scores = [score_of(each, self.failure_score) for each in trials]
+            yield example, first_prediction(trials), statistics.fmean(scores)
 
     def prediction(self, number: int) -> Any:
         """Return what the program gave for an example; an empty one if nothing."""
-        given = (one.prediction for one in self.trials_of(number) if one is not None)
-        return next((one for one in given if one is not None), Prediction())
+        return first_prediction(self.trials_of(number))
+
+    @staticmethod
+    def load(name: str, *, home: str | Path | None = None) -> EvaluationResult:
+        """Return the result of a recorded run, as `dspex.load_run(name)` does."""
+        from dspex.evaluate.recorded import load_run
+
+        return load_run(name, home=home)
 
     def rescore(
         self, metric: Metric, *, metric_range: tuple[float, float] | None = None
@@ -165,9 +175,7 @@ class EvaluationResult(Counted):
     def __str__(self) -> str:
         told = [f"{name} {score:.1f}" for name, score in self.column_scores.items()]
         more = [", ".join(told)] if told else []
-        if any(
-            one is not None and one.first_score is not None for one in self.outcomes
-        ):
+        if self.survey.replaced:
             more.append(f"{self.score_first_attempt:.1f} by first attempts alone")
         return "\n  ".join((self._headline(), *more, *self.failure_lines))
 
@@ -194,3 +202,9 @@ class EvaluationResult(Counted):
         line += f" ± {self.stderr:.1f}" if self.stderr is not None else ""
         trials = "" if self.trials == 1 else f", {self.trials} trials each"
         return f"{line} ({self.n} examples{trials})"
+
+
+def first_prediction(trials: Iterable[Outcome | None]) -> Any:
+    """Return the first prediction of several trials; an empty one if there is none."""
+    given = (one.prediction for one in trials if one is not None)
+    return next((one for one in given if one is not None), Prediction())

@@ -21,21 +21,27 @@ from dspex.evaluate.aggregator import AggregatorActor, Look
 from dspex.evaluate.coordinator import (
     Belongings,
     CoordinatorActor,
+    GetOutlook,
     Names,
     Obey,
+    Outlook,
     Wishes,
 )
 from dspex.evaluate.floor import Floor
 from dspex.evaluate.journal import Journal, RequestLog, Tally
+from dspex.evaluate.looking import facts_of
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.plan import Ended, Plan
 from dspex.evaluate.record.reader import Status
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.source import Check, Source, SourceActor, unchecked
+from dspex.evaluate.why import Waiting, reasons
 from dspex.evaluate.workers import ThreadWorkers, Workers
 from dspex.runtime import tree
 from dspex.runtime.runtime import Runtime
 from supervisors import (
+    ActorDownError,
+    CallTimeoutError,
     ChildSpec,
     DynamicSupervisor,
     ExitReason,
@@ -90,7 +96,7 @@ class Run:
         self._names = Names(run=plan.run)
         # Of a stream nothing is kept here that its record has.
         keeps = recording is None or plan.total is not None
-        self._journal = Journal(plan.trials, known, keeps=keeps)
+        self._journal = Journal(plan.trials, known, keeps=keeps, rules=plan.retry)
         if recording is not None:
             record = recording.record
             self._journal.go_on(record.settled(), record.totals())
@@ -123,15 +129,21 @@ class Run:
         trace: TracebackType | None,
     ) -> None:
         self._restarts = self._runtime.restarts - self._restarts_before
-        if kind is not None:
-            self.cancel()
-        self._branch.shutdown()
-        self._branch.wait(10.0)
-        # What was given up is being broken off; its fate comes a moment later.
-        self._requests.wait_settled(SETTLE_WITHIN)
-        self._runtime.events.detach(self._handler)
-        if self.recording is not None:
-            self.recording.close(self._status(), {"restarts": self._restarts})
+        try:
+            if kind is not None:
+                self.cancel()
+            self._branch.shutdown()
+            self._branch.wait(10.0)
+            # What was given up is being broken off; its fate comes a moment later.
+            self._requests.wait_settled(SETTLE_WITHIN)
+        except KeyboardInterrupt:
+            # A second Ctrl-C: nobody waits for an end in order any more.
+            self._branch.kill()
+            raise
+        finally:
+            self._runtime.events.detach(self._handler)
+            if self.recording is not None:
+                self.recording.close(self._status(), {"restarts": self._restarts})
 
     async def __aenter__(self) -> Self:
         """Begin as `with` does; the running loop goes on meanwhile."""
@@ -189,9 +201,68 @@ class Run:
     def cancel(self) -> None:
         """Give up what is not done, and wait until that is so."""
         self._wishes.is_cancelled = True
-        # Else there is nobody, or a new one that sees the wish when it begins.
-        self._handle(self._names.coordinator).cast(Obey())
+        self._obey()
         self._finished.wait(10.0)
+
+    def pause(self, *, paused: bool) -> None:
+        """Begin nothing more, or go on."""
+        wishes = self._wishes
+        if paused != wishes.is_paused:
+            wishes.paused_at = self._floor.clock.monotonic() if paused else None
+            wishes.is_paused = paused
+            if paused:
+                # At once; the coordinator hears of it a moment later.
+                self._floor.pause(paused=True)
+            self._obey()
+
+    def set_concurrency(self, concurrency: int) -> None:
+        """Work on so many examples at a time from now on."""
+        self._wishes.configuration += 1
+        self._wishes.concurrency = concurrency
+        self._obey()
+
+    def _obey(self) -> None:
+        # Else there is nobody, or a new one that sees the wishes when it begins.
+        self._handle(self._names.coordinator).cast(Obey())
+
+    def why(self) -> tuple[Waiting, ...]:
+        """What each open example waits for; empty when nobody knows just now."""
+        coordinator = self._handle(self._names.coordinator)
+        try:
+            outlook: Outlook | None = coordinator.call(GetOutlook(), timeout=1.0)
+        except (ActorDownError, CallTimeoutError):
+            return ()
+        if outlook is None:
+            return ()
+        facts = facts_of(
+            self.plan.run,
+            self._floor.open_attempts(),
+            outlook,
+            self._runtime.standings(),
+            paused_at=self._wishes.paused_at,
+        )
+        return reasons(facts)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended, though not everything may be cleaned up."""
+        return self._finished.done()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether its caller paused it."""
+        return self._wishes.is_paused
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing is begun at present, for whatever reason."""
+        return self._floor.is_held
+
+    @property
+    def concurrency(self) -> int:
+        """How many examples are worked on at a time."""
+        changed = self._wishes.concurrency
+        return self.plan.concurrency if changed is None else changed
 
     @property
     def journal(self) -> Journal:
@@ -234,6 +305,7 @@ class Run:
             id="aggregator",
             actor=AggregatorActor,
             args=(self._journal, self._floor.tray, names.coordinator, self.recording),
+            kwargs={"standings": self._runtime.standings},
             name=names.aggregator,
         )
         source = ChildSpec(
@@ -269,6 +341,8 @@ class Run:
             workers=self._workers,
             recording=self.recording,
             finished=self._finished,
+            standings=self._runtime.standings,
+            comebacks=self._journal.comebacks,
         )
 
     def _branch_ended(self, reason: ExitReason) -> None:

@@ -7,185 +7,51 @@ open.
 
 Invariant: a place (example, trial) is settled, in hand, waiting to be tried again, or
 was not handed out yet; never two of these. It leaves the hand only by being settled, or
-because its worker was killed and it is tried again.
+because its example is tried again.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import replace
 from typing import assert_never
 
-from dspex.evaluate.journal import Tally
-from dspex.evaluate.outcome import OutcomeKind, Stage, Stamp
+from dspex.evaluate import lost
+from dspex.evaluate.again import Again
+from dspex.evaluate.lost import Verdict
+from dspex.evaluate.outage import Outage, OutageWatch
+from dspex.evaluate.outcome import Stamp
 from dspex.evaluate.plan import Ended
 from dspex.evaluate.settled import Settled
 from dspex.evaluate.steering import Course
-
-MAX_ATTEMPTS = 5
-"""How often an example is tried whose worker dies from outside each time."""
-
-Key = tuple[int, int]
-"""Example and trial."""
-
-_NO_ATTEMPTS: Mapping[Key, int] = MappingProxyType({})
-
-
-# What happened.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrived:
-    """So many examples of the stream have been taken in all."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamEnded:
-    """The stream has no more."""
-
-    count: int
-    """How many it gave in all."""
-    error: BaseException | None = None
-    """What it raised instead of ending."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settle:
-    """These places have their outcome."""
-
-    keys: Sequence[Key]
-    tally: Tally
-    """How the run stands with them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerLost:
-    """A worker ended without an outcome."""
-
-    stamp: Stamp
-    begun: tuple[str, ...] = ()
-    """What it had begun that is marked `retry=False`."""
-    overdue: Stage | None = None
-    """In whose code it was when its time was over, if it was ended for that."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
-    """Hand nothing out until `Resume`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resume:
-    """Hand out again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetInHand:
-    """Another number of workers, from now on."""
-
-    in_hand: int
-    """See `Plan.in_hand`."""
-    configuration: int
-    """For the stamps from now on."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Steer:
-    """The run's steering has set its course."""
-
-    course: Course
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
-    """End now, whatever is in hand."""
-
-    ended: Ended
-
-
-Happened = (
-    Arrived
-    | StreamEnded
-    | Settle
-    | WorkerLost
-    | Pause
-    | Resume
-    | SetInHand
-    | Steer
-    | Stop
+from dspex.evaluate.steps import (
+    Arrived,
+    CameBack,
+    Effect,
+    End,
+    Fetch,
+    HandOut,
+    Happened,
+    Hold,
+    Key,
+    LetThrough,
+    OutageBegan,
+    OutageEnded,
+    Pause,
+    Propose,
+    Resume,
+    SetInHand,
+    Settle,
+    Steer,
+    Stop,
+    StreamEnded,
+    Terms,
+    Tick,
+    WakeAt,
+    Withdraw,
+    WorkerLost,
 )
-
-
-# What is to be done.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandOut:
-    """Prepare these attempts; the workers take them in this order."""
-
-    stamps: Sequence[Stamp]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetch:
-    """Take examples from the stream until there have been so many."""
-
-    upto: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Withdraw:
-    """Begin these attempts no more, and give them up where they have begun."""
-
-    keys: Sequence[Key]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Propose:
-    """Propose an outcome for an attempt whose worker cannot."""
-
-    stamp: Stamp
-    kind: OutcomeKind
-    stage: Stage
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
-    """Give up what is in hand; the run is over."""
-
-    ended: Ended
-
-
-Effect = HandOut | Fetch | Withdraw | Propose | End
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What a schedule keeps to."""
-
-    run: str
-    """Names the run."""
-    in_hand: int
-    """Attempts prepared, running, or not yet accepted, at a time."""
-    total: int | None
-    """How many examples there are; `None` for a stream."""
-    trials: int = 1
-    """How often each is measured."""
-    timeout: float | None = None
-    """Seconds for one attempt, to say so."""
-    metric_timeout: float | None = None
-    """Seconds for its metric, to say so."""
-    max_errors: int | None = None
-    """Failures after which to end."""
-    is_steered: bool = False
-    """Whether a steering says how far to go, and failures end nothing."""
-    attempts: Mapping[Key, int] = field(default_factory=lambda: _NO_ATTEMPTS)
-    """The last attempt that an earlier run made, where it made one."""
 
 
 class Schedule:
@@ -214,7 +80,10 @@ class Schedule:
         self._configuration = 1
         self._settled = Settled() if settled is None else settled
         self._in_hand = {stamp.key: stamp for stamp in in_hand}
-        self._again: deque[Stamp] = deque()
+        self._again = Again()
+        self._outages = OutageWatch(terms.max_outage)
+        self._is_held = False
+        self._wake_at = math.inf
         self._next = self._settled.watermark
         self._total = terms.total
         self._arrived = terms.total or 0
@@ -234,9 +103,26 @@ class Schedule:
         return self._in_hand
 
     @property
-    def waiting(self) -> Sequence[Stamp]:
-        """Attempts that are to be made again."""
+    def waiting(self) -> Sequence[tuple[Stamp, float]]:
+        """Attempts that are to be made again, and when they may."""
         return tuple(self._again)
+
+    @property
+    def outages(self) -> Sequence[Outage]:
+        """Why nothing is handed out, besides a pause."""
+        return self._outages.outages
+
+    @property
+    def next_place(self) -> Key:
+        """The first example and trial that was not handed out."""
+        return divmod(self._next, self._terms.trials)
+
+    @property
+    def not_handed_out(self) -> int | None:
+        """How many places were not; `None` for a stream that has not ended."""
+        if self._total is None:
+            return None
+        return max(0, self._total * self._terms.trials - self._next)
 
     @property
     def frontier(self) -> int:
@@ -250,12 +136,17 @@ class Schedule:
 
     # What it decides.
 
-    def begin(self) -> list[Effect]:
+    def begin(self, now: float = 0.0) -> list[Effect]:
         """What is to be done first."""
-        return self._concluded([])
+        return self._concluded([], now)
 
-    def handle(self, event: Happened) -> list[Effect]:
-        """What is to be done about an event; nothing once the run is over."""
+    def handle(self, event: Happened, now: float = 0.0) -> list[Effect]:  # noqa: C901 - a line an event
+        """What is to be done about an event; nothing once the run is over.
+
+        Args:
+            event: What happened.
+            now: Monotonic seconds; they matter only to what waits for its time.
+        """
         if self.ended is not None:
             return []
         effects: list[Effect] = []
@@ -263,13 +154,25 @@ class Schedule:
             case Settle():
                 self._settle(event, effects)
             case WorkerLost():
-                self._worker_lost(event, effects)
+                self._worker_lost(event, effects, now)
+            case CameBack():
+                self._came_back(event, now)
+            case OutageBegan():
+                self._outages.hold(event.sign, now)
+            case OutageEnded():
+                self._outages.release(event.what)
+            case Tick():
+                self._wake_at = math.inf
             case Arrived() | StreamEnded():
                 self._take_stock(event)
             case Steer():
                 self._steer(event.course, effects)
-            case Pause() | Resume():
-                self._paused = isinstance(event, Pause)
+            case Pause():
+                self._paused = True
+            case Resume():
+                self._paused = False
+                # Nobody has looked meanwhile whether an outage is over.
+                self._outages.count_from(now)
             case SetInHand():
                 self._limit = event.in_hand
                 self._configuration = event.configuration
@@ -277,19 +180,48 @@ class Schedule:
                 self._end(event.ended, effects)
             case _:
                 assert_never(event)
-        return self._concluded(effects)
+        return self._concluded(effects, now)
 
     def _take_stock(self, event: Arrived | StreamEnded) -> None:
         self._arrived = max(self._arrived, event.count)
         if isinstance(event, StreamEnded):
             self._total, self._broken = event.count, event.error
 
-    def _concluded(self, effects: list[Effect]) -> list[Effect]:
-        if self.ended is None and not self._paused:
-            self._hand_out(effects)
+    def _concluded(self, effects: list[Effect], now: float) -> list[Effect]:
         if self.ended is None and self._is_complete():
             self._end(self._last_word(), effects)
+        outage = None if self._paused else self._outages.too_long(now)
+        if self.ended is None and outage is not None:
+            self._end(Ended(reason="outage", outage=outage), effects)
+        if self.ended is not None:
+            return effects
+        is_held = self._paused or self._outages.is_on
+        if is_held != self._is_held:
+            self._is_held = is_held
+            effects.append(Hold(on=is_held))
+        if not is_held:
+            self._hand_out(effects, now)
+        elif not self._paused:
+            self._look(effects, now)
+        # A stream may have turned out to be empty.
+        if self._is_complete():
+            self._end(self._last_word(), effects)
+        else:
+            self._wake(effects, now)
         return effects
+
+    def _wake(self, effects: list[Effect], now: float) -> None:
+        if self._paused:
+            return
+        at = math.inf
+        if self._outages.is_on:
+            look_at = max(now + self._outages.room(now), self._again.next_at)
+            at = min(self._outages.ends_run_at, look_at)
+        elif self._again and len(self._in_hand) < self._limit:
+            at = self._again.next_at
+        if at < self._wake_at:
+            self._wake_at = at
+            effects.append(WakeAt(at=at))
 
     def _is_complete(self) -> bool:
         if self._total is None or self._in_hand or self._again:
@@ -308,11 +240,21 @@ class Schedule:
 
     # Handing out.
 
-    def _hand_out(self, effects: list[Effect]) -> None:
+    def _look(self, effects: list[Effect], now: float) -> None:
+        """Let one attempt see whether an outage is over, if it is time for that."""
+        if self._outages.room(now) > 0:
+            return
+        stamp = self._next_again(now)
+        if stamp is not None:
+            self._in_hand[stamp.key] = stamp
+            self._outages.begins(stamp.key, now)
+            effects.append(LetThrough(stamp=stamp))
+
+    def _hand_out(self, effects: list[Effect], now: float) -> None:
         room = self._limit - len(self._in_hand)
         stamps: list[Stamp] = []
         while len(stamps) < room:
-            stamp = self._next_stamp()
+            stamp = self._next_again(now) or self._next_stamp()
             if stamp is None:
                 break
             self._in_hand[stamp.key] = stamp
@@ -322,11 +264,13 @@ class Schedule:
         if self._total is None:
             self._fetch(room - len(stamps), effects)
 
-    def _next_stamp(self) -> Stamp | None:
-        while self._again:
-            stamp = self._again.popleft()
+    def _next_again(self, now: float) -> Stamp | None:
+        while (stamp := self._again.take(now)) is not None:
             if self._place(stamp.key) not in self._settled:
                 return stamp
+        return None
+
+    def _next_stamp(self) -> Stamp | None:
         trials = self._terms.trials
         end = trials * (self._arrived if self._until is None else self._until)
         while self._next < end:
@@ -365,12 +309,18 @@ class Schedule:
         for key in event.keys:
             self._settled.add(self._place(key))
             self._in_hand.pop(key, None)
+            if self._outages.is_on:
+                self._outages.ended(key)
         tally, most = event.tally, self._terms.max_errors
         if self._terms.is_steered:
             return
         if tally.fatal is not None:
             self._end(Ended(reason="fatal", outcome=tally.fatal), effects)
-        elif most is not None and tally.errors >= most:
+        elif (
+            most is not None
+            and tally.last_error is not None
+            and most.is_reached(errors=tally.errors, settled=tally.judged)
+        ):
             self._end(Ended(reason="max_errors", outcome=tally.last_error), effects)
 
     def _steer(self, course: Course, effects: list[Effect]) -> None:
@@ -382,60 +332,53 @@ class Schedule:
         needless = [key for key in self._in_hand if key[0] >= course.needed]
         for key in needless:
             del self._in_hand[key]
+            self._outages.lost(key)
         if needless:
             effects.append(Withdraw(keys=needless))
-        self._again = deque(
-            stamp for stamp in self._again if stamp.example < course.needed
-        )
+        self._again.keep(lambda stamp: stamp.example < course.needed)
 
-    def _worker_lost(self, event: WorkerLost, effects: list[Effect]) -> None:
-        stamp = event.stamp
+    def _came_back(self, event: CameBack, now: float) -> None:
+        stamp, sign = event.stamp, event.sign
         if self._in_hand.get(stamp.key) != stamp:
             return
-        propose = self._verdict(event)
-        if propose is not None:
-            # In hand until that outcome is accepted.
-            effects.append(propose)
+        if sign is None:
+            self._outages.ended(stamp.key)
+        else:
+            self._outages.failed(stamp.key, sign, now)
+        self._try_again(stamp, at=now + event.wait if event.wait else None)
+
+    def _worker_lost(
+        self, event: WorkerLost, effects: list[Effect], now: float
+    ) -> None:
+        stamp, sign = event.stamp, event.sign
+        if self._in_hand.get(stamp.key) != stamp:
             return
-        # Somebody else's doing: run again, charged to nobody.
+        if sign is not None and not event.begun:
+            self._outages.failed(stamp.key, sign, now)
+            self._try_again(stamp)
+            return
+        self._outages.lost(stamp.key)
+        verdict = self._verdict(event)
+        if verdict is None:
+            # Somebody else's doing, or not often enough: run again.
+            self._try_again(stamp)
+        else:
+            # In hand until that outcome is accepted.
+            effects.append(Propose(stamp=stamp, verdict=verdict))
+
+    def _verdict(self, event: WorkerLost) -> Verdict | None:
+        if event.overdue is None:
+            return lost.killed(event.stamp, event.deaths, event.begun)
+        return lost.too_slow(
+            event.stamp,
+            event.overdue,
+            timeout=self._terms.timeout,
+            metric_timeout=self._terms.metric_timeout,
+        )
+
+    def _try_again(self, stamp: Stamp, *, at: float | None = None) -> None:
         del self._in_hand[stamp.key]
         again = replace(
             stamp, attempt=stamp.attempt + 1, configuration=self._configuration
         )
-        self._again.append(again)
-
-    def _verdict(self, event: WorkerLost) -> Propose | None:
-        stamp = event.stamp
-        if event.overdue is not None:
-            return Propose(
-                stamp=stamp,
-                kind=OutcomeKind.TIMEOUT,
-                stage="metric" if event.overdue == "metric" else "runtime",
-                text=self._too_slow(event),
-            )
-        made = stamp.attempt - self._terms.attempts.get(stamp.key, 0)
-        if event.begun:
-            text = (
-                f"its worker was killed from outside after {event.begun[-1]!r} "
-                "had begun, which is marked retry=False and never run again"
-            )
-        elif made >= MAX_ATTEMPTS:
-            text = f"its worker was killed from outside {made} times"
-        else:
-            return None
-        return Propose(
-            stamp=stamp, kind=OutcomeKind.INFRASTRUCTURE, stage="runtime", text=text
-        )
-
-    def _too_slow(self, event: WorkerLost) -> str:
-        number = event.stamp.example
-        if event.overdue == "metric":
-            return (
-                f"the metric of example {number} was not done after "
-                f"{self._terms.metric_timeout:g} s and was given up. Give it more time "
-                "with metric_timeout=, or find out what hangs."
-            )
-        return (
-            f"example {number} was not done after {self._terms.timeout:g} s and was "
-            "given up. Give it more time with timeout=, or find out what hangs."
-        )
+        self._again.add(again, at=at)

@@ -6,9 +6,10 @@ that is counted is the example: a thousand trials of one example tell about one 
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from dspex.core.errors import ConfigurationError
@@ -16,15 +17,16 @@ from dspex.core.errors import ConfigurationError
 T = TypeVar("T")
 
 
-def by_example(numbers: Sequence[T], trials: int) -> Iterator[Sequence[T]]:
-    """Yield the numbers of each example.
+def by_example(numbers: Iterable[T], trials: int) -> Iterator[tuple[T, ...]]:
+    """Yield the numbers of each example, going over them once.
 
     Example:
         >>> list(by_example([1, 2, 3, 4], 2))
-        [[1, 2], [3, 4]]
+        [(1, 2), (3, 4)]
     """
-    for start in range(0, len(numbers), trials):
-        yield numbers[start : start + trials]
+    rest = iter(numbers)
+    while several := tuple(itertools.islice(rest, trials)):
+        yield several
 
 
 def means(numbers: Sequence[float], trials: int) -> tuple[float, ...]:

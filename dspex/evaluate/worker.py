@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
-from dspex.core.draws import another_draw
+from dspex.core.draws import another_draw, draw_from_here
 from dspex.core.example import Example
 from dspex.core.once import Unrepeatable, watch_unrepeatable_from_here
 from dspex.core.safe_text import text_of_error
@@ -110,6 +110,10 @@ class AtWork(Protocol):
         """What to work on."""
 
     @property
+    def answered(self) -> int:
+        """How many earlier attempts failed after an answer."""
+
+    @property
     def begun(self) -> Unrepeatable:
         """Where what must not be run again is noted."""
 
@@ -152,6 +156,7 @@ async def aperform(attempt: AtWork, work: AsyncWork) -> Outcome:
 
     Raises:
         CancelledError: The attempt was given up; what came of it says nothing.
+        Stop: There is no outcome: what did the work is no more.
     """
     began = _begin(attempt)
     try:
@@ -159,6 +164,8 @@ async def aperform(attempt: AtWork, work: AsyncWork) -> Outcome:
             measured = await work(attempt.example)
     except asyncio.CancelledError:
         raise
+    except WorkerDied as died:
+        raise Stop(died.reason) from None
     except BaseException as error:  # noqa: BLE001 - it ends one example, not the run
         return _failed(attempt, error, began)
     return _scored(attempt, measured, began)
@@ -168,6 +175,9 @@ def _begin(attempt: AtWork) -> float:
     """Let this context be the attempt's; when that was."""
     _at_work.set(attempt)
     watch_unrepeatable_from_here(attempt.begun)
+    if attempt.answered:
+        # The kept answers are those that the last attempt failed with.
+        draw_from_here(f"retry {attempt.answered}")
     return time.perf_counter()
 
 
@@ -186,7 +196,7 @@ def _failed(attempt: AtWork, error: BaseException, began: float) -> Outcome:
         return Outcome(
             stamp=attempt.stamp,
             kind=kind_of(error.error, error.stage),
-            stage=error.stage,
+            stage=error.told.stage,
             prediction=error.prediction,
             value=error.value,
             error=error.told,

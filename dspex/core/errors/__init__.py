@@ -32,6 +32,7 @@ DspexError
 │   ├─ BudgetExceededError              the next request might exceed a budget
 │   └─ LMCancelledError                 the scope that made the call was cancelled
 ├─ EvaluationError                      the evaluation as a whole could not go on
+│   ├─ EvaluationCancelledError         its task was cancelled; cause of that error
 │   └─ IncompleteResultError            what was asked needs every example measured
 ├─ RunError                             a recorded run; .run
 │   ├─ RunExistsError                   a new run was to have the name of another
@@ -44,7 +45,6 @@ DspexError
 │       │   └─ RecordFullError          the disk is full
 │       ├─ RecordDamagedError           it is broken, or none of dspex
 │       └─ RecordVersionError           a newer dspex wrote it; .version .known
-│   └─ EvaluationCancelledError         its task was cancelled; cause of that error
 ├─ BatchError                           too many items of a batch failed; .results
 ├─ WorkLostError                        work beside other work was ended; .position
 │   └─ WorkTimeoutError (TimeoutError)  it took longer than its timeout

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
+from dspex.core.example import Example
 from dspex.core.statistics import PairedDifference
 from dspex.core.whole_files import check_place, written_whole
 from dspex.evaluate.html.controls import controls
-from dspex.evaluate.html.drawings import Bar, bars, score_drawing
+from dspex.evaluate.html.drawings import Bar, bars, card, histogram, score_drawing
 from dspex.evaluate.html.elements import element
 from dspex.evaluate.html.page import page
-from dspex.evaluate.html.row import asked_and_expected
-from dspex.evaluate.html.scale import brief
+from dspex.evaluate.html.row import answer_of, asked_and_expected, said
+from dspex.evaluate.html.scale import bins, brief
 from dspex.evaluate.html.values import block, fields, line, table
 from dspex.evaluate.outcome import ErrorNote, Outcome
 from dspex.evaluate.plain import fields_of, text_of
@@ -28,6 +30,9 @@ LEAST_SPAN = 5.0
 
 LONGEST_ANSWER = 60
 """Characters of an answer in the line of a row."""
+
+TESTS = {"mcnemar": "exact McNemar test", "t": "paired t test", "sign": "sign test"}
+"""What the tests of a difference are called."""
 
 LOOKS = {"good": "better", "failed": "worse", "unknown": "as good"}
 """What the look of a row that differs means."""
@@ -65,18 +70,34 @@ def facts_of(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _content(comparison: Comparison, title: str, rows: int) -> Iterator[Element]:
+def _content(comparison: Comparison, title: str, most: int) -> Iterator[Element]:
+    seen: Counter[float] = Counter()
+    shown = heapq.nsmallest(
+        most,
+        _counted(comparison.rows, seen),
+        key=lambda row: (row.difference, row.number),
+    )
     yield element("header", element("h1", title))
     yield _hero(comparison)
     yield element("dl", _facts(comparison), class_="facts")
-    yield element("h2", "Row by row")
-    yield element("section", _outcomes(comparison), class_="card")
+    yield element("h2", "Example by example")
+    yield element("div", _drawings(comparison, seen), class_="drawings")
     if comparison.columns:
         yield element("h2", "Every number of the metric")
         yield element("section", _columns(comparison), class_="card")
-    yield element("h2", "The rows that differ, those that became worse first")
-    yield from _rows(comparison, rows)
+    yield element("h2", "The examples that differ, those that became worse first")
+    yield from _rows(comparison, shown)
     yield element("footer", element("p", "Written by dspex."))
+
+
+def _counted(
+    rows: Iterable[RowDifference], seen: Counter[float]
+) -> Iterator[RowDifference]:
+    """Yield the rows, and count their differences on the way."""
+    for row in rows:
+        # So a range of any width has a bounded number of keys.
+        seen[float(f"{row.difference:.3g}")] += 1
+        yield row
 
 
 def _hero(comparison: Comparison) -> Element:
@@ -109,31 +130,41 @@ def _facts(comparison: Comparison) -> Iterator[Element]:
     left = comparison.only_first + comparison.only_second + comparison.neither
     p_value = comparison.p_value
     told = [
-        ("rows compared", f"{comparison.n:,}", f"{left:,} left out" if left else ""),
-        ("better", f"{comparison.wins:,}", ""),
+        (
+            "examples compared",
+            f"{comparison.n:,}",
+            f"{left:,} left out" if left else "",
+        ),
+        ("better", f"{comparison.wins:,}", f"{comparison.ties:,} score the same"),
         ("worse", f"{comparison.losses:,}", ""),
-        ("the same score", f"{comparison.ties:,}", ""),
     ]
     if p_value is not None:
-        told.append(("p-value", brief(p_value), str(comparison.paired.test)))
+        test = comparison.paired.test
+        told.append(("p-value", brief(p_value), TESTS[test] if test else ""))
     for name, value, more in told:
         small = element("small", more) if more else None
         yield element("div", element("dt", name), element("dd", value, small))
 
 
-def _outcomes(comparison: Comparison) -> Element:
+def _drawings(comparison: Comparison, seen: Counter[float]) -> Iterator[Element]:
     second = comparison.names[1]
+    left = comparison.only_first + comparison.only_second + comparison.neither
     counts = {
         f"{second} better": comparison.wins,
         f"{second} worse": comparison.losses,
         "the same score": comparison.ties,
-        "left out": comparison.only_first + comparison.only_second + comparison.neither,
+        "left out": left,
     }
     lines = [
         Bar(label=label, length=count, text=f"{count:,}")
         for label, count in counts.items()
     ]
-    return bars("outcomes", "How rows came out", lines)
+    yield card(bars("outcomes", "How examples came out", lines))
+    if seen:
+        reach = max(map(abs, seen)) or 1.0
+        parts = bins(seen.items(), -reach, reach, 21)
+        title = "By how much the scores of those that differ do"
+        yield card(histogram("differences", title, parts, unit="second minus first"))
 
 
 def _columns(comparison: Comparison) -> Element:
@@ -156,24 +187,20 @@ def _cells(paired: PairedDifference) -> tuple[str, ...]:
     )
 
 
-def _rows(comparison: Comparison, most: int) -> Iterator[Element]:
-    differing = comparison.rows
-    if not len(differing):
-        yield element("p", "No row came out differently.", class_="notice")
+def _rows(comparison: Comparison, shown: Sequence[RowDifference]) -> Iterator[Element]:
+    if not shown:
+        yield element("p", "No example came out differently.", class_="notice")
         return
-    shown = heapq.nsmallest(
-        most, differing, key=lambda row: (row.difference, row.number)
-    )
     yield controls(
         {"failed": "only worse", "good": "only better"},
         {"rank": "worse first", "-rank": "better first", "example": "as in the set"},
     )
-    left = len(differing) - len(shown)
+    left = len(comparison.rows) - len(shown)
     if left:
         yield element(
             "p",
-            f"{len(shown):,} of {len(differing):,} rows that differ are shown; "
-            f"{left:,} are not. All are in the comparison's rows; "
+            f"{len(shown):,} of {len(comparison.rows):,} examples that differ are "
+            f"shown; {left:,} are not. All are in the comparison's rows; "
             "report(path, rows=...) shows more.",
             class_="notice",
         )
@@ -229,14 +256,16 @@ def _row(row: RowDifference, names: tuple[str, str], rank: int) -> Element:
 
 def _both(row: RowDifference) -> str:
     sides = ((row.first, row.first_outcomes), (row.second, row.second_outcomes))
-    return " → ".join(_in_short(*side)[:LONGEST_ANSWER] for side in sides)
+    return " → ".join(_in_short(row.example, *side)[:LONGEST_ANSWER] for side in sides)
 
 
-def _in_short(prediction: Any, outcomes: Sequence[Outcome | None]) -> str:
+def _in_short(
+    example: Example, prediction: Any, outcomes: Sequence[Outcome | None]
+) -> str:
     error = _error_of(outcomes)
     if error is not None:
         return line(f"{error.type}: {error.message}")
-    return line(_first_text(fields_of(prediction))) or "no answer"
+    return line(text_of(answer_of(example, prediction))) or "no answer"
 
 
 def _side(
@@ -250,11 +279,7 @@ def _side(
         element("h4", f"{name}: {brief(score)}"),
         element("p", "no answer", class_="faint") if answer is None else answer,
         None if error is None else block(f"{error.type}: {error.message}", "error"),
-        [
-            fields("what the metric said", {f"trial {one.stamp.trial}": one.feedback})
-            for one in outcomes
-            if one is not None and one.feedback
-        ],
+        [said(one) for one in outcomes if one is not None],
     )
 
 

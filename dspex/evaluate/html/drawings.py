@@ -185,6 +185,12 @@ def scatter(
     return _drawing(name, title, described, floor + 36, drawn)
 
 
+def card(drawing: Element, *more: Element) -> Element:
+    """Put a drawing on a card under its title, with what belongs to it."""
+    title = drawing.findtext("title")
+    return element("section", element("h3", title), drawing, more, class_="card")
+
+
 def _drawing(
     name: str, title: str, described: str, height: float, parts: Iterable[Element]
 ) -> Element:

@@ -17,6 +17,7 @@ from dspex.evaluate.html.drawings import (
     Bar,
     Mark,
     bars,
+    card,
     histogram,
     scatter,
     score_drawing,
@@ -231,13 +232,13 @@ def _drawings(result: EvaluationResult, found: Findings) -> Iterator[Element]:
         low, high = min(0.0, *found.scores), max(best_of(result), *found.scores)
         mean = Mark(at=result.score / 100, text=f"mean {result.score / 100:.3g}")
         parts = bins(found.scores.items(), low, high, 20)
-        yield _card(histogram("scores", "Scores", parts, unit="score", marks=[mean]))
+        yield card(histogram("scores", "Scores", parts, unit="score", marks=[mean]))
     if result.column_scores:
         lines = [
             Bar(label=name, length=max(percent, 0), text=f"{percent:.1f}")
             for name, percent in result.column_scores.items()
         ]
-        yield _card(
+        yield card(
             bars(
                 "columns",
                 "Every number of the metric",
@@ -247,7 +248,7 @@ def _drawings(result: EvaluationResult, found: Findings) -> Iterator[Element]:
         )
     times = sorted(point.y for point in found.times.kept)
     if times and times[-1] > 0:
-        yield _card(_times(times))
+        yield card(_times(times))
     points = sorted(found.points.kept, key=lambda point: point.x)
     if any(point.y for point in points):
         drawing = scatter(
@@ -255,7 +256,7 @@ def _drawings(result: EvaluationResult, found: Findings) -> Iterator[Element]:
         )
         looks = [look for look in LOOKS if any(point.look == look for point in points)]
         legend = (element("span", LOOKS[look], class_=look) for look in looks)
-        yield _card(drawing, element("p", legend, class_="legend"))
+        yield card(drawing, element("p", legend, class_="legend"))
 
 
 LOOKS: Final = {
@@ -282,12 +283,6 @@ def _times(times: list[float]) -> Element:
             Mark(at=late, text=f"95 % {duration(late)}"),
         ],
     )
-
-
-def _card(drawing: Element, *more: Element) -> Element:
-    title = drawing.find("title")
-    words = "" if title is None else title.text or ""
-    return element("section", element("h3", words), drawing, more, class_="card")
 
 
 def _rows(result: EvaluationResult, found: Findings) -> Iterator[Element]:

@@ -78,7 +78,27 @@ def answered(row: ResultRow) -> str:
         return ""
     if outcome.error is not None:
         return line(f"{outcome.error.type}: {outcome.error.message}")
-    return line(text_of(next(iter(fields_of(outcome.prediction).values()), None)))
+    return line(text_of(answer_of(row.example, outcome.prediction)))
+
+
+def answer_of(example: Example, prediction: Any) -> Any:
+    """Return the field of a prediction to show where there is room for one.
+
+    The first that the example has an expected value for, else the last: what a program
+    says before it is reasoning.
+    """
+    gave = fields_of(prediction)
+    _, expected = asked_and_expected(example)
+    ordered = [name for name in expected if name in gave] or list(gave)[-1:]
+    return gave[ordered[0]] if ordered else None
+
+
+def said(outcome: Outcome) -> Element | None:
+    """Show what the metric said in words, if it did."""
+    if not outcome.feedback:
+        return None
+    title = element("h3", "what the metric said")
+    return element("section", title, block(outcome.feedback))
 
 
 def _summary(row: ResultRow, look: str) -> Element:
@@ -106,8 +126,7 @@ def _inside(row: ResultRow, requests: Sequence[AttemptRecord]) -> Iterator[Eleme
     if outcome is not None:
         shown.append(fields("answered", fields_of(outcome.prediction)))
         shown.append(fields("scores", dict(outcome.columns)))
-        if outcome.feedback:
-            shown.append(fields("what the metric said", {"": outcome.feedback}))
+        shown.append(said(outcome))
     yield element("div", shown, class_="pair")
     if outcome is None:
         return

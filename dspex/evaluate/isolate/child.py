@@ -167,8 +167,10 @@ class Child:
         self._at_work = job["job"]
         _job.set(job["job"])
         self._failed_calls.clear()
+        _show_stack_after(job["timeout"])
         with unpacked.in_force(), watch_unrepeatable(Told(self._channel)):
             answer = self._answer(job, unpacked)
+        faulthandler.cancel_dump_traceback_later()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, Printed):
                 stream.finish()
@@ -183,6 +185,8 @@ class Child:
             written = node_of_prediction(prediction)
             stage = "metric"
             self._channel.say({"stage": stage})
+            if job["metric_timeout"] is not None:
+                _show_stack_after(job["metric_timeout"])
             judgement = judge(
                 unpacked.metric,
                 example,
@@ -246,6 +250,15 @@ class Child:
             raise error
         reply: Reply = value_of(line["value"], may_import=True)
         return reply
+
+
+def _show_stack_after(seconds: float | None) -> None:
+    """Write down where every thread is at the deadline, whatever holds the interpreter.
+
+    It is the last thing this process does: the parent ends it then.
+    """
+    if seconds is not None:
+        faulthandler.dump_traceback_later(seconds, file=2)
 
 
 def _run(program: Callable[..., Any], example: Example) -> Any:

@@ -66,7 +66,8 @@ class IntentLog:
         One that was taken before and is still there is returned again instead.
 
         Raises:
-            FileNotFoundError: There is no file, or it is closed.
+            FileNotFoundError: Another owner has taken the file away, or it is closed.
+            OSError: There is no room for an empty file; the old one stays in use.
         """
         if self.path is None:
             raise FileNotFoundError
@@ -80,8 +81,13 @@ class IntentLog:
         if self._handle is None:
             raise FileNotFoundError(path)
         path.replace(aside)
+        try:
+            fresh = _opened(path)
+        except OSError:
+            aside.replace(path)
+            raise
         os.close(self._handle)
-        self._handle, self._size = _opened(path), 0
+        self._handle, self._size = fresh, 0
 
     def close(self) -> None:
         """Write no more lines; the file stays."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from sqlite3 import Connection as SQLite
@@ -11,7 +12,7 @@ from typing import Any, Literal, TypeVar
 from dspex.client.call import AttemptRecord
 from dspex.core.errors import RunChangedError
 from dspex.core.example import Example
-from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.outcome import Outcome, OutcomeKind
 from dspex.evaluate.record import reading, rows, trouble
 from dspex.evaluate.record.codec import decode
 from dspex.evaluate.record.connection import Connection
@@ -65,10 +66,10 @@ class RecordReader:
             return self._read_owner(connection)[1]
 
     @property
-    def is_owned(self) -> bool:
-        """Whether somebody alive works on the run now."""
+    def living_owner(self) -> Owner | None:
+        """Who works on the run now; `None` for nobody that lives."""
         owner = self.owner
-        return owner is not None and self._is_alive(owner)
+        return owner if owner is not None and self._is_alive(owner) else None
 
     @property
     def left(self) -> Left | None:
@@ -129,6 +130,33 @@ class RecordReader:
                 row = by_number.get(number)
                 yield None if row is None else self._outcome(row)
 
+    def unusual(self) -> Iterator[Outcome]:
+        """Yield, in order, all outcomes that have more to tell than a score.
+
+        Those that failed, that lost a column, or of which a first attempt was replaced;
+        now and then another one.
+        """
+        after = -1
+        while page := self._asked(reading.unusual_page, after):
+            yield from map(self._outcome, page)
+            after = page[-1][0]
+
+    def has_columns(self) -> bool:
+        """Whether the outcomes have columns; `True` also when only a text says so."""
+        return self._asked(reading.has_columns)
+
+    def scores(self, stop: int) -> Iterator[float | None]:
+        """Yield the score of each outcome before a number, `None` for what has none."""
+        for first in range(0, stop, 16 * reading.PAGE):
+            behind = min(first + 16 * reading.PAGE, stop)
+            known = dict(self._asked(reading.score_page, first, behind))
+            yield from map(known.get, range(first, behind))
+
+    def latencies(self) -> array[float]:
+        """Return the seconds of what was measured without answers of the cache."""
+        final = [kind for kind in OutcomeKind if kind.is_final]
+        return self._asked(reading.latencies, final)
+
     def example(self, number: int) -> Example | None:
         """Return an example as it was kept; `None` when it was not."""
         text = self._value("SELECT value FROM examples WHERE number = ?", number)
@@ -157,6 +185,11 @@ class RecordReader:
                 run=self.place.run,
                 changes=(change,),
             )
+
+    def request(self, request_id: str) -> AttemptRecord | None:
+        """Return one request by its id; `None` when it was not made for the run."""
+        row = self._asked(reading.request_row, request_id)
+        return None if row is None else self._decoded(rows.request_of, row)
 
     def requests(self) -> Iterator[AttemptRecord]:
         """Yield every request that was made, with its fate, in the order of the ids."""

@@ -9,12 +9,11 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from contextlib import ExitStack, contextmanager, suppress
 from sqlite3 import Connection as SQLite
 from typing import Any, BinaryIO
 
-from dspex.core.errors import RunFencedError
+from dspex.core.errors import RecordUnwritableError, RunFencedError
 from dspex.evaluate.record import schema, trouble
 from dspex.evaluate.record.codec import encode
 from dspex.evaluate.record.connection import Connection
@@ -29,6 +28,7 @@ from dspex.evaluate.record.ownership import (
 )
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.reader import RecordReader, Status
+from dspex.evaluate.record.retention import forget_old_runs
 from dspex.evaluate.record.writing import import_intents, lose_open_requests, write
 
 
@@ -68,6 +68,8 @@ class RunRecord(RecordReader):
         wall_clock: Callable[[], float] = time.time,
     ) -> RunRecord:
         """Begin the record of a new run, and own it.
+
+        Records that were not written for 90 days are deleted then.
 
         Args:
             place: Where it is to lie; without a home in memory only.
@@ -205,6 +207,8 @@ class RunRecord(RecordReader):
     def _create(self, head: RunHead) -> None:
         self.head = head
         owner = this_process(self._now())
+        if self.place.home is not None:
+            forget_old_runs(self.place.home, owner.since)
         trouble.make_record_file(self.place)
         if self._connection.check():
             raise trouble.exists(self.place)
@@ -256,8 +260,7 @@ class RunRecord(RecordReader):
         """
         generation, owner = self._read_owner(connection)
         if owner is not None and self._is_alive(owner):
-            since = datetime.fromtimestamp(owner.since, UTC).isoformat(" ", "seconds")
-            raise trouble.busy(self.place, owner, since)
+            raise trouble.busy(self.place, owner)
         return generation + 1
 
     def _own(self, generation: int, owner: Owner) -> None:
@@ -300,11 +303,15 @@ class RunRecord(RecordReader):
             import_intents(connection, intents, self.head.trials)
 
     def _empty_log(self) -> None:
-        """Move what the file of intents says to the tables."""
-        aside = self._log.take()
-        with aside.open("rb") as log, self._writing() as connection:
-            self._import(connection, [log])
-        aside.unlink()
+        """Move what the file of intents says to the tables.
+
+        Where that cannot be, it is tried again after the next commit: this one is done.
+        """
+        with suppress(RecordUnwritableError, OSError):
+            aside = self._log.take()
+            with aside.open("rb") as log, self._writing() as connection:
+                self._import(connection, [log])
+            aside.unlink()
 
 
 def _abandon(token: str, log: IntentLog) -> None:

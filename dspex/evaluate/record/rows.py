@@ -6,7 +6,7 @@ The values of a row stand in the order of its table's columns in `schema`.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from dspex.client.call import AttemptRecord, Fate
@@ -90,24 +90,28 @@ def _body(outcome: Outcome) -> str:
         parts.append(f'"prediction":{encode(outcome.prediction)}')
     if outcome.columns:
         parts.append(f'"columns":{encode(dict(outcome.columns))}')
-    if outcome.lost:
-        lost = {name: _told(one) for name, one in outcome.lost.items()}
-        parts.append(f'"lost":{encode(lost)}')
     if outcome.feedback is not None:
         parts.append(f'"feedback":{encode(outcome.feedback)}')
-    if outcome.error is not None:
-        parts.append(f'"error":{encode(_told(outcome.error))}')
-    if outcome.stage is not None:
-        parts.append(f'"stage":"{outcome.stage}"')
+    parts.extend(_failures(outcome))
     if outcome.first_score is not None:
         parts.append(f'"first_score":{encode(outcome.first_score)}')
-    if outcome.evidence:
-        parts.append(f'"evidence":{encode(list(outcome.evidence))}')
     if outcome.value is not None:
         parts.append(f'"value":{encode(outcome.value)}')
     if not outcome.may_run_again:
         parts.append('"may_run_again":false')
     return f"{{{','.join(parts)}}}"
+
+
+def _failures(outcome: Outcome) -> Iterator[str]:
+    if outcome.error is not None:
+        yield f'"error":{encode(_told(outcome.error))}'
+    if outcome.lost:
+        lost = {name: _told(one) for name, one in outcome.lost.items()}
+        yield f'"lost":{encode(lost)}'
+    if outcome.stage is not None:
+        yield f'"stage":"{outcome.stage}"'
+    if outcome.evidence:
+        yield f'"evidence":{encode(list(outcome.evidence))}'
 
 
 def _told(note: ErrorNote) -> dict[str, str]:
@@ -146,6 +150,8 @@ def request_row(record: AttemptRecord) -> Row:
         record.error,
         record.sends,
         *_tokens(record.usage),
+        record.cost,
+        record.seconds,
         record.configuration,
         _tags(record.tags),
     )
@@ -158,7 +164,7 @@ def request_of(row: Sequence[Any]) -> AttemptRecord:
         ValueError: The row is damaged.
     """
     request, call, ordinal, fate, error, sends, *rest = row
-    *tokens, configuration, tags = rest
+    *tokens, cost, seconds, configuration, tags = rest
     return AttemptRecord(
         request_id=request,
         call_id=call,
@@ -167,6 +173,8 @@ def request_of(row: Sequence[Any]) -> AttemptRecord:
         error=error,
         sends=sends,
         usage=_usage(tokens),
+        cost=cost,
+        seconds=seconds,
         configuration=configuration,
         tags=decode(tags),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+from datetime import UTC, datetime
 from typing import Final
 
 from dspex.cache.files import make_private_file
@@ -151,8 +152,9 @@ def not_found(place: RunPlace) -> RunNotFoundError:
     )
 
 
-def busy(place: RunPlace, owner: Owner, since: str) -> RunBusyError:
+def busy(place: RunPlace, owner: Owner) -> RunBusyError:
     """The error of a run that somebody else works on."""
+    since = datetime.fromtimestamp(owner.since, UTC).isoformat(" ", "seconds")
     return RunBusyError(
         f"the run {place.run!r} is worked on by process {owner.pid} on {owner.host!r}, "
         f"since {since}; a run has one owner at a time. Wait for it, stop it, or give "

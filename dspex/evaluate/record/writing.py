@@ -48,13 +48,14 @@ _SUPERSEDE: Final = (
 _REFUSED: Final = "INSERT INTO refused VALUES (?, ?, ?)"
 # A request that has ended is never open again, in whatever order one is told of it.
 _REQUEST: Final = (
-    "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (request) DO UPDATE SET fate = excluded.fate, error = excluded.error, "
     "sends = excluded.sends, prompt_tokens = excluded.prompt_tokens, "
     "completion_tokens = excluded.completion_tokens, "
     "cached_tokens = excluded.cached_tokens, "
     "cache_write_tokens = excluded.cache_write_tokens, "
     "reasoning_tokens = excluded.reasoning_tokens, "
+    "cost = excluded.cost, seconds = excluded.seconds, "
     "configuration = excluded.configuration WHERE excluded.fate != 'open'"
 )
 _NOTED: Final = "INSERT INTO notes VALUES (?, ?, ?)"
@@ -129,24 +130,29 @@ def _write_outcomes(
     if not outcomes:
         return []
     marks = ", ".join("?" * len(outcomes))
-    known: dict[int, tuple[int, int]] = {
-        number: (attempt, settled)
-        for number, attempt, settled in connection.execute(
-            f"SELECT number, attempt, settled FROM outcomes WHERE number IN ({marks})",  # noqa: S608 - question marks
+    # By number: attempt, whether it is settled, and checksum.
+    known: dict[int, tuple[int, int, int]] = {
+        number: (attempt, settled, checksum)
+        for number, attempt, settled, checksum in connection.execute(
+            "SELECT number, attempt, settled, checksum FROM outcomes "  # noqa: S608 - question marks
+            f"WHERE number IN ({marks})",
             [row[0] for row in outcomes],
         )
     }
     written: list[Row] = []
     refused: list[Row] = []
     for row in outcomes:
-        number, attempt, settled = row[0], row[1], int(row[4])
+        number, attempt, settled, checksum = row[0], row[1], int(row[4]), row[-1]
         before = known.get(number)
-        if before is not None and (before[1] or before[0] >= attempt):
-            refused.append((number, attempt, LATE))
-            continue
         if before is not None:
+            if (before[0], before[2]) == (attempt, checksum):
+                # Committed again by somebody who was not told that it was done.
+                continue
+            if before[1] or before[0] >= attempt:
+                refused.append((number, attempt, LATE))
+                continue
             connection.execute(_SUPERSEDE, (number,))
-        known[number] = (attempt, settled)
+        known[number] = (attempt, settled, checksum)
         written.append(row)
     connection.executemany(_OUTCOME, written)
     # What runs again is found by its attempts, told or not.
@@ -168,13 +174,14 @@ def import_intents(
         if intent.request_id is not None:
             tags = encode(stamp.tags())
             told: tuple[Any, ...] = (intent.request_id, intent.call_id, intent.number)
-            counts = (0, 0, 0, 0, 0)
-            requests.append((*told, Fate.OPEN.value, None, 1, *counts, 1, tags))
+            spent = (0, 0, 0, 0, 0, None, 0.0)
+            requests.append((*told, Fate.OPEN.value, None, 1, *spent, 1, tags))
     connection.executemany(
         "INSERT OR IGNORE INTO attempts VALUES (?, ?, ?, ?)", attempts
     )
     connection.executemany(
-        "INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO requests "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         requests,
     )
 

@@ -83,16 +83,29 @@ def test_the_attempt_that_looked_ends_it_unless_it_died() -> None:
     assert not watch.is_on
 
 
+LONG_DOWN = Sign(what="openai/m", text="down", down_for=29.0)
+
+
 def test_an_outage_counts_from_when_it_began_and_not_from_when_it_was_noticed() -> None:
     watch = OutageWatch(30.0)
-
-    watch.failed(1, Sign(what="openai/m", text="down", down_for=29.0), 100.0)
+    watch.failed(1, LONG_DOWN, 100.0)
+    watch.begins(1, 100.5)
+    watch.failed(1, Sign(what="openai/m", text="down", down_for=29.6), 100.6)
 
     assert watch.ends_run_at == 101.0
     assert watch.too_long(100.9) is None
     outage = watch.too_long(101.0)
     assert outage is not None
     assert outage.what == "openai/m"
+
+
+def test_an_outage_of_before_the_run_ends_it_only_after_somebody_looked() -> None:
+    watch = OutageWatch(30.0)
+
+    watch.failed(1, Sign(what="openai/m", text="down", down_for=600.0), 100.0)
+
+    assert watch.too_long(129.0) is None
+    assert watch.too_long(130.0) is not None
 
 
 def test_a_failed_look_does_not_begin_it_anew() -> None:

@@ -46,7 +46,7 @@ def test_each_error_is_somebodys(
     ("error", "fatal"),
     [
         (LMAuthError("key"), True),
-        (CircuitOpenError("down"), True),
+        (CircuitOpenError("down"), False),
         (ConfigurationError("no model"), True),
         (LMConnectionError("once"), False),
         (ValueError("row"), False),

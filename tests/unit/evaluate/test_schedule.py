@@ -13,11 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.evaluate import schedule as s
+from dspex.evaluate import steps as s
+from dspex.evaluate.errors_allowed import ErrorLimit
 from dspex.evaluate.journal import Journal, Tally
+from dspex.evaluate.outage import Sign
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
 from dspex.evaluate.plan import Ended
-from dspex.evaluate.schedule import MAX_ATTEMPTS, Schedule, Terms
+from dspex.evaluate.quarantine import DEATHS, Death
+from dspex.evaluate.schedule import Schedule
+from dspex.evaluate.steps import Terms
+from supervisors import Killed
 
 
 def terms(**changes: object) -> Terms:
@@ -70,19 +75,25 @@ def test_a_killed_worker_is_replaced_and_charged_to_nobody() -> None:
     assert examples(effects) == [(0, 0, 2)]
 
 
+def died(example: int, attempt: int) -> s.WorkerLost:
+    """News of a worker killed from outside, as were all before it."""
+    deaths = tuple(Death(attempt=n, reason=Killed()) for n in range(1, attempt + 1))
+    return s.WorkerLost(stamp=stamp(example, attempt), deaths=deaths)
+
+
 def test_an_example_whose_workers_are_all_killed_gets_an_outcome() -> None:
     schedule = Schedule(terms(total=1))
     schedule.begin()
-    for attempt in range(1, MAX_ATTEMPTS):
-        assert examples(schedule.handle(s.WorkerLost(stamp=stamp(0, attempt)))) == [
-            (0, 0, attempt + 1)
-        ]
+    for attempt in range(1, DEATHS):
+        again = schedule.handle(died(0, attempt))
+        assert examples(again) == [(0, 0, attempt + 1)]
 
-    (effect,) = schedule.handle(s.WorkerLost(stamp=stamp(0, MAX_ATTEMPTS)))
+    (effect,) = schedule.handle(died(0, DEATHS))
 
     assert isinstance(effect, s.Propose)
-    assert effect.kind is OutcomeKind.INFRASTRUCTURE
-    assert "killed from outside 5 times" in effect.text
+    assert effect.verdict.kind is OutcomeKind.INFRASTRUCTURE
+    assert "killed from outside 5 times" in effect.verdict.text
+    assert len(effect.verdict.evidence) == DEATHS
 
 
 def test_what_must_not_be_run_again_is_not() -> None:
@@ -92,7 +103,7 @@ def test_what_must_not_be_run_again_is_not() -> None:
     (effect,) = schedule.handle(s.WorkerLost(stamp=stamp(0), begun=("send_mail",)))
 
     assert isinstance(effect, s.Propose)
-    assert "'send_mail'" in effect.text
+    assert "'send_mail'" in effect.verdict.text
 
 
 @pytest.mark.parametrize(
@@ -109,8 +120,8 @@ def test_who_was_out_of_time_gets_an_outcome_that_says_where(
     )
 
     assert isinstance(effect, s.Propose)
-    assert effect.kind is OutcomeKind.TIMEOUT
-    assert named in effect.text
+    assert effect.verdict.kind is OutcomeKind.TIMEOUT
+    assert named in effect.verdict.text
 
 
 def test_news_of_an_attempt_that_is_no_more_changes_nothing() -> None:
@@ -168,13 +179,117 @@ def test_a_stream_that_raises_ends_the_run_when_what_came_is_settled() -> None:
 
 def test_errors_and_fatal_outcomes_end_the_run_once() -> None:
     wrong = Outcome(stamp=stamp(0), kind=OutcomeKind.PROGRAM)
-    schedule = Schedule(terms(max_errors=1))
+    schedule = Schedule(terms(max_errors=ErrorLimit(1)))
     schedule.begin()
 
     effects = schedule.handle(settle((0, 0), tally=Tally(errors=1, last_error=wrong)))
 
     assert effects == [s.End(ended=Ended(reason="max_errors", outcome=wrong))]
     assert schedule.handle(settle((1, 0))) == []
+
+
+DOWN = Sign(what="openai/m", text="down", retry_in=5.0)
+
+
+def failed(example: int, attempt: int = 1, sign: Sign | None = DOWN) -> s.CameBack:
+    return s.CameBack(stamp=stamp(example, attempt), sign=sign)
+
+
+def test_an_outage_holds_the_hand_out_until_one_attempt_got_through() -> None:
+    schedule = Schedule(terms(total=9, max_outage=60.0))
+    schedule.begin(0.0)
+
+    assert schedule.handle(failed(0), 1.0) == [s.Hold(on=True), s.WakeAt(at=6.0)]
+    assert schedule.handle(failed(1), 2.0) == []
+    (look, _) = schedule.handle(s.Tick(), 7.0)
+    assert look == s.LetThrough(stamp=stamp(0, attempt=2))
+
+    effects = schedule.handle(settle((0, 0)), 8.0)
+
+    assert effects[0] == s.Hold(on=False)
+    assert examples(effects) == [(1, 0, 2), (2, 0, 1)]
+
+
+def test_an_attempt_that_finds_an_outage_still_on_lets_another_look_later() -> None:
+    schedule = Schedule(terms(total=9, max_outage=60.0))
+    schedule.begin(0.0)
+    schedule.handle(failed(0), 1.0)
+    schedule.handle(failed(1), 1.0)
+    schedule.handle(s.Tick(), 6.0)
+
+    assert schedule.handle(failed(0, attempt=2), 7.0) == [s.WakeAt(at=12.0)]
+    assert schedule.handle(s.Tick(), 12.0)[0] == s.LetThrough(stamp=stamp(1, 2))
+
+
+def test_an_outage_that_lasts_too_long_ends_the_run() -> None:
+    schedule = Schedule(terms(max_outage=30.0))
+    schedule.begin(0.0)
+    schedule.handle(failed(0), 1.0)
+
+    (effect,) = schedule.handle(s.Tick(), 31.0)
+
+    assert isinstance(effect, s.End)
+    assert effect.ended.reason == "outage"
+    assert effect.ended.outage is not None
+    assert effect.ended.outage.what == "openai/m"
+
+
+def test_a_pause_by_hand_stops_the_clock_of_an_outage() -> None:
+    schedule = Schedule(terms(max_outage=30.0))
+    schedule.begin(0.0)
+    schedule.handle(failed(0), 1.0)
+    schedule.handle(s.Pause(), 2.0)
+
+    assert schedule.handle(s.Tick(), 100.0) == []
+    assert s.LetThrough(stamp=stamp(0, 2)) in schedule.handle(s.Resume(), 101.0)
+    assert schedule.ended is None
+
+
+def test_a_deadline_that_an_outage_used_up_is_charged_to_nobody() -> None:
+    schedule = Schedule(terms(timeout=3.0))
+    schedule.begin(0.0)
+
+    effects = schedule.handle(
+        s.WorkerLost(stamp=stamp(0), overdue="program", sign=DOWN), 3.0
+    )
+
+    assert effects[0] == s.Hold(on=True)
+    assert [each.attempt for each, _ in schedule.waiting] == [2]
+
+
+def test_what_somebody_says_is_away_holds_the_hand_out_until_it_says_otherwise() -> (
+    None
+):
+    schedule = Schedule(terms(total=9))
+    schedule.begin(0.0)
+    disk = Sign(what="the record", text="the disk is full")
+
+    assert schedule.handle(s.OutageBegan(sign=disk), 1.0) == [s.Hold(on=True)]
+    assert schedule.handle(settle((0, 0)), 2.0) == []
+    assert examples(schedule.handle(s.OutageEnded(what="the record"), 3.0)) == [
+        (2, 0, 1)
+    ]
+
+
+def test_a_retry_waits_for_its_time_and_holds_nobody_up() -> None:
+    schedule = Schedule(terms(total=9))
+    schedule.begin(0.0)
+
+    effects = schedule.handle(s.CameBack(stamp=stamp(0), wait=8.0), 1.0)
+
+    assert examples(effects) == [(2, 0, 1)]
+    assert examples(schedule.handle(settle((1, 0)), 5.0)) == [(3, 0, 1)]
+    assert examples(schedule.handle(settle((2, 0)), 9.0)) == [(0, 0, 2)]
+
+
+def test_a_run_with_nothing_but_a_retry_is_woken_for_it() -> None:
+    schedule = Schedule(terms(total=1))
+    schedule.begin(0.0)
+
+    assert schedule.handle(s.CameBack(stamp=stamp(0), wait=8.0), 1.0) == [
+        s.WakeAt(at=9.0)
+    ]
+    assert examples(schedule.handle(s.Tick(), 9.0)) == [(0, 0, 2)]
 
 
 class Model:
@@ -185,6 +300,8 @@ class Model:
         self.journal = Journal(trials)
         self.open: dict[tuple[int, int], Stamp] = {}
         self.dead: set[Stamp] = set()
+        self.back: dict[tuple[int, int], Stamp] = {}
+        self.now = 0.0
         self.proposed: list[Outcome] = []
         self.unheard: list[s.Settle] = []
         self.ran: Counter[tuple[int, int]] = Counter()
@@ -199,8 +316,10 @@ class Model:
                     assert len(self.open) <= self.terms.in_hand
                     for each in effect.stamps:
                         self.open[each.key] = each
+                case s.LetThrough():
+                    self.open[effect.stamp.key] = effect.stamp
                 case s.Propose():
-                    self.propose(effect.stamp, effect.kind)
+                    self.propose(effect.stamp, effect.verdict.kind)
                 case s.End():
                     assert self.ended is None
                     self.ended = effect.ended
@@ -222,7 +341,7 @@ class Model:
             each = alive[choice % len(alive)]
             self.dead.add(each)
             if told:
-                self.carry_out(self.schedule.handle(s.WorkerLost(stamp=each)))
+                self.carry_out(self.schedule.handle(s.WorkerLost(stamp=each), self.now))
 
     def aggregate(self, told: bool) -> None:
         batch, self.proposed = self.proposed[:4], self.proposed[4:]
@@ -235,7 +354,24 @@ class Model:
             event = self.unheard.pop(choice % len(self.unheard))
             for key in event.keys:
                 self.open.pop(key, None)
-            self.carry_out(self.schedule.handle(event))
+            self.carry_out(self.schedule.handle(event, self.now))
+
+    def came_back(self, choice: int, sign: bool, told: bool) -> None:
+        alive = [each for each in self.open.values() if each not in self.dead]
+        if alive:
+            each = alive[choice % len(alive)]
+            self.dead.add(each)
+            self.back[each.key] = each
+            if told:
+                self.send_back(each, sign=sign)
+
+    def send_back(self, each: Stamp, *, sign: bool) -> None:
+        event = s.CameBack(stamp=each, sign=DOWN if sign else None)
+        self.carry_out(self.schedule.handle(event, self.now))
+
+    def time_passes(self, seconds: int) -> None:
+        self.now += seconds
+        self.carry_out(self.schedule.handle(s.Tick(), self.now))
 
     def coordinator_dies(self) -> None:
         """All that was on its way to it is lost."""
@@ -249,13 +385,19 @@ class Model:
         self.carry_out(self.schedule.begin())
         for each in tuple(self.open.values()):
             if each in self.dead:
-                self.carry_out(self.schedule.handle(s.WorkerLost(stamp=each)))
+                if self.back.get(each.key) == each:
+                    self.send_back(each, sign=False)
+                else:
+                    self.carry_out(
+                        self.schedule.handle(s.WorkerLost(stamp=each), self.now)
+                    )
 
     def settle_all(self) -> None:
         """Nothing goes wrong any more."""
         for _ in range(200):
             if self.ended is not None:
                 return
+            self.time_passes(10)
             self.worker_done(0, 1)
             self.aggregate(told=True)
             self.hear(0)
@@ -268,6 +410,10 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("worker_done"), st.integers(0, 9), st.integers(1, 3)),
         st.tuples(st.just("worker_killed"), st.integers(0, 9), st.booleans()),
+        st.tuples(
+            st.just("came_back"), st.integers(0, 9), st.booleans(), st.booleans()
+        ),
+        st.tuples(st.just("time_passes"), st.integers(0, 9)),
         st.tuples(st.just("aggregate"), st.booleans()),
         st.tuples(st.just("hear"), st.integers(0, 9)),
         st.tuples(st.just("coordinator_dies")),

@@ -136,7 +136,7 @@ def test_an_outage_holds_back_what_is_planned_and_what_was_not_begun() -> None:
         planned=(Planned(key=(4, 0), attempt=2, left=0.0),),
         next_example=9,
         not_begun=91,
-        outages=(Outage(what="openai/m", text="down", began=100.0),),
+        outages=(Outage(what="openai/m", text="down", began=100.0, noticed=100.0),),
         now=112.0,
     )
 
@@ -163,7 +163,7 @@ def test_of_a_stream_nobody_knows_how_many_were_not_begun() -> None:
 
 
 def test_a_pause_by_hand_is_named_before_anything_else() -> None:
-    outage = Outage(what="openai/m", text="down", began=0.0)
+    outage = Outage(what="openai/m", text="down", began=0.0, noticed=0.0)
     facts = Facts(next_example=3, not_begun=2, paused_for=65.0, outages=(outage,))
 
     waiting = only(facts)

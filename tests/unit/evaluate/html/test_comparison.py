@@ -112,7 +112,7 @@ def test_no_text_becomes_markup(text: str) -> None:
 def test_results_that_agree_have_a_page_that_says_so() -> None:
     same = [outcome(0, 1.0), outcome(1, 0.0)]
 
-    assert "No row came out differently." in page_of(compared(same, same)).text
+    assert "No example came out differently." in page_of(compared(same, same)).text
 
 
 def test_results_with_nothing_in_common_have_a_page() -> None:
@@ -128,7 +128,7 @@ def test_many_rows_are_cut_and_said_so() -> None:
     page = page_of(compared(first, second), rows=10)
 
     assert len(rows_of(page)) == 10
-    assert "10 of 300 rows that differ are shown; 290 are not." in page.text
+    assert "10 of 300 examples that differ are shown; 290 are not." in page.text
 
 
 def test_a_place_where_no_page_can_be_is_refused(tmp_path: Path) -> None:

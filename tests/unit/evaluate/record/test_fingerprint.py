@@ -17,6 +17,7 @@ import pytest
 
 import dspex
 from dspex.core.errors import ConfigurationError, RunChangedError
+from dspex.core.signature import ensure_signature
 from dspex.evaluate.record.changes import check_same, what_changed
 from dspex.evaluate.record.fingerprint import (
     fingerprints,
@@ -94,7 +95,7 @@ def with_a_field_more(program: judged.QA) -> None:
 
 
 def with_another_type(program: judged.QA) -> None:
-    program.steps[0].signature = dspex.Signature("answer -> verdict: int")
+    program.steps[0].signature = ensure_signature("answer -> verdict: int")
 
 
 def with_a_demo(program: judged.QA) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
 import time
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,9 +24,10 @@ from dspex.core.errors import (
     RunNotFoundError,
 )
 from dspex.core.lm import Usage
-from dspex.evaluate.outcome import ErrorNote, OutcomeKind
+from dspex.core.prediction import Prediction
+from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind
 from dspex.evaluate.record import intents
-from dspex.evaluate.record.entries import Noted, OpenOne, Refused
+from dspex.evaluate.record.entries import Decided, Noted, OpenOne, Refused
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
 from tests.unit.evaluate.record.making import (
@@ -84,6 +88,44 @@ def test_a_failure_comes_back_with_its_error(tmp_path: Path) -> None:
     assert record.outcome(0) == told.outcome
 
 
+def test_every_field_of_an_outcome_is_kept() -> None:
+    note = ErrorNote(stage="metric", type="KeyError", message="'x'", where="at y")
+    values: dict[str, Any] = {
+        "stamp": replace(stamp(2, 1, 3), configuration=4),
+        "kind": OutcomeKind.METRIC,
+        "score": 0.5,
+        "columns": {"exact": 1.0},
+        "lost": {"f1": note},
+        "feedback": "Nearly.",
+        "prediction": Prediction(answer="b"),
+        "error": note,
+        "stage": "metric",
+        "latency": 0.25,
+        "usage": Usage(
+            prompt_tokens=1,
+            completion_tokens=2,
+            cached_tokens=3,
+            cache_write_tokens=4,
+            reasoning_tokens=5,
+        ),
+        "cost": 0.125,
+        "calls": 3,
+        "cached": 2,
+        "first_score": 0.75,
+        "evidence": ("worker 1 died",),
+        "value": {"demos": [Prediction(answer="c")]},
+        "may_run_again": False,
+    }
+    outcome = Outcome(**values)
+    record = created(None, trials=2)
+
+    record.commit([Decided(outcome=outcome)])
+
+    # A new field of an outcome has to be kept, too.
+    assert set(values) == {field.name for field in fields(Outcome)}
+    assert record.outcome(2, 1) == outcome
+
+
 def test_outcomes_come_in_order_with_a_gap_for_each_that_is_missing() -> None:
     record = created(None, trials=2)
 
@@ -126,6 +168,15 @@ def test_of_two_outcomes_in_one_commit_the_first_counts() -> None:
     assert outcome is not None
     assert outcome.score == 1.0
     assert (record.totals().n, record.totals().refused) == (1, 1)
+
+
+def test_an_outcome_that_is_committed_again_is_not_refused() -> None:
+    record = created(None)
+    record.commit([decided(0, 1.0), decided(1, kind=OutcomeKind.TIMEOUT)])
+
+    record.commit([decided(0, 1.0), decided(1, kind=OutcomeKind.TIMEOUT)])
+
+    assert (record.totals().n, record.totals().refused) == (2, 0)
 
 
 def test_an_open_outcome_gives_way_to_the_next_attempt() -> None:
@@ -279,7 +330,7 @@ def test_a_second_owner_in_the_same_process_is_told(tmp_path: Path) -> None:
 
     first.close("complete")
     assert (caught.value.pid, caught.value.host) == (os.getpid(), socket.gethostname())
-    assert opened(tmp_path).is_owned
+    assert opened(tmp_path).living_owner is not None
 
 
 def test_an_owner_that_was_collected_owns_nothing(tmp_path: Path) -> None:
@@ -300,7 +351,7 @@ def test_a_reader_does_not_disturb_the_owner_and_sees_each_commit(
     record.commit([began(0), decided(0)])
 
     assert reader.totals().n == 1
-    assert reader.is_owned
+    assert reader.living_owner is not None
     with pytest.raises(RunFencedError):
         reader.commit([decided(1)])
 
@@ -366,6 +417,27 @@ def test_a_long_log_of_intents_is_moved_to_the_tables(
     log = place(tmp_path).log(1)
     assert log is not None
     assert log.stat().st_size == 0
+
+
+def test_where_there_is_no_room_for_an_empty_log_the_full_one_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intents, "FULL_AT", 10)
+    record = created(tmp_path)
+    record.announce(intent("q1"))
+
+    with monkeypatch.context() as full:
+        full.setattr(intents, "_opened", _refused)
+        record.commit([decided(0)])
+    record.announce(intent("q2"))
+    record.commit([decided(1)])
+
+    assert fates(record) == {"q1": "open", "q2": "open"}
+    assert record.totals().n == 2
+
+
+def _refused(path: Path) -> int:
+    raise OSError(errno.ENOSPC, "no space left on device", path)
 
 
 def test_a_frozen_owner_finds_that_it_may_begin_nothing(tmp_path: Path) -> None:

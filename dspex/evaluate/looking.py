@@ -1,0 +1,94 @@
+"""Collects what is known of a run at one moment, for `why`. Decides nothing.
+
+Workers are not asked, so it works while all of them hang.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterable, Mapping
+from types import FrameType
+from typing import Final
+
+from dspex.client.standing import CallStanding, ClientStanding
+from dspex.evaluate.coordinator import Outlook
+from dspex.evaluate.floor import Attempt
+from dspex.evaluate.why import Facts, Key, Working
+from supervisors import snapshot
+
+_LOOP: Final = "run_forever"
+"""Who is on an event loop shares its thread with others."""
+
+
+def facts_of(
+    run: str,
+    attempts: Iterable[Attempt],
+    outlook: Outlook,
+    standings: Iterable[ClientStanding],
+    *,
+    paused_at: float | None,
+) -> Facts:
+    """Say how a run stands.
+
+    Args:
+        run: Its name.
+        attempts: What is in hand, in the order of handing out.
+        outlook: What is yet to be handed out.
+        standings: What the clients say of their calls.
+        paused_at: When it was paused by hand, on the tree's clock.
+    """
+    attempts = tuple(attempts)
+    prepared = [each.stamp.example for each in attempts if each.is_prepared]
+    rest = outlook.not_handed_out
+    first = prepared[0] if prepared else outlook.next_example
+    frames = sys._current_frames()  # noqa: SLF001 - its documented name
+    running = (each for each in attempts if each.is_running)
+    return Facts(
+        working=tuple(_working(each, outlook.at, frames) for each in running),
+        planned=outlook.planned,
+        next_example=None if not prepared and rest == 0 else first,
+        not_begun=None if rest is None else rest + len(prepared),
+        paused_for=None if paused_at is None else outlook.at - paused_at,
+        outages=outlook.outages,
+        calls=_calls(run, standings),
+        now=outlook.at,
+    )
+
+
+def _working(attempt: Attempt, now: float, frames: Mapping[int, FrameType]) -> Working:
+    metric_began = attempt.metric_began
+    in_metric = metric_began is not None
+    began = attempt.began if metric_began is None else metric_began
+    return Working(
+        key=attempt.stamp.key,
+        attempt=attempt.stamp.attempt,
+        seconds=now - attempt.began,
+        stage="metric" if in_metric else "program",
+        stage_seconds=now - began,
+        stack=_stack(attempt, frames),
+    )
+
+
+def _stack(attempt: Attempt, frames: Mapping[int, FrameType]) -> str | None:
+    """Where an attempt's thread was; `None` when it has none of its own."""
+    thread = None if attempt.ref is None else snapshot(attempt.ref).thread_id
+    frame = frames.get(thread or 0)
+    # Looked at after the frames: a thread that works on it now was at it then.
+    if frame is None or not attempt.is_running:
+        return None
+    stack = "".join(traceback.format_stack(frame))
+    return None if _LOOP in stack else stack
+
+
+def _calls(
+    run: str, standings: Iterable[ClientStanding]
+) -> Mapping[Key, tuple[str, CallStanding]]:
+    calls: dict[Key, tuple[str, CallStanding]] = {}
+    for standing in standings:
+        for call in standing.calls:
+            if call.tags.get("run") == run:
+                key = (call.tags["example"], call.tags["trial"])
+                # Of several calls at a time, the one that was made first.
+                calls.setdefault(key, (standing.label, call))
+    return calls

@@ -1,0 +1,113 @@
+"""The runs there are: listed and deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dspex.core.errors import RecordError, RunNotFoundError
+from dspex.core.home import home as default_home
+from dspex.evaluate.record import trouble
+from dspex.evaluate.record.entries import Totals
+from dspex.evaluate.record.head import RunHead
+from dspex.evaluate.record.place import RunPlace
+from dspex.evaluate.record.reader import RecordReader, Status
+from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.record.retention import bytes_of, files_of, last_written, places
+
+RunState = Status | Literal["running", "killed", "unreadable"]
+"""How a run stands: how its owner left it, that one is at work on it, that its last
+owner died, or that its record cannot be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """One run, as a list shows it."""
+
+    run: str
+    """Its name."""
+    state: RunState
+    """How it stands."""
+    written: float
+    """When its record was last written, in seconds since 1970."""
+    size: int
+    """Bytes of its files."""
+    path: Path
+    """The file of its record."""
+    head: RunHead | None = None
+    """What it is a run of; `None` when it cannot be read."""
+    totals: Totals | None = None
+    """What its outcomes come to; `None` when it cannot be read."""
+    trouble: str | None = None
+    """Why it cannot be read."""
+
+    @property
+    def score(self) -> float | None:
+        """100 times the mean of what is scored so far; `None` before the first."""
+        if self.totals is None or not self.totals.scored:
+            return None
+        return 100.0 * self.totals.total / self.totals.scored
+
+
+def runs(home: str | Path | None = None) -> list[RunSummary]:
+    """Return the runs that are recorded, the one written last first.
+
+    A record that cannot be read is listed as such, and hides no other.
+
+    Args:
+        home: The home of dspex; by default `DSPEX_HOME` or the platform's folder.
+    """
+    where = default_home() if home is None else Path(home)
+    found = [_summary(place, path) for place, path in places(where)]
+    return sorted(found, key=lambda each: each.written, reverse=True)
+
+
+def delete_run(place: RunPlace) -> None:
+    """Delete the record of a run that nobody works on.
+
+    Raises:
+        RunNotFoundError: There is none.
+        RunBusyError: Somebody works on it.
+    """
+    if place.path is None or not place.path.exists():
+        raise trouble.not_found(place)
+    try:
+        owner = RunRecord.open(place, owner=False).living_owner
+    except (RecordError, RunNotFoundError):
+        # Nobody works on what nobody can read.
+        owner = None
+    if owner is not None:
+        raise trouble.busy(place, owner)
+    for path in files_of(place):
+        path.unlink(missing_ok=True)
+
+
+def _summary(place: RunPlace, path: Path) -> RunSummary:
+    written, size = last_written(place), bytes_of(place)
+    try:
+        record = RunRecord.open(place, owner=False)
+        return RunSummary(
+            run=place.run,
+            state=_state(record),
+            written=written,
+            size=size,
+            path=path,
+            head=record.head,
+            totals=record.totals(),
+        )
+    except (RecordError, RunNotFoundError) as error:
+        return RunSummary(
+            run=place.run,
+            state="unreadable",
+            written=written,
+            size=size,
+            path=path,
+            trouble=error.message,
+        )
+
+
+def _state(record: RecordReader) -> RunState:
+    if (left := record.left) is not None:
+        return left.status
+    return "killed" if record.living_owner is None else "running"

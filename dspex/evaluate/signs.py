@@ -1,0 +1,69 @@
+"""Where signs of an outage are looked for: at the clients that make the calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from dspex.client.standing import ClientStanding, OpenBreaker
+from dspex.evaluate.outage import DOUBTFUL, Sign, sign_of
+from dspex.evaluate.outcome import Outcome, Stamp
+
+Standings = Callable[[], Sequence[ClientStanding]]
+"""Asks all clients what holds their calls up."""
+
+
+def nobody_calls() -> Sequence[ClientStanding]:
+    """Say that there are no clients."""
+    return ()
+
+
+class Signs:
+    """Looks at failed outcomes of one batch, and asks the clients at most once.
+
+    Args:
+        standings: Asks them.
+    """
+
+    def __init__(self, standings: Standings) -> None:
+        self._ask = standings
+        self._breakers: Mapping[str, OpenBreaker] | None = None
+
+    def of(self, outcome: Outcome) -> Sign | None:
+        """The outage that an attempt failed for, if it did."""
+        if outcome.kind not in DOUBTFUL or outcome.error is None:
+            return None
+        if self._breakers is None:
+            self._breakers = open_breakers(self._ask())
+        return sign_of(outcome.error.error, self._breakers)
+
+
+def open_breakers(standings: Iterable[ClientStanding]) -> Mapping[str, OpenBreaker]:
+    """The open breakers, by the name that errors give their provider."""
+    found: dict[str, OpenBreaker] = {}
+    for standing in standings:
+        for breaker in standing.breakers:
+            known = found.get(standing.label)
+            if known is None or breaker.open_for > known.open_for:
+                found[standing.label] = breaker
+    return found
+
+
+def sign_of_waiting(stamp: Stamp, standings: Iterable[ClientStanding]) -> Sign | None:
+    """The outage that an attempt waits for at this moment, if it does.
+
+    One that is out of time while a breaker is open for its call has not been slow.
+    """
+    wanted = stamp.tags()
+    for standing in standings:
+        breakers = {breaker.model: breaker for breaker in standing.breakers}
+        for call in standing.calls:
+            breaker = breakers.get(call.model)
+            is_its = all(call.tags.get(name) == wanted[name] for name in wanted)
+            if is_its and breaker is not None:
+                return Sign(
+                    what=standing.label,
+                    text="its breaker was open when an example's time was over",
+                    down_for=breaker.open_for,
+                    retry_in=breaker.retry_in,
+                )
+    return None

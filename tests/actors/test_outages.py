@@ -1,0 +1,132 @@
+"""A provider that is away in the middle of a run, for a while or for good."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+import dspex
+from dspex.core.errors import CircuitOpenError, EvaluationError
+from dspex.evaluate.outcome import OutcomeKind
+from dspex.testing import OVERLOADED, FakeProvider, Step
+from tests.actors.rows import answer, right, rows
+
+QUICK = dspex.Config(
+    breaker_reset=0.1, max_outage=0.2, persist=False, branch_restarts=1_000
+)
+"""A client that soon gives up, so that an outage reaches the run."""
+
+
+def evaluate(
+    provider: FakeProvider, count: int, **options: object
+) -> dspex.EvaluationResult:
+    lm = dspex.LM("openai/fake", api_base=provider.base_url, num_retries=0)
+    values = {"devset": rows(count), "metric": right, "concurrency": 8, **options}
+    run = dspex.Evaluate(**values)  # type: ignore[arg-type] # what a test sets is right
+    with dspex.context(lm=lm):
+        return run(dspex.Predict("question -> answer"))
+
+
+def test_an_outage_in_the_middle_loses_nothing_and_costs_a_few_attempts() -> None:
+    with FakeProvider(answer=answer, latency=0.005) as provider:
+        provider.play(Step(requests=60), Step(seconds=1.0, fault=OVERLOADED))
+        with dspex.Runtime(QUICK):
+            result = evaluate(provider, 200, max_outage=30.0)
+
+        looks = sum(entry.status == 503 for entry in provider.bill) - 8
+        extra = len(provider.bill) - 200
+
+    assert (result.score, result.complete) == (100.0, True)
+    assert all(o is not None and o.first_score is None for o in result.outcomes)
+    # Besides the eight that were out, one at a time looked whether it was over.
+    assert 0 < extra <= 8 + max(looks, 0)
+    assert looks <= 12
+
+
+def test_a_provider_that_hangs_up_and_comes_back_costs_no_more_than_was_out() -> None:
+    with FakeProvider(answer=answer, latency=0.005) as provider:
+
+        def outage() -> None:
+            provider.wait_for_bill(60, 20)
+            provider.stop()
+            threading.Event().wait(0.7)
+            provider.start()
+
+        thread = threading.Thread(target=outage)
+        thread.start()
+        with dspex.Runtime(QUICK):
+            result = evaluate(provider, 200, max_outage=30.0)
+        thread.join()
+
+        extra = len(provider.bill) - 200
+
+    assert (result.score, result.complete) == (100.0, True)
+    assert extra <= 8
+
+
+def test_a_provider_that_never_comes_back_ends_the_run_with_what_was_measured() -> None:
+    with FakeProvider(answer=answer) as provider:
+        provider.play(Step(requests=40), Step(fault=OVERLOADED))
+        with dspex.Runtime(QUICK):
+            with pytest.raises(EvaluationError, match="max_outage") as caught:
+                evaluate(provider, 200, max_outage=0.6)
+            partial = caught.value.result
+            burned = len(provider.bill) - 40
+
+            provider.behave()
+            lm = dspex.LM("openai/fake", api_base=provider.base_url)
+            again = dspex.Evaluate(devset=rows(200), metric=right)
+            with dspex.context(lm=lm):
+                whole = again(dspex.Predict("question -> answer"), resume=partial)
+
+    assert isinstance(caught.value.__cause__, dspex.LMError)
+    assert not partial.complete
+    kinds = [o.kind for o in partial.outcomes if o is not None]
+    assert kinds.count(OutcomeKind.SCORED) == 40
+    # What failed for the outage stands as not measured, and the rest was not begun.
+    # A breaker opens at the fifth failure in a row; who is out goes on until then.
+    assert 0 < kinds.count(OutcomeKind.INFRASTRUCTURE) <= 8 + 2 * 5
+    assert burned <= 8 + 2 * 5
+    assert (whole.score, whole.complete) == (100.0, True)
+
+
+def test_a_deadline_that_passes_behind_an_open_breaker_is_not_the_examples_fault() -> (
+    None
+):
+    config = dspex.Config(breaker_reset=0.1, max_outage=30.0, persist=False)
+    with FakeProvider(answer=answer, latency=0.005) as provider:
+        provider.play(Step(requests=30), Step(seconds=2.0, fault=OVERLOADED))
+        lm = dspex.LM("openai/fake", api_base=provider.base_url, num_retries=9)
+        run = dspex.Evaluate(
+            devset=rows(100), metric=right, concurrency=8, timeout=1.2, max_outage=30.0
+        )
+        with dspex.Runtime(config), dspex.context(lm=lm):
+            result = run(dspex.Predict("question -> answer"))
+
+    assert (result.score, result.complete) == (100.0, True)
+
+
+def test_one_call_that_fails_is_tried_again_and_holds_nobody_up() -> None:
+    with FakeProvider(answer=answer) as provider:
+        provider.misbehave(OVERLOADED, on=7, times=1)
+        with dspex.Runtime(QUICK):
+            result = evaluate(provider, 50)
+
+        assert len(provider.bill) == 51
+
+    assert (result.score, result.complete) == (100.0, True)
+    attempts = [o.stamp.attempt for o in result.outcomes if o is not None]
+    assert sorted(attempts)[-2:] == [1, 2]
+
+
+def test_an_open_circuit_says_for_how_long_it_has_been_open() -> None:
+    with FakeProvider(answer=answer) as provider:
+        provider.misbehave(OVERLOADED)
+        with dspex.Runtime(replace(QUICK, breaker_failures=1)):
+            lm = dspex.LM("openai/fake", api_base=provider.base_url)
+            with pytest.raises(CircuitOpenError) as caught:
+                lm("hi")
+
+    assert caught.value.down_for >= 0.2

@@ -1,0 +1,121 @@
+"""The runs there are: listed, deleted, and gone after 90 days."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+import dspex
+from dspex.core import defaults
+from dspex.core.errors import RunBusyError, RunNotFoundError
+from dspex.evaluate.outcome import OutcomeKind
+from dspex.evaluate.record.listing import delete_run
+from dspex.evaluate.record.place import RunPlace
+from dspex.evaluate.record.record import RunRecord
+from tests.unit.evaluate.record.making import created, decided, head, intent, place
+
+
+def recorded(home: Path, run: str) -> RunRecord:
+    return RunRecord.create(RunPlace(run=run, home=home), head(run=run))
+
+
+def states(home: Path) -> dict[str, str]:
+    return {each.run: each.state for each in dspex.runs(home)}
+
+
+def test_where_there_is_no_run_none_is_listed(tmp_path: Path) -> None:
+    assert dspex.runs(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_are_listed_with_how_they_stand(tmp_path: Path) -> None:
+    recorded(tmp_path, "done").close("complete")
+    recorded(tmp_path, "broken-off").close("interrupted")
+    running = recorded(tmp_path, "running")
+    killed = recorded(tmp_path, "killed")
+    del killed
+
+    assert states(tmp_path) == {
+        "done": "complete",
+        "broken-off": "interrupted",
+        "running": "running",
+        "killed": "killed",
+    }
+    running.close("complete")
+
+
+def test_the_run_that_was_written_last_comes_first(tmp_path: Path) -> None:
+    for age, run in enumerate(("a", "b", "c")):
+        recorded(tmp_path, run).close("complete")
+        written = time.time() - age * 60
+        os.utime(tmp_path / "runs" / f"{run}.sqlite", (written, written))
+
+    assert [each.run for each in dspex.runs(tmp_path)] == ["a", "b", "c"]
+
+
+def test_a_run_is_listed_with_what_it_came_to(tmp_path: Path) -> None:
+    record = created(tmp_path)
+    record.commit([decided(0, 1.0), decided(1, 0.5)])
+    record.commit([decided(2, kind=OutcomeKind.TIMEOUT)])
+    record.close("stopped")
+
+    (summary,) = dspex.runs(tmp_path)
+
+    assert summary.head == head()
+    assert summary.totals is not None
+    assert (summary.totals.n, summary.score) == (3, 75.0)
+    assert summary.path == place(tmp_path).path
+    assert summary.size == summary.path.stat().st_size
+
+
+def test_a_record_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    created(tmp_path).close("complete")
+    for name in ("broken.sqlite", "no name of a run.sqlite", "notes.txt"):
+        (tmp_path / "runs" / name).write_bytes(b"nothing that dspex wrote" * 100)
+
+    assert states(tmp_path) == {"tuning": "complete", "broken": "unreadable"}
+    broken = next(each for each in dspex.runs(tmp_path) if each.run == "broken")
+    assert broken.trouble is not None
+    assert "is damaged" in broken.trouble
+    assert broken.score is None
+
+
+def test_a_run_is_deleted_with_all_its_files_and_no_other(tmp_path: Path) -> None:
+    recorded(tmp_path, "other").close("complete")
+    record = created(tmp_path)
+    record.announce(intent("q"))
+    del record
+
+    delete_run(place(tmp_path))
+
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["other.sqlite"]
+    with pytest.raises(RunNotFoundError):
+        delete_run(place(tmp_path))
+
+
+def test_a_run_somebody_works_on_is_not_deleted(tmp_path: Path) -> None:
+    record = created(tmp_path)
+
+    with pytest.raises(RunBusyError):
+        delete_run(place(tmp_path))
+
+    record.commit([decided(0)])
+    assert record.totals().n == 1
+
+
+def test_what_was_not_written_for_90_days_goes_when_a_run_begins(
+    tmp_path: Path,
+) -> None:
+    for run, days in (("old", 91), ("young", 89)):
+        recorded(tmp_path, run).close("complete")
+        written = time.time() - days * 24 * 3600
+        os.utime(tmp_path / "runs" / f"{run}.sqlite", (written, written))
+
+    record = created(tmp_path)
+
+    assert set(states(tmp_path)) == {"young", "tuning"}
+    assert defaults.RUNS_KEPT == 90 * 24 * 3600
+    record.close("complete")
