@@ -22,43 +22,28 @@ from dspex.evaluate.aggregator import (
     SentBack,
     Standing,
 )
-from dspex.evaluate.comebacks import Comeback, Comebacks
+from dspex.evaluate.belongings import Belongings, Names, Outlook
+from dspex.evaluate.comebacks import Comeback
 from dspex.evaluate.deadlines import Limits, overdue
-from dspex.evaluate.floor import Attempt, Floor, Proposal
-from dspex.evaluate.outage import Outage, Sign
+from dspex.evaluate.floor import Attempt, Proposal
+from dspex.evaluate.outage import Sign
 from dspex.evaluate.outcome import ErrorNote, Outcome, Stamp
-from dspex.evaluate.plan import Ended, Plan
+from dspex.evaluate.plan import Ended
 from dspex.evaluate.quarantine import Death
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.schedule import Schedule
-from dspex.evaluate.signs import Standings, sign_of_waiting
-from dspex.evaluate.source import Source, StreamMoved, TakeExamples
+from dspex.evaluate.signs import sign_of_waiting
+from dspex.evaluate.source import StreamMoved, TakeExamples
 from dspex.evaluate.steering import Steering
 from dspex.evaluate.why import Planned
-from dspex.evaluate.workers import ThreadWorkers, Workers
-from supervisors import Actor, ActorDownError, Handle, ReplyFuture, StartError
+from dspex.evaluate.workers import ThreadWorkers
+from supervisors import Actor, ActorDownError, Handle, StartError
 
 RECORD = "the run's record"
 """What is away while the disk is full."""
 
 PAUSE = 0.02
 """Seconds until lanes are opened again when there was nobody to run under."""
-
-
-@dataclass(slots=True)
-class Wishes:
-    """What the run's caller wants. Set from any thread, obeyed at the next message."""
-
-    is_cancelled: bool = False
-    """Give everything up."""
-    is_paused: bool = False
-    """Begin nothing until this is false again."""
-    paused_at: float | None = None
-    """When that was wished, on the tree's clock."""
-    concurrency: int | None = None
-    """Workers at a time, where that was changed."""
-    configuration: int = 1
-    """How often it was changed, and once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,73 +87,6 @@ Message = (
     Accepted | SentBack | WorkerEnded | StreamMoved | LookAtTime | RunOver | Obey
     | OpenLanes | Wake | GetOutlook | RecordMoved | Recount
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
-    """What a run has yet to hand out, at one moment."""
-
-    planned: tuple[Planned, ...]
-    """What is tried again."""
-    next_example: int
-    """The first example that was not handed out."""
-    not_handed_out: int | None
-    """How many were not, trials counted one by one; `None` for a stream."""
-    outages: tuple[Outage, ...]
-    """Why nothing is handed out, besides a pause."""
-    at: float
-    """The moment, in monotonic seconds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Belongings:
-    """What of a run outlives its coordinators."""
-
-    plan: Plan
-    """What was ordered."""
-    floor: Floor
-    """What is in hand."""
-    source: Source
-    """Where the examples come from."""
-    comebacks: Comebacks
-    """What is being tried again; only read here."""
-    wishes: Wishes
-    """What its caller wants."""
-    workers: Workers
-    """How the work is carried out."""
-    recording: Recording | None
-    """What is written of it, if anything."""
-    finished: ReplyFuture[Ended]
-    """Kept when the run is over."""
-    standings: Standings
-    """Asks the clients what holds calls up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
-    """What a run's actors are called."""
-
-    run: str
-
-    @property
-    def aggregator(self) -> str:
-        """Who accepts outcomes."""
-        return f"run {self.run}/aggregator"
-
-    @property
-    def coordinator(self) -> str:
-        """Who hands out work."""
-        return f"run {self.run}/coordinator"
-
-    @property
-    def workers(self) -> str:
-        """Whom the workers live under."""
-        return f"run {self.run}/workers"
-
-    @property
-    def source(self) -> str:
-        """Who takes from a stream."""
-        return f"run {self.run}/source"
 
 
 class CoordinatorActor(Actor):

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Final
 
 from dspex.client.standing import CallStanding, ClientStanding
-from dspex.evaluate.coordinator import Outlook
+from dspex.evaluate.belongings import Outlook
 from dspex.evaluate.floor import Attempt
 from dspex.evaluate.why import Facts, Key, Working
 from supervisors import snapshot

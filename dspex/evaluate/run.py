@@ -18,15 +18,8 @@ from dspex.client.call import ATTEMPT
 from dspex.core.errors import EvaluationError
 from dspex.core.spawner import the_spawner
 from dspex.evaluate.aggregator import AggregatorActor, Look
-from dspex.evaluate.coordinator import (
-    Belongings,
-    CoordinatorActor,
-    GetOutlook,
-    Names,
-    Obey,
-    Outlook,
-    Wishes,
-)
+from dspex.evaluate.belongings import Belongings, Names, Outlook, Wishes
+from dspex.evaluate.coordinator import CoordinatorActor, GetOutlook, Obey
 from dspex.evaluate.floor import Floor
 from dspex.evaluate.journal import Journal, RequestLog, Tally
 from dspex.evaluate.looking import facts_of
