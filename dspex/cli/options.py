@@ -27,7 +27,7 @@ class _ErrorsAllowed(click.ParamType[float]):
         if text == "none":
             return math.inf
         try:
-            return float(text[:-1]) / 100 if text.endswith("%") else _number(text)
+            return _share(text) if text.endswith("%") else _number(text)
         except ValueError:
             self.fail(
                 f"{value!r} is no number of failures. Write a count such as 10, a "
@@ -37,11 +37,20 @@ class _ErrorsAllowed(click.ParamType[float]):
             )
 
 
+def _share(text: str) -> float:
+    share = float(text[:-1]) / 100
+    if not 0 < share < 1:
+        raise ValueError(text)
+    return share
+
+
 def _number(text: str) -> float:
     number = float(text)
-    if not (0 < number < 1 or (number >= 1 and number == int(number))):
+    if 0 < number < 1:
+        return number
+    if number < 1 or not number.is_integer():
         raise ValueError(text)
-    return int(number) if number >= 1 else number
+    return int(number)
 
 
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -144,6 +144,8 @@ def _events() -> Iterator[str]:
             words = _words(statement)
             if words[:1] == ["dspex"]:
                 [name] = targets(statement)
+                if name.startswith("_"):
+                    continue  # a module's own, and no event
                 event = f"({', '.join(map(repr, words))})".replace("'", '"')
                 told = cell(docs[name].removeprefix("Event name of "))
                 yield f"| `{event}` | `{home}.{name}` | {told} |"
