@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 from supervisors import _census
@@ -19,7 +20,7 @@ from supervisors._future import ReplyFuture
 from supervisors._homes import Lodging, LoopOwner, soon_on
 from supervisors._launch import begin
 from supervisors._life import Life
-from supervisors._on_loop import LOOP_CLOSED
+from supervisors._on_loop import LOOP_CLOSED, forgive
 from supervisors._roll import Roll
 from supervisors._task_actor import TaskActor, TaskLife, move_in
 from supervisors.errors import StartError
@@ -60,7 +61,6 @@ class LoopTaskActor(TaskActor):
         label: str = "task",
         scopes: tuple[Scope, ...] = (),
         context: contextvars.Context | None = None,
-        on_left: Callable[[TaskLife], object] | None = None,
     ) -> None:
         """Prepare the run.
 
@@ -71,12 +71,12 @@ class LoopTaskActor(TaskActor):
             scopes: What the work belongs to besides the task itself.
             context: The context to run in a copy of; `None` is that of whoever starts
                 the actor.
-            on_left: Called on the loop when nothing of this life runs there any more.
         """
         super().__init__(work, label=label, scopes=scopes, context=context)
-        self._on_left = on_left
+        self._steps: _Steps | None = None
         self._lodging = Lodging(owner, self.life)
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._ended_itself = False
 
     def _make_life(self) -> Life:
         return LoopTaskLife(self._label, self.actor_inbox)
@@ -90,6 +90,31 @@ class LoopTaskActor(TaskActor):
             self._fail_to_start(_NO_LOOP)
         elif not soon_on(loop, self._begin_task, loop, context, context=context):
             self._fail_to_start(LOOP_CLOSED)
+
+    async def live_here(self) -> bool:
+        """Live and end in the calling task, which has just made this actor.
+
+        Each step runs in the actor's own context. One that never waits gives others on
+        the loop their turn all the same.
+
+        Returns:
+            Whether it came to its end by itself: not when it was ended from outside, or
+            when the task was cancelled by strangers.
+        """
+        life, given = self.life, self._context
+        _census.joined(life)
+        loop = self._lodging.find()
+        if loop is None:
+            life.end(_NO_LOOP)
+        else:
+            life.thread = threading.current_thread()
+            context = contextvars.copy_context() if given is None else given.copy()
+            self._task = asyncio.current_task()
+            self._steps = _Steps(self._live_on_loop(loop), context)
+            await self._steps
+            forgive(self._task)
+        self._leave(None)
+        return self._ended_itself
 
     def _fail_to_start(self, reason: Failed) -> None:
         self._lodging.leave()
@@ -134,9 +159,12 @@ class LoopTaskActor(TaskActor):
         reason: ExitReason = NORMAL
         try:
             life.value = await self._work()
+            if self._steps is not None and not self._steps.has_waited:
+                await asyncio.sleep(0)
         except BaseException as error:  # noqa: BLE001 - becomes the exit reason
             reason = self._reason_of(error)
         if life.end(reason):
+            self._ended_itself = reason is not KILLED
             self._report_crash(reason)
 
     def _reason_of(self, error: BaseException) -> ExitReason:
@@ -150,7 +178,7 @@ class LoopTaskActor(TaskActor):
         if loop is not None and task is not None:
             call_soon(loop, task.cancel)
 
-    def _leave(self, _task: asyncio.Task[None]) -> None:
+    def _leave(self, _task: asyncio.Task[None] | None) -> None:
         """Nothing of this life runs any more."""
         life = self.life
         # Unless it has a reason, which all but what never began have.
@@ -159,8 +187,40 @@ class LoopTaskActor(TaskActor):
         _census.ended(life)
         self._lodging.leave()
         life.let_go()
-        if self._on_left is not None:
-            self._on_left(life)
+
+
+class _Steps:
+    """Awaits a coroutine, each step of which runs in one context.
+
+    A task has the same context from its beginning to its end; here one task runs many
+    coroutines that must not see each other's.
+    """
+
+    __slots__ = ("_context", "_coroutine", "has_waited")
+
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, None], context: contextvars.Context
+    ) -> None:
+        self._coroutine = coroutine
+        self._context = context
+        self.has_waited = False
+        """Whether it has given up its turn on the loop."""
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        run, coroutine = self._context.run, self._coroutine
+        step = functools.partial(coroutine.send, None)
+        while True:
+            try:
+                waits_for = run(step)
+            except StopIteration:
+                return
+            self.has_waited = True
+            try:
+                value = yield waits_for
+            except BaseException as error:  # noqa: BLE001 - it is the coroutine's
+                step = functools.partial(coroutine.throw, error)
+            else:
+                step = functools.partial(coroutine.send, value)
 
 
 def _was_cancelled() -> bool:

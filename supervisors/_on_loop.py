@@ -343,7 +343,7 @@ class OnLoop(Actor):
         if self.life.over():
             # Its cancellation may still be on the way, and must not hit what follows.
             self._closing = True
-        _forgive(_this_task())
+        forgive(_this_task())
         if self._spawned:
             await self._try_to(self._end_spawned)
         if self.life.started_at is not None:
@@ -368,12 +368,12 @@ def _this_task() -> asyncio.Task[Any]:
 
 def _reason_on_loop(error: BaseException) -> ExitReason:
     """As `reason_of`; a cancellation by strangers (a loop that closes) is a kill."""
-    if isinstance(error, asyncio.CancelledError) and _forgive(asyncio.current_task()):
+    if isinstance(error, asyncio.CancelledError) and forgive(asyncio.current_task()):
         return KILLED
     return reason_of(error)
 
 
-def _forgive(task: asyncio.Task[Any] | None) -> bool:
+def forgive(task: asyncio.Task[Any] | None) -> bool:
     """Take the cancellations of a task for done with, so that what follows may await.
 
     `False` when there was none: then a `CancelledError` is somebody else's.

@@ -7,18 +7,19 @@ nothing to do.
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import contextvars
 from collections.abc import Coroutine, Mapping
+from functools import partial
 from typing import Any, Protocol
 
+from supervisors._future import ReplyFuture
 from supervisors._homes import LoopOwner, soon_on
-from supervisors._launch import begin
 from supervisors._leaving import check_not_leaving
 from supervisors._loop_task import LoopTaskActor
 from supervisors._on_loop import LOOP_CLOSED
 from supervisors._roll import Roll
-from supervisors._task_actor import TaskLife, move_in
+from supervisors._task_actor import move_in
 from supervisors.errors import ActorDownError, ChildStateError, StartError
 from supervisors.exits import NO_PROCESS, ExitReason
 from supervisors.ref import Ref
@@ -82,47 +83,45 @@ def open_loop_lane(source: LoopLaneSource, owner: LoopOwner, home: Roll) -> None
     lane = _LoopLane(source, owner, home)
     # No part of what happened to open it.
     context = contextvars.Context()
-    if loop is None or not soon_on(loop, lane.go_on, context=context):
+    if loop is None or not soon_on(loop, lane.begin, loop, context=context):
         msg = f"{LABEL} did not start: its loop does not run. Give it one that does."
         raise StartError(msg, reason=LOOP_CLOSED)
 
 
 class _LoopLane:
-    """Begins the next task when the last one has left the loop."""
+    """Runs one task after another; a task of the loop from its beginning to its end."""
 
     def __init__(self, source: LoopLaneSource, owner: LoopOwner, home: Roll) -> None:
         self._source = source
         self._owner = owner
         self._home = home
+        # A loop itself does not keep its tasks from being collected.
+        self._running: asyncio.Task[None] | None = None
 
-    def go_on(self) -> None:
-        """Begin the next task, if there is one."""
-        task = self._source.next_task()
-        if task is None:
-            return
-        actor = self._made(task)
-        try:
-            move_in(actor.life, self._home)
-        except (ActorDownError, ChildStateError, StartError) as error:
-            self._source.refused(task, error)
-            return
-        actor.life.ended.on_done(lambda ended: task.ended(ended.get()))
-        task.started(actor.actor_ref)
-        # One whose loop ends at this moment has ended, which is told.
-        with contextlib.suppress(StartError):
-            begin(actor)
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin; called on the loop."""
+        self._running = loop.create_task(self._run(), name=LABEL)
+
+    async def _run(self) -> None:
+        while (task := self._source.next_task()) is not None:
+            actor = self._made(task)
+            try:
+                move_in(actor.life, self._home)
+            except (ActorDownError, ChildStateError, StartError) as error:
+                self._source.refused(task, error)
+                return
+            actor.life.ended.on_done(partial(_tell, task))
+            task.started(actor.actor_ref)
+            if not await actor.live_here():
+                return
 
     def _made(self, task: LoopLaneTask) -> LoopTaskActor:
         actor = LoopTaskActor(
-            task.arun,
-            owner=self._owner,
-            label=task.label,
-            context=task.context,
-            on_left=self._left,
+            task.arun, owner=self._owner, label=task.label, context=task.context
         )
         actor.life.scope.tags = task.tags
         return actor
 
-    def _left(self, life: TaskLife) -> None:
-        if life.abandoned_at is None:
-            self.go_on()
+
+def _tell(task: LoopLaneTask, ended: ReplyFuture[ExitReason]) -> None:
+    task.ended(ended.get())

@@ -98,6 +98,10 @@ class AttemptRecord:
     """How often it was written: 2 after a stale connection, 0 when it never was."""
     usage: Usage = field(default_factory=Usage)
     """Tokens it cost, as far as the provider said."""
+    cost: float | None = None
+    """Dollars, by those tokens; `None` when they or the price are not known."""
+    seconds: float = 0.0
+    """From being sent to its end; 0 while it is open."""
     configuration: int = 1
     """Under which of the client's configurations it was sent."""
     tags: Mapping[str, Any] = field(default_factory=lambda: _NO_TAGS)

@@ -202,8 +202,16 @@ class Desk:
         sends: int = 1,
     ) -> None:
         if self.outside.keeps_books():
-            record = entry.record(attempt, fate, usage=usage, error=error, sends=sends)
-            self.outside.note(record, self.outside.now() - attempt.started)
+            seconds = self.outside.now() - attempt.started
+            record = entry.record(
+                attempt,
+                fate,
+                usage=usage,
+                error=error,
+                sends=sends,
+                seconds=0.0 if fate is Fate.OPEN else seconds,
+            )
+            self.outside.note(record, seconds)
 
 
 def shared(outcome: Outcome, *, paid: bool) -> Outcome:

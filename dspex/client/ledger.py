@@ -17,6 +17,7 @@ from dspex.client.fair_queue import FairQueue
 from dspex.client.gate import Gate, Permit
 from dspex.client.limits import Limiter, LimitPolicy
 from dspex.client.options import ClientOptions
+from dspex.client.prices import cost_of
 from dspex.client.retry_budget import RetryBudget
 from dspex.core.errors import LMError
 from dspex.core.ids import new_id
@@ -120,6 +121,7 @@ class OpenCall:
         usage: Usage | None = None,
         error: LMError | None = None,
         sends: int = 1,
+        seconds: float = 0.0,
     ) -> AttemptRecord:
         """What the books say of one of its requests.
 
@@ -129,7 +131,9 @@ class OpenCall:
             usage: What it cost; `None` when nobody knows.
             error: How it failed.
             sends: How often it was written.
+            seconds: How long it took; 0 while it is open.
         """
+        price = self.call.price
         return AttemptRecord(
             request_id=attempt.request_id,
             call_id=self.call.id,
@@ -138,6 +142,8 @@ class OpenCall:
             error=None if error is None else type(error).__name__,
             sends=sends,
             usage=_NOTHING if usage is None else usage,
+            cost=None if usage is None or price is None else cost_of(usage, price),
+            seconds=seconds,
             configuration=attempt.configuration,
             tags=self.call.tags,
         )

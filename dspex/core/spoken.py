@@ -7,7 +7,7 @@ def duration(seconds: float) -> str:
     """Return seconds as a person would say them.
 
     Example:
-        >>> [duration(seconds) for seconds in (0.0123, 4.56, 75, 3700)]
+        >>> [duration(seconds) for seconds in (0.0123, 4.56, 75, 3720)]
         ['12 ms', '4.6 s', '1 min 15 s', '1 h 2 min']
     """
     if seconds < 0.9995:

@@ -14,7 +14,6 @@ from typing import Any, overload
 
 from dspex.core.errors import (
     ConfigurationError,
-    DataError,
     IncompleteResultError,
     NotBetterError,
 )
@@ -22,6 +21,7 @@ from dspex.core.example import Example
 from dspex.core.safe_text import safe_text
 from dspex.core.statistics import Interval, PairedDifference, paired_difference
 from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.pairing import paired_places
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.standing import is_measured
 from dspex.evaluate.verdict import is_shown, sentence
@@ -37,7 +37,7 @@ class RowDifference:
     """An example that came out differently."""
 
     number: int
-    """Its place in the set, from 0."""
+    """Its place in the first result, from 0."""
     example: Example
     """The example."""
     first: Any
@@ -65,17 +65,20 @@ class DifferingRows(Sequence[RowDifference]):
     Args:
         first: The one result.
         second: The other.
-        numbers: The places of the examples.
+        places: Where each example of the one is in the other.
+        numbers: The examples of the one.
     """
 
     def __init__(
         self,
         first: EvaluationResult,
         second: EvaluationResult,
+        places: Sequence[int],
         numbers: Sequence[int],
     ) -> None:
         self._first = first
         self._second = second
+        self._places = places
         self._numbers = numbers
 
     def __len__(self) -> int:
@@ -95,15 +98,16 @@ class DifferingRows(Sequence[RowDifference]):
         return self._row(self._numbers[index])
 
     def _row(self, number: int) -> RowDifference:
+        place = self._places[number]
         return RowDifference(
             number=number,
             example=self._first.examples[number],
             first=self._first.prediction(number),
-            second=self._second.prediction(number),
+            second=self._second.prediction(place),
             first_score=self._first.scores[number],
-            second_score=self._second.scores[number],
+            second_score=self._second.scores[place],
             first_outcomes=self._first.trials_of(number),
-            second_outcomes=self._second.trials_of(number),
+            second_outcomes=self._second.trials_of(place),
         )
 
 
@@ -231,8 +235,9 @@ def compare(
 ) -> Comparison:
     """Compare two results on the same examples, pair by pair.
 
-    Only examples that both measured are compared; how many are left out is said. Of
-    several trials an example's mean counts.
+    Examples are paired by their content, so they may stand in another order. Only those
+    that both measured are compared; how many are left out is said. Of several trials
+    an example's mean counts.
 
     Args:
         first: The one program's result.
@@ -246,9 +251,16 @@ def compare(
             sense.
     """
     _check_comparable(first, second)
+    places = paired_places(first.examples, second.examples)
+    of_second = list(_measured(second))
     # By example: of the first, of the second.
-    measured = list(zip(_measured(first), _measured(second), strict=True))
-    both = [number for number, pair in enumerate(measured) if all(pair)]
+    measured = [
+        (one, of_second[place])
+        for one, place in zip(_measured(first), places, strict=True)
+    ]
+    both = [
+        (number, places[number]) for number, pair in enumerate(measured) if all(pair)
+    ]
     columns = {
         name: _paired_column(first, second, name, both, confidence)
         for name in first.columns
@@ -258,12 +270,12 @@ def compare(
         names=names,
         confidence=confidence,
         paired=paired_difference(
-            [first.scores[number] for number in both],
-            [second.scores[number] for number in both],
+            [first.scores[number] for number, _ in both],
+            [second.scores[place] for _, place in both],
             confidence=confidence,
         ),
         columns=columns,
-        rows=DifferingRows(first, second, _differing(first, second, both)),
+        rows=DifferingRows(first, second, places, _differing(first, second, both)),
         only_first=measured.count((True, False)),
         only_second=measured.count((False, True)),
         neither=measured.count((False, False)),
@@ -311,26 +323,6 @@ def _check_comparable(first: EvaluationResult, second: EvaluationResult) -> None
                 f"{other!r}; the same was expected. Evaluate both with the same "
                 "metric and settings."
             )
-    if first.n != second.n:
-        raise DataError(
-            f"the first result is of {first.n} examples and the second of {second.n}; "
-            "the same examples were expected. Evaluate both on the same set."
-        )
-    for number, (one, other) in enumerate(
-        zip(first.examples, second.examples, strict=True)
-    ):
-        if one is not other and one != other:
-            raise DataError(
-                f"example {number} is not the same in both results "
-                f"({_unlike(one, other)}); the same examples in the same order were "
-                "expected. Evaluate both on the same set."
-            )
-
-
-def _unlike(one: Example, other: Example) -> str:
-    names = dict.fromkeys([*one.keys(), *other.keys()])
-    unlike = [repr(n) for n in names if one.get(n, ...) != other.get(n, ...)]
-    return f"{', '.join(unlike[:5])} differ{'s' if len(unlike) == 1 else ''}"
 
 
 def _measured(result: EvaluationResult) -> Iterator[bool]:
@@ -341,10 +333,11 @@ def _paired_column(
     first: EvaluationResult,
     second: EvaluationResult,
     name: str,
-    both: Sequence[int],
+    both: Sequence[tuple[int, int]],
     confidence: float,
 ) -> PairedDifference:
-    cells = [(first.columns[name][n], second.columns[name][n]) for n in both]
+    of_first, of_second = first.columns[name], second.columns[name]
+    cells = [(of_first[number], of_second[place]) for number, place in both]
     known = [(a, b) for a, b in cells if a is not None and b is not None]
     return paired_difference(
         [a for a, _ in known], [b for _, b in known], confidence=confidence
@@ -352,24 +345,23 @@ def _paired_column(
 
 
 def _differing(
-    first: EvaluationResult, second: EvaluationResult, both: Sequence[int]
+    first: EvaluationResult,
+    second: EvaluationResult,
+    both: Sequence[tuple[int, int]],
 ) -> list[int]:
     """Say which examples came out differently: a score, a column, or a failure."""
     names = [name for name in first.columns if name in second.columns]
 
-    def came_out(result: EvaluationResult) -> Iterator[tuple[Any, ...]]:
-        for number, trials in enumerate(result.by_example()):
-            failed = sum(one is None or one.score is None for one in trials)
-            columns = (result.columns[name][number] for name in names)
-            yield result.scores[number], failed / len(trials), *columns
+    def came_out(result: EvaluationResult) -> list[tuple[Any, ...]]:
+        failed = [
+            sum(one is None or one.score is None for one in trials) / len(trials)
+            for trials in result.by_example()
+        ]
+        columns = [result.columns[name] for name in names]
+        return list(zip(result.scores, failed, *columns, strict=True))
 
-    compared = set(both)
-    pairs = zip(came_out(first), came_out(second), strict=True)
-    return [
-        number
-        for number, (one, other) in enumerate(pairs)
-        if number in compared and one != other
-    ]
+    one, other = came_out(first), came_out(second)
+    return [number for number, place in both if one[number] != other[place]]
 
 
 def _left_out(comparison: Comparison) -> str:

@@ -36,6 +36,7 @@ from dspex.evaluate.signs import sign_of_waiting
 from dspex.evaluate.source import StreamMoved, TakeExamples
 from dspex.evaluate.steering import Steering
 from dspex.evaluate.why import Planned
+from dspex.evaluate.workers import ThreadWorkers
 from supervisors import Actor, ActorDownError, Handle, StartError
 
 RECORD = "the run's record"
@@ -119,6 +120,8 @@ class CoordinatorActor(Actor):
         self._aggregator = Handle(registry, self._names.aggregator)
         self._stream = Handle(registry, self._names.source)
         self._workers.bind(registry, self._names.workers)
+        if isinstance(self._workers, ThreadWorkers):
+            floor.open_lane = self._workers.open_lane
         me.cast(Recount())
         me.cast(LookAtTime())
         if self._plan.run_timeout is not None:

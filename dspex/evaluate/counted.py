@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,7 +15,7 @@ from dspex.core.statistics import Interval, Method
 from dspex.evaluate.causes import Cause, Survey, not_measured, survey
 from dspex.evaluate.money import Latency, Money, Resilience
 from dspex.evaluate.outcome import Outcome, OutcomeKind
-from dspex.evaluate.standing import Rules, Standing, Sums, score_of
+from dspex.evaluate.standing import Rules, Standing, score_of
 from dspex.evaluate.trials import by_example, means, means_of_known, pass_at_k
 
 
@@ -43,8 +43,6 @@ class Counted(Scored):
     """Parts of the tree that were restarted meanwhile."""
     refused: int = 0
     """Outcomes that came late or twice and were not counted."""
-    sums: Sums | None = field(default=None, repr=False, compare=False)
-    """The outcomes' scores added up by their record, where nobody holds the rows."""
 
     # The score.
 
@@ -186,17 +184,7 @@ class Counted(Scored):
 
         `None` where an example has none. Empty for a metric with one number.
         """
-        # In the order in which they were first seen, which is the metric's own.
-        found: dict[str, list[float | None]] = {}
-        for seen, outcome in enumerate(self.outcomes):
-            given = {} if outcome is None else outcome.columns
-            for name in given:
-                found.setdefault(name, [None] * seen)
-            for name, column in found.items():
-                column.append(given.get(name))
-        return {
-            name: means_of_known(column, self.trials) for name, column in found.items()
-        }
+        return columns_of(self.outcomes, self.trials)
 
     @property
     def column_scores(self) -> dict[str, float]:
@@ -311,16 +299,31 @@ class Counted(Scored):
 
     @cached_property
     def _standing(self) -> Standing:
-        rules = Rules(
+        return Standing.of(self.outcomes, self._rules)
+
+    @property
+    def _rules(self) -> Rules:
+        return Rules(
             failure_score=self.failure_score,
             metric_range=self.metric_range,
             trials=self.trials,
         )
-        if self.sums is None or self.trials > 1:
-            return Standing.of(self.outcomes, rules)
-        missing = self.not_measured.total()
-        return Standing.of_sums(self.sums, n=self.n, missing=missing, rules=rules)
 
 
 def _points(mean: float) -> float:
     return round(100 * mean, 2)
+
+
+def columns_of(
+    outcomes: Iterable[Outcome | None], trials: int
+) -> Mapping[str, tuple[float | None, ...]]:
+    """Return each column of the outcomes by name, one number for each example."""
+    # In the order in which they were first seen, which is the metric's own.
+    found: dict[str, list[float | None]] = {}
+    for seen, outcome in enumerate(outcomes):
+        given = {} if outcome is None else outcome.columns
+        for name in given:
+            found.setdefault(name, [None] * seen)
+        for name, column in found.items():
+            column.append(given.get(name))
+    return {name: means_of_known(column, trials) for name, column in found.items()}

@@ -32,15 +32,15 @@ from dspex.evaluate.outage import Outage
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.plan import Ended, Plan
 from dspex.evaluate.progress import Progress
-from dspex.evaluate.record.entries import Totals
 from dspex.evaluate.record.head import Fingerprints, RunHead
+from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.recorded import recorded_result
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.retrying import RetryAnswers, rules_for
 from dspex.evaluate.run import Run, new_run_id
 from dspex.evaluate.source import Check, checked_example
 from dspex.evaluate.steering import Steering
-from dspex.evaluate.views import RecordedExamples, RecordedOutcomes
 from dspex.evaluate.worker import AsyncWork, Work
 from dspex.evaluate.workers import Workers
 from dspex.runtime.runtime import Runtime, current_runtime
@@ -335,48 +335,39 @@ async def _await(run: Run, options: RunOptions) -> Ended:
 
 
 def _result(run: Run, options: RunOptions) -> EvaluationResult:
-    examples, outcomes, sums = _rows(run)
+    plan, record = run.plan, None if run.recording is None else run.recording.record
+    if plan.total is None and record is not None:
+        # A stream: nobody holds its rows.
+        return recorded_result(record, seconds=run.seconds, restarts=run.restarts)
+    # A stream always has a record.
+    examples = cast("Sequence[Example]", plan.examples)
     return EvaluationResult(
         examples=examples,
-        outcomes=outcomes,
-        trials=run.plan.trials,
+        outcomes=_outcomes(run, len(examples), record),
+        trials=plan.trials,
         failure_score=options.failure_score,
         metric_range=options.metric_range,
         requests=run.requests.records(),
         seconds=run.seconds,
         restarts=run.restarts,
         refused=run.journal.tally.refused,
-        sums=sums,
     )
 
 
-def _rows(
-    run: Run,
-) -> tuple[Sequence[Example], Sequence[Outcome | None], Totals | None]:
-    """Examples and outcomes, and their sums where nobody holds them."""
-    plan, record = run.plan, None if run.recording is None else run.recording.record
-    if plan.total is None and record is not None:
-        # A stream: nobody holds its rows.
-        count = run.taken
-        outcomes = RecordedOutcomes(record, count * plan.trials)
-        return RecordedExamples(record, count), outcomes, record.totals()
-    # A stream always has a record.
-    examples = cast("Sequence[Example]", plan.examples)
-    held = run.journal.outcomes
-    places = [
-        (number, trial)
-        for number in range(len(examples))
-        for trial in range(plan.trials)
-    ]
+def _outcomes(
+    run: Run, count: int, record: RunRecord | None
+) -> tuple[Outcome | None, ...]:
+    """One for each example and trial, in order."""
+    held, trials = run.journal.outcomes, run.plan.trials
+    places = [divmod(place, trials) for place in range(count * trials)]
     if record is None or len(held) == len(run.journal.settled):
-        return examples, tuple(held.get(place) for place in places), None
+        return tuple(held.get(place) for place in places)
     # What this process has seen is whole; the rest was measured by an earlier one.
-    outcomes_before = record.outcomes(stop=len(places))
-    outcomes_held = [
-        held.get(place) or before
-        for place, before in zip(places, outcomes_before, strict=True)
-    ]
-    return examples, tuple(outcomes_held), None
+    before = record.outcomes(stop=len(places))
+    return tuple(
+        held.get(place) or earlier
+        for place, earlier in zip(places, before, strict=True)
+    )
 
 
 def _interrupted(result: EvaluationResult) -> EvaluationInterrupted:

@@ -22,7 +22,8 @@ from dspex.evaluate.engine import (
     start_run,
     work_through,
 )
-from dspex.evaluate.isolate.process_workers import in_processes
+from dspex.evaluate.isolate.errand import Limits
+from dspex.evaluate.isolate.process_workers import ain_processes, in_processes
 from dspex.evaluate.loop_workers import LoopWorkers
 from dspex.evaluate.metric import (
     Metric,
@@ -159,7 +160,6 @@ class Evaluate:
         self.isolate = _checked_isolate(isolate)
         self.concurrency = concurrency if concurrency is not None else num_threads
         self.max_errors = max_errors
-        self._timeout = timeout
         self.failure_score = failure_score
         self.metric_range = checked_range(metric_range)
         self.display_progress = display_progress
@@ -167,6 +167,7 @@ class Evaluate:
         self.provide_traceback = provide_traceback
         self.save_as_csv = save_as_csv
         self.save_as_json = save_as_json
+        self._limits = Limits(timeout=timeout, metric_range=self.metric_range)
         self._report()  # refuses a folder that is not there before anything else
         self._options = RunOptions(
             concurrency=_or(self.concurrency, defaults.CONCURRENCY),
@@ -337,14 +338,18 @@ class Evaluate:
         report = self._report(display_table, save_as_csv, save_as_json)
         known = _known(resume, examples)
         work = ascoring(program, metric, self.metric_range)
+        options = self._options_of(program, metric, num_threads, display_progress)
         if self.debug:
             result = await on_this_loop(_all(examples), work, self._options)
+        elif self.isolate == "process":
+            async with ain_processes(program, metric, self._limits) as done:
+                result = await awork_through(examples, done, options, known=known)
         else:
             on_loop = is_awaited(program) or is_awaited(metric)
             result = await awork_through(
                 examples,
-                work if on_loop else scoring(program, metric),
-                self._options_of(program, metric, num_threads, display_progress),
+                work if on_loop else scoring(program, metric, self.metric_range),
+                options,
                 known=known,
                 workers=LoopWorkers(asyncio.get_running_loop()) if on_loop else None,
             )
@@ -357,9 +362,7 @@ class Evaluate:
         """What each example goes through, and on what; `needs` closes what it needs."""
         reach = self.metric_range
         if self.isolate == "process":
-            children = in_processes(
-                program, metric, metric_range=reach, timeout=self._timeout
-            )
+            children = in_processes(program, metric, self._limits)
             return needs.enter_context(children), None
         if needs_loop(program) or needs_loop(metric):
             return ascoring(program, metric, reach), LoopWorkers()

@@ -10,14 +10,13 @@ import codecs
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dspex.core.lm import Usage
 from dspex.core.whole_files import check_place, written_whole
-from dspex.evaluate.outcome import Outcome
-from dspex.evaluate.plain import fields_of, plain, text_of
+from dspex.evaluate.cells import as_json, fields_of, text_of
+from dspex.evaluate.outcome import NO_USAGE, ErrorNote
 from dspex.evaluate.rows import ResultRow, rows_in_order
 
 if TYPE_CHECKING:
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 """One row as JSON holds it."""
-
-GROUPS: Final = ("columns", "example", "prediction")
-"""The parts of a record that are objects of the user's own names."""
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -47,31 +43,43 @@ def save_csv(result: EvaluationResult, path: str | Path, *, raw: bool = False) -
     """Write a line of cells for each row; see `EvaluationResult.save_csv`."""
     check_place(Path(path))
     # Twice through the rows, because the heading needs the names of all.
-    names = list(dict.fromkeys(name for cells in _cells(result) for name in cells))
+    names = list(
+        dict.fromkeys(name for row in rows_in_order(result) for name in cells_of(row))
+    )
     with written_whole(Path(path)) as file:
         writer = csv.writer(codecs.getwriter("utf-8")(file, "replace"))
         writer.writerow(_safe(name, raw=raw) for name in names)
-        for cells in _cells(result):
+        for row in rows_in_order(result):
+            cells = cells_of(row)
             writer.writerow(_safe(cells.get(name, ""), raw=raw) for name in names)
 
 
 def record_of(row: ResultRow) -> Record:
     """Return a row as JSON holds it. The names are the same for every row."""
-    outcome = row.outcome
+    error = _error(row)
     return {
-        "number": row.number,
-        "trial": row.trial,
-        "outcome": row.kind,
-        "stage": None if outcome is None else outcome.stage,
-        "score": plain(row.score),
-        "counted": plain(row.counted),
-        "columns": {} if outcome is None else plain(dict(outcome.columns)),
-        "feedback": None if outcome is None else outcome.feedback,
-        "error": _error(outcome),
-        **_spent(outcome),
-        "example": _plain_fields(row.example),
-        "prediction": {} if outcome is None else _plain_fields(outcome.prediction),
+        **{name: as_json(one) for name, one in _told(row).items()},
+        "error": None
+        if error is None
+        else {"type": error.type, "text": error.message, "where": error.where},
+        **{
+            group: {name: as_json(one) for name, one in given.items()}
+            for group, given in _groups(row).items()
+        },
     }
+
+
+def cells_of(row: ResultRow) -> dict[str, str]:
+    """Return a row as text, the users' own names behind that of their group."""
+    error = _error(row)
+    told = {
+        **_told(row),
+        "error.type": None if error is None else error.type,
+        "error.text": None if error is None else error.message,
+    }
+    for group, given in _groups(row).items():
+        told |= {f"{group}.{name}": one for name, one in given.items()}
+    return {name: text_of(one) for name, one in told.items()}
 
 
 def disarmed(text: str) -> str:
@@ -90,16 +98,16 @@ def disarmed(text: str) -> str:
     return text
 
 
-def _error(outcome: Outcome | None) -> Record | None:
-    if outcome is None or outcome.error is None:
-        return None
-    error = outcome.error
-    return {"type": error.type, "text": error.message, "where": error.where}
-
-
-def _spent(outcome: Outcome | None) -> Record:
-    usage = Usage() if outcome is None else outcome.usage
+def _told(row: ResultRow) -> Record:
+    outcome = row.outcome
+    usage = NO_USAGE if outcome is None else outcome.usage
     return {
+        "number": row.number,
+        "trial": row.trial,
+        "outcome": row.kind,
+        "stage": None if outcome is None else outcome.stage,
+        "score": row.score,
+        "counted": row.counted,
         "attempts": 0 if outcome is None else outcome.stamp.attempt,
         "seconds": 0.0 if outcome is None else outcome.latency,
         "prompt_tokens": usage.prompt_tokens,
@@ -107,11 +115,22 @@ def _spent(outcome: Outcome | None) -> Record:
         "cost": None if outcome is None else outcome.cost,
         "calls": 0 if outcome is None else outcome.calls,
         "cached": 0 if outcome is None else outcome.cached,
+        "feedback": None if outcome is None else outcome.feedback,
     }
 
 
-def _plain_fields(value: Any) -> Record:
-    return {name: plain(one) for name, one in fields_of(value).items()}
+def _groups(row: ResultRow) -> dict[str, Mapping[str, Any]]:
+    """Return what has names of the user's own, by whose names they are."""
+    outcome = row.outcome
+    return {
+        "columns": {} if outcome is None else outcome.columns,
+        "example": fields_of(row.example),
+        "prediction": {} if outcome is None else fields_of(outcome.prediction),
+    }
+
+
+def _error(row: ResultRow) -> ErrorNote | None:
+    return None if row.outcome is None else row.outcome.error
 
 
 def _line(record: Record) -> bytes:
@@ -120,18 +139,6 @@ def _line(record: Record) -> bytes:
     except UnicodeEncodeError:
         # Half a character (of a broken text) has no UTF-8; JSON's escape holds it.
         return f"{json.dumps(record)}\n".encode()
-
-
-def _cells(result: EvaluationResult) -> Iterator[dict[str, str]]:
-    """Yield each row as text, the users' own names behind that of their group."""
-    for row in rows_in_order(result):
-        record = record_of(row)
-        groups = {group: record.pop(group) for group in GROUPS}
-        error = record.pop("error") or {"type": None, "text": None}
-        record |= {f"error.{name}": error[name] for name in ("type", "text")}
-        for group, fields in groups.items():
-            record |= {f"{group}.{name}": one for name, one in fields.items()}
-        yield {name: text_of(one) for name, one in record.items()}
 
 
 def _safe(text: str, *, raw: bool) -> str:

@@ -22,7 +22,16 @@ from dspex.evaluate.outcome import Outcome, Stage, Stamp
 from dspex.evaluate.quarantine import Death
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.worker import AsyncWork, Work, aperform, perform
-from supervisors import SYSTEM_CLOCK, Clock, Estate, ExitReason, Normal, Ref
+from supervisors import (
+    SYSTEM_CLOCK,
+    ActorDownError,
+    Clock,
+    Estate,
+    ExitReason,
+    Normal,
+    Ref,
+    StartError,
+)
 
 
 class Attempt:
@@ -262,6 +271,9 @@ class Floor(Estate):
         """Hears of workers that ended without an outcome, or after it by a kill."""
         self.on_refused: Callable[[], object] = lambda: None
         """Hears that a lane found nobody to run under."""
+        self.open_lane: Callable[[Lane], object] | None = None
+        """Opens a lane from the thread of another; `None` leaves all of them to the
+        coordinator."""
         self.on_record: Callable[[], object] = lambda: None
         """Hears that the record cannot be written, or is another owner's."""
         # Protects what follows: coordinator and lanes take and give in one step.
@@ -269,6 +281,8 @@ class Floor(Estate):
         self._open: dict[tuple[int, int], Attempt] = {}
         self._ready: deque[Attempt] = deque()
         self._lanes: set[Lane] = set()
+        # How many of them have been opened and did not ask for work yet.
+        self._unbegun = 0
         self._most = concurrency
         self._paused = False
         # How many attempts may be taken all the same.
@@ -316,19 +330,26 @@ class Floor(Estate):
                 return []
             work = self._passes if self._paused else len(self._ready)
             count = min(self._most - len(self._lanes), work)
+            if self.open_lane is not None:
+                # One at a time: each opens the next when it begins, so that quick work
+                # wakes few threads, and slow work soon has all of them.
+                count = min(count, 1 - self._unbegun)
             lanes = [Lane(self) for _ in range(count)]
             self._lanes.update(lanes)
+            self._unbegun += len(lanes)
         return lanes
 
     def close_lanes(self, lanes: Iterable[Lane]) -> None:
         """Count these lanes no more."""
         with self._lock:
-            self._lanes.difference_update(lanes)
+            for lane in lanes:
+                self._forget(lane)
 
     def drop_unbegun(self) -> None:
         """Count no lane that never began: who was to open it died before."""
         with self._lock:
             self._lanes = {lane for lane in self._lanes if lane.begun}
+            self._unbegun = 0
 
     def set_concurrency(self, most: int) -> None:
         """Allow so many lanes; those beyond end when their work in hand is done."""
@@ -383,16 +404,33 @@ class Floor(Estate):
     def take(self, lane: Lane) -> Attempt | None:
         """The next attempt of a lane; `None` ends it."""
         with self._lock:
-            lane.begun = True
             if lane not in self._lanes:
                 return None
+            if not lane.begun:
+                lane.begun = True
+                self._unbegun -= 1
             attempt = self._next()
             if attempt is None:
                 self._lanes.discard(lane)
                 return None
             # In the same step: whoever settles its example sees who works on it.
             attempt.lane = lane
+        if self._ready and not self._unbegun and self.open_lane is not None:
+            self._open_another(self.open_lane)
         return attempt
+
+    def _open_another(self, open_lane: Callable[[Lane], object]) -> None:
+        for lane in self.wanted_lanes():
+            try:
+                open_lane(lane)
+            except (ActorDownError, StartError):
+                self.close_lanes([lane])
+                self.on_refused()
+
+    def _forget(self, lane: Lane) -> None:
+        if lane in self._lanes:
+            self._lanes.discard(lane)
+            self._unbegun -= not lane.begun
 
     def _next(self) -> Attempt | None:
         is_held = self._doubts or (self._paused and not self._passes)
@@ -409,7 +447,7 @@ class Floor(Estate):
     def put_back(self, lane: Lane, attempt: Attempt) -> None:
         """Take back an attempt that was not begun, and close its lane."""
         with self._lock:
-            self._lanes.discard(lane)
+            self._forget(lane)
             attempt.lane = attempt.ref = None
             if not self._closed:
                 self._ready.appendleft(attempt)
@@ -442,5 +480,5 @@ class Floor(Estate):
         lane = attempt.lane
         if lane is not None:
             with self._lock:
-                self._lanes.discard(lane)
+                self._forget(lane)
         self.on_lost(attempt)

@@ -81,18 +81,16 @@ class Latency:
     @classmethod
     def of(cls, outcomes: Iterable[Outcome | None]) -> Self | None:
         """Take it from the outcomes; `None` when none of them counts."""
-        taken = sorted(
-            array(
-                "d",
-                (
-                    outcome.latency
-                    for outcome in outcomes
-                    if outcome is not None
-                    and outcome.kind.is_final
-                    and not outcome.cached
-                ),
-            )
+        return cls.of_seconds(
+            outcome.latency
+            for outcome in outcomes
+            if outcome is not None and outcome.kind.is_final and not outcome.cached
         )
+
+    @classmethod
+    def of_seconds(cls, seconds: Iterable[float]) -> Self | None:
+        """Take it from the seconds of the outcomes that count."""
+        taken = sorted(seconds)
         if not taken:
             return None
         return cls(n=len(taken), median=_nearest(taken, 0.5), p95=_nearest(taken, 0.95))
@@ -113,6 +111,10 @@ class Resilience:
     them."""
     usage: Usage = NO_USAGE
     """Tokens of all these, as far as the provider said."""
+    cost: float = 0.0
+    """Dollars for those tokens, where prices are known."""
+    seconds: float = 0.0
+    """Seconds that all these were under way, added up."""
     restarts: int = 0
     """Parts of the tree that were restarted."""
     refused: int = 0
@@ -131,15 +133,19 @@ class Resilience:
     ) -> Self:
         """Count the requests that gave no answer, and the attempts made again."""
         counted = dict.fromkeys(_WASTED, 0)
-        usage = NO_USAGE
+        usage, costs, seconds = NO_USAGE, array("d"), array("d")
         for record in requests:
             if record.fate.value in counted:
                 counted[record.fate.value] += 1
                 usage = usage + record.usage
+                costs.append(record.cost or 0.0)
+                seconds.append(record.seconds)
         again = sum(one.stamp.attempt - 1 for one in outcomes if one is not None)
         return cls(
             **counted,
             usage=usage,
+            cost=math.fsum(costs),
+            seconds=math.fsum(seconds),
             restarts=restarts,
             refused=refused,
             attempts_again=again,
@@ -154,6 +160,8 @@ class Resilience:
         told = [
             f"{self.requests} requests without an answer" if self.requests else "",
             f"{self.usage.total_tokens:,} tokens" if self.usage.total_tokens else "",
+            f"${self.cost:.4f}" if self.cost else "",
+            f"{self.seconds:.1f} s" if self.seconds else "",
             f"{self.attempts_again} attempts again" if self.attempts_again else "",
             f"{self.restarts} restarts" if self.restarts else "",
             f"{self.refused} outcomes refused" if self.refused else "",

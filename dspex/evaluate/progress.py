@@ -76,7 +76,7 @@ class Snapshot:
             _score(tally, self.interval),
             f"{tally.failures:,} failed" if tally.failures else "",
             f"waiting: {self.waiting}" if self.waiting else "",
-            f"{duration(self.left)} left" if self.left else "",
+            f"{duration(self.left)} left" if self.left and self.left >= 1 else "",
             money(tally.cost) if tally.cost is not None else "",
             f"{self.rate:.1f}/s" if self.rate is not None else "",
         ]

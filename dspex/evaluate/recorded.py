@@ -7,17 +7,24 @@ stay where it is as long as somebody holds the result.
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar, overload
 
 from dspex.client.call import AttemptRecord
 from dspex.core.example import Example
 from dspex.core.home import home as default_home
+from dspex.evaluate.causes import Survey, survey
+from dspex.evaluate.counted import columns_of
+from dspex.evaluate.money import Latency, Money
 from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.record.entries import Totals
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.reader import RecordReader
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.standing import Standing
 from dspex.runtime.runtime import current_runtime
 
 T = TypeVar("T")
@@ -37,10 +44,13 @@ def recorded_result(
         restarts: Parts of the tree restarted; by default what its last owner left.
     """
     head, totals = record.head, record.totals()
+    many = record.count
     left = {} if record.left is None else record.left.facts
-    return EvaluationResult(
-        examples=RecordedExamples(record),
-        outcomes=RecordedOutcomes(record),
+    return RecordedResult(
+        record=record,
+        totals=totals,
+        examples=RecordedExamples(record, many),
+        outcomes=RecordedOutcomes(record, many * head.trials),
         failure_score=head.failure_score,
         metric_range=head.metric_range,
         trials=head.trials,
@@ -48,7 +58,6 @@ def recorded_result(
         seconds=left.get("seconds", 0.0) if seconds is None else seconds,
         restarts=left.get("restarts", 0) if restarts is None else restarts,
         refused=totals.refused,
-        sums=totals,
     )
 
 
@@ -70,6 +79,60 @@ def load_run(name: str, *, home: str | Path | None = None) -> EvaluationResult:
     chosen = home or current_runtime().config.home or default_home()
     place = RunPlace(run=name, home=Path(chosen))
     return recorded_result(RunRecord.open(place, owner=False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedResult(EvaluationResult):
+    """The result of a recorded run; the database adds up what it can."""
+
+    record: RecordReader = field(repr=False, compare=False)
+    """The record."""
+    totals: Totals = field(repr=False, compare=False)
+    """What its outcomes came to when the result was made."""
+
+    @cached_property
+    def survey(self) -> Survey:
+        """What one look at the outcomes that did not merely score finds."""
+        found = survey(self.record.unusual())
+        return replace(found, never_begun=len(self.outcomes) - self.totals.n)
+
+    @cached_property
+    def columns(self) -> Mapping[str, tuple[float | None, ...]]:
+        """As of any result; all rows are read when there are columns."""
+        return columns_of(self.outcomes, self.trials) if self._has_columns else {}
+
+    @cached_property
+    def money(self) -> Money:
+        """As of any result, added up by the database."""
+        totals = self.totals
+        return Money(
+            usage=totals.usage,
+            cost=totals.cost,
+            unpriced=totals.unpriced,
+            calls=totals.calls,
+            cached=totals.cached,
+        )
+
+    @property
+    def latency(self) -> Latency | None:
+        """As of any result."""
+        return Latency.of_seconds(self.record.latencies())
+
+    @property
+    def _has_columns(self) -> bool:
+        return self.record.has_columns()
+
+    @cached_property
+    def _trial_scores(self) -> tuple[float, ...]:
+        scores = self.record.scores(len(self.outcomes))
+        return tuple(self.failure_score if one is None else one for one in scores)
+
+    @cached_property
+    def _standing(self) -> Standing:
+        if self.trials > 1:
+            # Only the rows tell which trials are of one example.
+            return Standing.of(self.outcomes, self._rules)
+        return Standing.of_totals(self.totals, n=self.n, rules=self._rules)
 
 
 class _View(Sequence[T]):
@@ -115,9 +178,6 @@ class _View(Sequence[T]):
 class RecordedOutcomes(_View[Outcome | None]):
     """The outcomes of a run, those of an example side by side."""
 
-    def __init__(self, record: RecordReader) -> None:
-        super().__init__(record, record.count * record.head.trials)
-
     def __iter__(self) -> Iterator[Outcome | None]:
         return self._record.outcomes(stop=self._length)
 
@@ -127,9 +187,6 @@ class RecordedOutcomes(_View[Outcome | None]):
 
 class RecordedExamples(_View[Example]):
     """The examples of a run; one that was never begun was not kept, and is empty."""
-
-    def __init__(self, record: RecordReader) -> None:
-        super().__init__(record, record.count)
 
     def digest(self, number: int) -> str | None:
         """Return the digest of an example; `None` when it was never begun."""

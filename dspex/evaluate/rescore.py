@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from dspex.core.errors import DataError
@@ -27,7 +27,9 @@ def rescored(
         _judged(outcome, result.examples[number // result.trials], metric, expected)
         for number, outcome in enumerate(result.outcomes)
     )
-    return replace(result, outcomes=outcomes, metric_range=expected, sums=None)
+    kept = {each.name: getattr(result, each.name) for each in fields(EvaluationResult)}
+    changed = {"outcomes": outcomes, "metric_range": expected}
+    return EvaluationResult(**{**kept, **changed})
 
 
 def _judged(

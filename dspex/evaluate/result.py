@@ -132,8 +132,8 @@ class EvaluationResult(Counted):
     def save_jsonl(self, path: str | Path) -> None:
         """Write the rows to a file as lines of JSON, whole or not at all.
 
-        A value that JSON cannot hold is written as an object with its type's name
-        under `$type`, and its `fields`, `items` or `text`.
+        A value that JSON cannot hold is written as the run's record writes it: as an
+        object that says under `$dspex` what it is, and has its fields, items or text.
 
         Args:
             path: The file; one that is there is replaced.

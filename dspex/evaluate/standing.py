@@ -10,36 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Self
 
 from dspex.core import statistics
 from dspex.core.statistics import Moments
 from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.record.entries import Totals
 from dspex.evaluate.trials import means, means_of_known
-
-
-class Sums(Protocol):
-    """What a record adds up of its outcomes."""
-
-    @property
-    def scored(self) -> int:
-        """Outcomes with a score."""
-
-    @property
-    def total(self) -> float:
-        """Sum of the scores."""
-
-    @property
-    def squares(self) -> float:
-        """Sum of the squared scores."""
-
-    @property
-    def lowest(self) -> float | None:
-        """The lowest score."""
-
-    @property
-    def highest(self) -> float | None:
-        """The highest score."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,22 +82,17 @@ class Standing:
         )
 
     @classmethod
-    def of_sums(cls, sums: Sums, *, n: int, missing: int, rules: Rules) -> Self:
-        """Take it from sums over one trial of each example.
-
-        Args:
-            sums: Those of the scored.
-            n: How many examples there are.
-            missing: How many of them were not measured.
-            rules: How they are counted.
-        """
-        failed = n - sums.scored
-        total = sums.total + rules.failure_score * failed
+    def of_totals(cls, totals: Totals, *, n: int, rules: Rules) -> Self:
+        """Take it from the totals over one trial of each of n examples."""
+        final = sum(many for kind, many in totals.by_kind.items() if kind.is_final)
+        missing = n - final
+        failed = n - totals.scored
+        total = totals.total + rules.failure_score * failed
         moments = Moments.of_sums(
             n,
             total=total,
-            squares=sums.squares + rules.failure_score**2 * failed,
-            binary=_are_binary(sums)
+            squares=totals.squares + rules.failure_score**2 * failed,
+            binary=_are_binary(totals)
             and (not failed or rules.failure_score in (0.0, 1.0)),
         )
         whole = moments.mean or 0.0
@@ -146,8 +118,8 @@ def score_of(outcome: Outcome | None, failure_score: float) -> float:
     return outcome.score
 
 
-def _are_binary(sums: Sums) -> bool:
-    if sums.lowest is None or sums.highest is None:
+def _are_binary(totals: Totals) -> bool:
+    if totals.lowest is None or totals.highest is None:
         return True
     # Between 0 and 1, only these two are their own squares.
-    return sums.lowest >= 0 and sums.highest <= 1 and sums.total == sums.squares
+    return totals.lowest >= 0 and totals.highest <= 1 and totals.total == totals.squares

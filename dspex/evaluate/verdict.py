@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dspex.core.statistics import PairedDifference
 
+SMALLEST_P = 0.0001
+"""A p-value below this is told as such."""
+
 
 def is_shown(paired: PairedDifference, margin: float = 0.0) -> bool:
     """Whether the second of two is shown to be better by more than a margin.
@@ -59,7 +62,8 @@ def _numbers(paired: PairedDifference) -> str:
         share = 100 * paired.interval.confidence
         told.append(f"{share:g} % interval {low:+.1f} to {high:+.1f}")
     if paired.p_value is not None:
-        told.append(f"p = {paired.p_value:.2g}")
+        tiny = paired.p_value < SMALLEST_P
+        told.append(f"p < {SMALLEST_P:g}" if tiny else f"p = {paired.p_value:.2g}")
     told.append(
         f"{paired.n} examples: {paired.wins} won, {paired.losses} lost, "
         f"{paired.ties} tied"

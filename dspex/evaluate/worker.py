@@ -156,6 +156,7 @@ async def aperform(attempt: AtWork, work: AsyncWork) -> Outcome:
 
     Raises:
         CancelledError: The attempt was given up; what came of it says nothing.
+        Stop: There is no outcome: what did the work is no more.
     """
     began = _begin(attempt)
     try:
@@ -163,6 +164,8 @@ async def aperform(attempt: AtWork, work: AsyncWork) -> Outcome:
             measured = await work(attempt.example)
     except asyncio.CancelledError:
         raise
+    except WorkerDied as died:
+        raise Stop(died.reason) from None
     except BaseException as error:  # noqa: BLE001 - it ends one example, not the run
         return _failed(attempt, error, began)
     return _scored(attempt, measured, began)
@@ -193,7 +196,7 @@ def _failed(attempt: AtWork, error: BaseException, began: float) -> Outcome:
         return Outcome(
             stamp=attempt.stamp,
             kind=kind_of(error.error, error.stage),
-            stage=error.stage,
+            stage=error.told.stage,
             prediction=error.prediction,
             value=error.value,
             error=error.told,

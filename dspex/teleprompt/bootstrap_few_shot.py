@@ -38,6 +38,7 @@ from dspex.teleprompt.demos import Tried, demos_of, first_accepted
 from dspex.teleprompt.forecast import Forecast
 from dspex.teleprompt.labeled_few_shot import LabeledFewShot
 from dspex.teleprompt.search import Search
+from dspex.teleprompt.teacher import Teacher
 
 P = TypeVar("P", bound=Program)
 
@@ -156,6 +157,7 @@ class BootstrapFewShot:
             label="bootstrap",
         )
         limit = self._limit(len(rows))
+        answering = Teacher(teacher)
         search = Search(
             Forecast(
                 examples=len(rows),
@@ -166,7 +168,7 @@ class BootstrapFewShot:
         )
 
         def work(example: Example) -> Measured:
-            return self._attempt(teacher, example, limit)
+            return self._attempt(answering, example, limit)
 
         try:
             result = work_through(rows, work, options, steering=search)
@@ -194,7 +196,7 @@ class BootstrapFewShot:
         ended = Ended(reason="fatal" if outcome.is_fatal else "max_errors")
         raise stopped_error(ended, outcome, result) from cause_of(outcome)
 
-    def _attempt(self, teacher: Program, example: Example, limit: float) -> Measured:
+    def _attempt(self, teacher: Teacher, example: Example, limit: float) -> Measured:
         """Let the teacher answer one example, as often as `max_rounds` allows.
 
         An error costs a round and no more, unless every other round would meet it too.
@@ -222,12 +224,8 @@ class BootstrapFewShot:
         demos = measured.value
         return replace(measured, value=Tried(demos=demos, errors=errors))
 
-    def _round(self, teacher: Program, example: Example, number: int) -> Measured:
-        # A copy of its own, so that examples can be worked on side by side, and the
-        # teacher never shows an example its own answer.
-        copy = teacher.deepcopy()
-        for predictor in copy.predictors():
-            predictor.demos = [demo for demo in predictor.demos if demo != example]
+    def _round(self, teacher: Teacher, example: Example, number: int) -> Measured:
+        copy = teacher.without(example)
         trace: list[Any] = []
         with ExitStack() as stack:
             stack.enter_context(context(**self.teacher_settings))

@@ -8,6 +8,7 @@ from typing import Self
 
 from dspex.client.call import AttemptRecord, Fate
 from dspex.core.lm import Usage
+from dspex.evaluate.money import Money
 from dspex.evaluate.result import EvaluationResult
 from dspex.teleprompt.demos import demos_in
 
@@ -29,7 +30,7 @@ class NotNeeded:
     usage: Usage = Usage()  # noqa: RUF009 - a frozen value
     """Tokens, as far as the provider said."""
     cost: float | None = None
-    """US dollars; `None` when no price is known."""
+    """US dollars of the examples that came to an end; `None` when no price is known."""
 
     def __str__(self) -> str:
         if not self.examples:
@@ -37,9 +38,14 @@ class NotNeeded:
         tokens = f"{self.usage.total_tokens:,} tokens"
         money = "" if self.cost is None else f", ${self.cost:.4f}"
         return (
-            f"{self.examples} examples were begun and not needed: {self.answers} "
-            f"answers ({tokens}{money}), {self.broken_off} requests broken off"
+            f"begun and not needed: {_counted(self.examples, 'example')}, "
+            f"{_counted(self.answers, 'answer')} ({tokens}{money}), "
+            f"{_counted(self.broken_off, 'request')} broken off"
         )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +90,7 @@ class BootstrapResult(EvaluationResult):
             answers=sum(record.fate is Fate.ANSWERED for record in records),
             broken_off=sum(record.fate is Fate.CANCELLED for record in records),
             usage=usage,
+            cost=Money.of(self.outcomes[self.needed :]).cost,
         )
 
     def _is_extra(self, record: AttemptRecord) -> bool:

@@ -31,38 +31,67 @@ def right(example: dspex.Example, prediction: Any, trace: Any = None) -> bool:
 
 def behave(question: str) -> dspex.Prediction:
     """Do what the question says; by default, answer it."""
-    match question:
-        case "loop":
-            while True:
-                pass
-        case "regular expression":
-            # It backtracks for ever in C, and no other thread gets to run.
-            re.fullmatch(r"(a+)+b", "a" * 64)
-        case "family":
-            child = subprocess.Popen([sys.executable, "-S", "-c", WAITS])
-            print(child.pid)
-            child.wait()
-        case "exit":
-            sys.exit("enough")
-        case "vanish":
-            os.write(2, b"no more of this\n")
-            os._exit(7)
-        case "outside":
-            os.kill(os.getpid(), signal.SIGKILL)
-        case "zero":
-            return dspex.Prediction(answer=str(1 // 0))
-        case "own error":
-            raise OwnError("of my own")
-        case "prints":
-            return _print_everywhere()
-        case "environment":
-            return dspex.Prediction(answer="\n".join(os.environ))
-        case "threads":
-            return _ask_three_at_once()
-        case "unrepeatable":
-            send_mail()
-            os._exit(1)
+    return _DOES.get(question, answer)(question)
+
+
+def _loop(_: str) -> dspex.Prediction:
+    while True:
+        pass
+
+
+def _backtrack(_: str) -> dspex.Prediction:
+    """For ever, in C: no other thread gets to run."""
+    re.fullmatch(r"(a+)+b", "a" * 64)
+    raise AssertionError
+
+
+def _hold(question: str) -> dspex.Prediction:
+    """Say who does, then hold the interpreter."""
+    print(os.getpid())
+    return _backtrack(question)
+
+
+def _start_family(question: str) -> dspex.Prediction:
+    child = subprocess.Popen([sys.executable, "-S", "-c", WAITS])
+    print(child.pid)
+    child.wait()
     return answer(question)
+
+
+def _exit(_: str) -> dspex.Prediction:
+    sys.exit("enough")
+
+
+def _vanish(_: str) -> dspex.Prediction:
+    os.write(2, b"no more of this\n")
+    os._exit(7)
+
+
+def _kill_oneself(question: str) -> dspex.Prediction:
+    """As the system does when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return answer(question)
+
+
+def _divide(_: str) -> dspex.Prediction:
+    return dspex.Prediction(answer=str(1 // 0))
+
+
+def _raise_own_error(_: str) -> dspex.Prediction:
+    raise OwnError("of my own")
+
+
+def _show_environment(_: str) -> dspex.Prediction:
+    return dspex.Prediction(answer="\n".join(os.environ))
+
+
+def _send_mail_and_vanish(_: str) -> dspex.Prediction:
+    send_mail()
+    os._exit(1)
+
+
+def _be_odd(question: str) -> dspex.Prediction:
+    return dspex.Prediction(answer=question, odd=Odd())
 
 
 def score(example: dspex.Example, prediction: Any, trace: Any = None) -> bool:
@@ -81,7 +110,17 @@ class OwnError(Exception):
     """An error of somebody's own."""
 
 
-def _print_everywhere() -> dspex.Prediction:
+class Odd:
+    """More than its attributes, so that JSON cannot hold it."""
+
+    def __init__(self) -> None:
+        self.inside = "kept"
+
+    def __getstate__(self) -> None:
+        return None
+
+
+def _print_everywhere(_: str) -> dspex.Prediction:
     print('{"done": 1}')
     print("beside", file=sys.stderr)
     os.write(1, b"past Python\n")
@@ -93,7 +132,7 @@ def _print_everywhere() -> dspex.Prediction:
         return dspex.Prediction(answer="no input")
 
 
-def _ask_three_at_once() -> dspex.Prediction:
+def _ask_three_at_once(_: str) -> dspex.Prediction:
     lm = dspex.settings.lm
     # Threads that know nothing of any context.
     with ThreadPoolExecutor(3) as threads:
@@ -133,3 +172,21 @@ class Judge:
         self, example: dspex.Example, prediction: Any, trace: Any = None
     ) -> bool:
         return bool(prediction.answer == self.wanted)
+
+
+_DOES = {
+    "loop": _loop,
+    "regular expression": _backtrack,
+    "holds": _hold,
+    "family": _start_family,
+    "exit": _exit,
+    "vanish": _vanish,
+    "outside": _kill_oneself,
+    "zero": _divide,
+    "own error": _raise_own_error,
+    "prints": _print_everywhere,
+    "environment": _show_environment,
+    "threads": _ask_three_at_once,
+    "unrepeatable": _send_mail_and_vanish,
+    "odd": _be_odd,
+}

@@ -85,7 +85,7 @@ def test_what_is_open_at_the_end_is_broken_off_and_told_of(
     assert optimiser.result.needed == 2
     not_needed = optimiser.result.not_needed
     assert (not_needed.examples, not_needed.broken_off, not_needed.answers) == (1, 1, 0)
-    assert "1 requests broken off" in str(optimiser.result)
+    assert "1 request broken off" in str(optimiser.result)
 
 
 def test_an_answer_that_was_not_needed_is_told_of_with_its_tokens(

@@ -10,6 +10,7 @@ import pytest
 
 import dspex
 from dspex.client.budget import Budget
+from dspex.client.call import ATTEMPT, AttemptRecord
 from dspex.client.price import Price
 from dspex.core.errors import (
     BudgetExceededError,
@@ -126,7 +127,11 @@ def test_money_is_counted_by_the_price_table(provider: FakeProvider) -> None:
     config = dspex.Config(
         persist=False, prices={"openai/m": Price(input=1.0, output=2.0)}
     )
-    with dspex.Runtime(config), Budget(dollars=1.0) as budget:
+    with dspex.Runtime(config) as runtime, Budget(dollars=1.0) as budget:
+        noted: list[AttemptRecord] = []
+        runtime.events.attach(
+            lambda event: noted.append(event.metadata["record"]), ATTEMPT
+        )
         lm = dspex.LM("openai/m", api_base=provider.base_url, max_tokens=20)
         reply = lm.complete([Message("user", "hi")])
 
@@ -134,6 +139,10 @@ def test_money_is_counted_by_the_price_table(provider: FakeProvider) -> None:
     expected = (usage.prompt_tokens * 1.0 + usage.completion_tokens * 2.0) / 1e6
     assert budget.spent.dollars == pytest.approx(expected)
     assert reply.cost == pytest.approx(expected)
+    begun, ended = noted
+    assert (begun.cost, begun.seconds) == (None, 0.0)
+    assert ended.cost == pytest.approx(expected)
+    assert ended.seconds > 0
 
 
 @pytest.mark.usefixtures("runtime")

@@ -425,3 +425,65 @@ def test_callbacks_hear_of_an_evaluation_that_is_awaited() -> None:
     asyncio.run(main())
 
     assert heard == [{"run": 7}, 100.0]
+
+
+def test_a_loop_that_is_killed_is_replaced_and_charged_to_nobody(
+    runtime: dspex.Runtime,
+) -> None:
+    loops: list[Any] = []
+    all_wait, killed = threading.Event(), threading.Event()
+
+    async def program(question: str) -> dspex.Prediction:
+        loops.append(asyncio.get_running_loop())
+        if len(loops) == 4:
+            all_wait.set()
+        if not killed.is_set():
+            await asyncio.Event().wait()
+        return predicted(question)
+
+    def kill_the_loop() -> None:
+        assert all_wait.wait(PATIENT)
+        registry = runtime.start().registry
+        (name,) = [name for name in registry.names() if str(name).endswith("/loop")]
+        killed.set()
+        registry.resolve(name).kill()
+
+    killer = threading.Thread(target=kill_the_loop)
+    killer.start()
+    result = evaluator(30, aright, concurrency=4)(program)
+    killer.join(PATIENT)
+
+    assert result.score == 100.0
+    assert len(set(loops)) == 2
+    attempts = [o.stamp.attempt for o in result.outcomes if o]
+    assert sorted(attempts) == [1] * 26 + [2] * 4
+
+
+@pytest.mark.parametrize("part", ["/coordinator", "/aggregator", "/workers"])
+def test_a_part_of_the_run_that_is_killed_costs_no_outcome(
+    part: str, runtime: dspex.Runtime
+) -> None:
+    begun = 0
+    some = threading.Event()
+
+    async def program(question: str) -> dspex.Prediction:
+        nonlocal begun
+        begun += 1
+        if begun == 20:
+            some.set()
+        await asyncio.sleep(0.002)
+        return predicted(question)
+
+    def kill_it() -> None:
+        assert some.wait(PATIENT)
+        registry = runtime.start().registry
+        (name,) = [name for name in registry.names() if str(name).endswith(part)]
+        registry.resolve(name).kill()
+
+    killer = threading.Thread(target=kill_it)
+    killer.start()
+    result = evaluator(100, aright, concurrency=4)(program)
+    killer.join(PATIENT)
+
+    assert result.score == 100.0
+    assert result.complete

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +18,7 @@ import dspex
 from dspex.core.errors import LMAuthError, WorkTimeoutError
 from dspex.core.once import watch_unrepeatable
 from dspex.evaluate.isolate.child_process import ChildDied
+from dspex.evaluate.isolate.errand import Limits
 from dspex.evaluate.isolate.process_workers import in_processes
 from dspex.evaluate.worker import Measured, Work, WorkerDied, WorkFailed
 from dspex.testing import WRONG_KEY, FakeProvider
@@ -125,15 +131,20 @@ def test_what_is_printed_is_shown_and_breaks_nothing(
 # Deadlines and deaths.
 
 
-@pytest.mark.parametrize("question", ["loop", "regular expression"])
+@pytest.mark.parametrize(
+    ("question", "function"), [("loop", "_loop"), ("regular expression", "_backtrack")]
+)
 def test_what_holds_the_interpreter_is_ended_at_its_deadline(
-    runtime: dspex.Runtime, question: str
+    runtime: dspex.Runtime, question: str, function: str
 ) -> None:
-    with in_processes(programs.behave, programs.right, timeout=0.2) as work:
+    limits = Limits(timeout=0.2)
+    with in_processes(programs.behave, programs.right, limits) as work:
         error = failed(work, question)
 
         assert isinstance(error.error, WorkTimeoutError)
         assert "0.2 s" in error.told.message
+        assert error.told.stage == "program"
+        assert f"in {function}" in error.told.where
 
 
 def test_a_program_that_is_given_up_leaves_no_process_behind(
@@ -163,9 +174,8 @@ def test_a_program_that_is_given_up_leaves_no_process_behind(
 
 
 def test_a_metric_has_a_deadline_of_its_own(runtime: dspex.Runtime) -> None:
-    with in_processes(
-        programs.behave, programs.score, timeout=60, metric_timeout=0.2
-    ) as work:
+    limits = Limits(timeout=PATIENT, metric_timeout=0.2)
+    with in_processes(programs.behave, programs.score, limits) as work:
         error = failed(work, "metric waits")
 
     assert "metric was at work" in error.told.message
@@ -296,6 +306,141 @@ def test_requests_of_children_carry_the_stamp_of_their_example(lm: dspex.LM) -> 
     stamps = sorted(request.tags["example"] for request in result.requests.values())
     assert stamps == [0, 1, 2]
     assert result.calls == 3
+
+
+async def evaluated_on_a_loop(lm: dspex.LM) -> dspex.EvaluationResult:
+    with dspex.context(lm=lm):
+        return await evaluator(3, concurrency=1).acall(programs.Asks("no "))
+
+
+def test_on_a_loop_children_do_the_work_too(lm: dspex.LM) -> None:
+    result = asyncio.run(evaluated_on_a_loop(lm))
+
+    assert (result.score, result.n) == (0.0, 3)
+    assert result.results[2][1].answer == "no a2"
+
+
+def test_what_json_cannot_hold_comes_back_as_its_fields(work: Work) -> None:
+    measured = work(asked("odd"))
+
+    odd = measured.prediction.odd
+    assert measured.score == 1.0
+    assert odd.type_name.endswith("Odd")
+    assert odd.inside == "kept"
+
+
+def test_nothing_is_left_of_an_evaluation(runtime: dspex.Runtime) -> None:
+    fds, threads = open_files(), threading.active_count()
+    evaluate = evaluator(4, concurrency=2)
+
+    evaluate(programs.behave)
+
+    eventually(lambda: open_files() == fds, "the closing of all descriptors")
+    assert not children_of(os.getpid())
+    # Threads are used again, so a second evaluation needs no more of them.
+    after_first = threading.active_count()
+    evaluate(programs.behave)
+    assert threading.active_count() <= max(after_first, threads)
+
+
+def open_files() -> int:
+    folder = Path("/proc/self/fd") if Path("/proc/self").exists() else Path("/dev/fd")
+    return sum(1 for _ in folder.iterdir())
+
+
+def children_of(parent: int) -> list[int]:
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid=,command="],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = [line.split(maxsplit=2) for line in listed.stdout.splitlines()]
+    return [
+        int(pid)
+        for pid, above, command in rows
+        if int(above) == parent and "isolate.child" in command
+    ]
+
+
+KILLED = """
+import os, signal, sys
+import dspex
+from tests.actors import isolated_programs as programs
+
+def show(pid):
+    print(pid, flush=True)
+
+rows = [dspex.Example(question="holds", answer="").with_inputs("question")]
+dspex.Evaluate(devset=rows, metric=programs.right, isolate="process")(programs.behave)
+"""
+
+
+def test_children_of_a_killed_evaluation_end_by_themselves(tmp_path: Path) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", KILLED],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        text=True,
+    )
+    with parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert not is_gone(child)
+
+        parent.kill()
+
+        assert wait_until_gone(child)
+
+
+SCRIPT = """
+import dspex
+
+def program(question):
+    return dspex.Prediction(answer=question.upper())
+
+class Right:
+    def __init__(self, wanted):
+        self.wanted = wanted
+
+    def __call__(self, example, prediction, trace=None):
+        return prediction.answer == self.wanted
+
+rows = [dspex.Example(question="lima").with_inputs("question")]
+evaluate = dspex.Evaluate(devset=rows, metric=Right("LIMA"), isolate="process")
+"""
+
+
+def run_script(folder: Path, source: str) -> subprocess.CompletedProcess[str]:
+    script = folder / "script.py"
+    script.write_text(source, encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=PATIENT * 3,
+        check=False,
+    )
+
+
+def test_what_stands_in_a_script_is_found_by_running_it_once_more(
+    tmp_path: Path,
+) -> None:
+    done = run_script(
+        tmp_path,
+        f'{SCRIPT}\nif __name__ == "__main__":\n    print(evaluate(program).score)\n',
+    )
+
+    assert done.stdout == "100.0\n", done.stderr
+
+
+def test_a_script_that_evaluates_wherever_it_is_run_is_told_so(tmp_path: Path) -> None:
+    done = run_script(tmp_path, f"{SCRIPT}\nprint(evaluate(program).score)\n")
+
+    assert done.stdout == ""
+    assert 'if __name__ == "__main__"' in done.stderr
 
 
 def test_a_wrong_key_ends_the_run_as_it_does_in_threads(

@@ -33,6 +33,8 @@ from tests.docs.pages import ROOT
 
 SIDE = ROOT / "tests/benchmarks/faults_side.py"
 
+SECONDS_TO_WARM_UP = 120.0
+
 Line = dict[str, Any]
 """What one library made of one row."""
 
@@ -55,6 +57,8 @@ class Side:
             stderr=subprocess.DEVNULL,
             text=True,
         )
+        # Imports and warming up are not part of the row.
+        self._line(SECONDS_TO_WARM_UP)
 
     def send(self, number: int) -> None:
         """Send the process a signal."""
@@ -62,6 +66,14 @@ class Side:
 
     def result(self, patience: float) -> Line:
         """Wait for the line that says what came of it, and for the process's end."""
+        text = self._line(patience)
+        if not text:
+            return {"error": f"no result after {patience:g} s; killed"}
+        told: Line = json.loads(text)
+        return {**told, **self._exit(patience)}
+
+    def _line(self, patience: float) -> str:
+        """The next line, or nothing when there is none in time, and nobody then."""
         stdout = self._process.stdout
         assert stdout is not None
         # A watch and not a timeout of the read: a pipe has none.
@@ -69,11 +81,7 @@ class Side:
         watch.start()
         text = stdout.readline()
         watch.cancel()
-        if not text:
-            self._process.wait()
-            return {"error": f"no result after {patience:g} s; killed"}
-        told: Line = json.loads(text)
-        return {**told, **self._exit(patience)}
+        return text
 
     def _exit(self, patience: float) -> Line:
         began = time.monotonic()

@@ -12,10 +12,14 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import signal
 import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
+
+READY = "ready"
+"""The line that is printed when the clock starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +120,9 @@ def main() -> None:
     library = importlib.import_module(name)
     order = Order(**json.loads(words))
     evaluate(library, name, Order(base_url=order.warm_url, warm_url="", examples=1))
+    # A shell's background jobs ignore Ctrl-C, and their children after them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    print(READY, file=out, flush=True)
     began = time.monotonic()
     try:
         result = evaluate(library, name, order)

@@ -159,6 +159,25 @@ CASES: Final = (
         ),
     ),
     Case(
+        "S16",
+        "A cell that a spreadsheet would run is text; numbers stay numbers.",
+        (
+            "unit/evaluate/test_export.py::test_a_formula_is_disarmed_unless_raw",
+            "unit/evaluate/test_export.py::test_a_number_stays_a_number",
+            "unit/evaluate/test_export.py::test_two_texts_never_become_one",
+        ),
+    ),
+    Case(
+        "S17",
+        "Nothing that a model or a row says can act on the page of a report.",
+        (
+            "unit/evaluate/html/test_report.py::test_no_text_becomes_markup",
+            "unit/evaluate/html/test_report.py::test_the_policy_lets_in_the_pages_own_script_and_style_and_nothing_else",
+            "unit/evaluate/html/test_comparison.py::test_no_text_becomes_markup",
+            "unit/evaluate/html/test_report.py::test_a_notebook_shows_the_worst_rows_and_runs_nothing",
+        ),
+    ),
+    Case(
         "S19",
         "A control socket is its user's own.",
         open_until="dspex opens no socket to be controlled by; the daemon will.",

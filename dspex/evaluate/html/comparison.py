@@ -12,15 +12,15 @@ from xml.etree.ElementTree import Element
 from dspex.core.example import Example
 from dspex.core.statistics import PairedDifference
 from dspex.core.whole_files import check_place, written_whole
+from dspex.evaluate.cells import fields_of, text_of
 from dspex.evaluate.html.controls import controls
 from dspex.evaluate.html.drawings import Bar, bars, card, histogram, score_drawing
-from dspex.evaluate.html.elements import element
+from dspex.evaluate.html.elements import Filled, element
 from dspex.evaluate.html.page import page
 from dspex.evaluate.html.row import answer_of, asked_and_expected, said
 from dspex.evaluate.html.scale import bins, brief
 from dspex.evaluate.html.values import block, fields, line, table
 from dspex.evaluate.outcome import ErrorNote, Outcome
-from dspex.evaluate.plain import fields_of, text_of
 
 if TYPE_CHECKING:
     from dspex.evaluate.compare import Comparison, RowDifference
@@ -70,7 +70,9 @@ def facts_of(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _content(comparison: Comparison, title: str, most: int) -> Iterator[Element]:
+def _content(
+    comparison: Comparison, title: str, most: int
+) -> Iterator[Element | Filled]:
     seen: Counter[float] = Counter()
     shown = heapq.nsmallest(
         most,
@@ -187,7 +189,9 @@ def _cells(paired: PairedDifference) -> tuple[str, ...]:
     )
 
 
-def _rows(comparison: Comparison, shown: Sequence[RowDifference]) -> Iterator[Element]:
+def _rows(
+    comparison: Comparison, shown: Sequence[RowDifference]
+) -> Iterator[Element | Filled]:
     if not shown:
         yield element("p", "No example came out differently.", class_="notice")
         return
@@ -206,7 +210,7 @@ def _rows(comparison: Comparison, shown: Sequence[RowDifference]) -> Iterator[El
         )
     yield _heading(comparison.names)
     elements = (_row(row, comparison.names, rank) for rank, row in enumerate(shown))
-    yield element("div", elements, id="rows")
+    yield Filled(outer=element("div", id="rows"), children=elements)
 
 
 def _heading(names: tuple[str, str]) -> Element:

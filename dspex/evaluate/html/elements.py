@@ -8,7 +8,8 @@ that turn the direction of writing) is written out.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from xml.etree.ElementTree import Element, tostring
 
@@ -48,6 +49,28 @@ def written(root: Element) -> str:
     return tostring(root, encoding="unicode", method="html")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """An element whose children are made and written one by one."""
+
+    outer: Element
+    """The element, empty."""
+    children: Iterable[Element]
+    """What stands in it, each needed once."""
+
+
+def pieces(part: Element | Filled) -> Iterator[str]:
+    """Yield an element as HTML, in as many pieces as are made one by one."""
+    if isinstance(part, Element):
+        yield f"{written(part)}\n"
+        return
+    end = f"</{part.outer.tag}>"
+    yield written(part.outer).removesuffix(end)
+    for child in part.children:
+        yield f"{written(child)}\n"
+    yield f"{end}\n"
+
+
 def verbatim(tag: str, text: str, **attributes: Attribute) -> Element:
     """Make a `script` or a `style` of our own text, which HTML takes as it is."""
     made = element(tag, **attributes)
@@ -67,27 +90,31 @@ def json_block(value: Any, name: str) -> Element:
 
 
 def _put(made: Element, child: Child) -> None:
-    match child:
-        case None:
-            return
-        case str():
-            text = _readable(child)
-            if len(made):
-                made[-1].tail = (made[-1].tail or "") + text
-            else:
-                made.text = (made.text or "") + text
-        case Element():
-            made.append(child)
-        case _:
-            for one in child:
-                _put(made, one)
+    if child is None:
+        return
+    if isinstance(child, str):
+        text = _readable(child, keep="\n\t")
+        if len(made):
+            made[-1].tail = (made[-1].tail or "") + text
+        else:
+            made.text = (made.text or "") + text
+    elif isinstance(child, Element):
+        made.append(child)
+    else:
+        for one in child:
+            _put(made, one)
 
 
-def _readable(text: str) -> str:
-    return safe_text(text, keep="\n\t").translate(_NO_CHARACTERS)
+def _readable(text: str, *, keep: str) -> str:
+    # Most texts need nothing.
+    if text.isprintable():
+        return text
+    return safe_text(text, keep=keep).translate(_NO_CHARACTERS)
 
 
 def _attribute(value: str | float) -> str:
     if isinstance(value, str):
-        return safe_text(value, keep="").translate(_NO_CHARACTERS)
+        return _readable(value, keep="")
+    if isinstance(value, int):
+        return str(value)
     return f"{value:.2f}".rstrip("0").rstrip(".")

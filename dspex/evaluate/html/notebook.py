@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from dspex.evaluate.cells import text_of
 from dspex.evaluate.html.elements import element, written
 from dspex.evaluate.html.findings import worst_first
 from dspex.evaluate.html.row import answered, asked_and_expected, name_of
 from dspex.evaluate.html.scale import brief
 from dspex.evaluate.html.values import line, table
-from dspex.evaluate.plain import text_of
 from dspex.evaluate.rows import ResultRow, rows_in_order
 
 if TYPE_CHECKING:

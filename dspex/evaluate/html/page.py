@@ -9,14 +9,21 @@ from importlib import resources
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
-from dspex.evaluate.html.elements import element, json_block, verbatim, written
+from dspex.evaluate.html.elements import (
+    Filled,
+    element,
+    json_block,
+    pieces,
+    verbatim,
+    written,
+)
 
 FACTS: Final = "facts"
 """The id of the block that has the numbers for programs."""
 
 
 def page(
-    title: str, facts: dict[str, Any], content: Iterable[Element]
+    title: str, facts: dict[str, Any], content: Iterable[Element | Filled]
 ) -> Iterator[str]:
     """Yield a page piece by piece, so that it is never in memory as a whole.
 
@@ -42,7 +49,7 @@ def page(
     )
     yield f'<!doctype html>\n<html lang="en">{written(head)}\n<body>\n<main>\n'
     for part in content:
-        yield f"{written(part)}\n"
+        yield from pieces(part)
     yield "</main>\n"
     yield f"{written(json_block(facts, FACTS))}\n"
     yield f"{written(verbatim('script', script))}\n</body></html>\n"

@@ -22,7 +22,7 @@ from dspex.evaluate.html.drawings import (
     scatter,
     score_drawing,
 )
-from dspex.evaluate.html.elements import element
+from dspex.evaluate.html.elements import Filled, element
 from dspex.evaluate.html.findings import Findings, find
 from dspex.evaluate.html.page import page
 from dspex.evaluate.html.row import heading, row_element
@@ -76,7 +76,7 @@ def facts_of(result: EvaluationResult, found: Findings) -> dict[str, Any]:
 
 def _content(
     result: EvaluationResult, found: Findings, title: str
-) -> Iterator[Element]:
+) -> Iterator[Element | Filled]:
     yield element("header", element("h1", title))
     yield _hero(result, found)
     yield element("dl", _facts(result, found), class_="facts")
@@ -176,7 +176,7 @@ def _told(result: EvaluationResult, found: Findings) -> Iterator[tuple[str, str,
         yield "wall time", duration(result.seconds), rate
     resilience = result.resilience
     if str(resilience) != "nothing":
-        yield "faults got over", f"{resilience.attempts_again:,}", str(resilience)
+        yield "attempts made again", f"{resilience.attempts_again:,}", str(resilience)
 
 
 def _spent(result: EvaluationResult) -> Iterator[tuple[str, str, str]]:
@@ -285,7 +285,7 @@ def _times(times: list[float]) -> Element:
     )
 
 
-def _rows(result: EvaluationResult, found: Findings) -> Iterator[Element]:
+def _rows(result: EvaluationResult, found: Findings) -> Iterator[Element | Filled]:
     yield controls(
         {"failed unknown": "only failures", "wrong": "only wrong"},
         {
@@ -305,19 +305,16 @@ def _rows(result: EvaluationResult, found: Findings) -> Iterator[Element]:
         )
     yield heading()
     requests = _requests_by_row(result.requests.values(), len(found.worst))
-    yield element(
-        "div",
-        (
-            row_element(
-                row,
-                best=best_of(result),
-                rank=rank,
-                requests=requests.get((row.number, row.trial), ()),
-            )
-            for rank, row in enumerate(found.worst)
-        ),
-        id="rows",
+    shown = (
+        row_element(
+            row,
+            best=best_of(result),
+            rank=rank,
+            requests=requests.get((row.number, row.trial), ()),
+        )
+        for rank, row in enumerate(found.worst)
     )
+    yield Filled(outer=element("div", id="rows"), children=shown)
 
 
 def _requests_by_row(

@@ -27,7 +27,8 @@ class Scale:
 
     @property
     def _span(self) -> float:
-        return self.high - self.low or 1.0
+        # A narrower one has no ticks that floats can tell apart.
+        return span if (span := self.high - self.low) > 1e-100 else 1.0
 
     def ticks(self, about: int = 5) -> list[float]:
         """Return round numbers on it, in order.

@@ -20,7 +20,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from dspex.core.errors import LMCancelledError
 from dspex.core.example import Example
@@ -33,6 +33,9 @@ from dspex.evaluate.isolate.nodes import node_of_prediction, value_of
 from dspex.evaluate.isolate.parcel import Unpacked, unpack
 from dspex.evaluate.metric import judge
 from dspex.evaluate.outcome import Stage
+
+STDERR: Final = 2
+"""The descriptor of standard error, which needs no Python to be written to."""
 
 _job: contextvars.ContextVar[int | None] = contextvars.ContextVar(
     "dspex_isolated_job", default=None
@@ -51,7 +54,7 @@ def main(descriptor: int) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    faulthandler.enable(sys.stderr)
+    faulthandler.enable(STDERR)
     sys.stdout = Printed(channel, "stdout", sys.stdout)
     sys.stderr = Printed(channel, "stderr", sys.stderr)
     try:
@@ -167,8 +170,10 @@ class Child:
         self._at_work = job["job"]
         _job.set(job["job"])
         self._failed_calls.clear()
+        _show_stack_after(job["timeout"])
         with unpacked.in_force(), watch_unrepeatable(Told(self._channel)):
             answer = self._answer(job, unpacked)
+        faulthandler.cancel_dump_traceback_later()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, Printed):
                 stream.finish()
@@ -183,6 +188,8 @@ class Child:
             written = node_of_prediction(prediction)
             stage = "metric"
             self._channel.say({"stage": stage})
+            if job["metric_timeout"] is not None:
+                _show_stack_after(job["metric_timeout"])
             judgement = judge(
                 unpacked.metric,
                 example,
@@ -246,6 +253,15 @@ class Child:
             raise error
         reply: Reply = value_of(line["value"], may_import=True)
         return reply
+
+
+def _show_stack_after(seconds: float | None) -> None:
+    """Write down where every thread is at the deadline, whatever holds the interpreter.
+
+    It is the last thing this process does: the parent ends it then.
+    """
+    if seconds is not None:
+        faulthandler.dump_traceback_later(seconds, file=STDERR)
 
 
 def _run(program: Callable[..., Any], example: Example) -> Any:

@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,8 +33,10 @@ from supervisors import (
     Ref,
     Restart,
     Shutdown,
+    output_of,
 )
 from supervisors.exits import KILLED
+from supervisors.scope import current_scopes
 
 ENTRY: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
@@ -47,6 +49,9 @@ FROM_OUTSIDE: Final = frozenset(
 )
 """Signals by which a process is ended by somebody else: a person, or a system that is
 out of memory."""
+
+STACK_SHOWN: Final = 8
+"""Calls of a stack that are shown, the innermost first."""
 
 LINES_SHOWN: Final = 8
 """Last lines of a dead child's output that its evidence shows."""
@@ -148,6 +153,10 @@ class ChildProcess:
         """Ask it to end; nobody waits. `ended` does."""
         self._ref.shutdown()
 
+    def last_stack(self) -> str:
+        """Where it was at its deadline, as it wrote down; empty when it could not."""
+        return last_stack_in(output_of(self._ref))
+
     def take_note(self, line: Line) -> None:
         """Show what it printed, as its program would have here."""
         if "printed" in line:
@@ -175,6 +184,37 @@ class ChildProcess:
         self._gone.event.wait(REAPED_WITHIN)
         self.channel.close()
         return reason
+
+
+def last_stack_in(output: Sequence[str]) -> str:
+    """Return the main thread's stack of what `faulthandler` wrote last.
+
+    Example:
+        >>> lines = ["Timeout (0:00:01)!", "Thread 0x2 (most recent call first):"]
+        >>> lines += ['  File "b.py", line 2 in wait', "", "Thread 0x1 (...):"]
+        >>> print(last_stack_in([*lines, '  File "a.py", line 7 in loop']))
+          File "a.py", line 7 in loop
+    """
+    begins = [at for at, line in enumerate(output) if line.startswith("Timeout (")]
+    if not begins:
+        return ""
+    stack: list[str] = []
+    for line in output[begins[-1] + 1 :]:
+        # The main thread comes last.
+        if line.startswith(("Thread ", "Current thread ")):
+            stack.clear()
+        elif line.startswith("  File "):
+            stack.append(line)
+    return "\n".join(stack[:STACK_SHOWN])
+
+
+@contextlib.contextmanager
+def killed_with_its_work(child: ChildProcess) -> Iterator[None]:
+    """While the block runs, kill the child when the work it is for is given up."""
+    with contextlib.ExitStack() as watched:
+        for scope in current_scopes():
+            watched.enter_context(scope.on_cancel(child.kill))
+        yield
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from dspex.core.errors import DataError, LMCancelledError, WorkTimeoutError
 from dspex.core.example import Example
 from dspex.core.once import began_unrepeatable
 from dspex.evaluate.isolate.channel import ChannelClosed, Line
-from dspex.evaluate.isolate.child_process import ChildProcess
+from dspex.evaluate.isolate.child_process import ChildProcess, killed_with_its_work
 from dspex.evaluate.isolate.failures import Failure
 from dspex.evaluate.isolate.nodes import Models, node_of, prediction_of
 from dspex.evaluate.isolate.remote_model import answered
-from dspex.evaluate.outcome import Stage
-from dspex.evaluate.worker import Measured, WorkFailed
+from dspex.evaluate.metric import MetricRange
+from dspex.evaluate.outcome import Stage, note
+from dspex.evaluate.worker import Measured, WorkFailed, metric_begins
 from supervisors import Scope, SupervisorError, TaskSupervisor, current_scope, within
+
+SHOWS_STACK_WITHIN: Final = 0.1
+"""Seconds a child has at its deadline to write down where it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long an example may take; `None` for as long as it wants."""
+    """What is held of an example in a child; without a limit by default."""
 
     timeout: float | None = None
-    """Seconds for program and metric together."""
+    """Seconds for program and metric together; its start does not count."""
     metric_timeout: float | None = None
-    """Seconds for the metric."""
+    """Seconds of these for the metric."""
+    metric_range: MetricRange | None = None
+    """Where its score has to lie; anywhere by default."""
 
 
 class Errand:
@@ -48,6 +54,8 @@ class Errand:
         self._job = child.next_job()
         self._stage: Stage = "program"
         self._errors: dict[int, BaseException] = {}
+        around = current_scope()
+        self._tags = None if around is None else around.tags
 
     def run(self, example: Example, limits: Limits) -> Measured:
         """Have program and metric done for an example, and return what came of it.
@@ -61,16 +69,22 @@ class Errand:
             node = node_of(example, "the example")
         except DataError as error:
             raise WorkFailed(error, "runtime") from error
-        around = current_scope() or Scope("an example")
         # Of its own, so that calls which outlive the example are given up with it.
-        scope = Scope(around.label, tags=around.tags)
+        scope = Scope("an example in a process", tags=self._tags)
         try:
             with (
-                around.on_cancel(self._child.kill),
+                killed_with_its_work(self._child),
                 within(scope),
                 self._child.death_told(self._doing),
             ):
-                self._child.channel.say({"job": self._job, "example": node})
+                self._child.channel.say(
+                    {
+                        "job": self._job,
+                        "example": node,
+                        "timeout": limits.timeout,
+                        "metric_timeout": limits.metric_timeout,
+                    }
+                )
                 return self._served(limits)
         finally:
             scope.cancel("it is done")
@@ -85,7 +99,8 @@ class Errand:
                 line = self._child.channel.hear(until)
             except TimeoutError:
                 self._child.kill()
-                raise WorkFailed(self._too_slow(limits), "runtime") from None
+                self._child.ended()
+                raise self._too_slow(limits) from None
             match line:
                 case {"call": _}:
                     self._call(line)
@@ -93,6 +108,7 @@ class Errand:
                     began_unrepeatable(name)
                 case {"stage": "metric"}:
                     self._stage = "metric"
+                    metric_begins()
                     until = _earlier(until, _after(limits.metric_timeout))
                 case {"done": self._job}:
                     return self._measured(line)
@@ -122,15 +138,19 @@ class Errand:
         error = failure.error() if own is None else own
         return WorkFailed(error, failure.stage, prediction, told=failure.note(error))
 
-    def _too_slow(self, limits: Limits) -> WorkTimeoutError:
+    def _too_slow(self, limits: Limits) -> WorkFailed:
         is_metric = self._stage == "metric"
         name = "timeout"
         if is_metric and limits.metric_timeout is not None:
             name = "metric_timeout"
-        return WorkTimeoutError(
+        error = WorkTimeoutError(
             f"the {self._stage} was at work when the example had taken the "
             f"{getattr(limits, name):g} s it may; its process was ended. Allow more "
             f"with {name}=, or find out what hangs."
+        )
+        told = note(error, self._stage)
+        return WorkFailed(
+            error, "runtime", told=replace(told, where=self._child.last_stack())
         )
 
     # Calls of models, each on a thread of its own.
@@ -149,7 +169,10 @@ class Errand:
     def _answer(self, line: Line) -> None:
         call = line["call"]
         try:
-            reply = node_of(answered(line, self._models.__getitem__), "the reply")
+            # The thread has a scope of its own, and the records of requests want to
+            # know which example they are for.
+            with within(Scope("a call from a process", tags=self._tags)):
+                reply = node_of(answered(line, self._models.__getitem__), "the reply")
         except BaseException as error:  # noqa: BLE001 - whatever a model raises is told
             self._refuse(call, error)
             return
@@ -164,7 +187,7 @@ class Errand:
 
 
 def _after(seconds: float | None) -> float | None:
-    return None if seconds is None else time.monotonic() + seconds
+    return None if seconds is None else time.monotonic() + seconds + SHOWS_STACK_WITHIN
 
 
 def _earlier(one: float | None, other: float | None) -> float | None:

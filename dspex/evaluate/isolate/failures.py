@@ -18,14 +18,12 @@ from dspex.evaluate.isolate.nodes import Node, node_of, value_of
 from dspex.evaluate.outcome import ErrorNote, Stage, note
 
 
-class ElsewhereError(DspexError):
-    """An error of another process whose class is not known here.
+class ElsewhereError(Exception):
+    """An error of another process whose class is not one of ours or of Python's.
 
     Attributes:
         type: The name of its class.
     """
-
-    code = "elsewhere"
 
     def __init__(self, message: str, *, type: str) -> None:  # noqa: A002 - its word
         super().__init__(message)

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from dspex.core.errors import DataError
-from dspex.core.example import Example
 from dspex.core.prediction import Completions, Prediction
 from dspex.evaluate.isolate.names import NamesHere
-from dspex.programs.saving.made_parts import PartsReader
+from dspex.programs.saving.made_parts import PartsReader, names_in
 from dspex.programs.saving.parts import PartsWriter
+from dspex.programs.saving.trust import is_own
 
 Node = Any
 """A JSON value that stands for a value."""
@@ -75,10 +75,16 @@ def value_of(
 def node_of_prediction(prediction: Any) -> Node:
     """Write what a program gave, with its other completions and its usage.
 
-    Raises:
-        DataError: JSON cannot hold it.
+    What JSON cannot hold goes as its fields and the name of its type.
     """
-    written: dict[str, Node] = {"value": node_of(prediction, "the prediction")}
+    try:
+        value = node_of(prediction, "the prediction")
+    except DataError:
+        return {"kept": _kept(prediction)}
+    written: dict[str, Node] = {"value": value}
+    if not all(is_own(name) for name in names_in(value)):
+        # Its classes may not be in use on the other side.
+        written["kept"] = _kept(prediction)
     if isinstance(prediction, Prediction):
         written["usage"] = prediction.get_lm_usage()
         columns = dict(prediction.completions.items())
@@ -87,24 +93,29 @@ def node_of_prediction(prediction: Any) -> Node:
     return written
 
 
+def _kept(prediction: Any) -> str:
+    from dspex.evaluate.record import codec  # slow to import, and seldom needed
+
+    return codec.encode(prediction)
+
+
 def prediction_of(node: Node) -> Any:
     """Read what `node_of_prediction` wrote.
 
-    Raises:
-        DataError: It names a class that is not in use here.
+    A value whose class is not in use here comes out as an `Unkept`.
     """
-    value = value_of(node["value"], may_import=False)
+    try:
+        value = value_of(node["value"], may_import=False)
+    except (DataError, KeyError):
+        from dspex.evaluate.record import codec  # as in `_kept`
+
+        return codec.decode(node["kept"])
     if isinstance(value, Prediction):
-        if node.get("completions") is not None:
+        if "completions" in node:
             columns = value_of(node["completions"], may_import=False)
             value._completions = Completions(columns)  # noqa: SLF001 - it has no setter
-        value.set_lm_usage(node.get("usage"))
+        value.set_lm_usage(node["usage"])
     return value
-
-
-def fields_of(value: Any) -> dict[str, Any]:
-    """Return the fields of what a program gave, as far as it has any."""
-    return dict(value.items()) if isinstance(value, Example) else {"value": value}
 
 
 def _no_model(_: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from sqlite3 import Connection as SQLite
@@ -11,7 +12,7 @@ from typing import Any, Literal, TypeVar
 from dspex.client.call import AttemptRecord
 from dspex.core.errors import RunChangedError
 from dspex.core.example import Example
-from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.outcome import Outcome, OutcomeKind
 from dspex.evaluate.record import reading, rows, trouble
 from dspex.evaluate.record.codec import decode
 from dspex.evaluate.record.connection import Connection
@@ -128,6 +129,33 @@ class RecordReader:
             for number in range(first, behind):
                 row = by_number.get(number)
                 yield None if row is None else self._outcome(row)
+
+    def unusual(self) -> Iterator[Outcome]:
+        """Yield, in order, all outcomes that have more to tell than a score.
+
+        Those that failed, that lost a column, or of which a first attempt was replaced;
+        now and then another one.
+        """
+        after = -1
+        while page := self._asked(reading.unusual_page, after):
+            yield from map(self._outcome, page)
+            after = page[-1][0]
+
+    def has_columns(self) -> bool:
+        """Whether the outcomes have columns; `True` also when only a text says so."""
+        return self._asked(reading.has_columns)
+
+    def scores(self, stop: int) -> Iterator[float | None]:
+        """Yield the score of each outcome before a number, `None` for what has none."""
+        for first in range(0, stop, 16 * reading.PAGE):
+            behind = min(first + 16 * reading.PAGE, stop)
+            known = dict(self._asked(reading.score_page, first, behind))
+            yield from map(known.get, range(first, behind))
+
+    def latencies(self) -> array[float]:
+        """Return the seconds of what was measured without answers of the cache."""
+        final = [kind for kind in OutcomeKind if kind.is_final]
+        return self._asked(reading.latencies, final)
 
     def example(self, number: int) -> Example | None:
         """Return an example as it was kept; `None` when it was not."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from dspex.core.lm import Usage
@@ -33,6 +34,13 @@ _SUMS: Final = """
         sum(cost), count(*) FILTER (WHERE cost IS NULL AND calls > cached),
         total(calls), total(cached), total(latency)
     FROM outcomes"""
+# The words may also stand in a prediction: then a row is read for nothing.
+_UNUSUAL: Final = """
+    SELECT * FROM outcomes WHERE number > ? AND (kind <> 'scored'
+        OR instr(body, '"lost":') OR instr(body, '"first_score":'))
+    ORDER BY number LIMIT ?"""
+_HAS_COLUMNS: Final = """
+    SELECT EXISTS (SELECT 1 FROM outcomes WHERE instr(body, '"columns":'))"""
 _KINDS: Final = "SELECT kind, count(*) FROM outcomes GROUP BY kind ORDER BY kind"
 
 
@@ -49,6 +57,39 @@ def outcome_page(connection: sqlite3.Connection, start: int, stop: int) -> list[
         "SELECT * FROM outcomes WHERE number >= ? AND number < ? ORDER BY number",
         (start, stop),
     ).fetchall()
+
+
+def unusual_page(connection: sqlite3.Connection, after: int) -> list[Any]:
+    """Return rows behind a number that have more to tell than a score, in order."""
+    return connection.execute(_UNUSUAL, (after, PAGE)).fetchall()
+
+
+def has_columns(connection: sqlite3.Connection) -> bool:
+    """Whether an outcome may have columns."""
+    return bool(connection.execute(_HAS_COLUMNS).fetchone()[0])
+
+
+def score_page(
+    connection: sqlite3.Connection, start: int, stop: int
+) -> list[tuple[int, float | None]]:
+    """Return numbers and scores of outcomes with these numbers, in order."""
+    return connection.execute(
+        "SELECT number, score FROM outcomes WHERE number >= ? AND number < ? "
+        "ORDER BY number",
+        (start, stop),
+    ).fetchall()
+
+
+def latencies(
+    connection: sqlite3.Connection, kinds: Sequence[OutcomeKind]
+) -> array[float]:
+    """Return the seconds of outcomes of these kinds without answers of the cache."""
+    marks = ", ".join("?" * len(kinds))
+    rows = connection.execute(
+        f"SELECT latency FROM outcomes WHERE cached = 0 AND kind IN ({marks})",  # noqa: S608 - nothing but question marks
+        [kind.value for kind in kinds],
+    )
+    return array("d", (seconds for (seconds,) in rows))
 
 
 def end_of_outcomes(connection: sqlite3.Connection) -> int:

@@ -150,6 +150,8 @@ def request_row(record: AttemptRecord) -> Row:
         record.error,
         record.sends,
         *_tokens(record.usage),
+        record.cost,
+        record.seconds,
         record.configuration,
         _tags(record.tags),
     )
@@ -162,7 +164,7 @@ def request_of(row: Sequence[Any]) -> AttemptRecord:
         ValueError: The row is damaged.
     """
     request, call, ordinal, fate, error, sends, *rest = row
-    *tokens, configuration, tags = rest
+    *tokens, cost, seconds, configuration, tags = rest
     return AttemptRecord(
         request_id=request,
         call_id=call,
@@ -171,6 +173,8 @@ def request_of(row: Sequence[Any]) -> AttemptRecord:
         error=error,
         sends=sends,
         usage=_usage(tokens),
+        cost=cost,
+        seconds=seconds,
         configuration=configuration,
         tags=decode(tags),
     )

@@ -45,8 +45,8 @@ _TABLES: Final = (
         fate TEXT NOT NULL, error TEXT, sends INTEGER NOT NULL,
         prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
         cached_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL,
-        reasoning_tokens INTEGER NOT NULL, configuration INTEGER NOT NULL,
-        tags TEXT NOT NULL) WITHOUT ROWID""",
+        reasoning_tokens INTEGER NOT NULL, cost REAL, seconds REAL NOT NULL,
+        configuration INTEGER NOT NULL, tags TEXT NOT NULL) WITHOUT ROWID""",
     "CREATE TABLE notes (kind TEXT NOT NULL, at REAL NOT NULL, facts TEXT NOT NULL)",
 )
 

@@ -48,13 +48,14 @@ _SUPERSEDE: Final = (
 _REFUSED: Final = "INSERT INTO refused VALUES (?, ?, ?)"
 # A request that has ended is never open again, in whatever order one is told of it.
 _REQUEST: Final = (
-    "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (request) DO UPDATE SET fate = excluded.fate, error = excluded.error, "
     "sends = excluded.sends, prompt_tokens = excluded.prompt_tokens, "
     "completion_tokens = excluded.completion_tokens, "
     "cached_tokens = excluded.cached_tokens, "
     "cache_write_tokens = excluded.cache_write_tokens, "
     "reasoning_tokens = excluded.reasoning_tokens, "
+    "cost = excluded.cost, seconds = excluded.seconds, "
     "configuration = excluded.configuration WHERE excluded.fate != 'open'"
 )
 _NOTED: Final = "INSERT INTO notes VALUES (?, ?, ?)"
@@ -173,13 +174,14 @@ def import_intents(
         if intent.request_id is not None:
             tags = encode(stamp.tags())
             told: tuple[Any, ...] = (intent.request_id, intent.call_id, intent.number)
-            counts = (0, 0, 0, 0, 0)
-            requests.append((*told, Fate.OPEN.value, None, 1, *counts, 1, tags))
+            spent = (0, 0, 0, 0, 0, None, 0.0)
+            requests.append((*told, Fate.OPEN.value, None, 1, *spent, 1, tags))
     connection.executemany(
         "INSERT OR IGNORE INTO attempts VALUES (?, ?, ?, ?)", attempts
     )
     connection.executemany(
-        "INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO requests "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         requests,
     )
 

@@ -165,12 +165,39 @@ def test_a_trial_that_was_not_measured_leaves_its_example_out() -> None:
     assert (found.n, found.only_second) == (1, 1)
 
 
-def test_results_of_other_examples_are_refused_by_row_and_field() -> None:
+def test_examples_in_another_order_are_paired_by_what_they_are() -> None:
+    first = of_scores(1, 0, 0.5, 0, 0)
+    turned = [*reversed(first.examples[:4]), first.examples[4]]
+    second = result_of(
+        [scored(n, score) for n, score in enumerate((1, 0.5, 0, 1))] + [None],
+        examples=turned,
+    )
+
+    found = compare(first, second)
+
+    assert [(row.number, row.first_score, row.second_score) for row in found.rows] == [
+        (3, 0, 1)
+    ]
+    assert found.rows[0].second.answer == "answer 0"
+    assert (found.wins, found.ties, found.only_first) == (1, 3, 1)
+
+
+def test_identical_rows_are_paired_one_to_one() -> None:
+    row, other = (dspex.Example(q=q).with_inputs("q") for q in ("a", "b"))
+    first = result_of(of_scores(1, 0, 1).outcomes, examples=[row, row, other])
+    second = result_of(of_scores(1, 1, 0).outcomes, examples=[other, row, row])
+
+    assert compare(first, second).ties == 3
+    with pytest.raises(DataError, match="example 1"):
+        compare(first, result_of(second.outcomes, examples=[other, row, other]))
+
+
+def test_results_of_other_examples_are_refused_by_row() -> None:
     first, second = of_scores(1, 0), of_scores(1, 0)
     others = [first.examples[0], first.examples[1].copy(question="else")]
     second = result_of(second.outcomes, examples=others)
 
-    with pytest.raises(DataError, match=r"example 1 .*'question' differs"):
+    with pytest.raises(DataError, match="example 1 of the first result is not among"):
         compare(first, second)
     with pytest.raises(DataError, match="2 examples and the second of 3"):
         compare(first, of_scores(1, 0, 1))
@@ -243,3 +270,9 @@ def test_the_gate_refuses_what_is_not_complete() -> None:
         whole.assert_better_than(partly)
 
     assert caught.value.result is partly
+
+
+def test_a_tiny_p_value_is_told_as_such() -> None:
+    found = compare(of_scores(*[0.0] * 40), of_scores(*[1.0] * 40))
+
+    assert "p < 0.0001" in found.verdict

@@ -90,7 +90,13 @@ def test_resilience_counts_requests_without_an_answer_and_attempts_again() -> No
     fates = [Fate.ANSWERED, Fate.FAILED, Fate.FAILED, Fate.CANCELLED, Fate.RESTARTED]
     requests = {
         str(at): AttemptRecord(
-            request_id=str(at), call_id="c", number=1, fate=fate, usage=usage(3, 1)
+            request_id=str(at),
+            call_id="c",
+            number=1,
+            fate=fate,
+            usage=usage(3, 1),
+            cost=0.5,
+            seconds=2.0,
         )
         for at, fate in enumerate(fates)
     }
@@ -102,8 +108,10 @@ def test_resilience_counts_requests_without_an_answer_and_attempts_again() -> No
     assert found.requests == 4
     assert found.usage == usage(12, 4)
     assert (found.restarts, found.refused, found.attempts_again) == (2, 1, 0)
+    assert (found.cost, found.seconds) == (2.0, 8.0)
     assert str(found) == (
-        "4 requests without an answer, 16 tokens, 2 restarts, 1 outcomes refused"
+        "4 requests without an answer, 16 tokens, $2.0000, 8.0 s, 2 restarts, "
+        "1 outcomes refused"
     )
 
 

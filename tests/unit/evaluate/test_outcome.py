@@ -14,6 +14,7 @@ from dspex.core.errors import (
     LMConnectionError,
     LMRateLimitError,
     LMTimeoutError,
+    WorkTimeoutError,
 )
 from dspex.core.signature import make_signature
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stage, Stamp, kind_of, note
@@ -33,6 +34,8 @@ PARSE = AdapterParseError("ChatAdapter", make_signature("q -> a"), "no")
         (LMAuthError("key"), "program", OutcomeKind.INFRASTRUCTURE),
         (LMTimeoutError("slow"), "program", OutcomeKind.TIMEOUT),
         (LMCancelledError("over"), "program", OutcomeKind.CANCELLED),
+        (WorkTimeoutError("slow"), "runtime", OutcomeKind.TIMEOUT),
+        (WorkTimeoutError("its own"), "program", OutcomeKind.PROGRAM),
         (SystemExit(1), "program", OutcomeKind.PROGRAM),
     ],
 )

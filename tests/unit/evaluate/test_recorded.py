@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from dspex.client.call import Fate
 from dspex.core.errors import RunNotFoundError
 from dspex.core.lm import Usage
 from dspex.evaluate.outcome import ErrorNote, OutcomeKind
+from dspex.evaluate.record.entries import Began
+from dspex.evaluate.record.fingerprint import row_digest
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.recorded import recorded_result
 from dspex.evaluate.result import EvaluationResult
@@ -20,9 +23,15 @@ from tests.unit.evaluate.record.making import (
     decided,
     place,
     requested,
+    row,
 )
 
 BROKEN = ErrorNote(stage="program", type="Boom", message="no", where="")
+
+
+def digested(number: int) -> Began:
+    """An example that began, with the digest it has."""
+    return replace(began(number), digest=row_digest(row(number)))
 
 
 def filled(home: Path | None) -> RunRecord:
@@ -31,7 +40,7 @@ def filled(home: Path | None) -> RunRecord:
     failed = decided(2, None, kind=OutcomeKind.PROGRAM, error=BROKEN, prediction=None)
     record.commit(
         [
-            *(began(number) for number in range(3)),
+            *(digested(number) for number in range(3)),
             decided(0, 1.0, cost=0.25, calls=2, cached=1, usage=Usage(prompt_tokens=3)),
             decided(1, 0.25, columns={"a": 0.25, "b": None}, lost={"b": BROKEN}),
             failed,
@@ -137,7 +146,8 @@ def test_of_a_stream_there_are_as_many_as_were_begun() -> None:
 def test_a_recorded_run_compares_with_one_in_memory() -> None:
     viewed = recorded_result(filled(None))
 
-    found = dspex.compare(viewed, held(viewed))
+    whole = replace(held(viewed), examples=[row(number) for number in range(4)])
+    found = dspex.compare(viewed, whole)
 
     assert (found.n, found.neither, found.difference) == (3, 1, 0.0)
     assert len(found.rows) == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -14,6 +13,8 @@ from hypothesis import strategies as st
 
 import dspex
 from dspex.evaluate.outcome import ErrorNote, OutcomeKind
+from dspex.evaluate.record.entries import Totals
+from dspex.evaluate.standing import Rules, Standing
 from tests.unit.evaluate.outcomes import failed, of_scores, result_of, scored
 
 
@@ -214,34 +215,13 @@ def test_a_lost_cell_is_listed_as_a_cause_and_its_row_counts() -> None:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Added:
-    """Sums, as a record gives them."""
-
-    scored: int
-    total: float
-    squares: float
-    lowest: float | None
-    highest: float | None
-
-
-def sums_of(scores: list[float]) -> Added:
-    return Added(
-        scored=len(scores),
-        total=math.fsum(scores),
-        squares=math.fsum(score * score for score in scores),
-        lowest=min(scores, default=None),
-        highest=max(scores, default=None),
-    )
-
-
 @given(
     st.lists(st.sampled_from([0.0, 0.25, 1.0]), max_size=8),
     st.integers(0, 3),
     st.integers(0, 3),
     st.sampled_from([0.0, 0.5]),
 )
-def test_a_view_on_a_record_gives_the_numbers_that_rows_give(
+def test_totals_tell_where_a_run_stands_as_its_rows_do(
     scores: list[float], failing: int, missing: int, failure_score: float
 ) -> None:
     rows = [
@@ -249,15 +229,23 @@ def test_a_view_on_a_record_gives_the_numbers_that_rows_give(
         *(failed(n, OutcomeKind.PROGRAM) for n in range(failing)),
         *[None] * missing,
     ]
+    rules = Rules(failure_score=failure_score, metric_range=(0.0, 1.0))
+    totals = Totals(
+        n=len(scores) + failing,
+        scored=len(scores),
+        total=math.fsum(scores),
+        squares=math.fsum(score * score for score in scores),
+        lowest=min(scores, default=None),
+        highest=max(scores, default=None),
+        by_kind={OutcomeKind.SCORED: len(scores), OutcomeKind.PROGRAM: failing},
+    )
 
-    held = result_of(rows, failure_score=failure_score)
-    viewed = result_of(rows, failure_score=failure_score, sums=sums_of(scores))
+    held = Standing.of(rows, rules)
+    told = Standing.of_totals(totals, n=len(rows), rules=rules)
 
-    assert viewed.score == pytest.approx(held.score)
-    assert viewed.stderr == pytest.approx(held.stderr)
-    assert viewed.score_range == pytest.approx(held.score_range)
-    assert viewed.score_measured == pytest.approx(held.score_measured)
-    assert (viewed.interval is None) == (held.interval is None)
-    if viewed.interval is not None and held.interval is not None:
-        assert viewed.interval.method == held.interval.method
-        assert viewed.interval.low == pytest.approx(held.interval.low)
+    for name in ("low", "high", "measured"):
+        assert getattr(told, name) == pytest.approx(getattr(held, name))
+    for name in ("n", "mean", "standard_error", "binary"):
+        assert getattr(told.moments, name) == pytest.approx(
+            getattr(held.moments, name), abs=1e-9
+        )

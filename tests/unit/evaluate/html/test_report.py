@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 import tempfile
 from pathlib import Path
@@ -319,3 +320,35 @@ def test_a_page_that_breaks_on_the_way_leaves_the_old_one(tmp_path: Path) -> Non
 
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(-math.inf, math.inf), (-1.0, 1.0), (0.0, 5.0), (-3.0, -3.0)]
+)
+@pytest.mark.parametrize("score", [-2.0, 0.0, 4.0])
+def test_a_metric_of_any_range_has_a_page(
+    low: float, high: float, score: float
+) -> None:
+    row = dspex.Example(question="?").with_inputs("question")
+    result = EvaluationResult(
+        examples=[row] * 2, outcomes=(outcome(0, score), None), metric_range=(low, high)
+    )
+
+    page = page_of(result)
+
+    assert page.left_open == []
+    assert f"{100 * score / 2:.1f}" in page.text
+
+
+def test_each_trial_of_an_example_has_its_row() -> None:
+    first = outcome(0, 0.0)
+    second = Outcome(
+        stamp=Stamp(run="test", example=0, trial=1), kind=OutcomeKind.SCORED, score=1.0
+    )
+    row = dspex.Example(question="?").with_inputs("question")
+
+    page = page_of(EvaluationResult(examples=[row], outcomes=(first, second), trials=2))
+
+    ids = [one["id"] for one in page.attributes("details") if "id" in one]
+    assert ids == ["example-0", "example-0-1"]
+    assert "100.0 solved by one of them" in page.text

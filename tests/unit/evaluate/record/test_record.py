@@ -27,7 +27,7 @@ from dspex.core.lm import Usage
 from dspex.core.prediction import Prediction
 from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind
 from dspex.evaluate.record import intents
-from dspex.evaluate.record.entries import Decided, Noted, OpenOne, Refused
+from dspex.evaluate.record.entries import Decided, Noted, OpenOne, Refused, Requested
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
 from tests.unit.evaluate.record.making import (
@@ -419,6 +419,20 @@ def test_a_long_log_of_intents_is_moved_to_the_tables(
     assert log.stat().st_size == 0
 
 
+def test_a_log_that_was_taken_and_not_moved_yet_is_not_lost(tmp_path: Path) -> None:
+    record = created(tmp_path)
+    record.announce(intent("q1"))
+    record._log.take()
+    record.announce(intent("q2"))
+    del record
+
+    again = opened(tmp_path)
+
+    assert fates(again) == {"q1": "lost", "q2": "lost"}
+    again.close("complete")
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["tuning.sqlite"]
+
+
 def test_where_there_is_no_room_for_an_empty_log_the_full_one_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -531,3 +545,14 @@ def test_a_record_of_a_newer_dspex_is_not_touched(tmp_path: Path) -> None:
 def test_a_name_that_is_none_of_a_file_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is no name of a run"):
         RunPlace(run=name, home=None)
+
+
+def test_a_request_comes_back_with_its_price_and_its_seconds() -> None:
+    record = created(None)
+    opened = requested("q1", Fate.OPEN).record
+    ended = replace(opened, fate=Fate.FAILED, cost=0.25, seconds=1.5)
+
+    record.commit([Requested(record=opened)])
+    record.commit([Requested(record=ended)])
+
+    assert list(record.requests()) == [ended]

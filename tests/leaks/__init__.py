@@ -1,0 +1,1 @@
+"""Runs cancelled at random moments, and a count of what is left of them."""
