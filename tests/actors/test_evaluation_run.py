@@ -9,8 +9,13 @@ from typing import Any
 import pytest
 
 import dspex
-from dspex.core.errors import ConfigurationError, EvaluationError
+from dspex.core.errors import (
+    ConfigurationError,
+    EvaluationError,
+    EvaluationInterrupted,
+)
 from dspex.evaluate.control import EvaluationRun
+from dspex.evaluate.run import Run
 from dspex.evaluate.why import Cause
 from dspex.testing import OVERLOADED, FakeProvider, Hang, Status
 from tests.actors.lab import eventually
@@ -293,3 +298,29 @@ def test_who_waits_for_the_answer_of_another_example_says_so(
             assert run.result(PATIENT).complete
 
         assert len(provider.bill) == 1
+
+
+def test_a_second_ctrl_c_abandons_the_run_and_still_tells_what_was_measured(
+    runtime: dspex.Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    gate.open(3)
+
+    def first(self: Run, *_args: object) -> None:
+        eventually(lambda: self.journal.tally.accepted == 3)
+        raise KeyboardInterrupt
+
+    def second(self: Run) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "wait", first)
+    monkeypatch.setattr(Run, "cancel", second)
+    evaluate = dspex.Evaluate(devset=rows(20), metric=right, concurrency=2)
+
+    with pytest.raises(EvaluationInterrupted, match="resume") as caught:
+        evaluate(gate)
+
+    done = [o for o in caught.value.result.outcomes if o is not None]
+    assert len(done) == 3
+    eventually(lambda: "aggregator" not in str(runtime))
+    gate.open()
