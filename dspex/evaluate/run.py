@@ -133,7 +133,6 @@ class Run:
                 self.cancel()
             self._branch.shutdown()
             self._branch.wait(10.0)
-            self._leave_open()
             # What was given up is being broken off; its fate comes a moment later.
             self._requests.wait_settled(SETTLE_WITHIN)
         except KeyboardInterrupt:
@@ -143,6 +142,7 @@ class Run:
         finally:
             self._runtime.events.detach(self._handler)
             self._over = time.monotonic()
+            self._leave_open()
             if self.recording is not None:
                 self._close(self.recording)
 
@@ -168,10 +168,14 @@ class Run:
         await asyncio.shield(_aside(lambda: self.__exit__(kind, error, trace)))
 
     def _leave_open(self) -> None:
-        """Say of what was in hand that it is not measured; nobody accepts any more."""
+        """Say of what was in hand that it is not measured."""
         journal, ended = self._journal, self._ended()
-        if ended is not None:
-            self.left_open |= left_open(ended, journal.comebacks.latest)
+        if ended is None:
+            # It did not come to an end of its own: its parts are gone, or abandoned.
+            at_work = [each for each in self._floor.open_attempts() if each.is_at_work]
+            given_up = tuple(attempt.as_given_up() for attempt in at_work)
+            ended = Ended(reason="cancelled", given_up=given_up)
+        self.left_open |= left_open(ended, journal.comebacks.latest)
         self.left_open = {
             key: outcome
             for key, outcome in self.left_open.items()

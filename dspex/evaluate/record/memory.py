@@ -71,8 +71,8 @@ def is_memory(value: Any) -> bool:
     """
     kind = type(value)
     is_python = kind.__module__.partition(".")[0] in sys.stdlib_module_names
-    is_value = kind.__eq__ is not object.__eq__ or isinstance(value, _CONTAINERS)
-    return is_python and not is_value
+    is_value = any("__eq__" in vars(each) for each in kind.__mro__[:-1])
+    return is_python and not is_value and not isinstance(value, _CONTAINERS)
 
 
 def _changed(code: CodeType) -> Iterator[str]:
