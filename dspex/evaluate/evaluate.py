@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -33,8 +33,10 @@ from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.retrying import RetryAnswers
 from dspex.evaluate.scoring import ascoring
 from dspex.evaluate.step_by_step import on_this_loop, on_this_thread
+from dspex.evaluate.traces import KeepTraces, Tracing, checked_keep
 from dspex.evaluate.workplace import (
     Isolate,
+    Workplace,
     checked_isolate,
     workplace,
     workplace_here,
@@ -110,6 +112,10 @@ class Evaluate:
             call goes on where it stopped, also in another process.
         persist: Whether an evaluation without a name is recorded on disk as well; the
             runtime's `Config` says so unless given.
+        keep_traces: Whose prompts and answers are kept with their outcome, also in the
+            record: of what failed or scored below full ("wrong"; of the first 1,000),
+            of "all", or of "none".
+        notes: JSON values to remember in the record, such as a version of the program.
         debug: Work on the caller's thread, one example after another, without deadline
             or progress bar; an error of the program or the metric is raised as it is.
 
@@ -144,6 +150,8 @@ class Evaluate:
         total_timeout: float | None = None,
         run: str | None = None,
         persist: bool | None = None,
+        keep_traces: KeepTraces = "wrong",
+        notes: Mapping[str, Any] | None = None,
         debug: bool = False,
     ) -> None:
         self.devset = checked_devset(devset)
@@ -159,6 +167,7 @@ class Evaluate:
         self.provide_traceback = provide_traceback
         self.save_as_csv = save_as_csv
         self.save_as_json = save_as_json
+        self.keep_traces = checked_keep(keep_traces)
         self._limits = Limits(timeout=timeout, metric_range=self.metric_range)
         self._report()  # refuses a folder that is not there before anything else
         self._options = RunOptions(
@@ -176,6 +185,7 @@ class Evaluate:
             total_timeout=total_timeout,
             run=run,
             persist=persist,
+            notes={} if notes is None else dict(notes),
         )
 
     @property
@@ -233,9 +243,11 @@ class Evaluate:
         known = known_of(resume, examples)
         options = self._options_of(program, metric, num_threads, display_progress, run)
         if self.debug:
-            result = on_this_thread(all_of(examples), program, metric, options)
+            result = on_this_thread(
+                all_of(examples), program, metric, options, self._tracing()
+            )
         else:
-            with workplace(program, metric, self.isolate, self._limits) as place:
+            with self._workplace(program, metric) as place:
                 result = work_through(
                     examples, place.work, options, known=known, workers=place.workers
                 )
@@ -278,9 +290,7 @@ class Evaluate:
         options = self._options_of(program, metric, run=run)
         needs = ExitStack()
         try:
-            place = needs.enter_context(
-                workplace(program, metric, self.isolate, self._limits)
-            )
+            place = needs.enter_context(self._workplace(program, metric))
             return start_run(
                 examples,
                 place.work,
@@ -345,16 +355,26 @@ class Evaluate:
         options = self._options_of(program, metric, num_threads, display_progress, run)
         if self.debug:
             work = ascoring(program, metric, self.metric_range)
+            work = self._tracing().around_async(work)
             result = await on_this_loop(all_of(examples), work, options)
         else:
             async with workplace_here(
-                program, metric, self.isolate, self._limits
+                program, metric, self.isolate, self._limits, self._tracing()
             ) as place:
                 result = await awork_through(
                     examples, place.work, options, known=known, workers=place.workers
                 )
         report.give(result, metric_name(metric))
         return result
+
+    def _workplace(
+        self, program: Callable[..., Any], metric: Metric
+    ) -> AbstractContextManager[Workplace]:
+        return workplace(program, metric, self.isolate, self._limits, self._tracing())
+
+    def _tracing(self) -> Tracing:
+        _, full = self.metric_range
+        return Tracing(self.keep_traces, full=full)
 
     def _checked(
         self,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
@@ -53,6 +54,8 @@ class RunOptions:
     run that has a name is recorded in any case."""
     metrics: tuple[str, ...] = ()
     """The metrics' names, the one that is the score first; for the record."""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What its caller wants to be remembered, in JSON values; for the record."""
     fingerprints: Callable[[], Fingerprints] = Fingerprints
     """Takes digests of what the run measures; for the record."""
 

@@ -143,6 +143,7 @@ def _head(name: str, total: int | None, options: RunOptions) -> RunHead:
             "metric_timeout": options.metric_timeout,
             "total_timeout": options.total_timeout,
             "max_errors": options.max_errors,
+            "notes": dict(options.notes),
         },
     )
 

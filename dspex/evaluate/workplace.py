@@ -15,6 +15,7 @@ from dspex.evaluate.isolate.process_workers import ain_processes, in_processes
 from dspex.evaluate.loop_workers import LoopWorkers
 from dspex.evaluate.metric import Metric
 from dspex.evaluate.scoring import ascoring, scoring
+from dspex.evaluate.traces import Tracing
 from dspex.evaluate.worker import AsyncWork, Work
 
 Isolate = Literal["thread", "process"]
@@ -33,7 +34,11 @@ class Workplace:
 
 @contextmanager
 def workplace(
-    program: Callable[..., Any], metric: Metric, isolate: Isolate, limits: Limits
+    program: Callable[..., Any],
+    metric: Metric,
+    isolate: Isolate,
+    limits: Limits,
+    tracing: Tracing,
 ) -> Iterator[Workplace]:
     """Give a place to work from a thread, until the block is left.
 
@@ -42,31 +47,38 @@ def workplace(
         metric: What scores it.
         isolate: Whether both are done here or in processes of their own.
         limits: The range of the metric; and how long an example may take in a process.
+        tracing: Keeps the calls of some of the examples.
     """
     reach = limits.metric_range
     if isolate == "process":
         with in_processes(program, metric, limits) as work:
-            yield Workplace(work=work)
+            yield Workplace(work=tracing.around(work))
     elif needs_loop(program) or needs_loop(metric):
-        yield Workplace(work=ascoring(program, metric, reach), workers=LoopWorkers())
+        awork = tracing.around_async(ascoring(program, metric, reach))
+        yield Workplace(work=awork, workers=LoopWorkers())
     else:
-        yield Workplace(work=scoring(program, metric, reach))
+        yield Workplace(work=tracing.around(scoring(program, metric, reach)))
 
 
 @asynccontextmanager
 async def workplace_here(
-    program: Callable[..., Any], metric: Metric, isolate: Isolate, limits: Limits
+    program: Callable[..., Any],
+    metric: Metric,
+    isolate: Isolate,
+    limits: Limits,
+    tracing: Tracing,
 ) -> AsyncIterator[Workplace]:
     """Give a place to work on the running loop; see `workplace`."""
     reach = limits.metric_range
     if isolate == "process":
         async with ain_processes(program, metric, limits) as work:
-            yield Workplace(work=work)
+            yield Workplace(work=tracing.around(work))
     elif is_awaited(program) or is_awaited(metric):
         workers = LoopWorkers(asyncio.get_running_loop())
-        yield Workplace(work=ascoring(program, metric, reach), workers=workers)
+        awork = tracing.around_async(ascoring(program, metric, reach))
+        yield Workplace(work=awork, workers=workers)
     else:
-        yield Workplace(work=scoring(program, metric, reach))
+        yield Workplace(work=tracing.around(scoring(program, metric, reach)))
 
 
 def checked_isolate(isolate: Any) -> Isolate:
