@@ -19,7 +19,7 @@ from dspex.evaluate.causes import Survey, survey
 from dspex.evaluate.counted import columns_of
 from dspex.evaluate.money import Latency, Money
 from dspex.evaluate.outcome import Outcome
-from dspex.evaluate.record.entries import Totals
+from dspex.evaluate.record.entries import Bill, Totals
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.reader import RecordReader
 from dspex.evaluate.record.record import RunRecord
@@ -112,6 +112,11 @@ class RecordedResult(EvaluationResult):
             calls=totals.calls,
             cached=totals.cached,
         )
+
+    @property
+    def bill(self) -> Bill:
+        """As of any result, added up by the database."""
+        return self.totals.bill
 
     @property
     def latency(self) -> Latency | None:

@@ -11,6 +11,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -176,8 +177,8 @@ class Run:
             EvaluationError: The run's own branch gave up.
         """
         while not self._finished.wait(tick):
-            on_tick(self._journal.tally)
-        on_tick(self._journal.tally)
+            on_tick(self.tally)
+        on_tick(self.tally)
         ended: Ended = self._finished.get()
         return ended
 
@@ -187,7 +188,7 @@ class Run:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(tick):
                     await self._finished
-            on_tick(self._journal.tally)
+            on_tick(self.tally)
         ended: Ended = self._finished.get()
         return ended
 
@@ -261,6 +262,12 @@ class Run:
     def journal(self) -> Journal:
         """What was accepted; read it when the branch has ended."""
         return self._journal
+
+    @property
+    def tally(self) -> Tally:
+        """How far it is; the dollars are those of all its requests."""
+        tally, cost = self._journal.tally, self._requests.cost
+        return tally if cost is None else replace(tally, cost=cost)
 
     @property
     def taken(self) -> int:
