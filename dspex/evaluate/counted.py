@@ -259,7 +259,8 @@ class Counted(Scored):
     @property
     def cost(self) -> float | None:
         """Dollars for all that `usage` says, as far as prices are known."""
-        return self.bill.cost if self.requests else self.money.cost
+        billed = self.bill.cost
+        return self.money.cost if billed is None else billed
 
     @property
     def cached(self) -> int:

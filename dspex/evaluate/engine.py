@@ -308,8 +308,9 @@ def _concluded(run: Run, ended: Ended, options: RunOptions) -> EvaluationResult:
 def _broken(ended: Ended, result: EvaluationResult) -> EvaluationError:
     """The error for what ended a run from outside of its examples."""
     if ended.reason == "stream":
+        told = str(ended.error).rstrip(".")
         text = (
-            f"the stream of examples raised after {result.n}: {ended.error}. What came "
+            f"the stream of examples raised after {result.n}: {told}. What came "
             "before is measured and in .result. Mend the stream and evaluate again."
         )
     else:
@@ -321,7 +322,8 @@ def _wait(run: Run, options: RunOptions) -> Ended:
     total = run.plan.total
     total = None if total is None else total * run.plan.trials
     show = options.display_progress
-    with run, Progress(options.label, total, show=show) as progress:
+    why = run.waits_for
+    with run, Progress(options.label, total, show=show, why=why) as progress:
         return run.wait(TICK, progress)
 
 

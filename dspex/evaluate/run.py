@@ -26,10 +26,10 @@ from dspex.evaluate.journal import Journal, RequestLog, Tally
 from dspex.evaluate.looking import facts_of
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.plan import Ended, Plan
-from dspex.evaluate.record.reader import Status
+from dspex.evaluate.record.reader import Status, Worked
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.source import Check, Source, SourceActor, unchecked
-from dspex.evaluate.why import Waiting, reasons
+from dspex.evaluate.why import Waiting, in_short, reasons
 from dspex.evaluate.workers import ThreadWorkers, Workers
 from dspex.runtime import tree
 from dspex.runtime.runtime import Runtime
@@ -100,7 +100,12 @@ class Run:
         self._workers = ThreadWorkers() if workers is None else workers
         self._finished: ReplyFuture[Ended] = ReplyFuture()
         self._requests = RequestLog(plan.run, recording)
+        # What earlier owners of its record took.
+        self._before = Worked()
+        if recording is not None:
+            self._before = recording.record.worked_before
         self._began = time.monotonic()
+        self._took: float | None = None
         self._restarts_before = 0
         self._restarts = 0
 
@@ -136,8 +141,10 @@ class Run:
             raise
         finally:
             self._runtime.events.detach(self._handler)
+            self._took = time.monotonic() - self._began
             if self.recording is not None:
-                self.recording.close(self._status(), {"restarts": self._restarts})
+                facts = {"seconds": self._took, "restarts": self._restarts}
+                self.recording.close(self._status(), facts)
 
     async def __aenter__(self) -> Self:
         """Begin as `with` does; the running loop goes on meanwhile."""
@@ -237,6 +244,10 @@ class Run:
         )
         return reasons(facts)
 
+    def waits_for(self) -> str:
+        """What holds it up, in a few words; empty when nothing does."""
+        return "" if self.finished else in_short(self.why())
+
     @property
     def finished(self) -> bool:
         """Whether it has ended, though not everything may be cleaned up."""
@@ -281,13 +292,17 @@ class Run:
 
     @property
     def restarts(self) -> int:
-        """Parts of the tree restarted while it ran, this run's own included."""
-        return self._restarts
+        """Parts of the tree restarted while it ran, this run's own included.
+
+        Earlier owners of its record are counted too.
+        """
+        return self._before.restarts + self._restarts
 
     @property
     def seconds(self) -> float:
-        """Wall time since it began."""
-        return time.monotonic() - self._began
+        """Wall time since it began, or until its end; and that of earlier owners."""
+        took = time.monotonic() - self._began if self._took is None else self._took
+        return self._before.seconds + took
 
     # The branch.
 
