@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dspex.cli.predict import plain_outputs
+from dspex.core.spoken import money
 
 if TYPE_CHECKING:
     from dspex.evaluate.result import EvaluationResult, Row
@@ -35,6 +36,8 @@ def as_plain(result: EvaluationResult, *, model: str | None) -> dict[str, Any]:
         "calls": result.calls,
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
+        "cost": result.cost,
+        "cached": result.cached,
         "seconds": round(result.seconds, 3),
         "restarts": result.restarts,
     }
@@ -47,7 +50,8 @@ def lines_of(result: EvaluationResult, shown: int) -> Iterator[str]:
     if interval is not None and result.complete:
         yield f"95 % interval: {100 * interval.low:.1f} to {100 * interval.high:.1f}"
     tokens = result.usage.total_tokens
-    yield f"{result.calls} calls, {tokens:,} tokens, {result.seconds:.1f} s"
+    cost = "" if result.cost is None else f", {money(result.cost)}"
+    yield f"{result.calls} calls, {tokens:,} tokens{cost}, {result.seconds:.1f} s"
     wrong = [
         row
         for row, outcome in zip(result.results, result.outcomes, strict=True)

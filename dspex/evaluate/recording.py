@@ -35,7 +35,6 @@ class Recording:
 
     Args:
         record: Where it is written; owned by this process.
-        before: What the last owner of a run that goes on said of it.
         wall_clock: Seconds since 1970.
     """
 
@@ -43,12 +42,9 @@ class Recording:
         self,
         record: RunRecord,
         *,
-        before: Mapping[str, Any] | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.record = record
-        self.before: Mapping[str, Any] = {} if before is None else before
-        """What the last owner said of the run, such as the seconds it took."""
         self._now = wall_clock
         self.trouble: RecordUnwritableError | None = None
         """Why nothing can be written at present, such as a full disk."""

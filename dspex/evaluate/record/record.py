@@ -10,6 +10,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
 from sqlite3 import Connection as SQLite
 from typing import Any, BinaryIO
 
@@ -27,7 +28,7 @@ from dspex.evaluate.record.ownership import (
     this_process,
 )
 from dspex.evaluate.record.place import RunPlace
-from dspex.evaluate.record.reader import RecordReader, Status
+from dspex.evaluate.record.reader import OWNED, RecordReader, Status
 from dspex.evaluate.record.retention import forget_old_runs
 from dspex.evaluate.record.writing import import_intents, lose_open_requests, write
 
@@ -146,7 +147,8 @@ class RunRecord(RecordReader):
 
         Args:
             status: How the run is left.
-            facts: What there is to say of it.
+            facts: What there is to say of it: `seconds` and `restarts` of this owner,
+                to which those of earlier ones are added.
 
         Raises:
             RunFencedError: Another owner took the run over.
@@ -245,6 +247,10 @@ class RunRecord(RecordReader):
             logs = [stack.enter_context(path.open("rb")) for path in paths]
             with self._connection.transaction() as connection:
                 generation = self._free_generation(connection)
+                before = self._worked_last(connection)
+                if before is not None:
+                    owned = (OWNED, now, encode(asdict(before)))
+                    connection.execute("INSERT INTO notes VALUES (?, ?, ?)", owned)
                 connection.execute(
                     "UPDATE owner SET generation = ?, owner = ?, since = ?, beat = ?",
                     (generation, mine.to_json(), now, now),
