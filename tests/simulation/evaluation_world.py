@@ -32,11 +32,10 @@ from dspex.evaluate.recording import Recording
 from dspex.evaluate.retrying import RetryRules
 from dspex.evaluate.source import Source, SourceActor, unchecked
 from dspex.evaluate.worker import Measured
-from supervisors import ActorDownError, Crashed, ExitReason, ReplyFuture
+from supervisors import ActorDownError, ExitReason, ReplyFuture
 from supervisors.exits import KILLED, NO_PROCESS, NORMAL, SHUTDOWN
 from supervisors.testing import Process, Simulation, Sleep
 from tests.simulation.evaluation_parts import (
-    InjectedCrash,
     Life,
     Post,
     SimulatedRecord,
@@ -372,9 +371,7 @@ class RunProcess:
         self.wishes = Wishes()
         self.source = Source(self.plan.examples, unchecked)
         if record is not None:
-            record.crashes = lambda: (
-                self.post.at_work is not None and world.crashes()
-            )
+            record.crashes = lambda: self.post.at_work is not None and world.crashes()
         self._workers: list[Worker] = []
         self._helpers: list[Process] = []
         self._start()
