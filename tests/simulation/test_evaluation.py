@@ -7,7 +7,7 @@ import os
 from supervisors.testing import simulate
 from tests.simulation.evaluation import scenario
 
-SEEDS = int(os.environ.get("DSPEX_SEEDS", "120"))
+SEEDS = int(os.environ.get("DSPEX_SEEDS", "60"))
 """How many orders are tried; `python -m tests.simulation.evaluation` tries more."""
 
 
