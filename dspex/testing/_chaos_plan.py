@@ -107,12 +107,8 @@ class ChaosPlan:
         >>> plan = ChaosPlan(provider=ProviderChaos(errors=0.1), seed=7)
         >>> plan.provider.errors, plan.crashes.client
         (0.1, 0)
-        >>> ChaosPlan.of({"provider": {"eror": 0.1}})
-        Traceback (most recent call last):
-            ...
-        dspex.core.errors.mistakes.ConfigurationError: a plan of chaos has no key
-        'provider.eror'; expected one of errors, refused, dropped, slow, delay. Did you
-        mean 'provider.errors'?
+        >>> ChaosPlan.of({"seed": 7, "provider": {"errors": 0.1}}) == plan
+        True
 
     Raises:
         ConfigurationError: A share is not from 0 to 1, or something is below 0.

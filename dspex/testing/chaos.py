@@ -1,7 +1,7 @@
 """Chaos on purpose: what goes wrong in production, while you evaluate, from a seed.
 
 ```python
-from dspex.testing import ChaosPlan, chaos
+from dspex.testing.chaos import ChaosPlan, chaos
 
 with chaos(ChaosPlan.everything(seed=7)) as report:
     result = evaluate(program)
