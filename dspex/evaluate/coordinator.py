@@ -404,6 +404,7 @@ class CoordinatorActor(Actor):
                 where="",
             ),
             evidence=verdict.evidence,
+            trace=() if attempt is None else attempt.traced(),
             may_run_again=attempt is None or not attempt.begun,
         )
         self._floor.tray.put(Proposal(outcome, is_decided=True))
