@@ -82,7 +82,7 @@ class ChaosReport:
         return tuple(map(str, self._crashes.unfired))
 
     def __str__(self) -> str:
-        told = [f"{count} {what}" for what, count in sorted(self.counts.items())]
+        told = [f"{what} ({count})" for what, count in sorted(self.counts.items())]
         return f"chaos with seed {self.plan.seed}: {', '.join(told) or 'nothing'}"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +87,15 @@ def test_the_plan_of_everything_has_something_at_each_seam() -> None:
     empty = ChaosPlan(seed=3)
     for seam in ("provider", "cache", "disk", "mailboxes", "clock", "crashes"):
         assert getattr(plan, seam) != getattr(empty, seam)
+
+
+def test_the_page_shows_every_key_there_is() -> None:
+    page = Path(__file__).parents[3] / "docs/how-to/try-your-program-under-chaos.md"
+    told = tomllib.loads(page.read_text("utf-8").split("```toml")[1].split("```")[0])
+
+    plan = ChaosPlan.of(told)
+
+    assert plan == ChaosPlan.everything(seed=7)
+    for seam in (each.name for each in fields(plan) if each.name != "seed"):
+        known = [each.name for each in fields(getattr(plan, seam))]
+        assert list(told[seam]) == known
