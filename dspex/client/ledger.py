@@ -15,7 +15,7 @@ from enum import Enum
 from dspex.client.call import AttemptRecord, Call, Fate, draw_ticket
 from dspex.client.caution import Caution
 from dspex.client.fair_queue import FairQueue
-from dspex.client.gate import Gate, Permit, Verdict
+from dspex.client.gate import Gate, GateState, Permit, Verdict
 from dspex.client.limits import Limiter, LimitPolicy
 from dspex.client.options import ClientOptions
 from dspex.client.prices import cost_of
@@ -75,6 +75,11 @@ class Lane:
             self.caution.answered(attempt.number)
         elif verdict is Verdict.FAILURE:
             self.caution.failed(now)
+
+    def is_doubted(self, now: float) -> bool:
+        """Whether it is not known that the provider is well."""
+        is_closed = self.gate.state(now) is GateState.CLOSED
+        return not is_closed or self.caution.in_doubt > 0
 
     def obey(self, limits: LimitPolicy, options: ClientOptions, now: float) -> None:
         """Keep to other limits from now on; nothing happens when they are the same."""
