@@ -122,12 +122,20 @@ class CoordinatorActor(Actor):
         self._workers.bind(registry, self._names.workers)
         if isinstance(self._workers, ThreadWorkers):
             floor.open_lane = self._workers.open_lane
-        me.cast(Recount())
+        # Ahead of what others send it from the moment it has its name.
+        self.continue_with()
         me.cast(LookAtTime())
         if self._plan.run_timeout is not None:
             if floor.run_over is None:
                 floor.run_over = floor.clock.monotonic() + self._plan.run_timeout
             self.send_after(floor.run_over - floor.clock.monotonic(), RunOver())
+
+    def on_continue(self, term: None = None) -> None:
+        """Make the schedule, then begin."""
+        del term
+        if not self._finished.done():
+            self._recount()
+            self._open_lanes()
 
     def on_receive(self, message: Message) -> Outlook | None:  # noqa: C901 - a line a message
         """Hand each message to its method, then open what lanes there is work for."""

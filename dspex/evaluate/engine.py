@@ -8,8 +8,8 @@ import importlib.metadata
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from dspex.core import defaults
 from dspex.core.errors import (
@@ -90,6 +90,8 @@ class RunOptions:
     run that has a name is recorded in any case."""
     metrics: tuple[str, ...] = ()
     """The metrics' names, the one that is the score first; for the record."""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What its caller wants to be remembered, in JSON values; for the record."""
     fingerprints: Callable[[], Fingerprints] = Fingerprints
     """Takes digests of what the run measures; for the record."""
 
@@ -274,6 +276,7 @@ def _recording(
             "metric_timeout": options.metric_timeout,
             "total_timeout": options.total_timeout,
             "max_errors": options.max_errors,
+            "notes": dict(options.notes),
         },
     )
     on_disk = persist or options.run is not None

@@ -40,6 +40,7 @@ from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.retrying import RetryAnswers
 from dspex.evaluate.scoring import ascoring, scoring
 from dspex.evaluate.step_by_step import on_this_loop, on_this_thread
+from dspex.evaluate.traces import KeepTraces, Tracing, checked_keep
 from dspex.evaluate.worker import AsyncWork, Work
 from dspex.programs.settings import settings
 
@@ -118,6 +119,10 @@ class Evaluate:
             call goes on where it stopped, also in another process.
         persist: Whether an evaluation without a name is recorded on disk as well; the
             runtime's `Config` says so unless given.
+        keep_traces: Whose prompts and answers are kept with their outcome, also in the
+            record: of what failed or scored below full ("wrong"; of the first 1,000),
+            of "all", or of "none".
+        notes: JSON values to remember in the record, such as a version of the program.
         debug: Work on the caller's thread, one example after another, without deadline
             or progress bar; an error of the program or the metric is raised as it is.
 
@@ -152,6 +157,8 @@ class Evaluate:
         total_timeout: float | None = None,
         run: str | None = None,
         persist: bool | None = None,
+        keep_traces: KeepTraces = "wrong",
+        notes: Mapping[str, Any] | None = None,
         debug: bool = False,
     ) -> None:
         self.devset = _checked_devset(devset)
@@ -167,6 +174,7 @@ class Evaluate:
         self.provide_traceback = provide_traceback
         self.save_as_csv = save_as_csv
         self.save_as_json = save_as_json
+        self.keep_traces = checked_keep(keep_traces)
         self._limits = Limits(timeout=timeout, metric_range=self.metric_range)
         self._report()  # refuses a folder that is not there before anything else
         self._options = RunOptions(
@@ -184,6 +192,7 @@ class Evaluate:
             total_timeout=total_timeout,
             run=run,
             persist=persist,
+            notes={} if notes is None else dict(notes),
         )
 
     @property
@@ -239,7 +248,9 @@ class Evaluate:
         known = _known(resume, examples)
         options = self._options_of(program, metric, num_threads, display_progress)
         if self.debug:
-            result = on_this_thread(_all(examples), program, metric, self._options)
+            result = on_this_thread(
+                _all(examples), program, metric, self._options, self._tracing()
+            )
         else:
             with ExitStack() as needs:
                 work, workers = self._workplace(program, metric, needs)
@@ -337,18 +348,21 @@ class Evaluate:
         metric, examples = self._checked(program, metric, devset)
         report = self._report(display_table, save_as_csv, save_as_json)
         known = _known(resume, examples)
-        work = ascoring(program, metric, self.metric_range)
+        tracing = self._tracing()
+        work = tracing.around_async(ascoring(program, metric, self.metric_range))
         options = self._options_of(program, metric, num_threads, display_progress)
         if self.debug:
             result = await on_this_loop(_all(examples), work, self._options)
         elif self.isolate == "process":
             async with ain_processes(program, metric, self._limits) as done:
-                result = await awork_through(examples, done, options, known=known)
+                traced = tracing.around(done)
+                result = await awork_through(examples, traced, options, known=known)
         else:
             on_loop = is_awaited(program) or is_awaited(metric)
+            in_thread = tracing.around(scoring(program, metric, self.metric_range))
             result = await awork_through(
                 examples,
-                work if on_loop else scoring(program, metric, self.metric_range),
+                work if on_loop else in_thread,
                 options,
                 known=known,
                 workers=LoopWorkers(asyncio.get_running_loop()) if on_loop else None,
@@ -360,13 +374,18 @@ class Evaluate:
         self, program: Callable[..., Any], metric: Metric, needs: ExitStack
     ) -> tuple[Work | AsyncWork, LoopWorkers | None]:
         """What each example goes through, and on what; `needs` closes what it needs."""
-        reach = self.metric_range
+        reach, tracing = self.metric_range, self._tracing()
         if self.isolate == "process":
             children = in_processes(program, metric, self._limits)
-            return needs.enter_context(children), None
+            return tracing.around(needs.enter_context(children)), None
         if needs_loop(program) or needs_loop(metric):
-            return ascoring(program, metric, reach), LoopWorkers()
-        return scoring(program, metric, reach), None
+            work = tracing.around_async(ascoring(program, metric, reach))
+            return work, LoopWorkers()
+        return tracing.around(scoring(program, metric, reach)), None
+
+    def _tracing(self) -> Tracing:
+        _, full = self.metric_range
+        return Tracing(self.keep_traces, full=full)
 
     def _checked(
         self,

@@ -142,8 +142,10 @@ def _events() -> Iterator[str]:
         home = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for statement in tree.body:
             words = _words(statement)
-            if words[:1] == ["dspex"]:
-                [name] = targets(statement)
+            if words[:1] != ["dspex"]:
+                continue
+            [name] = targets(statement)
+            if not name.startswith("_"):
                 event = f"({', '.join(map(repr, words))})".replace("'", '"')
                 told = cell(docs[name].removeprefix("Event name of "))
                 yield f"| `{event}` | `{home}.{name}` | {told} |"

@@ -88,7 +88,7 @@ def test_an_open_call_says_what_holds_it_up(
 def test_a_running_metric_is_named_with_its_line() -> None:
     here = stack(
         (f"{DSPEX}/evaluate/metric.py", 80),
-        ("/home/me/metrics.py", 12),
+        ("/home/ada/metrics.py", 12),
         (f"{STDLIB}/json/decoder.py", 3),
     )
     worker = working(stage="metric", stage_seconds=40.0, stack=here)
