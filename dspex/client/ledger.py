@@ -15,7 +15,7 @@ from enum import Enum
 from dspex.client.call import AttemptRecord, Call, Fate, draw_ticket
 from dspex.client.caution import Caution
 from dspex.client.fair_queue import FairQueue
-from dspex.client.gate import Gate, GateState, Permit, Verdict
+from dspex.client.gate import Gate, GateState, Permit, Refused, Verdict
 from dspex.client.limits import Limiter, LimitPolicy
 from dspex.client.options import ClientOptions
 from dspex.client.prices import cost_of
@@ -67,6 +67,14 @@ class Lane:
         """When a timer will look at this lane again."""
         self.refusal: Refusal | None = None
         """Why the account is not served, while that was said a short time ago."""
+
+    def admit(self, now: float) -> Permit | Refused:
+        """Ask for the right to make one request; see `Gate.admit`."""
+        pause = self.caution.wait(now)
+        # The probe of an open breaker waits for nobody: what is out may never return.
+        if pause and self.gate.state(now) is GateState.CLOSED:
+            return Refused(pause)
+        return self.gate.admit(now)
 
     def hear(self, attempt: OpenAttempt, verdict: Verdict, now: float) -> None:
         """Take what a request that returned tells of the provider's health."""

@@ -60,8 +60,9 @@ class RetryRules:
         >>> from dspex.evaluate.outcome import Stamp
         >>> stamp = Stamp(run="r", example=3)
         >>> down = Outcome(stamp=stamp, kind=OutcomeKind.INFRASTRUCTURE)
-        >>> RetryRules().decide(down, Past(), chance=1.0)
-        Again(wait=1.0, past=Past(unanswered=1, answered=0, doubted=0, first_score=None))
+        >>> again = RetryRules().decide(down, Past(), chance=1.0)
+        >>> again.wait, again.past.unanswered
+        (1.0, 1)
         >>> broken = Outcome(stamp=stamp, kind=OutcomeKind.PROGRAM)
         >>> RetryRules().decide(broken, Past(), chance=1.0) is None
         True

@@ -50,7 +50,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--concurrency", type=int, default=16)
     parser.add_argument("--latency", type=float, default=0.02)
     parser.add_argument("--retries", choices=("default", "0", "both"), default="both")
-    parser.add_argument("--workers", choices=("threads", "async", "both"), default="both")
+    parser.add_argument(
+        "--workers", choices=("threads", "async", "both"), default="both"
+    )
     parser.add_argument("--timeout", type=float, help="of a request; for silence, 2 s")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
