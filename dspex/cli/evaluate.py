@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dspex.cli.console import Exit, Failure
 from dspex.cli.debugging import debug as debugged
+from dspex.cli.disturbed import chaos_option
 from dspex.cli.dry import rehearse
 from dspex.cli.evaluating import Wanted, carry_out, prepared
 from dspex.cli.metrics import FORMS
@@ -17,6 +18,9 @@ from dspex.cli.options import limit_options, output_options
 from dspex.cli.order import Order, RunLimits
 from dspex.cli.programs import saved_option
 from dspex.core.home import home
+
+if TYPE_CHECKING:
+    from dspex.testing.chaos import ChaosPlan
 
 
 @click.command()
@@ -84,6 +88,7 @@ from dspex.core.home import home
     metavar="N",
     help="With --debug: this example only, counted from 0; may be given again.",
 )
+@chaos_option
 @output_options
 def evaluate(
     data: Path | None,
@@ -163,6 +168,7 @@ def wanted_of(
     fail_under: float | None,
     report: Path | None,
     export: Path | None,
+    chaos: ChaosPlan | None = None,
     **_others: Any,
 ) -> Wanted:
     """Put together what to give of the result."""
@@ -172,6 +178,7 @@ def wanted_of(
         fail_under=fail_under,
         report=report,
         export=export,
+        chaos=chaos,
     )
 
 
@@ -192,12 +199,18 @@ def _check_sense(
     numbers: tuple[int, ...],
     as_json: bool,
     isolate: str,
+    chaos: ChaosPlan | None,
     **_others: Any,
 ) -> None:
     if numbers and not debug:
         raise click.UsageError(
             "--example says which example to debug. Add --debug; `dspex show RUN "
             "--example N` tells what came of it in a run."
+        )
+    if chaos is not None and (debug or dry_run):
+        raise click.UsageError(
+            "--chaos disturbs an evaluation; it cannot go with --debug or --dry-run. "
+            "Leave one of them out."
         )
     if debug and (dry_run or as_json or isolate == "process"):
         raise click.UsageError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dspex.cli.console import Exit, Failure, say, show, show_json
+from dspex.cli.disturbed import disturbed
 from dspex.cli.metrics import metric_of
 from dspex.cli.order import Order
 from dspex.cli.programs import lm_for, program_of, signature_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from dspex.core.data import Dataset
     from dspex.evaluate.metric import Metric
     from dspex.evaluate.result import EvaluationResult
+    from dspex.testing.chaos import ChaosPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class Wanted:
     """Where a page goes."""
     export: Path | None
     """Where the rows go."""
+    chaos: ChaosPlan | None = None
+    """What is to go wrong meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +122,7 @@ def _evaluated(
     )
     changes = {} if made.lm is None else {"lm": made.lm}
     try:
-        with dspex.Runtime(), context(**changes):
+        with dspex.Runtime(), context(**changes), disturbed(wanted.chaos):
             result = scoring(made.program)
     except KeyboardInterrupt as interrupted:
         text = _cut_short(interrupted, made, wanted, run)
