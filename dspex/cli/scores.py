@@ -38,8 +38,6 @@ def as_plain(
         "not_measured": dict(result.not_measured),
         "trials": result.trials,
         "score_range": list(result.score_range),
-        "cost": result.cost,
-        "cached": result.cached,
         "calls": result.calls,
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
