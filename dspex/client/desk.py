@@ -147,7 +147,7 @@ class Desk:
         attempt = self.ledger.returned(entry)
         now = self.outside.now()
         request_id, lane = attempt.request_id, entry.lane
-        lane.gate.record(attempt.permit, verdict, now)
+        lane.hear(attempt, verdict, now)
         if isinstance(error, LMRateLimitError):
             retry_after = error.retry_after
             is_news = lane.limiter.refused(request_id, now, retry_after=retry_after)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from dspex.client.call import AttemptRecord, Call, Fate, draw_ticket
+from dspex.client.caution import Caution
 from dspex.client.fair_queue import FairQueue
-from dspex.client.gate import Gate, Permit
+from dspex.client.gate import Gate, Permit, Verdict
 from dspex.client.limits import Limiter, LimitPolicy
 from dspex.client.options import ClientOptions
 from dspex.client.prices import cost_of
@@ -49,6 +50,8 @@ class Lane:
         """The model's name as the provider knows it."""
         self.gate = Gate(options.gate)
         """The breaker of this (endpoint, model)."""
+        self.caution = Caution(options.gate.reset_after)
+        """How many may be out after failures that do not open it."""
         self._max_in_flight = options.max_in_flight
         self.limits = options.limits
         """What the user allows in a minute."""
@@ -65,8 +68,17 @@ class Lane:
         self.refusal: Refusal | None = None
         """Why the account is not served, while that was said a short time ago."""
 
+    def hear(self, attempt: OpenAttempt, verdict: Verdict, now: float) -> None:
+        """Take what a request that returned tells of the provider's health."""
+        self.gate.record(attempt.permit, verdict, now)
+        if verdict is Verdict.SUCCESS:
+            self.caution.answered(attempt.number)
+        elif verdict is Verdict.FAILURE:
+            self.caution.failed(now)
+
     def obey(self, limits: LimitPolicy, options: ClientOptions, now: float) -> None:
         """Keep to other limits from now on; nothing happens when they are the same."""
+        self.caution.look_every = options.gate.reset_after
         if limits != self.limits or options.max_in_flight != self._max_in_flight:
             self.limits = limits
             self._max_in_flight = options.max_in_flight
@@ -257,6 +269,7 @@ class Ledger(Estate):
         entry.attempt = attempt
         entry.sent += 1
         self.by_attempt[attempt.request_id] = entry.call.id
+        entry.lane.caution.sent(attempt.number, attempt.started)
 
     def returned(self, entry: OpenCall) -> OpenAttempt:
         """Note that a request is out no more."""
@@ -266,6 +279,7 @@ class Ledger(Estate):
             raise AssertionError(msg)
         entry.attempt = None
         self.by_attempt.pop(attempt.request_id, None)
+        entry.lane.caution.returned()
         return attempt
 
     def close(self, entry: OpenCall, now: float) -> None:

@@ -9,7 +9,7 @@ followed by one that makes a new schedule from what is settled and what is in ha
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from dspex.core.example import Example
@@ -123,12 +123,20 @@ class CoordinatorActor(Actor):
         self._workers.bind(registry, self._names.workers)
         if isinstance(self._workers, ThreadWorkers):
             floor.open_lane = self._workers.open_lane
-        me.cast(Recount())
+        # Ahead of what others send it from the moment it has its name.
+        self.continue_with()
         me.cast(LookAtTime())
         if self._plan.run_timeout is not None:
             if floor.run_over is None:
                 floor.run_over = floor.clock.monotonic() + self._plan.run_timeout
             self.send_after(floor.run_over - floor.clock.monotonic(), RunOver())
+
+    def on_continue(self, term: None = None) -> None:
+        """Make the schedule, then begin."""
+        del term
+        if not self._finished.done():
+            self._recount()
+            self._open_lanes()
 
     def on_receive(self, message: Message) -> Outlook | None:  # noqa: C901 - a line a message
         """Hand each message to its method, then open what lanes there is work for."""
@@ -413,7 +421,8 @@ class CoordinatorActor(Actor):
                 return
 
     def _end(self, ended: Ended) -> None:
-        for attempt in self._floor.close():
-            if attempt.is_at_work:
-                attempt.give_up("the evaluation is over")
-        self._finished.resolve(ended)
+        at_work = [each for each in self._floor.close() if each.is_at_work]
+        for attempt in at_work:
+            attempt.give_up("the evaluation is over")
+        given_up = tuple(attempt.as_given_up() for attempt in at_work)
+        self._finished.resolve(replace(ended, given_up=given_up))

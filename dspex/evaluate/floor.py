@@ -20,6 +20,7 @@ from dspex.core.once import Unrepeatable
 from dspex.core.spending import Spending
 from dspex.evaluate.outage import DOUBTFUL, Sign
 from dspex.evaluate.outcome import Outcome, Stage, Stamp
+from dspex.evaluate.plan import GivenUp
 from dspex.evaluate.quarantine import Death
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.worker import AsyncWork, Work, aperform, perform
@@ -163,6 +164,16 @@ class Attempt:
         if self.ref is not None:
             self.ref.life.scope.cancel(why)
             self.ref.kill()
+
+    def as_given_up(self) -> GivenUp:
+        """What is said of it when the run ends before it is done."""
+        is_running = self.ref is not None
+        return GivenUp(
+            stamp=self.stamp,
+            latency=self._floor.clock.monotonic() - self.began if is_running else 0.0,
+            stage="program" if self.metric_began is None else "metric",
+            may_run_again=not self.begun,
+        )
 
     @property
     def is_given_up(self) -> bool:

@@ -28,6 +28,7 @@ from dspex.core.errors import (
 )
 from dspex.core.lm import Usage
 from dspex.core.safe_text import text_of_error
+from dspex.evaluate.traced_call import TracedCall
 
 Stage = Literal["program", "metric", "runtime"]
 """In whose code an error came up."""
@@ -164,6 +165,9 @@ class Outcome:
     it; `None` for all others."""
     evidence: tuple[str, ...] = ()
     """How each of its workers died, where it was set aside because they did."""
+    trace: tuple[TracedCall, ...] = ()
+    """The last calls of language models it made, where they are kept: see the argument
+    `keep_traces` of `Evaluate`."""
     value: Any = None
     """What an optimiser's work gives besides (traces, demos)."""
     may_run_again: bool = True
@@ -174,6 +178,16 @@ class Outcome:
     def seconds(self) -> float:
         """The same as `latency`."""
         return self.latency
+
+    def explain(self) -> str:
+        """Return all that is known of it as a text for people.
+
+        How it ended, the error and where it was raised, what the program gave, how long
+        that took, and each prompt with its answer, where they are kept.
+        """
+        from dspex.evaluate.explained import explained
+
+        return explained(self)
 
     @property
     def is_settled(self) -> bool:

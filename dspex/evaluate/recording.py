@@ -121,10 +121,35 @@ class Recording:
 
     # For the run.
 
-    def close(self, status: Status, facts: Mapping[str, Any]) -> None:
-        """Write what is left, and give the run up. A full disk loses no outcome."""
+    def take_over(self, known: Sequence[Outcome], examples: Sequence[Example]) -> None:
+        """Write the outcomes of an earlier run, which this one goes on from."""
+        for outcome in known:
+            example = examples[outcome.stamp.example]
+            self._news.append(
+                Began(
+                    stamp=outcome.stamp,
+                    at=self._now(),
+                    digest=row_digest(example),
+                    example=example,
+                )
+            )
+        self.commit(known)
+
+    def close(
+        self,
+        status: Status,
+        facts: Mapping[str, Any],
+        left_open: Sequence[Outcome] = (),
+    ) -> None:
+        """Write what is left, and give the run up. A full disk loses no outcome.
+
+        Args:
+            status: How the run is left.
+            facts: What there is to say of it.
+            left_open: Open outcomes of what was in hand.
+        """
         try:
-            if self.commit(()):
+            if self.commit(left_open):
                 self.record.close(status, facts)
         except (RecordUnwritableError, RunFencedError) as error:
             if isinstance(error, RecordUnwritableError):

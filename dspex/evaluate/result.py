@@ -56,6 +56,20 @@ class EvaluationResult(Counted):
         """Return what the program gave for an example; an empty one if nothing."""
         return first_prediction(self.trials_of(number))
 
+    def explain(self, number: int, trial: int = 0) -> str:
+        """Return all that is known of an example as a text for people.
+
+        Args:
+            number: Its place in the set, from 0.
+            trial: Which repetition of it, from 0.
+
+        Raises:
+            IndexError: There is no such example or trial.
+        """
+        from dspex.evaluate.explained import explained_row
+
+        return explained_row(self, number, trial)
+
     @staticmethod
     def load(name: str, *, home: str | Path | None = None) -> EvaluationResult:
         """Return the result of a recorded run, as `dspex.load_run(name)` does."""

@@ -23,6 +23,7 @@ from dspex.evaluate.belongings import Belongings, Names, Outlook, Wishes
 from dspex.evaluate.coordinator import CoordinatorActor, GetOutlook, Obey
 from dspex.evaluate.floor import Floor
 from dspex.evaluate.journal import Journal, RequestLog, Tally
+from dspex.evaluate.left_open import left_open
 from dspex.evaluate.looking import facts_of
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.plan import Ended, Plan
@@ -84,15 +85,21 @@ class Run:
         workers: Workers | None = None,
         recording: Recording | None = None,
     ) -> None:
+        known = tuple(known)
         self.plan = plan
         self.recording = recording
+        self.left_open = {each.stamp.key: each for each in known if not each.is_settled}
+        """By example and trial: open outcomes of what was begun and is not counted."""
         self._runtime = runtime
         self._names = Names(run=plan.run)
         # Of a stream nothing is kept here that its record has.
         keeps = recording is None or plan.total is not None
         self._journal = Journal(plan.trials, known, keeps=keeps, rules=plan.retry)
+        # What earlier owners of its record took.
+        self._before = Worked()
         if recording is not None:
             record = recording.record
+            self._before = record.worked_before
             self._journal.go_on(record.settled(), record.totals())
         self._floor = Floor(plan.work, plan.context, plan.concurrency, recording)
         self._source = Source(plan.examples, check)
@@ -100,12 +107,8 @@ class Run:
         self._workers = ThreadWorkers() if workers is None else workers
         self._finished: ReplyFuture[Ended] = ReplyFuture()
         self._requests = RequestLog(plan.run, recording)
-        # What earlier owners of its record took.
-        self._before = Worked()
-        if recording is not None:
-            self._before = recording.record.worked_before
         self._began = time.monotonic()
-        self._took: float | None = None
+        self._over: float | None = None
         self._restarts_before = 0
         self._restarts = 0
 
@@ -141,10 +144,10 @@ class Run:
             raise
         finally:
             self._runtime.events.detach(self._handler)
-            self._took = time.monotonic() - self._began
+            self._over = time.monotonic()
+            self._leave_open()
             if self.recording is not None:
-                facts = {"seconds": self._took, "restarts": self._restarts}
-                self.recording.close(self._status(), facts)
+                self._close(self.recording)
 
     async def __aenter__(self) -> Self:
         """Begin as `with` does; the running loop goes on meanwhile."""
@@ -167,11 +170,33 @@ class Run:
         # Cancelled once more, nobody waits for the end, which comes all the same.
         await asyncio.shield(_aside(lambda: self.__exit__(kind, error, trace)))
 
+    def _leave_open(self) -> None:
+        """Say of what was in hand that it is not measured."""
+        journal, ended = self._journal, self._ended()
+        if ended is None:
+            # It did not come to an end of its own: its parts are gone, or abandoned.
+            at_work = [each for each in self._floor.open_attempts() if each.is_at_work]
+            given_up = tuple(attempt.as_given_up() for attempt in at_work)
+            ended = Ended(reason="cancelled", given_up=given_up)
+        self.left_open |= left_open(ended, journal.comebacks.latest)
+        self.left_open = {
+            key: outcome
+            for key, outcome in self.left_open.items()
+            if not journal.has(key)
+        }
+
+    def _close(self, recording: Recording) -> None:
+        facts = {"restarts": self._restarts, "seconds": self._took}
+        recording.close(self._status(), facts, tuple(self.left_open.values()))
+
+    def _ended(self) -> Ended | None:
+        """How it ended; `None` when its own parts could not go on."""
+        finished = self._finished
+        return None if not finished.done() or finished.failed() else finished.get()
+
     def _status(self) -> Status:
-        if not self._finished.done() or self._finished.failed():
-            return "interrupted"
-        ended: Ended = self._finished.get()
-        if ended.reason == "cancelled":
+        ended = self._ended()
+        if ended is None or ended.reason == "cancelled":
             return "interrupted"
         return "complete" if ended.reason in ("complete", "enough") else "stopped"
 
@@ -294,15 +319,19 @@ class Run:
     def restarts(self) -> int:
         """Parts of the tree restarted while it ran, this run's own included.
 
-        Earlier owners of its record are counted too.
+        Those of earlier owners of its record are counted too.
         """
         return self._before.restarts + self._restarts
 
     @property
     def seconds(self) -> float:
-        """Wall time since it began, or until its end; and that of earlier owners."""
-        took = time.monotonic() - self._began if self._took is None else self._took
-        return self._before.seconds + took
+        """Wall time it took so far, with that of earlier owners of its record."""
+        return self._before.seconds + self._took
+
+    @property
+    def _took(self) -> float:
+        until = time.monotonic() if self._over is None else self._over
+        return until - self._began
 
     # The branch.
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from dspex.core.example import Example
 from dspex.evaluate.awaiting import needs_loop
-from dspex.evaluate.engine import RunOptions
 from dspex.evaluate.metric import Metric
+from dspex.evaluate.options import RunOptions
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.scoring import ascoring, scoring
+from dspex.evaluate.traces import Tracing
 from dspex.evaluate.worker import AsyncWork, Measured, WorkFailed
 from dspex.programs.concurrency import run_coroutine
 
@@ -24,6 +25,7 @@ def on_this_thread(
     program: Callable[..., Any],
     metric: Metric,
     options: RunOptions,
+    tracing: Tracing,
 ) -> EvaluationResult:
     """Score a program on the calling thread.
 
@@ -31,12 +33,13 @@ def on_this_thread(
         Exception: What the program or the metric raised, with its own traceback.
     """
     if needs_loop(program) or needs_loop(metric):
-        work = ascoring(program, metric, options.metric_range)
-        return run_coroutine(on_this_loop(examples, work, options))
+        awork = tracing.around_async(ascoring(program, metric, options.metric_range))
+        return run_coroutine(on_this_loop(examples, awork, options))
+    work = tracing.around(scoring(program, metric, options.metric_range))
     outcomes = []
     for number, example in enumerate(examples):
         try:
-            measured = scoring(program, metric, options.metric_range)(example)
+            measured = work(example)
         except WorkFailed as failed:
             # The user's own error with the user's own traceback, nothing of ours.
             raise failed.error from None
@@ -77,4 +80,5 @@ def _debugged(number: int, measured: Measured) -> Outcome:
         lost=measured.lost,
         feedback=measured.feedback,
         prediction=measured.prediction,
+        trace=measured.trace,
     )

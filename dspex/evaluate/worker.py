@@ -26,6 +26,7 @@ from dspex.evaluate.outcome import (
     kind_of,
     note,
 )
+from dspex.evaluate.traced_call import TracedCall
 from supervisors import ExitReason, Stop
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -48,6 +49,8 @@ class Measured:
     """What the program gave."""
     value: Any = None
     """What an optimiser wants besides."""
+    trace: tuple[TracedCall, ...] = ()
+    """The calls it made, where they are kept."""
 
     @classmethod
     def of(cls, judgement: Judgement, prediction: Any) -> Measured:
@@ -83,6 +86,7 @@ class WorkFailed(Exception):  # noqa: N818 - carries a failure, and is none itse
         self.prediction = prediction
         self.value = value
         self.told = told or note(error, stage)
+        self.trace: tuple[TracedCall, ...] = ()
 
 
 class WorkerDied(Exception):  # noqa: N818 - news of a death, and none's fault here
@@ -206,6 +210,7 @@ def _failed(attempt: AtWork, error: BaseException, began: float) -> Outcome:
             prediction=error.prediction,
             value=error.value,
             error=error.told,
+            trace=error.trace,
         )
     # A bug of ours.
     return _ended(
@@ -228,6 +233,7 @@ def _scored(attempt: AtWork, measured: Measured, began: float) -> Outcome:
         feedback=measured.feedback,
         prediction=measured.prediction,
         value=measured.value,
+        trace=measured.trace,
     )
 
 

@@ -17,10 +17,19 @@ from dspex.core.history import Exchanged, History
 from dspex.programs.settings import in_force
 
 
+class Keeps(Protocol):
+    """Whatever keeps calls: every history."""
+
+    def add(self, call: Exchanged, most: int | None = None) -> None:
+        """Keep a call, and at most so many from now on."""
+
+
 class Remembers(Protocol):
     """Whatever has a history: every program."""
 
-    history: History
+    @property
+    def history(self) -> Keeps:
+        """Where its calls are kept."""
 
 
 GLOBAL_HISTORY: Final = History(defaults.HISTORY)
@@ -52,6 +61,12 @@ def is_inside(program: object) -> bool:
     """Say whether this program is the innermost one around this code."""
     callers = _callers.get()
     return bool(callers) and callers[-1] is program
+
+
+def caller_here() -> Remembers | None:
+    """Return the innermost program around this code, if there is one."""
+    callers = _callers.get()
+    return callers[-1] if callers else None
 
 
 class written_by:  # noqa: N801 - used as a function, like `inside`

@@ -111,7 +111,6 @@ class FakeProvider:
 
     def __enter__(self) -> Self:
         """Start the thread and listen on a free port of 127.0.0.1."""
-        self._thread.start()
         self.start()
         return self
 
@@ -178,7 +177,13 @@ class FakeProvider:
         return self._service.bill.in_flight_max
 
     def start(self) -> None:
-        """Listen again, on the same port as before. Harmless when listening."""
+        """Listen; after `stop()` on the same port again. Harmless when listening.
+
+        A `with` statement calls this, and ends the thread as well. Call it yourself
+        where the provider is to outlive a block, as in a notebook.
+        """
+        if self._thread.ident is None:
+            self._thread.start()
         self._on_loop(self._listen())
 
     def stop(self) -> None:

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
+from dspex.core.data.faults import Faults
 from dspex.core.data.files import read_rows
 from dspex.core.data.frames import rows_of
 from dspex.core.errors import ConfigurationError, DataError
@@ -158,7 +159,8 @@ def load(source: Source, *, inputs: Sequence[str] | None = None) -> Dataset:
 
     Raises:
         MissingFileError: When there is no such file.
-        DataError: When a row cannot be read or lacks an input; names file and line.
+        DataError: When rows cannot be read or lack an input; names file and line of
+            each, and has an error for each in `.rows`.
         ConfigurationError: When `inputs` is a single text instead of a list, or a
             Parquet file is to be read without pyarrow.
 
@@ -180,10 +182,20 @@ def load(source: Source, *, inputs: Sequence[str] | None = None) -> Dataset:
 
 def _from_file(path: Path, inputs: tuple[str, ...] | None) -> Iterator[Example]:
     input_keys = None if inputs is None else frozenset(inputs)
-    for row in read_rows(path):
+    faults = Faults(path)
+    is_first = True
+    for row in read_rows(path, faults.add):
         where = str(path) if row.line is None else f"{path}, line {row.line}"
-        _check_inputs(row.fields, inputs, where=where, path=path, line=row.line)
-        yield example_of(row.fields, input_keys)
+        try:
+            _check_inputs(row.fields, inputs, where=where, path=path, line=row.line)
+        except DataError as error:
+            if is_first:
+                raise  # a wrong name: all rows would say the same
+            faults.add(error)
+        else:
+            yield example_of(row.fields, input_keys)
+        is_first = False
+    faults.check()
 
 
 def _from_memory(

@@ -37,10 +37,23 @@ class Row:
     """The line it begins on, counted from 1; `None` in a JSON or Parquet file."""
 
 
-def read_rows(path: Path) -> Iterator[Row]:
+Bad = Callable[[DataError], None]
+"""Hears of a row that cannot be read."""
+
+
+def _raise(error: DataError) -> NoReturn:
+    raise error
+
+
+def read_rows(path: Path, bad: Bad = _raise) -> Iterator[Row]:
     """Yield every row of a file; its suffix says the format.
 
     A file of lines is read as the rows are taken, and is never in memory as a whole.
+
+    Args:
+        path: The file.
+        bad: Hears of each row that cannot be read, and the others are read; by default
+            the first is raised. What spoils the whole file is raised in any case.
 
     Raises:
         MissingFileError: When there is no such file.
@@ -58,8 +71,14 @@ def read_rows(path: Path) -> Iterator[Row]:
             path=path,
         )
     is_empty = True
+
+    def noted(error: DataError) -> None:
+        nonlocal is_empty
+        is_empty = False
+        bad(error)
+
     try:
-        for row in reader(path):
+        for row in reader(path, noted):
             is_empty = False
             yield row
     except FileNotFoundError as error:
@@ -85,7 +104,7 @@ def _missing(path: Path) -> MissingFileError:
     )
 
 
-def _csv_rows(path: Path, separator: str | None = None) -> Iterator[Row]:
+def _csv_rows(path: Path, bad: Bad, separator: str | None = None) -> Iterator[Row]:
     texts = _lines(path)
     head = _up_to_text(texts)
     skipped = 0
@@ -103,8 +122,10 @@ def _csv_rows(path: Path, separator: str | None = None) -> Iterator[Row]:
                 line = rows.line_num + skipped
                 columns = _checked_header(path, line, values)
             elif values:
-                _check_width(path, starts_at, columns, values)
-                yield Row(dict(zip(columns, values, strict=True)), starts_at)
+                if len(values) == len(columns):
+                    yield Row(dict(zip(columns, values, strict=True)), starts_at)
+                else:
+                    bad(_of_other_width(path, starts_at, columns, values))
             starts_at = rows.line_num + skipped + 1
     except csv.Error as error:
         _fail(
@@ -140,29 +161,39 @@ def separator_of(header: str) -> str:
     return max(SEPARATORS, key=bare.count)
 
 
-def _tsv_rows(path: Path) -> Iterator[Row]:
-    return _csv_rows(path, separator="\t")
+def _tsv_rows(path: Path, bad: Bad) -> Iterator[Row]:
+    return _csv_rows(path, bad, separator="\t")
 
 
-def _parquet_rows(path: Path) -> Iterator[Row]:
+def _parquet_rows(path: Path, _bad: Bad) -> Iterator[Row]:
     return (Row(fields, None) for fields in parquet_rows(path))
 
 
-def _jsonl_rows(path: Path) -> Iterator[Row]:
-    for number, text in enumerate(_lines(path), start=1):
-        if text.strip():
-            value = _parsed_json(text, path, first_line=number)
-            if not isinstance(value, dict):
-                _fail(
-                    path,
-                    number,
-                    f"this line is a JSON {_json_name(value)}; an object was "
-                    'expected. Write each row as {"field": value, ...} on one line.',
-                )
-            yield Row(value, number)
+def _jsonl_rows(path: Path, bad: Bad) -> Iterator[Row]:
+    for number, raw in _raw_lines(path):
+        try:
+            text = _decoded(path, raw, first_line=number)
+            row = _jsonl_row(path, number, text) if text.strip() else None
+        except DataError as error:
+            bad(error)
+        else:
+            if row is not None:
+                yield row
 
 
-def _json_rows(path: Path) -> Iterator[Row]:
+def _jsonl_row(path: Path, number: int, text: str) -> Row:
+    value = _parsed_json(text, path, first_line=number)
+    if not isinstance(value, dict):
+        _fail(
+            path,
+            number,
+            f"this line is a JSON {_json_name(value)}; an object was "
+            'expected. Write each row as {"field": value, ...} on one line.',
+        )
+    return Row(value, number)
+
+
+def _json_rows(path: Path, bad: Bad) -> Iterator[Row]:
     text = _decoded(path, path.read_bytes(), first_line=1)
     rows = _parsed_json(text, path, first_line=1) if text.strip() else []
     if not isinstance(rows, list):
@@ -172,16 +203,19 @@ def _json_rows(path: Path) -> Iterator[Row]:
             path=path,
         )
     for position, value in enumerate(rows):
-        if not isinstance(value, dict):
-            raise DataError(
+        if isinstance(value, dict):
+            yield Row(value, None)
+            continue
+        bad(
+            DataError(
                 f"{path}: row {position} is a JSON {_json_name(value)}; an object was "
                 'expected. Write each row as {"field": value, ...}.',
                 path=path,
             )
-        yield Row(value, None)
+        )
 
 
-_READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
+_READERS: Mapping[str, Callable[[Path, Bad], Iterator[Row]]] = {
     ".csv": _csv_rows,
     ".tsv": _tsv_rows,
     ".jsonl": _jsonl_rows,
@@ -192,6 +226,10 @@ _READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
 
 
 def _lines(path: Path) -> Iterator[str]:
+    return (_decoded(path, raw, first_line=at) for at, raw in _raw_lines(path))
+
+
+def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     # Only "\n" ends a line: a lone "\r" may be part of a quoted CSV value.
     with path.open("rb") as file:
         for number in count(1):
@@ -205,7 +243,7 @@ def _lines(path: Path) -> Iterator[str]:
                     f"this line is longer than {MAX_LINE_BYTES} bytes; a row was "
                     "expected. Check that the file has line breaks.",
                 )
-            yield _decoded(path, raw, first_line=number)
+            yield number, raw
 
 
 def _decoded(path: Path, raw: bytes, *, first_line: int) -> str:
@@ -240,15 +278,16 @@ def _checked_header(path: Path, line: int, columns: list[str]) -> list[str]:
     return columns
 
 
-def _check_width(path: Path, line: int, columns: list[str], values: list[str]) -> None:
-    if len(values) != len(columns):
-        _fail(
-            path,
-            line,
-            f"this row has {len(values)} values; the header has {len(columns)} "
-            f"columns ({_listed(columns)}). Fill it up, or put quotes around a value "
-            "that holds the separator.",
-        )
+def _of_other_width(
+    path: Path, line: int, columns: list[str], values: list[str]
+) -> DataError:
+    return _failure(
+        path,
+        line,
+        f"this row has {len(values)} values; the header has {len(columns)} columns "
+        f"({_listed(columns)}). Fill it up, or put quotes around a value that holds "
+        "the separator.",
+    )
 
 
 def _parsed_json(text: str, path: Path, *, first_line: int) -> Any:
@@ -317,4 +356,8 @@ def _listed(names: Iterable[str]) -> str:
 def _fail(
     path: Path, line: int, problem: str, cause: Exception | None = None
 ) -> NoReturn:
-    raise DataError(f"{path}, line {line}: {problem}", path=path, line=line) from cause
+    raise _failure(path, line, problem) from cause
+
+
+def _failure(path: Path, line: int, problem: str) -> DataError:
+    return DataError(f"{path}, line {line}: {problem}", path=path, line=line)

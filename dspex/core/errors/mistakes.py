@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from dspex.core.errors.base import DspexError
@@ -31,16 +32,24 @@ class DataError(DspexError, ValueError):
     Attributes:
         path: The file, or `None` for rows that came from memory.
         line: The line in the file, counted from 1, or `None`.
+        rows: An error for each row, where several cannot be read; of very many, those
+            that come first.
     """
 
     code = "data"
 
     def __init__(
-        self, message: str, *, path: Path | None = None, line: int | None = None
+        self,
+        message: str,
+        *,
+        path: Path | None = None,
+        line: int | None = None,
+        rows: Sequence[DataError] = (),
     ) -> None:
         super().__init__(message)
         self.path = path
         self.line = line
+        self.rows = tuple(rows)
 
 
 class MissingFileError(DataError, FileNotFoundError):

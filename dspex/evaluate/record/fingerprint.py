@@ -18,6 +18,7 @@ from dspex.evaluate.metric import metric_name
 from dspex.evaluate.record.code import CodeText
 from dspex.evaluate.record.codec import encode
 from dspex.evaluate.record.head import Fingerprints
+from dspex.evaluate.record.memory import changed_by_methods
 from dspex.evaluate.record.objects import name_of_type, without_addresses
 from dspex.programs.program import Program
 from dspex.programs.walk import Parameter
@@ -128,8 +129,9 @@ def _parts(program: Program) -> Iterator[tuple[str, str]]:
     for name, each in _programs(program):
         of = "" if name == "self" else f" of {name!r}"
         yield f"the code of {type(each).__name__}{of}", CodeText().of(type(each))
+        memory = _NOT_ITS_OWN | changed_by_methods(type(each))
         for key, value in sorted(vars(each).items()):
-            if key not in _NOT_ITS_OWN and not _is_walked(value):
+            if key not in memory and not _is_walked(value):
                 yield f"the attribute {key!r}{of}", _text(value)
     for name, predictor in program.named_predictors():
         yield from _predictor_parts(name, predictor)

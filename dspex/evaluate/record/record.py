@@ -115,8 +115,17 @@ class RunRecord(RecordReader):
             raise trouble.not_found(place)
         record.head = record._read_head()
         if owner:
-            record._take_over()
+            record.own()
         return record
+
+    def own(self) -> None:
+        """Go on with a run that was opened to be looked at.
+
+        Raises:
+            RunBusyError: Another owner works on it.
+        """
+        if self._owner is None:
+            self._take_over()
 
     def beat(self) -> None:
         """Say that the owner lives. Call it every few seconds while nothing ends.

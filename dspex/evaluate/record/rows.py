@@ -14,6 +14,7 @@ from dspex.core.example import Example
 from dspex.core.lm import Usage
 from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
 from dspex.evaluate.record.codec import decode, encode
+from dspex.evaluate.traced_call import TracedCall
 
 Row = tuple[Any, ...]
 
@@ -79,6 +80,7 @@ def outcome_of(row: Sequence[Any], run: str, trials: int) -> Outcome:
         first_score=told.get("first_score"),
         evidence=tuple(told.get("evidence", ())),
         answers=tuple(told.get("answers", ())),
+        trace=tuple(map(TracedCall.from_plain, told.get("trace", ()))),
         value=told.get("value"),
         may_run_again=told.get("may_run_again", True),
     )
@@ -98,6 +100,8 @@ def _body(outcome: Outcome) -> str:
         parts.append(f'"first_score":{encode(outcome.first_score)}')
     if outcome.answers:
         parts.append(f'"answers":{encode(list(outcome.answers))}')
+    if outcome.trace:
+        parts.append(f'"trace":{encode([call.plain() for call in outcome.trace])}')
     if outcome.value is not None:
         parts.append(f'"value":{encode(outcome.value)}')
     if not outcome.may_run_again:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dspex.core.data import Dataset, DuplicateRowWarning, load
+from dspex.core.data.faults import MOST_TOLD
 from dspex.core.data.files import (
     MAX_LINE_BYTES,
     SEPARATORS,
@@ -168,6 +169,39 @@ def test_a_file_without_rows_is_refused(
         load(path)
 
     assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "lines"),
+    [
+        ("a.csv", CSV + "Peru\na,b\nb,c,d\n", [4, 6]),
+        ("a.jsonl", b'{"country": 1}\n{oops\n[1]\n\xff\n{"a": 1}\n', [2, 3, 4, 5]),
+        ("a.json", '[{"country": 1}, 2, {"country": 3}, []]', [None, None]),
+    ],
+)
+def test_every_row_that_cannot_be_used_is_named(
+    tmp_path: Path, name: str, content: str | bytes, lines: list[int | None]
+) -> None:
+    path = write(tmp_path, name, content)
+
+    with pytest.raises(DataError, match=f"{len(lines)} rows cannot be used") as caught:
+        load(path, inputs=["country"])
+
+    assert [row.line for row in caught.value.rows] == lines
+    assert caught.value.line == lines[0]
+    assert all(row.message in str(caught.value) for row in caught.value.rows)
+
+
+def test_of_very_many_bad_rows_the_first_are_named_and_all_counted(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path, "a.csv", CSV + "broken\n" * 1_234)
+
+    with pytest.raises(DataError, match="1,234 rows cannot be used") as caught:
+        load(path)
+
+    assert len(caught.value.rows) == MOST_TOLD
+    assert str(caught.value).endswith("and 1,214 more")
 
 
 @pytest.mark.parametrize("name", ["nowhere.csv", "a-program's-folder"])

@@ -376,6 +376,15 @@ def test_provider_that_is_down_refuses_and_comes_back_on_the_same_port(
     assert provider.base_url == address
 
 
+def test_provider_may_be_started_without_a_block() -> None:
+    provider = FakeProvider()
+
+    provider.start()
+
+    assert ask(provider).status_code == 200
+    provider.__exit__(None, None, None)
+
+
 def test_going_down_cuts_what_is_open(
     provider: FakeProvider, pool: ThreadPoolExecutor
 ) -> None:

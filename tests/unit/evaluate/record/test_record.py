@@ -30,6 +30,7 @@ from dspex.evaluate.record import intents
 from dspex.evaluate.record.entries import Decided, Noted, OpenOne, Refused, Requested
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.traced_call import TracedCall
 from tests.unit.evaluate.record.making import (
     began,
     created,
@@ -115,6 +116,7 @@ def test_every_field_of_an_outcome_is_kept() -> None:
         "first_score": 0.75,
         "evidence": ("worker 1 died",),
         "value": {"demos": [Prediction(answer="c")]},
+        "trace": (TracedCall(model="m", messages=(("user", "q"),)),),
         "may_run_again": False,
     }
     outcome = Outcome(**values)

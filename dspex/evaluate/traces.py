@@ -1,0 +1,131 @@
+"""The calls an example made, kept with its outcome: prompts, answers, times.
+
+They are taken from the histories' own door, so that what is kept is what was asked,
+whoever asked it. By default only what went wrong is kept, and of that a bounded part.
+Settings of a call are left out: only prompts and answers are there.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from dataclasses import replace
+from typing import Any, Final, Literal
+
+from dspex.core.errors import ConfigurationError
+from dspex.core.example import Example
+from dspex.core.history import Exchanged
+from dspex.evaluate.traced_call import TracedCall, with_room
+from dspex.evaluate.worker import AsyncWork, Measured, Work, WorkFailed
+from dspex.programs.history import caller_here, inside
+
+KeepTraces = Literal["wrong", "all", "none"]
+"""Whose calls are kept: of what failed or scored below full, of all, of none."""
+
+MOST_TRACES: Final = 1_000
+"""Examples of one evaluation whose calls are kept by "wrong"; those that come first."""
+MOST_CALLS: Final = 50
+"""Calls of one example that are kept; the last ones."""
+
+
+class _Calls:
+    """The calls of one example, as a program's history hears of them.
+
+    Any thread of the example may add: each addition is one step.
+    """
+
+    __slots__ = ("history", "kept")
+
+    def __init__(self) -> None:
+        self.kept: deque[tuple[Exchanged, object | None]] = deque(maxlen=MOST_CALLS)
+        # What belongs to a program finds its history by this name.
+        self.history = self
+
+    def add(self, call: Exchanged, most: int | None = None) -> None:  # noqa: ARG002 - a history's own argument
+        """Keep a call."""
+        caller = caller_here()
+        self.kept.append((call, None if caller is self else caller))
+
+    def traced(self) -> tuple[TracedCall, ...]:
+        """Return the last calls, as many as there is room for."""
+        return with_room([TracedCall.of(call, by) for call, by in tuple(self.kept)])
+
+
+class Tracing:
+    """Decides whose calls are kept, over one evaluation.
+
+    Args:
+        keep: Whose.
+        full: The score that nothing is wrong with.
+    """
+
+    def __init__(self, keep: KeepTraces, *, full: float) -> None:
+        self._keep = keep
+        self._full = full
+        # `next` on it is one step, whichever threads ask.
+        self._numbers = itertools.count(1)
+
+    def wants(self, score: float | None) -> bool:
+        """Whether to keep the calls of an example with this score; `None` has none."""
+        if self._keep == "all":
+            return True
+        is_wrong = score is None or score < self._full
+        return is_wrong and next(self._numbers) <= MOST_TRACES
+
+    def around(self, work: Work) -> Work:
+        """Return work that keeps the calls it makes."""
+        if self._keep == "none":
+            return work
+
+        def traced(example: Example) -> Measured:
+            calls = _Calls()
+            try:
+                with inside(calls):
+                    measured = work(example)
+            except WorkFailed as failed:
+                self._note(failed, calls)
+                raise
+            return self._noted(measured, calls)
+
+        return traced
+
+    def around_async(self, work: AsyncWork) -> AsyncWork:
+        """The same for work on an event loop."""
+        if self._keep == "none":
+            return work
+
+        async def traced(example: Example) -> Measured:
+            calls = _Calls()
+            try:
+                with inside(calls):
+                    measured = await work(example)
+            except WorkFailed as failed:
+                self._note(failed, calls)
+                raise
+            return self._noted(measured, calls)
+
+        return traced
+
+    def _note(self, failed: WorkFailed, calls: _Calls) -> None:
+        if calls.kept and self.wants(None):
+            failed.trace = calls.traced()
+
+    def _noted(self, measured: Measured, calls: _Calls) -> Measured:
+        if not calls.kept or not self.wants(measured.score):
+            return measured
+        return replace(measured, trace=calls.traced())
+
+
+def checked_keep(keep: Any) -> KeepTraces:
+    """Return whose calls are kept.
+
+    Raises:
+        ConfigurationError: It is none of the words for that.
+    """
+    if keep not in ("wrong", "all", "none"):
+        raise ConfigurationError(
+            f"keep_traces is {keep!r}; expected 'wrong', 'all' or 'none'. Leave it out "
+            "to keep the calls of what failed or scored below full."
+        )
+    found: KeepTraces = keep
+    return found
