@@ -95,11 +95,8 @@ class Run:
         # Of a stream nothing is kept here that its record has.
         keeps = recording is None or plan.total is not None
         self._journal = Journal(plan.trials, known, keeps=keeps, rules=plan.retry)
-        # What earlier owners of its record took.
-        self._before = Worked()
         if recording is not None:
             record = recording.record
-            self._before = record.worked_before
             self._journal.go_on(record.settled(), record.totals())
         self._floor = Floor(plan.work, plan.context, plan.concurrency, recording)
         self._source = Source(plan.examples, check)
@@ -107,8 +104,12 @@ class Run:
         self._workers = ThreadWorkers() if workers is None else workers
         self._finished: ReplyFuture[Ended] = ReplyFuture()
         self._requests = RequestLog(plan.run, recording)
+        # What earlier owners of its record took.
+        self._before = Worked()
+        if recording is not None:
+            self._before = recording.record.worked_before
         self._began = time.monotonic()
-        self._over: float | None = None
+        self._took: float | None = None
         self._restarts_before = 0
         self._restarts = 0
 
@@ -144,7 +145,7 @@ class Run:
             raise
         finally:
             self._runtime.events.detach(self._handler)
-            self._over = time.monotonic()
+            self._took = time.monotonic() - self._began
             self._leave_open()
             if self.recording is not None:
                 self._close(self.recording)
@@ -186,7 +187,8 @@ class Run:
         }
 
     def _close(self, recording: Recording) -> None:
-        facts = {"restarts": self._restarts, "seconds": self._took}
+        # This owner's own: whoever reads the record adds them up.
+        facts = {"seconds": self._took, "restarts": self._restarts}
         recording.close(self._status(), facts, tuple(self.left_open.values()))
 
     def _ended(self) -> Ended | None:
@@ -319,19 +321,15 @@ class Run:
     def restarts(self) -> int:
         """Parts of the tree restarted while it ran, this run's own included.
 
-        Those of earlier owners of its record are counted too.
+        Earlier owners of its record are counted too.
         """
         return self._before.restarts + self._restarts
 
     @property
     def seconds(self) -> float:
-        """Wall time it took so far, with that of earlier owners of its record."""
-        return self._before.seconds + self._took
-
-    @property
-    def _took(self) -> float:
-        until = time.monotonic() if self._over is None else self._over
-        return until - self._began
+        """Wall time since it began, or until its end; and that of earlier owners."""
+        took = time.monotonic() - self._began if self._took is None else self._took
+        return self._before.seconds + took
 
     # The branch.
 

@@ -25,7 +25,9 @@ class Began:
     digest: str
     """The example's digest, from `row_digest`."""
     example: Example | None = None
-    """The example, to be kept; `None` when it is kept already."""
+    """The example, to be kept; `None` when it is kept already, or as `text`."""
+    text: str | None = None
+    """The example as its record keeps it, for whoever has that already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
