@@ -129,11 +129,7 @@ class Dispatcher:
         A call that the provider puts off for longer than it may sleep is ended.
         """
         lane, now = entry.lane, self._outside.now()
-        pause = lane.caution.wait(now)
-        if pause and lane.gate.state(now) is GateState.CLOSED:
-            self._look_at(lane, now + pause, now)
-            return None
-        permit = lane.gate.admit(now)
+        permit = lane.admit(now)
         if isinstance(permit, Refused):
             self._wait_for_gate(lane, permit, now)
             return None

@@ -405,6 +405,7 @@ class CoordinatorActor(Actor):
                 where="",
             ),
             evidence=verdict.evidence,
+            trace=() if attempt is None else attempt.traced(),
             may_run_again=attempt is None or not attempt.begun,
             **({} if attempt is None else spent_by(attempt)),
         )

@@ -23,6 +23,7 @@ from dspex.evaluate.outcome import Outcome, Stage, Stamp
 from dspex.evaluate.plan import GivenUp
 from dspex.evaluate.quarantine import Death
 from dspex.evaluate.recording import Recording
+from dspex.evaluate.traced_call import TracedCall
 from dspex.evaluate.worker import AsyncWork, Work, aperform, perform
 from supervisors import (
     SYSTEM_CLOCK,
@@ -58,6 +59,7 @@ class Attempt:
         "sign",
         "spending",
         "stamp",
+        "traced",
     )
 
     def __init__(
@@ -85,6 +87,8 @@ class Attempt:
         """Where it was when its time was over, if it was given up for that."""
         self.sign: Sign | None = None
         """The outage that it waited for then, if it did."""
+        self.traced: Callable[[], tuple[TracedCall, ...]] = tuple
+        """Gives the calls it made so far, where they are kept."""
         self.proposed = False
         """Whether its worker has handed an outcome in."""
         self.reason: ExitReason | None = None

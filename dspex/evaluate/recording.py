@@ -25,7 +25,7 @@ from dspex.evaluate.record.entries import (
     Refused,
     Requested,
 )
-from dspex.evaluate.record.fingerprint import row_digest_and_text
+from dspex.evaluate.record.fingerprint import row_digest, row_digest_and_text
 from dspex.evaluate.record.reader import Status
 from dspex.evaluate.record.record import RunRecord
 

@@ -56,6 +56,16 @@ class EvaluationResult(Counted):
         """Return what the program gave for an example; an empty one if nothing."""
         return first_prediction(self.trials_of(number))
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of each (example, trial, outcome class, score, prediction).
+
+        Two runs with the same one measured the same, whatever happened on the way.
+        """
+        from dspex.evaluate.digest import digest_of
+
+        return digest_of(self.outcomes, self.trials)
+
     def explain(self, number: int, trial: int = 0) -> str:
         """Return all that is known of an example as a text for people.
 

@@ -33,6 +33,8 @@ class Cause(Enum):
 
     BREAKER = "breaker"
     """The provider's breaker is open."""
+    DOUBT = "doubt"
+    """Others have failed; it waits until the provider has answered somebody."""
     LIMIT = "limit"
     """A rate limit holds its request back."""
     RETRY = "retry"
@@ -182,6 +184,9 @@ def _of_call(label: str, call: CallStanding) -> tuple[Cause, float | None, str]:
         case HeldBy.BREAKER:
             span = _span(call.since or 0.0)
             return Cause.BREAKER, call.since, f"breaker of {label} open for {span}"
+        case HeldBy.DOUBT:
+            text = f"waits until {label} has answered somebody; others have failed"
+            return Cause.DOUBT, None, text
         case HeldBy.LIMIT:
             text = f"waits for a rate limit of {label}, {_span(call.left or 0.0)}"
             return Cause.LIMIT, call.left, text

@@ -126,6 +126,9 @@ class AtWork(Protocol):
     def begun(self) -> Unrepeatable:
         """Where what must not be run again is noted."""
 
+    traced: Callable[[], tuple[TracedCall, ...]]
+    """Gives the calls it made so far, where they are kept; for whoever gives it up."""
+
     def metric_begins(self) -> None:
         """Hear that the program is done and the metric begins."""
 
@@ -138,6 +141,13 @@ def metric_begins() -> None:
     attempt = _at_work.get()
     if attempt is not None:
         attempt.metric_begins()
+
+
+def show_calls(traced: Callable[[], tuple[TracedCall, ...]]) -> None:
+    """Let whoever gives this attempt up see the calls it made until then."""
+    attempt = _at_work.get()
+    if attempt is not None:
+        attempt.traced = traced
 
 
 def perform(attempt: AtWork, work: Work) -> Outcome:
