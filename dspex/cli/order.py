@@ -16,9 +16,9 @@ import click
 from dspex.cli.models import ModelChoice
 
 if TYPE_CHECKING:
-    from dspex.evaluate.workplace import Isolate
     from dspex.evaluate.record.head import RunHead
     from dspex.evaluate.traces import KeepTraces
+    from dspex.evaluate.workplace import Isolate
 
 KEY = "dspex evaluate"
 """Its name among the notes of a run."""
