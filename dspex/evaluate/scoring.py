@@ -7,7 +7,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from dspex.core.example import Example
+from dspex.core.example import Example, arguments_of
+from dspex.core.prediction import Prediction
 from dspex.evaluate.awaiting import awaited
 from dspex.evaluate.metric import Metric, MetricRange, ajudge, judge, waited_for
 from dspex.evaluate.outcome import Stage
@@ -29,8 +30,9 @@ def scoring(
 
     def work(example: Example) -> Measured:
         try:
-            prediction = program(**example.inputs())
-            if inspect.isawaitable(prediction):
+            prediction = program(**arguments_of(example))
+            # What every program gives is looked for first: the other look costs more.
+            if type(prediction) is not Prediction and inspect.isawaitable(prediction):
                 # A plain function that wraps a coroutine function, such as a lambda.
                 prediction = waited_for(prediction)
         except BaseException as error:
@@ -54,7 +56,7 @@ def ascoring(
 
     async def work(example: Example) -> Measured:
         try:
-            prediction = await awaited(program, **example.inputs())
+            prediction = await awaited(program, **arguments_of(example))
         except BaseException as error:
             raise _failed(error, "program") from error
         metric_begins()
