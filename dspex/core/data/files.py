@@ -182,7 +182,8 @@ def _jsonl_rows(path: Path, bad: Bad) -> Iterator[Row]:
 
 
 def _jsonl_row(path: Path, number: int, text: str) -> Row:
-    value = _parsed_json(text, path, first_line=number)
+    # Without its end, as what lacks something there is a fault of this line.
+    value = _parsed_json(text.rstrip(), path, first_line=number)
     if not isinstance(value, dict):
         _fail(
             path,

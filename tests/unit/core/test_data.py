@@ -116,6 +116,7 @@ def test_csv_values_are_texts_and_json_values_keep_their_types(tmp_path: Path) -
         ("a.csv", CSV + "x" * 200_000 + ",y\n", 4, "field larger than field limit"),
         ("a.csv", b"a\n" + b"x" * MAX_LINE_BYTES + b"\n", 2, "is longer than"),
         ("a.jsonl", '{"a": 1}\n{"a": }\n', 2, "not valid JSON.*column 7"),
+        ("a.jsonl", '{"a": 1}\n{"a":\n', 2, "not valid JSON"),
         ("a.jsonl", '{"a": 1}\n\n[1]\n', 3, "this line is a JSON list"),
         ("a.jsonl", '{"a": 1}\nnull\n', 2, "this line is a JSON null"),
         ("a.jsonl", "true\n", 1, "this line is a JSON true"),
