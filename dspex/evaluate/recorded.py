@@ -81,7 +81,7 @@ def load_run(name: str, *, home: str | Path | None = None) -> EvaluationResult:
     return recorded_result(RunRecord.open(place, owner=False))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RecordedResult(EvaluationResult):
     """The result of a recorded run; the database adds up what it can."""
 
