@@ -437,3 +437,32 @@ def test_max_errors_names_the_causes_and_not_what_was_in_hand(
     assert sum("no such thing" in line for line in lines) == 1
     assert not any("by cancelled" in line for line in lines)
     assert caught.value.result.not_measured["cancelled"] == 1
+
+
+def test_one_slow_example_holds_no_other_up_and_is_begun_once(
+    runtime: dspex.Runtime,
+) -> None:
+    last_is_done = threading.Event()
+    asked: Counter[str] = Counter()
+
+    def program(question: str) -> dspex.Prediction:
+        asked[question] += 1
+        if question == "q0":
+            # In batches the others would wait for it, and it for them.
+            assert last_is_done.wait(20)
+        if question == "q49":
+            last_is_done.set()
+        return dspex.Prediction(answer=question.replace("q", "a"))
+
+    evaluate = dspex.Evaluate(devset=rows(50), metric=right, concurrency=2)
+
+    assert evaluate(program).score == 100.0
+    assert set(asked.values()) == {1}
+
+
+def test_a_low_score_is_no_error(runtime: dspex.Runtime) -> None:
+    evaluate = dspex.Evaluate(devset=rows(30), metric=lambda *_: 0.0, max_errors=1)
+
+    result = evaluate(lambda question: dspex.Prediction(answer=question))
+
+    assert (result.score, result.complete, result.failures) == (0.0, True, ())
