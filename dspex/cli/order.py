@@ -16,7 +16,7 @@ import click
 from dspex.cli.models import ModelChoice
 
 if TYPE_CHECKING:
-    from dspex.evaluate.evaluate import Isolate
+    from dspex.evaluate.workplace import Isolate
     from dspex.evaluate.record.head import RunHead
     from dspex.evaluate.traces import KeepTraces
 
