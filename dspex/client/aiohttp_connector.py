@@ -21,10 +21,12 @@ class Lease:
 
     Attributes:
         reused: Whether the connection has served before.
+        idle_for: Seconds for which it had then been idle.
     """
 
     def __init__(self) -> None:
         self.reused = False
+        self.idle_for = 0.0
         self._transport: asyncio.Transport | None = None
 
     def take(self, transport: asyncio.Transport | None) -> None:
@@ -61,13 +63,17 @@ class CheckingConnector(aiohttp.TCPConnector):
     def __init__(self, *, idle_max: int, idle_seconds: float) -> None:
         super().__init__(limit=0, keepalive_timeout=idle_seconds)
         self._idle_max = idle_max
-        # A connection that ends while it is idle stays in here until it is counted.
-        self._kept: set[ResponseHandler] = set()
+        # Since when each is idle. One that ends meanwhile stays until it is counted.
+        self._kept: dict[ResponseHandler, float] = {}
 
     @property
     def idle(self) -> int:
         """Connections that wait for their next request."""
-        self._kept = {protocol for protocol in self._kept if protocol.is_connected()}
+        self._kept = {
+            protocol: since
+            for protocol, since in self._kept.items()
+            if protocol.is_connected()
+        }
         return len(self._kept)
 
     async def connect(
@@ -82,11 +88,13 @@ class CheckingConnector(aiohttp.TCPConnector):
             lease.reused = True  # unless `_create_connection` is called meanwhile
             connection = await super().connect(req, traces, timeout)
             protocol = cast("ResponseHandler", connection.protocol)
-            self._kept.discard(protocol)
+            since = self._kept.pop(protocol, None)
             if not lease.reused or not _has_news(protocol):
                 break
             connection.close()
         connection.add_callback(functools.partial(self._on_release, protocol))
+        if since is not None:
+            lease.idle_for = self._loop.time() - since
         lease.take(connection.transport)
         return connection
 
@@ -105,7 +113,7 @@ class CheckingConnector(aiohttp.TCPConnector):
         if len(self._kept) >= self._idle_max and self.idle >= self._idle_max:
             protocol.force_close()
         else:
-            self._kept.add(protocol)
+            self._kept[protocol] = self._loop.time()
 
 
 def _has_news(protocol: ResponseHandler) -> bool:

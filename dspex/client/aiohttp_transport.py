@@ -26,6 +26,7 @@ __all__ = ["AiohttpTransport"]
 
 _IDLE_MAX = 256
 _IDLE_SECONDS = 30.0
+_FRESH_SECONDS = 1.0
 _HEADER_MAX = 64 * 1024
 _TARGETS_MAX = 64
 _WRITTEN_AT_ONCE_MAX = 512 * 1024
@@ -37,10 +38,11 @@ class AiohttpTransport(Transport):
     """A transport on aiohttp's client, without cookies, redirects and netrc.
 
     A server may close an idle connection in the moment it is used again. When a
-    connection that has served before ends before any byte of a response, the request
+    connection that was idle for a while ends before any byte of a response, the request
     is sent once more on a fresh one, and `sends` is 2. A connection that breaks on its
-    first request, or later in a response, is an error here; whether to send again is
-    then the caller's decision.
+    first request, or soon after another, or later in a response, is an error here;
+    whether to send again is then the caller's decision. A server that goes down cuts
+    off all that is out, and would get each of those requests twice.
 
     Packed bodies are not asked for; one that comes anyway (gzip, deflate) is unpacked
     within the same limit of bytes. It may be made anywhere, and belongs to the loop
@@ -52,6 +54,8 @@ class AiohttpTransport(Transport):
             it is the process's, which honours `SSL_CERT_FILE` and `SSL_CERT_DIR`.
         idle_max: The most connections kept for the next request.
         idle_seconds: How long one is kept.
+        fresh_seconds: How long one is idle until it may be taken for stale; no server
+            gives up a connection sooner that it keeps at all.
     """
 
     def __init__(
@@ -61,8 +65,10 @@ class AiohttpTransport(Transport):
         make_context: Callable[[], ssl.SSLContext] = shared_context,
         idle_max: int = _IDLE_MAX,
         idle_seconds: float = _IDLE_SECONDS,
+        fresh_seconds: float = _FRESH_SECONDS,
     ) -> None:
         self._proxies = proxies
+        self._fresh_seconds = fresh_seconds
         self._make_context = make_context
         self._idle_max = idle_max
         self._idle_seconds = idle_seconds
@@ -120,7 +126,7 @@ class AiohttpTransport(Transport):
             try:
                 response = await _head(sessions.keeping, call, lease)
             except FOREIGN as error:
-                if not (lease.reused and _says_nothing(error)):
+                if not (self._may_be_stale(lease) and _says_nothing(error)):
                     raise
                 lease = Lease()
                 response = await _head(sessions.single_use, call, lease)
@@ -128,6 +134,9 @@ class AiohttpTransport(Transport):
         except (*FOREIGN, HeadTimeoutError) as error:
             raise translated(error, call.around) from _shown(error)
         return _Exchange(response, lease, call, sends=1)
+
+    def _may_be_stale(self, lease: Lease) -> bool:
+        return lease.reused and lease.idle_for >= self._fresh_seconds
 
     def _running_sessions(self) -> _Sessions:
         if self._closed:

@@ -42,6 +42,7 @@ class Caution:
         """See the class."""
         self._out = 0
         self._latest = 0
+        self._latest_answered = 0
         # The most that were out at a time since nothing was, and nothing in doubt.
         self._most = 0
         # For each failure in doubt, the latest request that had been sent by then.
@@ -52,6 +53,10 @@ class Caution:
     def in_doubt(self) -> int:
         """Failures after which nothing was sent that has been answered."""
         return len(self._failures)
+
+    def may_be_down_since(self, number: int) -> bool:
+        """Whether no request has been answered that was sent after this one."""
+        return self._latest_answered <= number
 
     def wait(self, now: float) -> float:
         """Seconds until a request may be sent: 0 for now.
@@ -87,5 +92,6 @@ class Caution:
 
     def answered(self, number: int) -> None:
         """Note that one was answered: what failed before it was sent is no more."""
+        self._latest_answered = max(self._latest_answered, number)
         while self._failures and self._failures[0] < number:
             self._failures.popleft()

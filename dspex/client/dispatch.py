@@ -129,11 +129,7 @@ class Dispatcher:
         A call that the provider puts off for longer than it may sleep is ended.
         """
         lane, now = entry.lane, self._outside.now()
-        pause = lane.caution.wait(now)
-        if pause and lane.gate.state(now) is GateState.CLOSED:
-            self._look_at(lane, now + pause, now)
-            return None
-        permit = lane.gate.admit(now)
+        permit = lane.admit(now)
         if isinstance(permit, Refused):
             self._wait_for_gate(lane, permit, now)
             return None
@@ -241,7 +237,8 @@ class Dispatcher:
         if lane.gate.view(now).held:
             why = "its breaker is held by hand. Let it go with set_circuit()."
         else:
-            why = f"the last error was: {cause}. It is looked at in {retry_in:.1f} s."
+            told = str(cause).rstrip(".")
+            why = f"the last error was: {told}. It is looked at in {retry_in:.1f} s."
         error = CircuitOpenError(
             f"{label} has not been called for more than {patience:g} s; {why}",
             model=label,

@@ -111,6 +111,7 @@ class Judge:
         )
         if verdict is Verdict.FAILURE:
             entry.lane.last_error = error
+            error.in_doubt = entry.lane.caution.may_be_down_since(attempt.number)
         match error:
             case LMCancelledError() | LMStreamError():
                 # Those who share the call have read nothing, and ask for themselves.

@@ -15,7 +15,7 @@ from enum import Enum
 from dspex.client.call import AttemptRecord, Call, Fate, draw_ticket
 from dspex.client.caution import Caution
 from dspex.client.fair_queue import FairQueue
-from dspex.client.gate import Gate, Permit, Verdict
+from dspex.client.gate import Gate, GateState, Permit, Refused, Verdict
 from dspex.client.limits import Limiter, LimitPolicy
 from dspex.client.options import ClientOptions
 from dspex.client.prices import cost_of
@@ -68,6 +68,14 @@ class Lane:
         self.refusal: Refusal | None = None
         """Why the account is not served, while that was said a short time ago."""
 
+    def admit(self, now: float) -> Permit | Refused:
+        """Ask for the right to make one request; see `Gate.admit`."""
+        pause = self.caution.wait(now)
+        # The probe of an open breaker waits for nobody: what is out may never return.
+        if pause and self.gate.state(now) is GateState.CLOSED:
+            return Refused(pause)
+        return self.gate.admit(now)
+
     def hear(self, attempt: OpenAttempt, verdict: Verdict, now: float) -> None:
         """Take what a request that returned tells of the provider's health."""
         self.gate.record(attempt.permit, verdict, now)
@@ -75,6 +83,11 @@ class Lane:
             self.caution.answered(attempt.number)
         elif verdict is Verdict.FAILURE:
             self.caution.failed(now)
+
+    def is_doubted(self, now: float) -> bool:
+        """Whether it is not known that the provider is well."""
+        is_closed = self.gate.state(now) is GateState.CLOSED
+        return not is_closed or self.caution.in_doubt > 0
 
     def obey(self, limits: LimitPolicy, options: ClientOptions, now: float) -> None:
         """Keep to other limits from now on; nothing happens when they are the same."""

@@ -250,7 +250,7 @@ class ClientMachine:
         self._leave(message.call_id, message.waiter, error)
 
     def _expire(self, message: Expire) -> None:
-        entry = self._ledger.calls.get(message.call_id)
+        entry, now = self._ledger.calls.get(message.call_id), self._outside.now()
         if entry is None:
             return
         text = (
@@ -259,6 +259,8 @@ class ClientMachine:
             "Give it a longer deadline, or find out why the provider is slow."
         )
         error = LMTimeoutError(text, model=self._label, attempts=entry.sent)
+        # One that waits has not been slow.
+        error.in_doubt = entry.attempt is None and entry.lane.is_doubted(now)
         self._leave(message.call_id, message.waiter, error)
 
     def _leave(self, call_id: str, waiter: str, error: LMError) -> None:

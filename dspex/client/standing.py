@@ -24,6 +24,8 @@ class HeldBy(Enum):
     """Its last request failed; it is made again after a pause."""
     BREAKER = "breaker"
     """The provider's breaker is open."""
+    DOUBT = "doubt"
+    """Others have failed, and it is not known yet whether the provider is well."""
     LIMIT = "limit"
     """A rate limit, the user's, the provider's, or learned from refusals."""
     SERVER = "server"
@@ -124,6 +126,9 @@ def _held(
     if gate.state is not GateState.CLOSED:
         began = gate.open_since
         return HeldBy.BREAKER, None if began is None else now - began, gate.retry_in
+    pause = entry.lane.caution.wait(now)
+    if pause:
+        return HeldBy.DOUBT, None, pause
     wait = entry.lane.limiter.wait(entry.tokens, now)
     # Infinite is "when something returns": the place of a request that is out.
     if wait is None or math.isinf(wait.seconds):

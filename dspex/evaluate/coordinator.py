@@ -36,6 +36,7 @@ from dspex.evaluate.signs import sign_of_waiting
 from dspex.evaluate.source import StreamMoved, TakeExamples
 from dspex.evaluate.steering import Steering
 from dspex.evaluate.why import Planned
+from dspex.evaluate.worker import spent_by
 from dspex.evaluate.workers import ThreadWorkers
 from supervisors import Actor, ActorDownError, Handle, StartError
 
@@ -406,6 +407,7 @@ class CoordinatorActor(Actor):
             evidence=verdict.evidence,
             trace=() if attempt is None else attempt.traced(),
             may_run_again=attempt is None or not attempt.begun,
+            **({} if attempt is None else spent_by(attempt)),
         )
         self._floor.tray.put(Proposal(outcome, is_decided=True))
 

@@ -128,7 +128,8 @@ def _wait(run: Run, options: RunOptions) -> Ended:
     total = run.plan.total
     total = None if total is None else total * run.plan.trials
     show = options.display_progress
-    with run, Progress(options.label, total, show=show) as progress:
+    why = run.waits_for
+    with run, Progress(options.label, total, show=show, why=why) as progress:
         return run.wait(TICK, progress)
 
 

@@ -354,8 +354,8 @@ class Evaluate:
         known = known_of(resume, examples)
         options = self._options_of(program, metric, num_threads, display_progress, run)
         if self.debug:
-            scored = ascoring(program, metric, self.metric_range)
-            work = self._tracing().around_async(scored)
+            work = ascoring(program, metric, self.metric_range)
+            work = self._tracing().around_async(work)
             result = await on_this_loop(all_of(examples), work, options)
         else:
             async with workplace_here(
@@ -370,8 +370,7 @@ class Evaluate:
     def _workplace(
         self, program: Callable[..., Any], metric: Metric
     ) -> AbstractContextManager[Workplace]:
-        tracing = self._tracing()
-        return workplace(program, metric, self.isolate, self._limits, tracing)
+        return workplace(program, metric, self.isolate, self._limits, self._tracing())
 
     def _tracing(self) -> Tracing:
         _, full = self.metric_range

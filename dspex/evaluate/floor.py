@@ -17,6 +17,7 @@ from typing import Any, cast
 from dspex.core.errors import RunFencedError
 from dspex.core.example import Example
 from dspex.core.once import Unrepeatable
+from dspex.core.spending import Spending
 from dspex.evaluate.outage import DOUBTFUL, Sign
 from dspex.evaluate.outcome import Outcome, Stage, Stamp
 from dspex.evaluate.plan import GivenUp
@@ -56,6 +57,7 @@ class Attempt:
         "reason",
         "ref",
         "sign",
+        "spending",
         "stamp",
         "traced",
     )
@@ -71,6 +73,8 @@ class Attempt:
         self._given_up: str | None = None
         self.begun = Unrepeatable()
         """What the worker has begun that is never run again."""
+        self.spending = Spending()
+        """What its worker has had from models."""
         self.lane: Lane | None = None
         """Where it runs, or ran."""
         self.ref: Ref[Any] | None = None

@@ -51,9 +51,8 @@ def open_recording(
     check_same(record.head, head)
     if isinstance(examples, Sequence):
         check_rows(record, examples)
-    left = record.left
     record.own()
-    return Recording(record, before=None if left is None else left.facts), True
+    return Recording(record), True
 
 
 def checking(recording: Recording, check: Check) -> Check:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.core.example import Example
 from dspex.core.prediction import Prediction
+from dspex.core.safe_text import safe_text
 from dspex.evaluate.counted import Counted
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.standing import score_of
@@ -201,7 +202,8 @@ class EvaluationResult(Counted):
         more = [", ".join(told)] if told else []
         if self.survey.replaced:
             more.append(f"{self.score_first_attempt:.1f} by first attempts alone")
-        return "\n  ".join((self._headline(), *more, *self.failure_lines))
+        lines = (self._headline(), *more, *self.failure_lines)
+        return "\n  ".join(safe_text(line, keep="") for line in lines)
 
     def __repr__(self) -> str:
         state = "" if self.complete else ", incomplete"

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from dspex.core.errors import ConfigurationError
+from dspex.core.errors import ConfigurationError, LMTimeoutError
 from dspex.evaluate.outcome import Outcome, OutcomeKind
 
 AFTER_ANSWER: Final = (OutcomeKind.MODEL, OutcomeKind.PROGRAM, OutcomeKind.METRIC)
@@ -36,6 +36,8 @@ class Past:
     """Those that got no answer and are charged to it."""
     answered: int = 0
     """Those that failed after an answer."""
+    doubted: int = 0
+    """Those that were out of time while nobody had an answer."""
     first_score: float | None = None
     """What the first of the latter counts; `None` while there is none."""
 
@@ -58,8 +60,9 @@ class RetryRules:
         >>> from dspex.evaluate.outcome import Stamp
         >>> stamp = Stamp(run="r", example=3)
         >>> down = Outcome(stamp=stamp, kind=OutcomeKind.INFRASTRUCTURE)
-        >>> RetryRules().decide(down, Past(), chance=1.0)
-        Again(wait=1.0, past=Past(unanswered=1, answered=0, first_score=None))
+        >>> again = RetryRules().decide(down, Past(), chance=1.0)
+        >>> again.wait, again.past.unanswered
+        (1.0, 1)
         >>> broken = Outcome(stamp=stamp, kind=OutcomeKind.PROGRAM)
         >>> RetryRules().decide(broken, Past(), chance=1.0) is None
         True
@@ -67,6 +70,8 @@ class RetryRules:
 
     no_answer: int = 5
     """Attempts in all that may get no answer, the last of which counts."""
+    in_doubt: int = 2
+    """Further attempts after one that was out of time while nobody had an answer."""
     after_answer: Mapping[OutcomeKind, int] = field(default_factory=dict)
     """Further attempts after a failure of that kind which followed an answer."""
     first_wait: float = 1.0
@@ -91,6 +96,9 @@ class RetryRules:
             may = charged.unanswered < self.no_answer
             wait = self.wait(charged.unanswered, chance)
             return Again(wait=wait, past=charged) if may else None
+        if _is_in_doubt(outcome) and past.doubted < self.in_doubt:
+            charged = replace(past, doubted=past.doubted + 1)
+            return Again(wait=self.wait(charged.doubted, chance), past=charged)
         if past.answered >= self.after_answer.get(outcome.kind, 0):
             return None
         first = self.failure_score if past.first_score is None else past.first_score
@@ -106,6 +114,13 @@ class RetryRules:
         doublings = min(failed - 1, _MOST_DOUBLINGS)
         bound = min(self.longest_wait, self.first_wait * 2.0**doublings)
         return bound * (0.5 + 0.5 * chance)
+
+
+def _is_in_doubt(outcome: Outcome) -> bool:
+    """Whether it is out of time, and that may be the provider's doing."""
+    error = None if outcome.error is None else outcome.error.error
+    is_slow = outcome.kind is OutcomeKind.TIMEOUT
+    return is_slow and isinstance(error, LMTimeoutError) and error.in_doubt
 
 
 def with_first_score(outcome: Outcome, past: Past) -> Outcome:

@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from dspex.client.call import ATTEMPT
 from dspex.core.errors import EvaluationError
@@ -26,10 +27,10 @@ from dspex.evaluate.left_open import left_open
 from dspex.evaluate.looking import facts_of
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.plan import Ended, Plan
-from dspex.evaluate.record.reader import Status
+from dspex.evaluate.record.reader import Status, Worked
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.source import Check, Source, SourceActor, unchecked
-from dspex.evaluate.why import Waiting, reasons
+from dspex.evaluate.why import Waiting, in_short, reasons
 from dspex.evaluate.workers import ThreadWorkers, Workers
 from dspex.runtime import tree
 from dspex.runtime.runtime import Runtime
@@ -94,9 +95,8 @@ class Run:
         # Of a stream nothing is kept here that its record has.
         keeps = recording is None or plan.total is not None
         self._journal = Journal(plan.trials, known, keeps=keeps, rules=plan.retry)
-        self._before: Mapping[str, Any] = {}
         if recording is not None:
-            record, self._before = recording.record, recording.before
+            record = recording.record
             self._journal.go_on(record.settled(), record.totals())
         self._floor = Floor(plan.work, plan.context, plan.concurrency, recording)
         self._source = Source(plan.examples, check)
@@ -104,8 +104,12 @@ class Run:
         self._workers = ThreadWorkers() if workers is None else workers
         self._finished: ReplyFuture[Ended] = ReplyFuture()
         self._requests = RequestLog(plan.run, recording)
+        # What earlier owners of its record took.
+        self._before = Worked()
+        if recording is not None:
+            self._before = recording.record.worked_before
         self._began = time.monotonic()
-        self._over: float | None = None
+        self._took: float | None = None
         self._restarts_before = 0
         self._restarts = 0
 
@@ -141,7 +145,7 @@ class Run:
             raise
         finally:
             self._runtime.events.detach(self._handler)
-            self._over = time.monotonic()
+            self._took = time.monotonic() - self._began
             self._leave_open()
             if self.recording is not None:
                 self._close(self.recording)
@@ -183,7 +187,8 @@ class Run:
         }
 
     def _close(self, recording: Recording) -> None:
-        facts = {"restarts": self.restarts, "seconds": self.seconds}
+        # This owner's own: whoever reads the record adds them up.
+        facts = {"seconds": self._took, "restarts": self._restarts}
         recording.close(self._status(), facts, tuple(self.left_open.values()))
 
     def _ended(self) -> Ended | None:
@@ -206,8 +211,8 @@ class Run:
             EvaluationError: The run's own branch gave up.
         """
         while not self._finished.wait(tick):
-            on_tick(self._journal.tally)
-        on_tick(self._journal.tally)
+            on_tick(self.tally)
+        on_tick(self.tally)
         ended: Ended = self._finished.get()
         return ended
 
@@ -217,7 +222,7 @@ class Run:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(tick):
                     await self._finished
-            on_tick(self._journal.tally)
+            on_tick(self.tally)
         ended: Ended = self._finished.get()
         return ended
 
@@ -266,6 +271,10 @@ class Run:
         )
         return reasons(facts)
 
+    def waits_for(self) -> str:
+        """What holds it up, in a few words; empty when nothing does."""
+        return "" if self.finished else in_short(self.why())
+
     @property
     def finished(self) -> bool:
         """Whether it has ended, though not everything may be cleaned up."""
@@ -293,6 +302,12 @@ class Run:
         return self._journal
 
     @property
+    def tally(self) -> Tally:
+        """How far it is; the dollars are those of all its requests."""
+        tally, cost = self._journal.tally, self._requests.cost
+        return tally if cost is None else replace(tally, cost=cost)
+
+    @property
     def taken(self) -> int:
         """Examples taken from a stream, in this process."""
         return self._source.taken
@@ -304,14 +319,17 @@ class Run:
 
     @property
     def restarts(self) -> int:
-        """Parts of the tree restarted while it ran, this run's own included."""
-        return self._restarts + int(self._before.get("restarts", 0))
+        """Parts of the tree restarted while it ran, this run's own included.
+
+        Earlier owners of its record are counted too.
+        """
+        return self._before.restarts + self._restarts
 
     @property
     def seconds(self) -> float:
-        """Wall time it took so far, with that of earlier owners of its record."""
-        until = time.monotonic() if self._over is None else self._over
-        return float(self._before.get("seconds", 0.0)) + until - self._began
+        """Wall time since it began, or until its end; and that of earlier owners."""
+        took = time.monotonic() - self._began if self._took is None else self._took
+        return self._before.seconds + took
 
     # The branch.
 

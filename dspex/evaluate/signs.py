@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from dspex.client.standing import ClientStanding, OpenBreaker
+from dspex.client.standing import ClientStanding, HeldBy, OpenBreaker
 from dspex.evaluate.outage import DOUBTFUL, Sign, sign_of
 from dspex.evaluate.outcome import Outcome, Stamp
 
@@ -65,5 +65,10 @@ def sign_of_waiting(stamp: Stamp, standings: Iterable[ClientStanding]) -> Sign |
                     text="its breaker was open when an example's time was over",
                     down_for=breaker.open_for,
                     retry_in=breaker.retry_in,
+                )
+            if is_its and call.held_by is HeldBy.DOUBT:
+                return Sign(
+                    what=standing.label,
+                    text="it had answered nobody when an example's time was over",
                 )
     return None

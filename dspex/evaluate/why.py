@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -32,6 +33,8 @@ class Cause(Enum):
 
     BREAKER = "breaker"
     """The provider's breaker is open."""
+    DOUBT = "doubt"
+    """Others have failed; it waits until the provider has answered somebody."""
     LIMIT = "limit"
     """A rate limit holds its request back."""
     RETRY = "retry"
@@ -131,6 +134,25 @@ class Facts:
     """The moment, in monotonic seconds."""
 
 
+def in_short(waiting: Sequence[Waiting]) -> str:
+    """What holds most of the open examples up, in a few words; empty for nothing.
+
+    A program or a metric at work is no hold-up, and neither is a request that is out.
+    """
+    held = [each for each in waiting if each.cause not in _AT_WORK]
+    if not held:
+        return ""
+    many = Counter(each.cause for each in held)
+    most = max(held, key=lambda each: many[each.cause])
+    others = many[most.cause] - 1
+    return f"{most.text} (and {others:,} like it)" if others else most.text
+
+
+_AT_WORK: Final = frozenset(
+    {Cause.PROGRAM, Cause.METRIC, Cause.REQUEST, Cause.NOT_BEGUN}
+)
+
+
 def reasons(facts: Facts) -> tuple[Waiting, ...]:
     """Say of each open example what it waits for, in the order of the examples.
 
@@ -162,6 +184,9 @@ def _of_call(label: str, call: CallStanding) -> tuple[Cause, float | None, str]:
         case HeldBy.BREAKER:
             span = _span(call.since or 0.0)
             return Cause.BREAKER, call.since, f"breaker of {label} open for {span}"
+        case HeldBy.DOUBT:
+            text = f"waits until {label} has answered somebody; others have failed"
+            return Cause.DOUBT, None, text
         case HeldBy.LIMIT:
             text = f"waits for a rate limit of {label}, {_span(call.left or 0.0)}"
             return Cause.LIMIT, call.left, text

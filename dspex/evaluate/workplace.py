@@ -47,7 +47,7 @@ def workplace(
         metric: What scores it.
         isolate: Whether both are done here or in processes of their own.
         limits: The range of the metric; and how long an example may take in a process.
-        tracing: Keeps the calls of what went wrong.
+        tracing: Keeps the calls of some of the examples.
     """
     reach = limits.metric_range
     if isolate == "process":

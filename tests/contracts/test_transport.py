@@ -158,6 +158,21 @@ def test_used_connection_that_ends_without_a_byte_is_replaced_once(
     assert fates == ["answered", "cut", "answered"][: 1 + sends]
 
 
+def test_connection_that_was_used_a_moment_ago_is_not_taken_for_stale(
+    provider: FakeProvider,
+) -> None:
+    provider.misbehave(CloseBeforeAnswer(), on=2)
+
+    async def twice(transport: Transport) -> None:
+        await ask(transport, provider)
+        with pytest.raises(errors.LMConnectionError, match="broke"):
+            await ask(transport, provider)
+
+    run(lambda: AiohttpTransport(fresh_seconds=60.0), twice)
+
+    assert [billed.fate for billed in provider.bill] == ["answered", "cut"]
+
+
 def test_replaced_connection_that_ends_too_is_an_error(
     make: Callable[[], Transport], provider: FakeProvider
 ) -> None:

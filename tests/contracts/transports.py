@@ -21,4 +21,9 @@ def over_httpx() -> Transport:
     )
 
 
-TRANSPORTS = (AiohttpTransport, over_httpx)
+def over_aiohttp() -> Transport:
+    """dspex's own transport, which takes any used connection for stale."""
+    return AiohttpTransport(fresh_seconds=0.0)
+
+
+TRANSPORTS = (over_aiohttp, over_httpx)

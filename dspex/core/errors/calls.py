@@ -33,6 +33,9 @@ class LMError(DspexError):
     was_sent: bool = True
     """Whether the last request may have reached the provider, which may bill it then;
     not so where there was no connection, for example."""
+    in_doubt: bool = False
+    """Whether it may be the provider's doing and not this call's: nobody who asked
+    after its last request had an answer when it failed."""
 
     def __init__(
         self,
