@@ -84,7 +84,7 @@ def killed_run(
             told.counted_twice += order.replaced(counted)
         order.start("killed").result()
         told.counted_twice += order.replaced(counted)
-        billed = {each.request_id for each in provider.bill}
+        billed = {str(each.request_id) for each in provider.bill}
     _look(told, order.record("killed"), billed)
     return told
 
