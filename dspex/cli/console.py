@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from enum import IntEnum
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 import click
 
@@ -25,6 +25,13 @@ from dspex.core.errors import (
     LMError,
     LMInvalidRequestError,
     MissingInputError,
+    RecordError,
+    RecordUnwritableError,
+    RunBusyError,
+    RunError,
+    RunExistsError,
+    RunFencedError,
+    RunNotFoundError,
     RuntimeClosedError,
     SignatureError,
 )
@@ -48,6 +55,10 @@ class Exit(IntEnum):
     """The provider of the model is down, or nobody answers there."""
     INTERNAL = 70
     """A mistake of dspex itself."""
+    RECORD = 74
+    """The record of a run cannot be written, or somebody else took the run over."""
+    BUSY = 75
+    """Somebody else works on that run; try again later."""
     CONFIGURATION = 78
     """A model, a key or an extra is missing or wrong."""
     INTERRUPTED = 130
@@ -61,28 +72,34 @@ def exit_code(error: BaseException) -> Exit:
         >>> exit_code(DataError("line 3 is no JSON"))
         <Exit.BAD_DATA: 65>
     """
-    match error:
-        case KeyboardInterrupt():
-            return Exit.INTERRUPTED
-        case EvaluationError():
-            cause = error.__cause__
-            return exit_code(cause) if isinstance(cause, LMError) else Exit.FAILED
-        case SignatureError() | MissingInputError():
-            return Exit.USAGE
-        case DataError():
-            return Exit.BAD_DATA
-        case ConfigurationError() | LMAuthError() | LMBillingError():
-            return Exit.CONFIGURATION
-        case LMInvalidRequestError():
-            return Exit.FAILED
-        case LMError():
-            return Exit.UNAVAILABLE
-        case RuntimeClosedError():
-            return Exit.INTERNAL
-        case DspexError():
-            return Exit.FAILED
-        case _:
-            return Exit.INTERNAL
+    cause = error.__cause__ if isinstance(error, EvaluationError) else None
+    if isinstance(cause, LMError | RunError):
+        return exit_code(cause)
+    return next(
+        (code for kind, code in _ENDS if isinstance(error, kind)), Exit.INTERNAL
+    )
+
+
+_ENDS: Final[tuple[tuple[type[BaseException], Exit], ...]] = (
+    (KeyboardInterrupt, Exit.INTERRUPTED),
+    (SignatureError, Exit.USAGE),
+    (MissingInputError, Exit.USAGE),
+    (RunNotFoundError, Exit.USAGE),
+    (RunExistsError, Exit.USAGE),
+    (RunBusyError, Exit.BUSY),
+    (RunFencedError, Exit.RECORD),
+    (RecordUnwritableError, Exit.RECORD),
+    (RecordError, Exit.BAD_DATA),
+    (DataError, Exit.BAD_DATA),
+    (ConfigurationError, Exit.CONFIGURATION),
+    (LMAuthError, Exit.CONFIGURATION),
+    (LMBillingError, Exit.CONFIGURATION),
+    (LMInvalidRequestError, Exit.FAILED),
+    (LMError, Exit.UNAVAILABLE),
+    (RuntimeClosedError, Exit.INTERNAL),
+    (DspexError, Exit.FAILED),
+)
+"""How a command ends; the first kind that an error is counts."""
 
 
 class Failure(click.ClickException):

@@ -2,54 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dspex.cli.console import (
-    Exit,
-    Failure,
-    json_option,
-    show,
-    show_json,
-    traceback_option,
-)
-from dspex.cli.metrics import FORMS, metric_of
+from dspex.cli.console import Exit, Failure
+from dspex.cli.debugging import debug as debugged
+from dspex.cli.disturbed import chaos_option
+from dspex.cli.dry import rehearse
+from dspex.cli.evaluating import Wanted, carry_out, prepared
+from dspex.cli.metrics import FORMS
 from dspex.cli.models import ModelChoice, model_options
-from dspex.cli.programs import lm_for, program_of, saved_option, signature_of
-from dspex.cli.scores import as_plain, lines_of
-from dspex.core import defaults
-from dspex.core.errors import EvaluationError, EvaluationInterrupted
+from dspex.cli.options import limit_options, output_options
+from dspex.cli.order import Order, RunLimits
+from dspex.cli.programs import saved_option
+from dspex.core.home import home
 
 if TYPE_CHECKING:
-    from dspex.core.data import Dataset
-    from dspex.evaluate.metric import Metric
-    from dspex.evaluate.result import EvaluationResult
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunLimits:
-    """How an evaluation runs; `None` is the default."""
-
-    concurrency: int | None
-    """Examples worked on at a time."""
-    timeout: float | None
-    """Seconds one example may take."""
-    max_errors: int | None
-    """Failures after which to stop."""
+    from dspex.testing.chaos import ChaosPlan
 
 
 @click.command()
 @click.argument("program")
+@click.argument("data", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--data",
-    required=True,
+    "data_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="The examples: a .csv, .tsv, .json or .jsonl file.",
+    help="The examples, by name instead of as the second argument.",
 )
 @click.option(
     "--inputs",
@@ -73,175 +55,196 @@ class RunLimits:
     metavar="N",
     help="Take the first N examples only.",
 )
+@limit_options
 @click.option(
-    "--concurrency",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help=f"Examples worked on at a time.  [default: {defaults.CONCURRENCY}]",
+    "--run",
+    metavar="NAME",
+    help="A name for this run, to go on with it and to look at it later.  "
+    "[default: one by date and time]",
 )
 @click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="How long one example may take.  [default: no limit]",
+    "--resume",
+    is_flag=True,
+    help="Go on where the run of that name stopped; begin it when there is none.",
+)
+@click.option("--no-persist", is_flag=True, help="Keep no record of the run.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Make no call: show the first prompt, and how many calls, tokens, dollars it "
+    "would take.",
 )
 @click.option(
-    "--max-errors",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Failures of program, metric or provider after which to stop.  "
-    f"[default: {defaults.MAX_ERRORS}]",
+    "--debug",
+    is_flag=True,
+    help="One example after another, in this thread: breakpoint() works, an error is "
+    "shown with its traceback, each outcome with its prompts.",
 )
 @click.option(
-    "--show",
-    "shown",
+    "--example",
+    "numbers",
+    multiple=True,
     type=click.IntRange(min=0),
-    default=3,
-    show_default=True,
     metavar="N",
-    help="Show N of the examples that did not get the full score.",
+    help="With --debug: this example only, counted from 0; may be given again.",
 )
-@click.option(
-    "--fail-under",
-    type=float,
-    metavar="PERCENT",
-    help="End with exit code 1 when the score is below this.",
-)
-@json_option
-@traceback_option
+@chaos_option
+@output_options
 def evaluate(
-    program: str,
-    data: Path,
-    inputs: tuple[str, ...],
-    metric: str,
-    saved: Path | None,
-    cot: bool,  # noqa: FBT001 - click passes by name
-    choice: ModelChoice,
-    limit: int | None,
-    concurrency: int | None,
-    timeout: float | None,
-    max_errors: int | None,
-    shown: int,
-    fail_under: float | None,
+    data: Path | None,
+    data_file: Path | None,
+    run: str | None,
+    resume: bool,  # noqa: FBT001 - click passes by name
+    no_persist: bool,  # noqa: FBT001 - click passes by name
+    dry_run: bool,  # noqa: FBT001 - click passes by name
+    debug: bool,  # noqa: FBT001 - click passes by name
+    numbers: tuple[int, ...],
     as_json: bool,  # noqa: FBT001 - click passes by name
+    **others: Any,
 ) -> None:
-    """Score a PROGRAM on examples.
+    """Score a PROGRAM on the examples in DATA, a .csv, .tsv, .json or .jsonl file.
 
     PROGRAM is a signature such as "country -> capital", or MODULE:ATTRIBUTE, such as
     my_code:program, for a program of your own: a dspex.Program, its class, or any
     function that takes the inputs by name.
 
+    Each run is recorded: `dspex runs` lists them, `dspex show` tells of each example,
+    and `dspex resume` goes on with one that was interrupted, whatever by.
+
     \b
-      dspex evaluate "country -> capital" --data capitals.csv \\
+      dspex evaluate "country -> capital" capitals.csv \\
           --metric exact_match:capital
+      dspex evaluate my_code:program data.jsonl --inputs question \\
+          --metric my_code:metric --run first --report first.html
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
-    ready = program_of(program, cot=cot, saved=saved)
-    scorer = metric_of(metric)
-    examples = examples_of(data, input_names(ready, inputs), limit)
-    check_field(scorer, examples)
-    limits = RunLimits(concurrency=concurrency, timeout=timeout, max_errors=max_errors)
-
-    def report(result: EvaluationResult) -> None:
-        if as_json:
-            show_json(as_plain(result, model=model_name(lm)))
-        else:
-            show("\n".join(lines_of(result, shown)))
-
-    lm = lm_for(ready, choice)
-    result = run(ready, scorer, examples, lm, limits, report)
-    if fail_under is not None and result.score < fail_under:
-        raise Failure(
-            f"the score {result.score:.1f} is below --fail-under {fail_under:g}",
-            Exit.FAILED,
-        )
-
-
-def run(
-    program: Callable[..., Any],
-    metric: Metric,
-    examples: Dataset,
-    lm: Any,
-    limits: RunLimits,
-    report: Callable[[EvaluationResult], None],
-) -> EvaluationResult:
-    """Evaluate under a runtime of its own, and report also what was cut short."""
-    import dspex
-    from dspex.programs.settings import context
-
-    scoring = dspex.Evaluate(
-        devset=examples,
-        metric=metric,
-        concurrency=limits.concurrency,
-        timeout=limits.timeout,
-        max_errors=limits.max_errors,
+    _check_sense(
+        dry_run=dry_run, debug=debug, numbers=numbers, as_json=as_json, **others
     )
-    changes = {} if lm is None else {"lm": lm}
-    try:
-        with dspex.Runtime(), context(**changes):
-            result = scoring(program)
-    except EvaluationInterrupted as interrupted:
-        report(interrupted.result)
-        done = sum(outcome is not None for outcome in interrupted.result.outcomes)
-        text = f"interrupted after {done} of {interrupted.result.n} examples"
-        raise Failure(text, Exit.INTERRUPTED) from interrupted
-    except EvaluationError as error:
-        if error.result is not None and any(error.result.outcomes):
-            report(error.result)
-        raise
-    finally:
-        # A module of the user's may have made calls when it was imported.
-        dspex.shutdown()
-    report(result)
-    return result
+    order = order_of(data=_one_of(data, data_file), **others)
+    name = None if dry_run or debug else _run_name(run, resume, no_persist)
+    made = prepared(order)
+    if dry_run:
+        rehearse(made, as_json=as_json)
+    elif debug:
+        debugged(made, numbers)
+    else:
+        carry_out(order, made, wanted_of(as_json=as_json, **others), run=name)
 
 
-def input_names(program: Any, said: Sequence[str]) -> list[str]:
-    """Return the names of the input columns.
+def order_of(
+    *,
+    program: str,
+    data: Path,
+    metric: str,
+    inputs: tuple[str, ...],
+    saved: Path | None,
+    cot: bool,
+    limit: int | None,
+    choice: ModelChoice,
+    **others: Any,
+) -> Order:
+    """Put together what was ordered; options that say something else are left out."""
+    limits = {
+        name: others[name] for name in RunLimits.__dataclass_fields__ if name in others
+    }
+    return Order(
+        program=program,
+        data=data,
+        metric=metric,
+        inputs=inputs,
+        saved=saved,
+        cot=cot,
+        limit=limit,
+        choice=choice,
+        limits=RunLimits(**limits),
+        folder=Path.cwd(),
+    )
 
-    Raises:
-        click.UsageError: When nobody said them.
-    """
-    names = [name.strip() for words in said for name in words.split(",")]
-    names = [name for name in names if name]
-    if names:
-        return names
-    signature = signature_of(program)
-    if signature is None:
+
+def wanted_of(
+    *,
+    as_json: bool,
+    shown: int,
+    fail_under: float | None,
+    report: Path | None,
+    export: Path | None,
+    chaos: ChaosPlan | None = None,
+    **_others: Any,
+) -> Wanted:
+    """Put together what to give of the result."""
+    return Wanted(
+        as_json=as_json,
+        shown=shown,
+        fail_under=fail_under,
+        report=report,
+        export=export,
+        chaos=chaos,
+    )
+
+
+def _one_of(data: Path | None, data_file: Path | None) -> Path:
+    found = data_file if data is None else data
+    if found is None or (data is not None and data_file is not None):
         raise click.UsageError(
-            "a program of your own does not say which columns it is given; expected "
-            "--inputs. Write --inputs question, or --inputs question,context."
+            "the file of the examples is said twice, or not at all; once was expected. "
+            'Write dspex evaluate "country -> capital" capitals.csv --metric ...'
         )
-    return list(signature.input_fields)
+    return found
 
 
-def examples_of(data: Path, inputs: Sequence[str], limit: int | None) -> Dataset:
-    """Read the examples.
-
-    Raises:
-        DataError: When the file cannot be read or lacks an input.
-    """
-    import dspex
-
-    rows = dspex.load(data, inputs=inputs)
-    return rows if limit is None else rows[:limit]
-
-
-def check_field(metric: Any, examples: Dataset) -> None:
-    """Refuse to compare a column that is not there, before anything is paid for.
-
-    Raises:
-        click.UsageError: Then.
-    """
-    from dspex.core.metrics import ExactMatch, WordOverlap
-
-    columns = examples[0].keys()
-    if isinstance(metric, ExactMatch | WordOverlap) and metric.field not in columns:
+def _check_sense(
+    *,
+    dry_run: bool,
+    debug: bool,
+    numbers: tuple[int, ...],
+    as_json: bool,
+    isolate: str,
+    chaos: ChaosPlan | None,
+    **_others: Any,
+) -> None:
+    if numbers and not debug:
         raise click.UsageError(
-            f"--metric {metric!r} compares a column that is not there; "
-            f"the columns are: {', '.join(map(repr, columns))}. Name one of those."
+            "--example says which example to debug. Add --debug; `dspex show RUN "
+            "--example N` tells what came of it in a run."
+        )
+    if chaos is not None and (debug or dry_run):
+        raise click.UsageError(
+            "--chaos disturbs an evaluation; it cannot go with --debug or --dry-run. "
+            "Leave one of them out."
+        )
+    if debug and (dry_run or as_json or isolate == "process"):
+        raise click.UsageError(
+            "--debug works in this thread and is for people; it cannot go with "
+            "--dry-run, --json or --isolate process. Leave those out."
         )
 
 
-def model_name(lm: Any) -> str | None:
-    """Return the model's name, `None` when each predictor has its own."""
-    return None if lm is None else lm.model
+def _run_name(
+    run: str | None,
+    resume: bool,  # noqa: FBT001 - as the command has it
+    no_persist: bool,  # noqa: FBT001 - as the command has it
+) -> str | None:
+    """Return the name the run is recorded by, `None` for one without a record."""
+    from dspex.evaluate.record.place import RunPlace
+    from dspex.evaluate.run import new_run_id
+
+    if run is None:
+        if resume:
+            raise click.UsageError(
+                "--resume goes on with a run, and none was named. Add --run NAME; "
+                "`dspex runs` lists them."
+            )
+        return None if no_persist else new_run_id()
+    if no_persist:
+        raise click.UsageError(
+            "--run names the record of a run, and --no-persist keeps none. Leave one "
+            "of the two out."
+        )
+    path = RunPlace(run=run, home=home()).path
+    if path is not None and path.exists() and not resume:
+        raise Failure(
+            f"there is a run {run!r} already. Add --resume to go on with it, choose "
+            f"another name, or look at it: dspex show {run}.",
+            Exit.USAGE,
+        )
+    return run

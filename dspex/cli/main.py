@@ -6,19 +6,40 @@ import click
 
 import dspex
 from dspex.cli.cache import cache
+from dspex.cli.compare import compare
 from dspex.cli.console import Commands, traceback_option
 from dspex.cli.demo import demo
 from dspex.cli.doctor import doctor
 from dspex.cli.evaluate import evaluate
+from dspex.cli.export import export
 from dspex.cli.migrate import migrate
 from dspex.cli.predict import predict
 from dspex.cli.purge import purge
+from dspex.cli.report import report
+from dspex.cli.resume import resume
+from dspex.cli.runs import runs
+from dspex.cli.show import show_run
 from dspex.cli.where import where
 
 
 @click.group(
     cls=Commands,
-    commands=[demo, predict, evaluate, cache, doctor, migrate, where, purge],
+    commands=[
+        demo,
+        predict,
+        evaluate,
+        runs,
+        show_run,
+        compare,
+        report,
+        export,
+        resume,
+        cache,
+        doctor,
+        migrate,
+        where,
+        purge,
+    ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
 )
 @click.version_option(
@@ -30,5 +51,6 @@ def main() -> None:
 
     Results go to standard output, all other words to standard error. Exit codes: 0 all
     well, 1 failed or below --fail-under, 2 usage, 65 bad data, 69 model not reachable,
-    70 a mistake of dspex, 78 configuration, 130 Ctrl-C.
+    70 a mistake of dspex, 74 a record that cannot be written or was taken over, 75 a
+    run that somebody else works on, 78 configuration, 130 Ctrl-C.
     """

@@ -6,19 +6,23 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from dspex.cli.predict import plain_outputs
+from dspex.core.spoken import money
 
 if TYPE_CHECKING:
-    from dspex.evaluate.result import EvaluationResult, Row
+    from dspex.evaluate.result import EvaluationResult
+    from dspex.evaluate.rows import ResultRow
 
 LONGEST_SHOWN = 200
 """Characters of one value that are shown in a wrong row."""
 
 
-def as_plain(result: EvaluationResult, *, model: str | None) -> dict[str, Any]:
+def as_plain(
+    result: EvaluationResult, *, model: str | None, run: str | None = None
+) -> dict[str, Any]:
     """Return what was found as JSON values."""
     usage, interval = result.usage, result.interval
     return {
+        "run": run,
         "model": model,
         "score": result.score,
         "stderr": None if result.stderr is None else round(result.stderr, 2),
@@ -32,9 +36,15 @@ def as_plain(result: EvaluationResult, *, model: str | None) -> dict[str, Any]:
         "score_at_best": result.score_at_best,
         "failures": _counted(outcome.kind.value for outcome in result.failures),
         "not_measured": dict(result.not_measured),
+        "trials": result.trials,
+        "score_range": list(result.score_range),
+        "cost": result.cost,
+        "cached": result.cached,
         "calls": result.calls,
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
+        "cost": result.cost,
+        "cached": result.cached,
         "seconds": round(result.seconds, 3),
         "restarts": result.restarts,
     }
@@ -42,31 +52,60 @@ def as_plain(result: EvaluationResult, *, model: str | None) -> dict[str, Any]:
 
 def lines_of(result: EvaluationResult, shown: int) -> Iterator[str]:
     """Yield what was found, for people."""
+    from dspex.evaluate.rows import rows_in_order
+
     yield str(result)
     interval = result.interval
     if interval is not None and result.complete:
         yield f"95 % interval: {100 * interval.low:.1f} to {100 * interval.high:.1f}"
-    tokens = result.usage.total_tokens
-    yield f"{result.calls} calls, {tokens:,} tokens, {result.seconds:.1f} s"
-    wrong = [
-        row
-        for row, outcome in zip(result.results, result.outcomes, strict=True)
-        if outcome is not None and outcome.score is not None and outcome.score < 1
-    ]
-    if wrong and shown:
-        few = wrong[:shown]
+    yield _spent(result)
+    _, full = result.metric_range
+    count = 0
+    few: list[ResultRow] = []
+    for row in rows_in_order(result):
+        if row.score is not None and row.score < full:
+            count += 1
+            if len(few) < shown:
+                few.append(row)
+    if few:
+        of = f"{result.n * result.trials}"
         yield ""
-        yield f"below full score: {len(wrong)} of {result.n}, the first {len(few)}:"
+        yield f"below full score: {count} of {of}, the first {len(few)}:"
         for row in few:
-            yield from _wrong_row(row)
+            yield from row_lines(row)
 
 
-def _wrong_row(row: Row) -> Iterator[str]:
-    example, prediction, _score = row
-    got = plain_outputs(prediction) if hasattr(prediction, "items") else prediction
-    yield f"  given     {_fields(example.inputs().toDict())}"
-    yield f"  expected  {_fields(example.labels().toDict())}"
-    yield f"  answered  {_fields(got) if isinstance(got, dict) else _short(got)}"
+def row_lines(row: ResultRow) -> Iterator[str]:
+    """Yield a row in short, for people."""
+    from dspex.evaluate.cells import fields_of
+    from dspex.evaluate.html.row import asked_and_expected
+
+    outcome = row.outcome
+    trial = f", trial {row.trial}" if row.trial else ""
+    ended = row.kind if row.score is None else f"score {row.score:g}"
+    yield f"  example {row.number}{trial}: {ended}"
+    asked, expected = asked_and_expected(row.example)
+    yield f"    given     {_fields(asked)}"
+    if expected:
+        yield f"    expected  {_fields(expected)}"
+    if outcome is None:
+        return
+    if outcome.prediction is not None:
+        yield f"    answered  {_fields(fields_of(outcome.prediction))}"
+    if outcome.error is not None:
+        error = outcome.error
+        told = f"{error.type} in the {error.stage}: {error.message}"
+        yield f"    failed    {_cut(told)}"
+
+
+def _spent(result: EvaluationResult) -> str:
+    tokens = result.usage.total_tokens
+    told = [f"{result.calls} calls", f"{tokens:,} tokens"]
+    if result.cached:
+        told.append(f"{result.cached} answers from the cache")
+    if result.cost is not None:
+        told.append(money(result.cost))
+    return ", ".join([*told, f"{result.seconds:.1f} s"])
 
 
 def _fields(values: dict[str, Any]) -> str:
@@ -74,7 +113,10 @@ def _fields(values: dict[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    return _cut(repr(value))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 

@@ -237,7 +237,8 @@ class Dispatcher:
         if lane.gate.view(now).held:
             why = "its breaker is held by hand. Let it go with set_circuit()."
         else:
-            why = f"the last error was: {cause}. It is looked at in {retry_in:.1f} s."
+            told = str(cause).rstrip(".")
+            why = f"the last error was: {told}. It is looked at in {retry_in:.1f} s."
         error = CircuitOpenError(
             f"{label} has not been called for more than {patience:g} s; {why}",
             model=label,

@@ -14,6 +14,7 @@ from contextvars import ContextVar, Token
 from typing import Any, Final, Self, TypeVar, cast
 from weakref import WeakKeyDictionary
 
+from dspex.core.errors import ConfigurationError
 from dspex.core.ids import new_id
 from dspex.core.safe_text import text_of_error
 
@@ -138,6 +139,21 @@ def use_global_callbacks(callbacks: Callable[[], Sequence[Any]]) -> None:
     """Say where the callbacks of every call are found; asked at each call."""
     global _everywhere  # noqa: PLW0603 - supplied once, by the module of the settings
     _everywhere = callbacks
+
+
+def checked_callbacks(callbacks: Sequence[Any] | None) -> list[Any]:
+    """Return the callbacks of a program as a list of its own.
+
+    Raises:
+        ConfigurationError: They are a text: somebody meant an instruction.
+    """
+    if isinstance(callbacks, str):
+        raise ConfigurationError(
+            "callbacks is a text; objects that hear of calls were expected. An "
+            "instruction belongs to the signature: "
+            "Predict(dspex.Signature('question -> answer', 'The instruction.'))."
+        )
+    return list(callbacks or ())
 
 
 def callbacks_of(instance: Any) -> Sequence[Any]:

@@ -201,7 +201,7 @@ class AggregatorActor(Actor):
         While no example ends, nobody else shows that the run has an owner, or finds
         out that a full disk has room again.
         """
-        self._commit((), ())
+        self._commit((), (), whole=True)
         self.send_after(BEAT_EVERY, Beat())
 
     def _take(self) -> int:
@@ -258,14 +258,18 @@ class AggregatorActor(Actor):
         return not (accepted or refused) or self._commit(accepted, refused)
 
     def _commit(
-        self, accepted: Sequence[Outcome], refused: Sequence[tuple[Stamp, str]]
+        self,
+        accepted: Sequence[Outcome],
+        refused: Sequence[tuple[Stamp, str]],
+        *,
+        whole: bool = False,
     ) -> bool:
         recording = self._recording
         if recording is None:
             return True
         was_in_trouble = recording.trouble is not None
         try:
-            written = recording.commit(accepted, refused)
+            written = recording.commit(accepted, refused, whole=whole)
         except RunFencedError:
             self._coordinator.cast(RecordMoved())
             return False

@@ -103,7 +103,7 @@ class EvaluationRun:
     @property
     def tally(self) -> Tally:
         """How far it is: a value, replaced at each outcome."""
-        return self._run.journal.tally
+        return self._run.tally
 
     @property
     def done(self) -> bool:

@@ -9,7 +9,7 @@ followed by one that makes a new schedule from what is settled and what is in ha
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from dspex.core.example import Example
@@ -36,6 +36,7 @@ from dspex.evaluate.signs import sign_of_waiting
 from dspex.evaluate.source import StreamMoved, TakeExamples
 from dspex.evaluate.steering import Steering
 from dspex.evaluate.why import Planned
+from dspex.evaluate.worker import spent_by
 from dspex.evaluate.workers import ThreadWorkers
 from supervisors import Actor, ActorDownError, Handle, StartError
 
@@ -404,7 +405,9 @@ class CoordinatorActor(Actor):
                 where="",
             ),
             evidence=verdict.evidence,
+            trace=() if attempt is None else attempt.traced(),
             may_run_again=attempt is None or not attempt.begun,
+            **({} if attempt is None else spent_by(attempt)),
         )
         self._floor.tray.put(Proposal(outcome, is_decided=True))
 
@@ -419,7 +422,8 @@ class CoordinatorActor(Actor):
                 return
 
     def _end(self, ended: Ended) -> None:
-        for attempt in self._floor.close():
-            if attempt.is_at_work:
-                attempt.give_up("the evaluation is over")
-        self._finished.resolve(ended)
+        at_work = [each for each in self._floor.close() if each.is_at_work]
+        for attempt in at_work:
+            attempt.give_up("the evaluation is over")
+        given_up = tuple(attempt.as_given_up() for attempt in at_work)
+        self._finished.resolve(replace(ended, given_up=given_up))

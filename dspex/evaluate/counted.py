@@ -15,6 +15,7 @@ from dspex.core.statistics import Interval, Method
 from dspex.evaluate.causes import Cause, Survey, not_measured, survey
 from dspex.evaluate.money import Latency, Money, Resilience
 from dspex.evaluate.outcome import Outcome, OutcomeKind
+from dspex.evaluate.record.entries import Bill
 from dspex.evaluate.standing import Rules, Standing, score_of
 from dspex.evaluate.trials import by_example, means, means_of_known, pass_at_k
 
@@ -243,13 +244,23 @@ class Counted(Scored):
 
     @cached_property
     def money(self) -> Money:
-        """Tokens, dollars and answers, and how many of them came from the cache."""
+        """Tokens, dollars and answers of what counts, and how many were cached.
+
+        What `resilience` cost, and what an interrupted run has paid for examples that
+        have no outcome yet, is not in it; in `usage` and `cost` it is.
+        """
         return Money.of(self.outcomes)
 
     @property
+    def bill(self) -> Bill:
+        """Tokens and dollars of all requests made, whatever became of them."""
+        return Bill.of(self.requests.values())
+
+    @property
     def cost(self) -> float | None:
-        """Dollars, as far as prices are known; `money.unpriced` says what is not."""
-        return self.money.cost
+        """Dollars for all that `usage` says, as far as prices are known."""
+        billed = self.bill.cost
+        return self.money.cost if billed is None else billed
 
     @property
     def cached(self) -> int:
@@ -258,11 +269,12 @@ class Counted(Scored):
 
     @property
     def usage(self) -> Usage:
-        """Tokens of all requests made, as the provider counted them."""
-        total = Usage()
-        for record in self.requests.values():
-            total = total + record.usage
-        return total
+        """Tokens of all requests made, as the provider counted them.
+
+        A model that makes no requests of ours, such as one for tests, is taken at its
+        own word.
+        """
+        return self.bill.usage if self.requests else self.money.usage
 
     @property
     def calls(self) -> int:

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar, get_args
+from typing import Any, ClassVar, TypeVar
 
 from dspex.core import defaults
 from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
-from dspex.evaluate.awaiting import is_awaited, needs_loop
 from dspex.evaluate.control import EvaluationRun
-from dspex.evaluate.engine import (
-    RunOptions,
-    awork_through,
-    start_run,
-    work_through,
-)
+from dspex.evaluate.devset import Devset, all_of, begun, checked_devset
+from dspex.evaluate.engine import awork_through, start_run, work_through
 from dspex.evaluate.isolate.errand import Limits
-from dspex.evaluate.isolate.process_workers import ain_processes, in_processes
-from dspex.evaluate.loop_workers import LoopWorkers
 from dspex.evaluate.metric import (
     Metric,
     MetricRange,
@@ -33,24 +25,25 @@ from dspex.evaluate.metric import (
     metric_name,
     metric_names,
 )
-from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.options import RunOptions
+from dspex.evaluate.ordering import known_of
 from dspex.evaluate.record.fingerprint import fingerprints
 from dspex.evaluate.report import Report
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.retrying import RetryAnswers
-from dspex.evaluate.scoring import ascoring, scoring
+from dspex.evaluate.scoring import ascoring
 from dspex.evaluate.step_by_step import on_this_loop, on_this_thread
 from dspex.evaluate.traces import KeepTraces, Tracing, checked_keep
-from dspex.evaluate.worker import AsyncWork, Work
+from dspex.evaluate.workplace import (
+    Isolate,
+    Workplace,
+    checked_isolate,
+    workplace,
+    workplace_here,
+)
 from dspex.programs.settings import settings
 
 T = TypeVar("T")
-
-Isolate = Literal["thread", "process"]
-"""Where program and metric are done: here, or in processes of their own."""
-
-Devset = Iterable[Example] | Callable[[], Iterable[Example]]
-"""A sequence of examples, a stream of them, or a function that begins one."""
 
 
 class Evaluate:
@@ -161,10 +154,10 @@ class Evaluate:
         notes: Mapping[str, Any] | None = None,
         debug: bool = False,
     ) -> None:
-        self.devset = _checked_devset(devset)
+        self.devset = checked_devset(devset)
         self.metric = None if metric is None else checked_metric(metric)
         self.debug = debug
-        self.isolate = _checked_isolate(isolate)
+        self.isolate = checked_isolate(isolate)
         self.concurrency = concurrency if concurrency is not None else num_threads
         self.max_errors = max_errors
         self.failure_score = failure_score
@@ -220,6 +213,7 @@ class Evaluate:
         save_as_json: str | Path | None = None,
         *,
         resume: EvaluationResult | None = None,
+        run: str | None = None,
     ) -> EvaluationResult:
         """Score a program. What is given here wins for this call.
 
@@ -237,6 +231,7 @@ class Evaluate:
             save_as_json: As for the class.
             resume: An earlier, unfinished result on the same examples; what it measured
                 is not measured again.
+            run: As for the class.
 
         Raises:
             ConfigurationError: There is no metric, or an argument makes no sense.
@@ -245,17 +240,16 @@ class Evaluate:
         """
         metric, examples = self._checked(program, metric, devset)
         report = self._report(display_table, save_as_csv, save_as_json)
-        known = _known(resume, examples)
-        options = self._options_of(program, metric, num_threads, display_progress)
+        known = known_of(resume, examples)
+        options = self._options_of(program, metric, num_threads, display_progress, run)
         if self.debug:
             result = on_this_thread(
-                _all(examples), program, metric, self._options, self._tracing()
+                all_of(examples), program, metric, options, self._tracing()
             )
         else:
-            with ExitStack() as needs:
-                work, workers = self._workplace(program, metric, needs)
+            with self._workplace(program, metric) as place:
                 result = work_through(
-                    examples, work, options, known=known, workers=workers
+                    examples, place.work, options, known=known, workers=place.workers
                 )
         report.give(result, metric_name(metric))
         return result
@@ -267,6 +261,7 @@ class Evaluate:
         devset: Devset | None = None,
         *,
         resume: EvaluationResult | None = None,
+        run: str | None = None,
     ) -> EvaluationRun:
         """Begin to score a program, and return at once.
 
@@ -278,6 +273,7 @@ class Evaluate:
             metric: As for the class.
             devset: As for the class.
             resume: As for a call.
+            run: As for the class.
 
         Raises:
             ConfigurationError: There is no metric, an argument makes no sense, or
@@ -290,18 +286,24 @@ class Evaluate:
             )
         metric, examples = self._checked(program, metric, devset)
         report, name = self._report(), metric_name(metric)
-        known = _known(resume, examples)
+        known = known_of(resume, examples)
+        options = self._options_of(program, metric, run=run)
         needs = ExitStack()
-        work, workers = self._workplace(program, metric, needs)
-        return start_run(
-            examples,
-            work,
-            self._options_of(program, metric, None, None),
-            known=known,
-            workers=workers,
-            needs=needs,
-            told=lambda result: report.give(result, name),
-        )
+        try:
+            place = needs.enter_context(self._workplace(program, metric))
+            return start_run(
+                examples,
+                place.work,
+                options,
+                known=known,
+                workers=place.workers,
+                needs=needs,
+                told=lambda result: report.give(result, name),
+            )
+        except BaseException:
+            # Else the run closes what it needs, at its end.
+            needs.close()
+            raise
 
     @with_callbacks
     async def acall(
@@ -317,6 +319,7 @@ class Evaluate:
         save_as_json: str | Path | None = None,
         *,
         resume: EvaluationResult | None = None,
+        run: str | None = None,
     ) -> EvaluationResult:
         """Score a program on the caller's event loop, which goes on meanwhile.
 
@@ -339,6 +342,7 @@ class Evaluate:
             save_as_csv: As for the class.
             save_as_json: As for the class.
             resume: As for a call.
+            run: As for the class.
 
         Raises:
             ConfigurationError: There is no metric, or an argument makes no sense.
@@ -347,41 +351,26 @@ class Evaluate:
         """
         metric, examples = self._checked(program, metric, devset)
         report = self._report(display_table, save_as_csv, save_as_json)
-        known = _known(resume, examples)
-        tracing = self._tracing()
-        work = tracing.around_async(ascoring(program, metric, self.metric_range))
-        options = self._options_of(program, metric, num_threads, display_progress)
+        known = known_of(resume, examples)
+        options = self._options_of(program, metric, num_threads, display_progress, run)
         if self.debug:
-            result = await on_this_loop(_all(examples), work, self._options)
-        elif self.isolate == "process":
-            async with ain_processes(program, metric, self._limits) as done:
-                traced = tracing.around(done)
-                result = await awork_through(examples, traced, options, known=known)
+            work = ascoring(program, metric, self.metric_range)
+            work = self._tracing().around_async(work)
+            result = await on_this_loop(all_of(examples), work, options)
         else:
-            on_loop = is_awaited(program) or is_awaited(metric)
-            in_thread = tracing.around(scoring(program, metric, self.metric_range))
-            result = await awork_through(
-                examples,
-                work if on_loop else in_thread,
-                options,
-                known=known,
-                workers=LoopWorkers(asyncio.get_running_loop()) if on_loop else None,
-            )
+            async with workplace_here(
+                program, metric, self.isolate, self._limits, self._tracing()
+            ) as place:
+                result = await awork_through(
+                    examples, place.work, options, known=known, workers=place.workers
+                )
         report.give(result, metric_name(metric))
         return result
 
     def _workplace(
-        self, program: Callable[..., Any], metric: Metric, needs: ExitStack
-    ) -> tuple[Work | AsyncWork, LoopWorkers | None]:
-        """What each example goes through, and on what; `needs` closes what it needs."""
-        reach, tracing = self.metric_range, self._tracing()
-        if self.isolate == "process":
-            children = in_processes(program, metric, self._limits)
-            return tracing.around(needs.enter_context(children)), None
-        if needs_loop(program) or needs_loop(metric):
-            work = tracing.around_async(ascoring(program, metric, reach))
-            return work, LoopWorkers()
-        return tracing.around(scoring(program, metric, reach)), None
+        self, program: Callable[..., Any], metric: Metric
+    ) -> AbstractContextManager[Workplace]:
+        return workplace(program, metric, self.isolate, self._limits, self._tracing())
 
     def _tracing(self) -> Tracing:
         _, full = self.metric_range
@@ -395,16 +384,17 @@ class Evaluate:
     ) -> tuple[Metric, Iterable[Example]]:
         refuse_dspy(program, "program")
         metric = checked_metric(_or(metric, self.metric))
-        devset = self.devset if devset is None else _checked_devset(devset)
-        examples = _begun(devset)
+        devset = self.devset if devset is None else checked_devset(devset)
+        examples = begun(devset)
         return metric, examples
 
     def _options_of(
         self,
         program: Callable[..., Any],
         metric: Metric,
-        num_threads: int | None,
-        display_progress: bool | None,  # noqa: FBT001 - as `__call__` has it
+        num_threads: int | None = None,
+        display_progress: bool | None = None,  # noqa: FBT001 - as `__call__` has it
+        run: str | None = None,
     ) -> RunOptions:
         concurrency = _or(num_threads, self.concurrency)
         return replace(
@@ -412,6 +402,7 @@ class Evaluate:
             concurrency=_or(concurrency, settings.concurrency),
             max_errors=_or(self.max_errors, settings.max_errors),
             display_progress=_or(display_progress, self.display_progress),
+            run=_or(run, self._options.run),
             metrics=metric_names(metric),
             fingerprints=lambda: fingerprints(
                 program, metric, lm=settings.lm, adapter=settings.adapter
@@ -432,82 +423,6 @@ class Evaluate:
             json=None if json is None else Path(json),
             traceback=_or(self.provide_traceback, settings.provide_traceback),
         )
-
-
-def _checked_isolate(isolate: Any) -> Isolate:
-    if isolate not in get_args(Isolate):
-        raise ConfigurationError(
-            f"isolate is {isolate!r}; expected 'thread' or 'process'. Write "
-            "isolate='process' for code that may hang or crash the interpreter."
-        )
-    found: Isolate = isolate
-    return found
-
-
-def _known(
-    resume: EvaluationResult | None, examples: Iterable[Example]
-) -> Iterable[Outcome]:
-    if resume is None:
-        return ()
-    if not isinstance(examples, Sequence) or list(resume.examples) != list(examples):
-        raise ConfigurationError(
-            "resume was given a result of other examples; expected one of this "
-            "devset. Evaluate again without resume."
-        )
-    return [outcome for outcome in resume.outcomes if outcome is not None]
-
-
-def _checked_devset(devset: Any) -> Devset:
-    is_stream = not isinstance(devset, Sequence) and (
-        isinstance(devset, Iterable) or callable(devset)
-    )
-    found: Devset = devset if is_stream else checked_set(devset, "devset")
-    return found
-
-
-def _all(examples: Iterable[Example]) -> Sequence[Example]:
-    """Every example: without workers there is nothing that takes one by one."""
-    return checked_set(list(examples), "devset")
-
-
-def _begun(devset: Devset) -> Iterable[Example]:
-    """The examples of a set; a stream that a function gives begins anew."""
-    return devset() if callable(devset) else devset
-
-
-def checked_set(
-    examples: Any, name: str, *, have_inputs: bool = True
-) -> Sequence[Example]:
-    """Refuse an empty set, or one that is none, before any work starts.
-
-    Args:
-        examples: The set.
-        name: What the caller calls it.
-        have_inputs: Whether each example has to know which of its fields are inputs.
-
-    Raises:
-        ConfigurationError: Then.
-        DataError: Nobody said which fields of an example are its inputs.
-    """
-    if isinstance(examples, str | bytes) or not isinstance(examples, Sequence):
-        raise ConfigurationError(
-            f"{name} is {type(examples).__name__!r}; expected a sequence of examples. "
-            "Load it with dspex.load(file, inputs=[...])."
-        )
-    if not examples:
-        raise ConfigurationError(
-            f"{name} is empty; there is nothing to work on. Pass at least one example."
-        )
-    for number, example in enumerate(examples):
-        refuse_dspy(example, f"{name}[{number}]")
-        if not isinstance(example, Example):
-            raise ConfigurationError(
-                f"{name}[{number}] is {type(example).__name__!r}; expected an Example. "
-                "Load rows with dspex.load(rows, inputs=[...])."
-            )
-        if have_inputs:
-            example.inputs()  # raises when nobody said which fields are the inputs
-    return examples
 
 
 def _or(value: T | None, otherwise: T) -> T:

@@ -119,4 +119,4 @@ def _text(title: str, text: str) -> Iterator[str]:
 
 
 def _indented(lines: Iterable[str]) -> Iterator[str]:
-    return (f"    {line}" for line in lines)
+    return (f"    {line}" if line else "" for line in lines)

@@ -17,10 +17,13 @@ from typing import Any, cast
 from dspex.core.errors import RunFencedError
 from dspex.core.example import Example
 from dspex.core.once import Unrepeatable
+from dspex.core.spending import Spending
 from dspex.evaluate.outage import DOUBTFUL, Sign
 from dspex.evaluate.outcome import Outcome, Stage, Stamp
+from dspex.evaluate.plan import GivenUp
 from dspex.evaluate.quarantine import Death
 from dspex.evaluate.recording import Recording
+from dspex.evaluate.traced_call import TracedCall
 from dspex.evaluate.worker import AsyncWork, Work, aperform, perform
 from supervisors import (
     SYSTEM_CLOCK,
@@ -54,7 +57,9 @@ class Attempt:
         "reason",
         "ref",
         "sign",
+        "spending",
         "stamp",
+        "traced",
     )
 
     def __init__(
@@ -68,6 +73,8 @@ class Attempt:
         self._given_up: str | None = None
         self.begun = Unrepeatable()
         """What the worker has begun that is never run again."""
+        self.spending = Spending()
+        """What its worker has had from models."""
         self.lane: Lane | None = None
         """Where it runs, or ran."""
         self.ref: Ref[Any] | None = None
@@ -80,6 +87,8 @@ class Attempt:
         """Where it was when its time was over, if it was given up for that."""
         self.sign: Sign | None = None
         """The outage that it waited for then, if it did."""
+        self.traced: Callable[[], tuple[TracedCall, ...]] = tuple
+        """Gives the calls it made so far, where they are kept."""
         self.proposed = False
         """Whether its worker has handed an outcome in."""
         self.reason: ExitReason | None = None
@@ -159,6 +168,16 @@ class Attempt:
         if self.ref is not None:
             self.ref.life.scope.cancel(why)
             self.ref.kill()
+
+    def as_given_up(self) -> GivenUp:
+        """What is said of it when the run ends before it is done."""
+        is_running = self.ref is not None
+        return GivenUp(
+            stamp=self.stamp,
+            latency=self._floor.clock.monotonic() - self.began if is_running else 0.0,
+            stage="program" if self.metric_began is None else "metric",
+            may_run_again=not self.begun,
+        )
 
     @property
     def is_given_up(self) -> bool:

@@ -40,7 +40,7 @@ class Tally:
     squares: float = 0.0
     """Sum of the squared scores."""
     cost: float | None = None
-    """Dollars, as far as prices are known; `None` where none is."""
+    """Dollars for the answers of what counts; `None` where no price is known."""
     errors: int = 0
     """Failures that count for `max_errors`; none of an earlier run's."""
     fatal: Outcome | None = None
@@ -112,7 +112,11 @@ class Journal(Estate):
         for key in settled:
             self.settled.add(self._place(key))
         self.tally = Tally(
-            accepted=len(self.settled), scored=totals.scored, score=totals.total
+            accepted=len(self.settled),
+            scored=totals.scored,
+            score=totals.total,
+            squares=totals.squares,
+            cost=totals.cost,
         )
 
     def has(self, key: tuple[int, int]) -> bool:
@@ -171,10 +175,13 @@ class RequestLog:
     def __init__(self, run: str, recording: Recording | None = None) -> None:
         self._run = run
         self._recording = recording
-        # Protects the two fields below; also wakes whoever waits for the last fate.
+        # Protects the three fields below; also wakes whoever waits for the last fate.
         self._changed = threading.Condition()
         self._records: dict[str, AttemptRecord] = {}
         self._open: set[str] = set()
+        self._cost: float | None = None
+        if recording is not None:
+            self._cost = recording.record.totals().bill.cost
 
     def __call__(self, event: Event) -> None:
         """Note the beginning or the end of a request of this run."""
@@ -192,12 +199,18 @@ class RequestLog:
                 self._open.add(record.request_id)
             else:
                 self._open.discard(record.request_id)
+                self._cost = _added(self._cost, record.cost)
                 self._changed.notify_all()
 
     def wait_settled(self, timeout: float) -> bool:
         """Wait until every request noted has its fate; whether that is so."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._open, timeout)
+
+    @property
+    def cost(self) -> float | None:
+        """Dollars for all requests that have ended; `None` where no price is known."""
+        return self._cost
 
     def records(self) -> Mapping[str, AttemptRecord]:
         """What was noted: a copy, or what the record has."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
-from dspex.client.call import AttemptRecord
+from dspex.client.call import AttemptRecord, Fate
 from dspex.core.lm import Usage
 from dspex.evaluate.outcome import NO_USAGE, Outcome
 
@@ -18,15 +18,15 @@ class Money:
     """What the answers of a run were, and what they cost."""
 
     usage: Usage = NO_USAGE
-    """Tokens of the answers used, those from the cache as when they were made."""
+    """Tokens of the answers; those from the cache have none."""
     cost: float | None = None
     """Dollars, as far as prices are known; `None` when no price is."""
     unpriced: int = 0
     """Outcomes that used the model and whose price is not known: not in `cost`."""
     calls: int = 0
-    """Answers of language models that were used."""
+    """Answers of models."""
     cached: int = 0
-    """How many of those came from the cache."""
+    """How many of those somebody else paid; see `Outcome.cached`."""
 
     @property
     def cached_share(self) -> float | None:
@@ -109,6 +109,9 @@ class Resilience:
     lost: int = 0
     """Requests under way when the process was killed: nobody knows what became of
     them."""
+    superseded: int = 0
+    """Requests whose answer was for an attempt that another took the place of, and
+    was of no use to that one."""
     usage: Usage = NO_USAGE
     """Tokens of all these, as far as the provider said."""
     cost: float = 0.0
@@ -131,16 +134,24 @@ class Resilience:
         restarts: int,
         refused: int,
     ) -> Self:
-        """Count the requests that gave no answer, and the attempts made again."""
+        """Count the requests that gave no answer of use, and the attempts again."""
+        later = {
+            one.stamp.key: one
+            for one in outcomes
+            if one is not None and one.stamp.attempt > 1
+        }
         counted = dict.fromkeys(_WASTED, 0)
         usage, costs, seconds = NO_USAGE, array("d"), array("d")
         for record in requests:
-            if record.fate.value in counted:
-                counted[record.fate.value] += 1
+            word = record.fate.value
+            if record.fate is Fate.ANSWERED and _is_superseded(record, later):
+                word = "superseded"
+            if word in counted:
+                counted[word] += 1
                 usage = usage + record.usage
                 costs.append(record.cost or 0.0)
                 seconds.append(record.seconds)
-        again = sum(one.stamp.attempt - 1 for one in outcomes if one is not None)
+        again = sum(one.stamp.attempt - 1 for one in later.values())
         return cls(
             **counted,
             usage=usage,
@@ -153,12 +164,13 @@ class Resilience:
 
     @property
     def requests(self) -> int:
-        """Requests that gave no answer."""
-        return self.failed + self.restarted + self.cancelled + self.lost
+        """Requests that gave no answer of use."""
+        gave_none = self.failed + self.restarted + self.cancelled + self.lost
+        return gave_none + self.superseded
 
     def __str__(self) -> str:
         told = [
-            f"{self.requests} requests without an answer" if self.requests else "",
+            f"{self.requests} requests in vain" if self.requests else "",
             f"{self.usage.total_tokens:,} tokens" if self.usage.total_tokens else "",
             f"${self.cost:.4f}" if self.cost else "",
             f"{self.seconds:.1f} s" if self.seconds else "",
@@ -169,8 +181,19 @@ class Resilience:
         return ", ".join(word for word in told if word) or "nothing"
 
 
-_WASTED: Final = ("failed", "restarted", "cancelled", "lost")
-"""Fates of requests that gave no answer, as their values."""
+_WASTED: Final = ("failed", "restarted", "cancelled", "lost", "superseded")
+"""Why requests gave no answer of use: their fates, and that there was no use for it."""
+
+
+def _is_superseded(
+    record: AttemptRecord, later: Mapping[tuple[int, int], Outcome]
+) -> bool:
+    """Whether an answer was for an attempt whose example another one decided."""
+    tags = record.tags
+    outcome = later.get((tags.get("example", -1), tags.get("trial", 0)))
+    if outcome is None or outcome.stamp.attempt == tags.get("attempt", 1):
+        return False
+    return record.call_id not in outcome.answers
 
 
 def _nearest(ordered: list[float], share: float) -> float:

@@ -1,11 +1,16 @@
-"""Beginning a run's record, or going on with it: before anything else of the run."""
+"""Beginning a run's record, or going on with it: before anything else of the run.
+
+A run that goes on is looked at first and owned only when it is the same one: whoever
+asks for it with another program, metric or set changes nothing of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from dspex.core.errors import RunNotFoundError
 from dspex.core.example import Example
 from dspex.evaluate.record.changes import check_same
 from dspex.evaluate.record.fingerprint import row_digest
@@ -16,12 +21,16 @@ from dspex.evaluate.recording import Recording
 from dspex.evaluate.source import Check
 
 
-def open_recording(head: RunHead, home: Path | None) -> tuple[Recording, bool]:
+def open_recording(
+    head: RunHead, home: Path | None, examples: Iterable[Example]
+) -> tuple[Recording, bool]:
     """Begin a run's record, or go on with the one of that name.
 
     Args:
         head: What the run is a run of.
         home: The home of dspex; `None` keeps the record in memory.
+        examples: What it works on; those of a stream are held against the record when
+            they are taken, see `checking`.
 
     Returns:
         The record, and whether the run had begun before.
@@ -34,12 +43,15 @@ def open_recording(head: RunHead, home: Path | None) -> tuple[Recording, bool]:
     place = RunPlace(run=head.run, home=home)
     if place.path is None or not place.path.exists():
         return Recording(RunRecord.create(place, head)), False
-    record = RunRecord.open(place, owner=True)
     try:
-        check_same(record.head, head)
-    except BaseException:
-        record.close("interrupted")
-        raise
+        record = RunRecord.open(place, owner=False)
+    except RunNotFoundError:
+        # Whoever made the file was killed before it was a record.
+        return Recording(RunRecord.create(place, head)), False
+    check_same(record.head, head)
+    if isinstance(examples, Sequence):
+        check_rows(record, examples)
+    record.own()
     return Recording(record), True
 
 
@@ -54,14 +66,14 @@ def checking(recording: Recording, check: Check) -> Check:
     return checked
 
 
-def check_rows(recording: Recording, examples: Sequence[Example]) -> None:
+def check_rows(record: RunRecord, examples: Sequence[Example]) -> None:
     """Hold that a set is the one a run was begun with, as far as it came.
 
     Raises:
         RunChangedError: A row is another one.
     """
     for number, example in enumerate(examples):
-        recording.record.check_row(number, row_digest(example))
+        record.check_row(number, row_digest(example))
 
 
 def last_attempts(record: RunRecord) -> dict[tuple[int, int], int]:

@@ -148,13 +148,18 @@ class Outcome:
     latency: float = 0.0
     """Seconds the program and the metric took."""
     usage: Usage = NO_USAGE
-    """Tokens of the answers it used."""
+    """Tokens of the answers it had; those from the cache have none."""
     cost: float | None = None
-    """Dollars for the requests it made; `None` when no price is known."""
+    """Dollars for them; `None` without an answer, or when the price of one is not
+    known."""
     calls: int = 0
-    """Answers of language models it used."""
+    """Answers of models it had, those that a fallback took the place of included."""
     cached: int = 0
-    """How many of those came from the cache."""
+    """How many of those somebody else paid: from the cache, or shared with an equal
+    call that was under way."""
+    answers: tuple[str, ...] = ()
+    """Ids of the calls whose answers it had, of an attempt after the first: what that
+    one has paid for, and this one had from the cache, is no loss."""
     first_score: float | None = None
     """The score of the first attempt that had an answer, where a later one replaced
     it; `None` for all others."""

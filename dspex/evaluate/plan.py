@@ -11,7 +11,7 @@ from dspex.core import defaults
 from dspex.core.example import Example
 from dspex.evaluate.errors_allowed import ErrorLimit
 from dspex.evaluate.outage import Outage
-from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.outcome import Outcome, Stage, Stamp
 from dspex.evaluate.retrying import RetryRules
 from dspex.evaluate.steering import Steering
 from dspex.evaluate.worker import AsyncWork, Work
@@ -91,6 +91,20 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivenUp:
+    """An attempt that a worker had begun and that the end of its run broke off."""
+
+    stamp: Stamp
+    """Which one."""
+    latency: float = 0.0
+    """Seconds it had taken until then."""
+    stage: Stage = "program"
+    """In whose code it was."""
+    may_run_again: bool = True
+    """Whether it had begun nothing that is marked `retry=False`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """How a run ended."""
 
@@ -102,3 +116,5 @@ class Ended:
     """What was raised, for `stream` and `record`."""
     outage: Outage | None = None
     """What was not there, for `outage`."""
+    given_up: Sequence[GivenUp] = ()
+    """What was worked on then, when that was before all was counted."""

@@ -6,6 +6,7 @@ are made by pure functions; where they go is the business of a `Screen`.
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 import time
@@ -26,6 +27,10 @@ LONGEST_LABEL: Final = 24
 """Characters of the label."""
 NARROWEST: Final = 20
 """Columns that are used even where a terminal says it has fewer."""
+QUIET_FOR: Final = 3.0
+"""Seconds without an outcome after which it is asked what a run waits for."""
+ASK_EVERY: Final = 1.0
+"""Seconds between two such questions."""
 WITHOUT_TOTAL: Final = 100
 """Examples between two lines where nobody knows how many there are."""
 
@@ -131,6 +136,8 @@ class Progress:
             `True` also writes lines where there is neither; `False` is quiet.
         stream: Where to; standard error unless given.
         now: Seconds of a clock that only goes forward.
+        why: Says in a few words what a run waits for; asked once a second while
+            nothing has ended for some.
     """
 
     def __init__(
@@ -141,7 +148,12 @@ class Progress:
         show: bool | None = None,
         stream: TextIO | None = None,
         now: Callable[[], float] = time.monotonic,
+        why: Callable[[], str] = str,
     ) -> None:
+        self._why = why
+        self._moved = (0, now())
+        self._asked = -math.inf
+        self._waiting = ""
         self._label = label
         self._total = total
         self._screen = _screen(show, stream)
@@ -161,11 +173,13 @@ class Progress:
 
         Args:
             tally: How far the run is.
-            waiting: What holds it up, in a few words.
+            waiting: What holds it up, in a few words; unless given, it is asked.
         """
         if self._screen is None:
             return
-        self._pace.add(self._now(), tally.accepted)
+        now = self._now()
+        waiting = waiting or self._held_up(tally.accepted, now)
+        self._pace.add(now, tally.accepted)
         if (tally.accepted, waiting) == self._shown:
             return
         self._shown = tally.accepted, waiting
@@ -179,6 +193,15 @@ class Progress:
                 waiting=waiting,
             )
         )
+
+    def _held_up(self, accepted: int, now: float) -> str:
+        """What the run waits for, once nothing has ended for a while."""
+        if accepted != self._moved[0]:
+            self._moved, self._waiting = (accepted, now), ""
+        is_quiet = now - self._moved[1] >= QUIET_FOR
+        if is_quiet and now - self._asked >= ASK_EVERY:
+            self._asked, self._waiting = now, self._why()
+        return self._waiting
 
 
 class _Terminal:

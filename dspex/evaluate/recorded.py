@@ -19,7 +19,7 @@ from dspex.evaluate.causes import Survey, survey
 from dspex.evaluate.counted import columns_of
 from dspex.evaluate.money import Latency, Money
 from dspex.evaluate.outcome import Outcome
-from dspex.evaluate.record.entries import Totals
+from dspex.evaluate.record.entries import Bill, Totals
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.reader import RecordReader
 from dspex.evaluate.record.record import RunRecord
@@ -40,12 +40,12 @@ def recorded_result(
 
     Args:
         record: The record, open; nothing is written to it.
-        seconds: Wall time of the run; by default what its last owner left.
-        restarts: Parts of the tree restarted; by default what its last owner left.
+        seconds: Wall time of the run; by default what its owners took together.
+        restarts: Parts of the tree restarted; by default those of all its owners.
     """
     head, totals = record.head, record.totals()
     many = record.count
-    left = {} if record.left is None else record.left.facts
+    worked = record.worked
     return RecordedResult(
         record=record,
         totals=totals,
@@ -55,8 +55,8 @@ def recorded_result(
         metric_range=head.metric_range,
         trials=head.trials,
         requests=RecordedRequests(record, totals.requests),
-        seconds=left.get("seconds", 0.0) if seconds is None else seconds,
-        restarts=left.get("restarts", 0) if restarts is None else restarts,
+        seconds=worked.seconds if seconds is None else seconds,
+        restarts=worked.restarts if restarts is None else restarts,
         refused=totals.refused,
     )
 
@@ -112,6 +112,11 @@ class RecordedResult(EvaluationResult):
             calls=totals.calls,
             cached=totals.cached,
         )
+
+    @property
+    def bill(self) -> Bill:
+        """As of any result, added up by the database."""
+        return self.totals.bill
 
     @property
     def latency(self) -> Latency | None:

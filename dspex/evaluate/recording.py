@@ -25,7 +25,7 @@ from dspex.evaluate.record.entries import (
     Refused,
     Requested,
 )
-from dspex.evaluate.record.fingerprint import row_digest
+from dspex.evaluate.record.fingerprint import row_digest, row_digest_and_text
 from dspex.evaluate.record.reader import Status
 from dspex.evaluate.record.record import RunRecord
 
@@ -39,7 +39,10 @@ class Recording:
     """
 
     def __init__(
-        self, record: RunRecord, *, wall_clock: Callable[[], float] = time.time
+        self,
+        record: RunRecord,
+        *,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.record = record
         self._now = wall_clock
@@ -49,6 +52,9 @@ class Recording:
         """Who took the run over, once somebody has."""
         # News of attempts and requests, until the next commit. Any thread adds.
         self._news: deque[Entry] = deque()
+        # Requests under way by their ids, in single steps from any thread. Most end
+        # before anybody looks, and then need one row and not two.
+        self._under_way: dict[str, AttemptRecord] = {}
 
     # Before something begins, in the thread that begins it.
 
@@ -58,19 +64,23 @@ class Recording:
         Raises:
             RunFencedError: Another owner took the run over; begin nothing.
         """
-        self._announce(Intent(stamp=stamp))
+        digest, text = row_digest_and_text(example)
+        is_first = stamp.attempt == 1 and stamp.trial == 0
+        # First: `commit` takes what is announced for known.
         self._news.append(
             Began(
                 stamp=stamp,
                 at=self._now(),
-                digest=row_digest(example),
-                example=example if stamp.attempt == 1 and stamp.trial == 0 else None,
+                digest=digest,
+                text=text if is_first else None,
             )
         )
+        self._announce(Intent(stamp=stamp))
 
     def request_moved(self, request: AttemptRecord) -> None:
         """Announce a request that is about to be written, or tell its fate."""
         if request.fate is Fate.OPEN:
+            self._under_way[request.request_id] = request
             self._announce(
                 Intent(
                     stamp=_stamp_of(request.tags),
@@ -79,7 +89,10 @@ class Recording:
                     number=request.number,
                 )
             )
-        self._news.append(Requested(record=request))
+        else:
+            # In this order, so that it is never in neither.
+            self._news.append(Requested(record=request))
+            self._under_way.pop(request.request_id, None)
 
     def _announce(self, intent: Intent) -> None:
         try:
@@ -94,20 +107,34 @@ class Recording:
     # For the aggregator.
 
     def commit(
-        self, accepted: Sequence[Outcome], refused: Sequence[tuple[Stamp, str]] = ()
+        self,
+        accepted: Sequence[Outcome],
+        refused: Sequence[tuple[Stamp, str]] = (),
+        *,
+        whole: bool = False,
     ) -> bool:
         """Write outcomes, and what happened since the last time; whether it could be.
+
+        Args:
+            accepted: What counts.
+            refused: What does not, and why.
+            whole: Whether to write requests under way, too. Until then they stand only
+                in the log of intents.
 
         Raises:
             RunFencedError: Another owner took the run over.
         """
+        whole = whole or self.record.is_log_full or self.trouble is not None
+        known = self.record.announced if whole else None
+        under_way = tuple(self._under_way.values()) if whole else ()
         # Only this thread removes; what is added meanwhile waits for the next time.
         count = len(self._news)
-        entries: list[Entry] = [self._news[index] for index in range(count)]
+        entries: list[Entry] = [Requested(record=each) for each in under_way]
+        entries += [self._news[index] for index in range(count)]
         entries += [Decided(outcome=outcome) for outcome in accepted]
         entries += [Refused(stamp=stamp, why=why) for stamp, why in refused]
         try:
-            self.record.commit(entries)
+            self.record.commit(entries, known=known)
         except RecordUnwritableError as error:
             self.trouble = error
             return False
@@ -121,10 +148,35 @@ class Recording:
 
     # For the run.
 
-    def close(self, status: Status, facts: Mapping[str, Any]) -> None:
-        """Write what is left, and give the run up. A full disk loses no outcome."""
+    def take_over(self, known: Sequence[Outcome], examples: Sequence[Example]) -> None:
+        """Write the outcomes of an earlier run, which this one goes on from."""
+        for outcome in known:
+            example = examples[outcome.stamp.example]
+            self._news.append(
+                Began(
+                    stamp=outcome.stamp,
+                    at=self._now(),
+                    digest=row_digest(example),
+                    example=example,
+                )
+            )
+        self.commit(known)
+
+    def close(
+        self,
+        status: Status,
+        facts: Mapping[str, Any],
+        left_open: Sequence[Outcome] = (),
+    ) -> None:
+        """Write what is left, and give the run up. A full disk loses no outcome.
+
+        Args:
+            status: How the run is left.
+            facts: What there is to say of it.
+            left_open: Open outcomes of what was in hand.
+        """
         try:
-            if self.commit(()):
+            if self.commit(left_open, whole=True):
                 self.record.close(status, facts)
         except (RecordUnwritableError, RunFencedError) as error:
             if isinstance(error, RecordUnwritableError):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.core.example import Example
 from dspex.core.prediction import Prediction
+from dspex.core.safe_text import safe_text
 from dspex.evaluate.counted import Counted
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.standing import score_of
@@ -54,6 +55,16 @@ class EvaluationResult(Counted):
     def prediction(self, number: int) -> Any:
         """Return what the program gave for an example; an empty one if nothing."""
         return first_prediction(self.trials_of(number))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of each (example, trial, outcome class, score, prediction).
+
+        Two runs with the same one measured the same, whatever happened on the way.
+        """
+        from dspex.evaluate.digest import digest_of
+
+        return digest_of(self.outcomes, self.trials)
 
     def explain(self, number: int, trial: int = 0) -> str:
         """Return all that is known of an example as a text for people.
@@ -191,7 +202,8 @@ class EvaluationResult(Counted):
         more = [", ".join(told)] if told else []
         if self.survey.replaced:
             more.append(f"{self.score_first_attempt:.1f} by first attempts alone")
-        return "\n  ".join((self._headline(), *more, *self.failure_lines))
+        lines = (self._headline(), *more, *self.failure_lines)
+        return "\n  ".join(safe_text(line, keep="") for line in lines)
 
     def __repr__(self) -> str:
         state = "" if self.complete else ", incomplete"

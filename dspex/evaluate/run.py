@@ -11,6 +11,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -22,13 +23,14 @@ from dspex.evaluate.belongings import Belongings, Names, Outlook, Wishes
 from dspex.evaluate.coordinator import CoordinatorActor, GetOutlook, Obey
 from dspex.evaluate.floor import Floor
 from dspex.evaluate.journal import Journal, RequestLog, Tally
+from dspex.evaluate.left_open import left_open
 from dspex.evaluate.looking import facts_of
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.plan import Ended, Plan
-from dspex.evaluate.record.reader import Status
+from dspex.evaluate.record.reader import Status, Worked
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.source import Check, Source, SourceActor, unchecked
-from dspex.evaluate.why import Waiting, reasons
+from dspex.evaluate.why import Waiting, in_short, reasons
 from dspex.evaluate.workers import ThreadWorkers, Workers
 from dspex.runtime import tree
 from dspex.runtime.runtime import Runtime
@@ -83,8 +85,11 @@ class Run:
         workers: Workers | None = None,
         recording: Recording | None = None,
     ) -> None:
+        known = tuple(known)
         self.plan = plan
         self.recording = recording
+        self.left_open = {each.stamp.key: each for each in known if not each.is_settled}
+        """By example and trial: open outcomes of what was begun and is not counted."""
         self._runtime = runtime
         self._names = Names(run=plan.run)
         # Of a stream nothing is kept here that its record has.
@@ -99,7 +104,12 @@ class Run:
         self._workers = ThreadWorkers() if workers is None else workers
         self._finished: ReplyFuture[Ended] = ReplyFuture()
         self._requests = RequestLog(plan.run, recording)
+        # What earlier owners of its record took.
+        self._before = Worked()
+        if recording is not None:
+            self._before = recording.record.worked_before
         self._began = time.monotonic()
+        self._took: float | None = None
         self._restarts_before = 0
         self._restarts = 0
 
@@ -135,8 +145,10 @@ class Run:
             raise
         finally:
             self._runtime.events.detach(self._handler)
+            self._took = time.monotonic() - self._began
+            self._leave_open()
             if self.recording is not None:
-                self.recording.close(self._status(), {"restarts": self._restarts})
+                self._close(self.recording)
 
     async def __aenter__(self) -> Self:
         """Begin as `with` does; the running loop goes on meanwhile."""
@@ -159,11 +171,34 @@ class Run:
         # Cancelled once more, nobody waits for the end, which comes all the same.
         await asyncio.shield(_aside(lambda: self.__exit__(kind, error, trace)))
 
+    def _leave_open(self) -> None:
+        """Say of what was in hand that it is not measured."""
+        journal, ended = self._journal, self._ended()
+        if ended is None:
+            # It did not come to an end of its own: its parts are gone, or abandoned.
+            at_work = [each for each in self._floor.open_attempts() if each.is_at_work]
+            given_up = tuple(attempt.as_given_up() for attempt in at_work)
+            ended = Ended(reason="cancelled", given_up=given_up)
+        self.left_open |= left_open(ended, journal.comebacks.latest)
+        self.left_open = {
+            key: outcome
+            for key, outcome in self.left_open.items()
+            if not journal.has(key)
+        }
+
+    def _close(self, recording: Recording) -> None:
+        # This owner's own: whoever reads the record adds them up.
+        facts = {"seconds": self._took, "restarts": self._restarts}
+        recording.close(self._status(), facts, tuple(self.left_open.values()))
+
+    def _ended(self) -> Ended | None:
+        """How it ended; `None` when its own parts could not go on."""
+        finished = self._finished
+        return None if not finished.done() or finished.failed() else finished.get()
+
     def _status(self) -> Status:
-        if not self._finished.done() or self._finished.failed():
-            return "interrupted"
-        ended: Ended = self._finished.get()
-        if ended.reason == "cancelled":
+        ended = self._ended()
+        if ended is None or ended.reason == "cancelled":
             return "interrupted"
         return "complete" if ended.reason in ("complete", "enough") else "stopped"
 
@@ -176,8 +211,8 @@ class Run:
             EvaluationError: The run's own branch gave up.
         """
         while not self._finished.wait(tick):
-            on_tick(self._journal.tally)
-        on_tick(self._journal.tally)
+            on_tick(self.tally)
+        on_tick(self.tally)
         ended: Ended = self._finished.get()
         return ended
 
@@ -187,7 +222,7 @@ class Run:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(tick):
                     await self._finished
-            on_tick(self._journal.tally)
+            on_tick(self.tally)
         ended: Ended = self._finished.get()
         return ended
 
@@ -236,6 +271,10 @@ class Run:
         )
         return reasons(facts)
 
+    def waits_for(self) -> str:
+        """What holds it up, in a few words; empty when nothing does."""
+        return "" if self.finished else in_short(self.why())
+
     @property
     def finished(self) -> bool:
         """Whether it has ended, though not everything may be cleaned up."""
@@ -263,6 +302,12 @@ class Run:
         return self._journal
 
     @property
+    def tally(self) -> Tally:
+        """How far it is; the dollars are those of all its requests."""
+        tally, cost = self._journal.tally, self._requests.cost
+        return tally if cost is None else replace(tally, cost=cost)
+
+    @property
     def taken(self) -> int:
         """Examples taken from a stream, in this process."""
         return self._source.taken
@@ -274,13 +319,17 @@ class Run:
 
     @property
     def restarts(self) -> int:
-        """Parts of the tree restarted while it ran, this run's own included."""
-        return self._restarts
+        """Parts of the tree restarted while it ran, this run's own included.
+
+        Earlier owners of its record are counted too.
+        """
+        return self._before.restarts + self._restarts
 
     @property
     def seconds(self) -> float:
-        """Wall time since it began."""
-        return time.monotonic() - self._began
+        """Wall time since it began, or until its end; and that of earlier owners."""
+        took = time.monotonic() - self._began if self._took is None else self._took
+        return self._before.seconds + took
 
     # The branch.
 

@@ -80,6 +80,8 @@ class Schedule:
         self._configuration = 1
         self._settled = Settled() if settled is None else settled
         self._in_hand = {stamp.key: stamp for stamp in in_hand}
+        # Handed out by somebody else: never new to this one, whatever became of them.
+        self._taken_over = frozenset(self._in_hand)
         self._again = Again()
         self._outages = OutageWatch(terms.max_outage)
         self._is_held = False
@@ -282,7 +284,7 @@ class Schedule:
             place = self._next
             self._next += 1
             key = divmod(place, trials)
-            if place not in self._settled and key not in self._in_hand:
+            if place not in self._settled and key not in self._taken_over:
                 return self._stamp(key)
         return None
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from dspex.core.example import Example
 from dspex.evaluate.awaiting import needs_loop
-from dspex.evaluate.engine import RunOptions
 from dspex.evaluate.metric import Metric
+from dspex.evaluate.options import RunOptions
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.scoring import ascoring, scoring

@@ -16,7 +16,7 @@ from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.history import Exchanged
 from dspex.evaluate.traced_call import TracedCall, with_room
-from dspex.evaluate.worker import AsyncWork, Measured, Work, WorkFailed
+from dspex.evaluate.worker import AsyncWork, Measured, Work, WorkFailed, show_calls
 from dspex.programs.history import caller_here, inside
 
 KeepTraces = Literal["wrong", "all", "none"]
@@ -78,7 +78,7 @@ class Tracing:
             return work
 
         def traced(example: Example) -> Measured:
-            calls = _Calls()
+            calls = self._calls()
             try:
                 with inside(calls):
                     measured = work(example)
@@ -95,7 +95,7 @@ class Tracing:
             return work
 
         async def traced(example: Example) -> Measured:
-            calls = _Calls()
+            calls = self._calls()
             try:
                 with inside(calls):
                     measured = await work(example)
@@ -106,9 +106,16 @@ class Tracing:
 
         return traced
 
+    def _calls(self) -> _Calls:
+        calls = _Calls()
+        show_calls(lambda: self._of_failure(calls))
+        return calls
+
+    def _of_failure(self, calls: _Calls) -> tuple[TracedCall, ...]:
+        return calls.traced() if calls.kept and self.wants(None) else ()
+
     def _note(self, failed: WorkFailed, calls: _Calls) -> None:
-        if calls.kept and self.wants(None):
-            failed.trace = calls.traced()
+        failed.trace = self._of_failure(calls)
 
     def _noted(self, measured: Measured, calls: _Calls) -> Measured:
         if not calls.kept or not self.wants(measured.score):

@@ -25,6 +25,12 @@ def is_shown(paired: PairedDifference, margin: float = 0.0) -> bool:
     return margin < 0 or _agrees(paired, found.confidence)
 
 
+def is_worse(paired: PairedDifference) -> bool:
+    """Whether the second of two is shown to be worse; interval and test agree."""
+    found = paired.interval
+    return found is not None and found.high < 0 and _agrees(paired, found.confidence)
+
+
 def sentence(names: tuple[str, str], paired: PairedDifference) -> str:
     """Say which of two is better, by how much, and how sure that is.
 
@@ -45,7 +51,7 @@ def sentence(names: tuple[str, str], paired: PairedDifference) -> str:
         return f"{first} and {second} score the same on each example ({found})."
     if is_shown(paired):
         return f"{second} is better than {first} by {points:.1f} points ({found})."
-    if paired.interval.high < 0 and _agrees(paired, paired.interval.confidence):
+    if is_worse(paired):
         return f"{second} is worse than {first} by {-points:.1f} points ({found})."
     told = f"No difference between {first} and {second} is shown:"
     return f"{told} {points:+.1f} points for {second} ({found})."

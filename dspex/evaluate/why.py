@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -131,6 +132,25 @@ class Facts:
     """The provider's name and the open call of an example, if it has one."""
     now: float = 0.0
     """The moment, in monotonic seconds."""
+
+
+def in_short(waiting: Sequence[Waiting]) -> str:
+    """What holds most of the open examples up, in a few words; empty for nothing.
+
+    A program or a metric at work is no hold-up, and neither is a request that is out.
+    """
+    held = [each for each in waiting if each.cause not in _AT_WORK]
+    if not held:
+        return ""
+    many = Counter(each.cause for each in held)
+    most = max(held, key=lambda each: many[each.cause])
+    others = many[most.cause] - 1
+    return f"{most.text} (and {others:,} like it)" if others else most.text
+
+
+_AT_WORK: Final = frozenset(
+    {Cause.PROGRAM, Cause.METRIC, Cause.REQUEST, Cause.NOT_BEGUN}
+)
 
 
 def reasons(facts: Facts) -> tuple[Waiting, ...]:

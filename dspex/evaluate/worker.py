@@ -15,6 +15,7 @@ from dspex.core.draws import another_draw, draw_from_here
 from dspex.core.example import Example
 from dspex.core.once import Unrepeatable, watch_unrepeatable_from_here
 from dspex.core.safe_text import text_of_error
+from dspex.core.spending import Spending, count_from_here
 from dspex.evaluate.metric import Judgement
 from dspex.evaluate.outcome import (
     ErrorNote,
@@ -118,8 +119,15 @@ class AtWork(Protocol):
         """How many earlier attempts failed after an answer."""
 
     @property
+    def spending(self) -> Spending:
+        """Where the answers it has are counted."""
+
+    @property
     def begun(self) -> Unrepeatable:
         """Where what must not be run again is noted."""
+
+    traced: Callable[[], tuple[TracedCall, ...]]
+    """Gives the calls it made so far, where they are kept; for whoever gives it up."""
 
     def metric_begins(self) -> None:
         """Hear that the program is done and the metric begins."""
@@ -133,6 +141,13 @@ def metric_begins() -> None:
     attempt = _at_work.get()
     if attempt is not None:
         attempt.metric_begins()
+
+
+def show_calls(traced: Callable[[], tuple[TracedCall, ...]]) -> None:
+    """Let whoever gives this attempt up see the calls it made until then."""
+    attempt = _at_work.get()
+    if attempt is not None:
+        attempt.traced = traced
 
 
 def perform(attempt: AtWork, work: Work) -> Outcome:
@@ -179,6 +194,7 @@ def _begin(attempt: AtWork) -> float:
     """Let this context be the attempt's; when that was."""
     _at_work.set(attempt)
     watch_unrepeatable_from_here(attempt.begun)
+    count_from_here(attempt.spending)
     if attempt.answered:
         # The kept answers are those that the last attempt failed with.
         draw_from_here(f"retry {attempt.answered}")
@@ -195,34 +211,32 @@ _FIRST: Final = nullcontext()
 
 
 def _failed(attempt: AtWork, error: BaseException, began: float) -> Outcome:
-    latency = time.perf_counter() - began
     if isinstance(error, WorkFailed):
-        return Outcome(
-            stamp=attempt.stamp,
-            kind=kind_of(error.error, error.stage),
+        return _ended(
+            attempt,
+            began,
+            kind_of(error.error, error.stage),
             stage=error.told.stage,
             prediction=error.prediction,
             value=error.value,
             error=error.told,
             trace=error.trace,
-            latency=latency,
-            may_run_again=not attempt.begun,
         )
     # A bug of ours.
-    return Outcome(
-        stamp=attempt.stamp,
-        kind=OutcomeKind.INFRASTRUCTURE,
+    return _ended(
+        attempt,
+        began,
+        OutcomeKind.INFRASTRUCTURE,
         stage="runtime",
         error=note(error, "runtime"),
-        latency=latency,
-        may_run_again=not attempt.begun,
     )
 
 
 def _scored(attempt: AtWork, measured: Measured, began: float) -> Outcome:
-    return Outcome(
-        stamp=attempt.stamp,
-        kind=OutcomeKind.SCORED,
+    return _ended(
+        attempt,
+        began,
+        OutcomeKind.SCORED,
         score=measured.score,
         columns=measured.columns,
         lost=measured.lost,
@@ -230,6 +244,28 @@ def _scored(attempt: AtWork, measured: Measured, began: float) -> Outcome:
         prediction=measured.prediction,
         value=measured.value,
         trace=measured.trace,
+    )
+
+
+def _ended(attempt: AtWork, began: float, kind: OutcomeKind, **facts: Any) -> Outcome:
+    """The outcome of an attempt, with what it took."""
+    return Outcome(
+        stamp=attempt.stamp,
+        kind=kind,
         latency=time.perf_counter() - began,
         may_run_again=not attempt.begun,
+        **spent_by(attempt),
+        **facts,
     )
+
+
+def spent_by(attempt: AtWork) -> dict[str, Any]:
+    """What an attempt has spent until now, as fields of its outcome."""
+    spent = attempt.spending.total()
+    return {
+        "usage": spent.usage,
+        "cost": spent.cost,
+        "calls": spent.calls,
+        "cached": spent.cached,
+        "answers": spent.answers if attempt.stamp.attempt > 1 else (),
+    }

@@ -20,6 +20,7 @@ from dspex.core.placeholder import placeholder_outputs
 from dspex.core.prediction import Prediction
 from dspex.core.signature import Signature
 from dspex.core.spawner import the_spawner
+from dspex.core.spending import used
 from dspex.programs.history import remember, written_by
 from dspex.programs.rehearsal import is_rehearsal
 from dspex.programs.settings import check_lm, in_force
@@ -255,6 +256,7 @@ def _record(
 ) -> None:
     """Count and remember a reply; before it is read, for it was paid in any case."""
     record_usage(model.model, reply)
+    used(reply)
     # An LM remembers by itself; a model of the user's own need not know how.
     if not isinstance(getattr(model, "history", None), History):
         remember(

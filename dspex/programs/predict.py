@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from dspex.core.adapters import Adapter, chosen_adapter
+from dspex.core.callbacks import checked_callbacks
 from dspex.core.errors import DataError, DspexError
 from dspex.core.foreign import refuse_dspy
 from dspex.core.inputs import checked_inputs, no_positional
@@ -47,7 +48,7 @@ class Predict(Program, Parameter):
         **config: Any,
     ) -> None:
         self.signature = ensure_signature(signature)
-        self.callbacks = list(callbacks or ())
+        self.callbacks = checked_callbacks(callbacks)
         self.config = config
         self.reset()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, TextIO
 
 from dspex.core import defaults
-from dspex.core.callbacks import with_callbacks
+from dspex.core.callbacks import checked_callbacks, with_callbacks
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
@@ -76,7 +76,7 @@ class Program(Composite):
         return program
 
     def __init__(self, callbacks: Sequence[Any] | None = None) -> None:
-        self.callbacks = list(callbacks or ())
+        self.callbacks = checked_callbacks(callbacks)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Have a `forward` that is called directly say so once."""

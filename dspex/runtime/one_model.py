@@ -18,6 +18,7 @@ from dspex.client.prices import price_of
 from dspex.core.adapters.json_schema import Bounds
 from dspex.core.draws import drawn
 from dspex.core.lm import Message, Reply, Request
+from dspex.core.spending import answered
 from dspex.programs.saving.state import class_path, lm_state
 from dspex.runtime.call_options import CallOptions, check_settings
 from dspex.runtime.calling import afetch, fetch, named
@@ -115,7 +116,9 @@ class OneModel:
         with named(self.model):
             runtime = current_runtime()
             call, identity = self._call(runtime, messages, settings, channel)
-            return fetch(runtime, call, identity, lambda: self._client(runtime))
+            reply = fetch(runtime, call, identity, lambda: self._client(runtime))
+            answered(reply, call.id)
+            return reply
 
     async def aask(
         self,
@@ -127,7 +130,11 @@ class OneModel:
         with named(self.model):
             runtime = current_runtime()
             call, identity = self._call(runtime, messages, settings, channel)
-            return await afetch(runtime, call, identity, lambda: self._aclient(runtime))
+            reply = await afetch(
+                runtime, call, identity, lambda: self._aclient(runtime)
+            )
+            answered(reply, call.id)
+            return reply
 
     def _find_place(self, reach: Reach) -> Place:
         """Where the model lives."""

@@ -24,12 +24,14 @@ from dspex.core.errors import (
 )
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
-from dspex.evaluate.engine import RunOptions, cause_of, stopped_error, work_through
-from dspex.evaluate.evaluate import checked_set
+from dspex.evaluate.devset import checked_set
+from dspex.evaluate.engine import work_through
 from dspex.evaluate.metric import Metric, checked_metric, judge
+from dspex.evaluate.options import RunOptions
 from dspex.evaluate.outcome import OutcomeKind, ends_every_example, kind_of
 from dspex.evaluate.plan import Ended
 from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.run_errors import cause_of, stopped
 from dspex.evaluate.worker import Measured, WorkFailed
 from dspex.programs.program import Program
 from dspex.programs.settings import context, settings
@@ -194,7 +196,7 @@ class BootstrapFewShot:
         if outcome is None:
             return result
         ended = Ended(reason="fatal" if outcome.is_fatal else "max_errors")
-        raise stopped_error(ended, outcome, result) from cause_of(outcome)
+        raise stopped(ended, outcome, result) from cause_of(outcome)
 
     def _attempt(self, teacher: Teacher, example: Example, limit: float) -> Measured:
         """Let the teacher answer one example, as often as `max_rounds` allows.

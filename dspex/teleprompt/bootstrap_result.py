@@ -8,7 +8,7 @@ from typing import Self
 
 from dspex.client.call import AttemptRecord, Fate
 from dspex.core.lm import Usage
-from dspex.evaluate.money import Money
+from dspex.evaluate.record.entries import Bill
 from dspex.evaluate.result import EvaluationResult
 from dspex.teleprompt.demos import demos_in
 
@@ -30,7 +30,7 @@ class NotNeeded:
     usage: Usage = Usage()  # noqa: RUF009 - a frozen value
     """Tokens, as far as the provider said."""
     cost: float | None = None
-    """US dollars of the examples that came to an end; `None` when no price is known."""
+    """US dollars for those tokens; `None` when no price is known."""
 
     def __str__(self) -> str:
         if not self.examples:
@@ -76,9 +76,7 @@ class BootstrapResult(EvaluationResult):
         records = [
             record for record in self.requests.values() if self._is_extra(record)
         ]
-        usage = Usage()
-        for record in records:
-            usage = usage + record.usage
+        bill = Bill.of(records)
         begun = {record.tags["example"] for record in records}
         begun.update(
             number
@@ -89,8 +87,8 @@ class BootstrapResult(EvaluationResult):
             examples=len(begun),
             answers=sum(record.fate is Fate.ANSWERED for record in records),
             broken_off=sum(record.fate is Fate.CANCELLED for record in records),
-            usage=usage,
-            cost=Money.of(self.outcomes[self.needed :]).cost,
+            usage=bill.usage,
+            cost=bill.cost,
         )
 
     def _is_extra(self, record: AttemptRecord) -> bool:

@@ -10,7 +10,7 @@ from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
-from dspex.evaluate.evaluate import checked_set
+from dspex.evaluate.devset import checked_set
 from dspex.programs.program import Program
 
 P = TypeVar("P", bound=Program)

@@ -315,7 +315,8 @@ def test_cancelling_the_task_ends_the_run_and_keeps_what_was_measured(
         assert task.cancelled()
         assert isinstance(caught.value.__cause__, EvaluationCancelledError)
         result = caught.value.__cause__.result
-        assert [o is not None for o in result.outcomes] == [True] * 10 + [False] * 10
+        kinds = [o and o.kind.value for o in result.outcomes]
+        assert kinds == ["scored"] * 10 + ["cancelled"] + [None] * 9
         assert "10 of 20" in str(caught.value.__cause__)
         again = await evaluate.acall(apredicted, resume=result)
         assert again.complete
@@ -344,7 +345,8 @@ def test_a_timeout_around_an_evaluation_leads_to_what_was_measured() -> None:
     cause = asyncio.run(main())
 
     assert isinstance(cause, EvaluationCancelledError)
-    assert sum(o is not None for o in cause.result.outcomes) == 3
+    kinds = [o and o.kind.value for o in cause.result.outcomes]
+    assert kinds == ["scored"] * 3 + ["cancelled", None]
 
 
 def test_cancelled_while_it_begins_it_leaves_nothing(runtime: dspex.Runtime) -> None:

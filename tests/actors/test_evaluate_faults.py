@@ -15,7 +15,6 @@ from dspex.evaluate.aggregator import (
     AggregatorActor,
     GetStanding,
     Look,
-    Recount,
 )
 from dspex.evaluate.coordinator import CoordinatorActor, LookAtTime
 from dspex.evaluate.source import SourceActor, StreamMoved, TakeExamples
@@ -27,10 +26,10 @@ COUNT = 120
 KINDS = (FaultKind.CRASH_BEFORE, FaultKind.CRASH_AFTER, FaultKind.KILL)
 MESSAGES: dict[type[Actor], tuple[type, ...]] = {
     AggregatorActor: (Look, GetStanding),
-    CoordinatorActor: (Accepted, Recount, LookAtTime, StreamMoved),
+    CoordinatorActor: (Accepted, LookAtTime, StreamMoved),
     SourceActor: (TakeExamples,),
 }
-ONCE = (GetStanding, Recount, LookAtTime)
+ONCE = (GetStanding, LookAtTime)
 """What comes but once in a run where nothing goes wrong."""
 
 

@@ -93,6 +93,122 @@ def test_other_data_under_an_old_name_is_an_error_that_names_it() -> None:
         evaluator(11)(program)
 
 
+def test_another_program_under_the_name_of_a_complete_run_changes_nothing_of_it(
+    home: Path,
+) -> None:
+    def another(question: str) -> dspex.Prediction:
+        return dspex.Prediction(answer=question)
+
+    evaluator(3)(program)
+    (file,) = (home / "runs").glob("mine.sqlite")
+    before, left = file.read_bytes(), record_of(home).left
+
+    with pytest.raises(RunChangedError, match="program"):
+        evaluator(3)(another)
+
+    assert left is not None
+    assert left.status == "complete"
+    assert record_of(home).left == left
+    assert file.read_bytes() == before
+
+
+def test_another_row_under_an_old_name_is_named_and_changes_nothing(
+    home: Path,
+) -> None:
+    evaluator(3)(program)
+    devset = [*rows(2), *rows(1)]
+
+    with pytest.raises(RunChangedError, match="row 2 of the data set"):
+        evaluator(3)(program, devset=devset)
+
+    record = record_of(home)
+    assert record.owner is None
+    assert record.left is not None
+    assert record.left.status == "complete"
+
+
+def test_a_run_goes_on_though_its_program_counts_its_calls() -> None:
+    calls = 0
+
+    def counts(question: str) -> dspex.Prediction:
+        nonlocal calls
+        calls += 1
+        return program(question)
+
+    evaluator(3)(counts)
+    again = evaluator(3)(counts)
+
+    assert again.score == 100.0
+    assert calls == 3
+
+
+def test_a_file_whose_maker_was_killed_is_a_run_that_begins(home: Path) -> None:
+    (home / "runs").mkdir(parents=True)
+    (home / "runs" / "mine.sqlite").touch()
+
+    result = evaluator(3)(program)
+
+    assert result.complete
+
+
+def test_what_was_in_hand_at_the_total_timeout_is_told_and_taken_up_again(
+    home: Path,
+) -> None:
+    released = threading.Event()
+
+    def hangs(question: str) -> dspex.Prediction:
+        if question == "q1":
+            released.wait(30)
+        return program(question)
+
+    evaluate = evaluator(4, concurrency=2, total_timeout=1.0)
+    first = evaluate(hangs)
+    recorded = dspex.load_run("mine", home=home)
+    told = [(each.not_measured, each.failure_lines) for each in (first, recorded)]
+    released.set()
+    second = evaluate(hangs)
+
+    for not_measured, lines in told:
+        assert not_measured == {"timeout": 1}
+        assert "total_timeout" in lines[0]
+    assert second.complete
+    outcome = second.outcomes[1]
+    assert outcome is not None
+    assert outcome.stamp.attempt == 2
+
+
+def test_a_run_that_goes_on_from_a_result_is_recorded_whole(home: Path) -> None:
+    released = threading.Event()
+
+    def hangs(question: str) -> dspex.Prediction:
+        if question == "q1":
+            released.wait(30)
+        return program(question)
+
+    evaluate = evaluator(3, run=None, concurrency=1, total_timeout=1.0)
+    first = evaluate(hangs)
+    released.set()
+    evaluate(hangs, resume=first, run="second")
+
+    recorded = dspex.load_run("second", home=home)
+    assert recorded.complete
+    assert [outcome and outcome.stamp.attempt for outcome in recorded.outcomes] == [
+        1,
+        2,
+        1,
+    ]
+    assert recorded.results[0][0].question == "q0"
+
+
+def test_a_recorded_run_keeps_the_seconds_it_took(home: Path) -> None:
+    first = evaluator(3)(program)
+    between = dspex.load_run("mine", home=home).seconds
+    second = evaluator(3)(program)
+
+    assert first.seconds == between
+    assert second.seconds > first.seconds
+
+
 def test_an_owned_run_is_refused_to_a_second() -> None:
     begun, released = threading.Event(), threading.Event()
 

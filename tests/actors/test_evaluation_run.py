@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -300,6 +301,42 @@ def test_who_waits_for_the_answer_of_another_example_says_so(
         assert len(provider.bill) == 1
 
 
+@pytest.mark.parametrize(
+    ("run", "line"),
+    [(None, "evaluate(program, resume=error.result)"), ("july", "run='july'")],
+)
+def test_ctrl_c_tells_what_was_measured_and_the_line_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: str | None, line: str
+) -> None:
+    gate = Gate()
+    gate.open(3)
+
+    def interrupted(self: Run, *_args: object) -> None:
+        eventually(lambda: self.journal.tally.accepted == 3)
+        eventually(lambda: gate.began == 5)
+        raise KeyboardInterrupt
+
+    with dspex.Runtime(dspex.Config(persist=False, home=tmp_path)):
+        evaluate = dspex.Evaluate(devset=rows(20), metric=right, concurrency=2)
+        with monkeypatch.context() as patch:
+            patch.setattr(Run, "wait", interrupted)
+            with pytest.raises(EvaluationInterrupted) as caught:
+                evaluate(gate, run=run)
+
+        first = caught.value.result
+        gate.open()
+        whole = evaluate(gate, run=run, resume=None if run else first)
+
+    assert "interrupted after 3 of 20 examples" in str(caught.value)
+    assert line in str(caught.value)
+    assert first.not_measured == {"cancelled": 2, "not begun": 15}
+    assert whole.complete
+    attempts = [outcome.stamp.attempt for outcome in whole.outcomes if outcome]
+    # Which two of the first five were in hand is up to the threads.
+    assert sorted(attempts[:5]) == [1, 1, 1, 2, 2]
+    assert attempts[5:] == [1] * 15
+
+
 def test_a_second_ctrl_c_abandons_the_run_and_still_tells_what_was_measured(
     runtime: dspex.Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,7 +357,8 @@ def test_a_second_ctrl_c_abandons_the_run_and_still_tells_what_was_measured(
     with pytest.raises(EvaluationInterrupted, match="resume") as caught:
         evaluate(gate)
 
-    done = [o for o in caught.value.result.outcomes if o is not None]
-    assert len(done) == 3
+    result = caught.value.result
+    assert len([o for o in result.outcomes if o is not None and o.is_settled]) == 3
+    assert result.not_measured == {"cancelled": 2, "not begun": 15}
     eventually(lambda: "aggregator" not in str(runtime))
     gate.open()

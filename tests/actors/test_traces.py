@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -85,6 +86,22 @@ def test_a_program_that_raises_after_its_call_shows_the_call(lm: dspex.LM) -> No
     assert "q0" in text
     assert "[[ ## answer ## ]]\n    a0" in text
     assert "KeyError in the program" in text
+
+
+def test_what_hung_shows_the_calls_it_made_until_then(lm: dspex.LM) -> None:
+    program = dspex.Predict("question -> answer")
+    over = threading.Event()
+
+    def hangs(question: str) -> Any:
+        program(question=question)
+        over.wait(60)
+
+    with dspex.context(lm=lm):
+        result = evaluator(1, timeout=1.0)(hangs)
+    over.set()
+
+    assert result.not_measured == {"timeout": 1}
+    assert asked(result.outcomes[0]) == [ASKER]
 
 
 def test_the_calls_of_a_child_process_are_kept(lm: dspex.LM) -> None:

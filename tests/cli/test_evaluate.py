@@ -217,6 +217,7 @@ def test_a_module_that_cannot_be_imported_is_told_with_its_error(
     [
         ("none.csv", None, "there is no file"),
         ("rows.jsonl", '{"country": "Peru"}\n{oops\n', "line 2"),
+        ("rows.jsonl", '{"country": "Peru"}\n{oops\n[]\n', "line 3"),
         ("rows.csv", "land,capital\nPeru,Lima\n", "there is no field 'country'"),
         ("rows.xls", "x", "suffix"),
     ],
@@ -264,3 +265,96 @@ def test_too_many_errors_fail_and_show_what_was_measured(
     # One more may be at work when the second is counted.
     assert json.loads(done.stdout)["failures"]["program"] in (2, 3)
     assert "max_errors" in done.stderr
+
+
+def test_a_share_of_failures_and_no_limit_are_limits_too(
+    run: Run, there: tuple[str, ...], capitals: Path, code: Path
+) -> None:
+    words = ["evaluate", "my_code:plain", capitals, "--inputs", "country", *EXACT]
+
+    for limit in ("none", "50%", "0.5"):
+        assert run(*words, *there, "--max-errors", limit).exit_code == 0
+
+
+@pytest.mark.parametrize("limit", ["0", "1.5", "many", "0%", "100%", "nan", "-1"])
+def test_what_is_no_limit_of_failures_is_usage(
+    limit: str, run: Run, there: tuple[str, ...], capitals: Path
+) -> None:
+    words = ["country -> capital", capitals, *EXACT, *there]
+
+    done = run("evaluate", *words, f"--max-errors={limit}")
+
+    assert done.exit_code == Exit.USAGE
+    assert "Write a count such as 10" in " ".join(done.stderr.split())
+
+
+def test_trials_measure_each_example_again(
+    run: Run, provider: FakeProvider, there: tuple[str, ...], capitals: Path
+) -> None:
+    words = ["country -> capital", capitals, *EXACT, *there, "--trials", 2]
+
+    told = run("evaluate", *words)
+
+    assert told.stdout.startswith("75.0 ± 25.0 (4 examples, 2 trials each)")
+    assert "below full score: 2 of 8" in told.stdout
+    assert len(provider.bill) == 8
+
+
+def test_program_and_metric_in_processes_of_their_own(
+    run: Run, there: tuple[str, ...], capitals: Path, code: Path
+) -> None:
+    words = ["my_code:program", capitals, "--inputs", "country", *there]
+
+    done = run(
+        "evaluate", *words, "--metric", "my_code:lenient", "--isolate", "process"
+    )
+
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("50.0")
+
+
+def test_page_and_rows_are_written_with_the_result(
+    run: Run, there: tuple[str, ...], capitals: Path, tmp_path: Path
+) -> None:
+    files = ["--report", tmp_path / "page.html", "--export", tmp_path / "rows.jsonl"]
+
+    done = run("evaluate", "country -> capital", capitals, *EXACT, *there, *files)
+
+    assert done.exit_code == 0
+    assert "Denmark" in (tmp_path / "page.html").read_text("utf-8")
+    assert len((tmp_path / "rows.jsonl").read_text("utf-8").splitlines()) == 4
+
+
+def test_a_rehearsal_shows_the_prompt_and_asks_nobody(
+    run: Run, provider: FakeProvider, there: tuple[str, ...], capitals: Path
+) -> None:
+    words = ["country -> capital", capitals, *EXACT, *there]
+
+    told = run("evaluate", *words, "--dry-run")
+    plain = json.loads(run("evaluate", *words, "--dry-run", "--json").stdout)
+
+    assert provider.bill == ()
+    assert "[[ ## country ## ]]\nPeru" in told.stdout
+    assert "4 calls for 4 examples" in told.stdout
+    assert (plain["calls"], plain["share_cached"]) == (4, 0.0)
+    assert json.loads(run("runs", "--json").stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "said twice, or not at all"),
+        (["rows.csv", "--data", "rows.csv"], "said twice, or not at all"),
+        (["rows.csv", "--resume"], "Add --run NAME"),
+        (["rows.csv", "--run", "a", "--no-persist"], "Leave one of the two out"),
+        (["rows.csv", "--example", "1"], "Add --debug"),
+        (["rows.csv", "--debug", "--json"], "Leave those out"),
+    ],
+)
+def test_options_that_make_no_sense_together_are_usage(
+    words: list[str], said: str, run: Run, there: tuple[str, ...]
+) -> None:
+    done = run("evaluate", "country -> capital", *words, *EXACT, *there)
+
+    assert done.exit_code == Exit.USAGE
+    assert said in " ".join(done.stderr.split())

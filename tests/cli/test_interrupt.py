@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from dspex.cli.console import Exit
 from dspex.testing import FakeProvider, Hang
+from tests.cli.conftest import Run
 from tests.docs.pages import ROOT
 
 # A process started by one that ignores SIGINT ignores it, too; a terminal's does not.
@@ -56,6 +58,21 @@ def test_an_evaluation_that_is_interrupted_prints_what_it_measured(
     assert sum(found["not_measured"].values()) == 2
     assert "interrupted after" in err
     assert "Traceback" not in err
+
+
+def test_an_evaluation_that_is_interrupted_says_the_line_that_goes_on(
+    provider: FakeProvider, capitals: Path, run: Run
+) -> None:
+    words = ["evaluate", "country -> capital", str(capitals)]
+    options = ["--metric", "exact_match:capital", "--concurrency", "1"]
+    _, err = interrupted([*words, *options], provider, after=2)
+    [line] = re.findall(r"dspex (resume \S+)", err)
+    provider.behave()
+
+    done = run(*line.split(), "--json")
+
+    assert json.loads(done.stdout)["score"] == 75.0
+    assert provider.bill[-1].number == 5
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,13 @@ def test_a_traceback_is_shown_only_when_it_is_wanted(run: Run) -> None:
         (errors.EvaluationError("x"), Exit.FAILED),
         (errors.AdapterError("x"), Exit.FAILED),
         (errors.RuntimeClosedError("x"), Exit.INTERNAL),
+        (errors.RunNotFoundError("x", run="r"), Exit.USAGE),
+        (errors.RunExistsError("x", run="r"), Exit.USAGE),
+        (errors.RunBusyError("x", run="r", pid=1, host="h", since=0.0), Exit.BUSY),
+        (errors.RunFencedError("x", run="r"), Exit.RECORD),
+        (errors.RecordFullError("x", run="r", path=None), Exit.RECORD),
+        (errors.RecordDamagedError("x", run="r", path=None), Exit.BAD_DATA),
+        (errors.RunChangedError("x", run="r", changes=()), Exit.CONFIGURATION),
         (ZeroDivisionError("x"), Exit.INTERNAL),
         (KeyboardInterrupt(), Exit.INTERRUPTED),
     ],
@@ -211,11 +218,22 @@ def test_each_error_has_its_exit_code(error: BaseException, code: Exit) -> None:
     assert exit_code(error) is code
 
 
-def test_an_evaluation_that_stopped_takes_the_code_of_its_cause() -> None:
+@pytest.mark.parametrize(
+    ("cause", "code"),
+    [
+        (errors.CircuitOpenError("down"), Exit.UNAVAILABLE),
+        (errors.RunFencedError("x", run="r"), Exit.RECORD),
+        (KeyError("x"), Exit.FAILED),
+        (None, Exit.FAILED),
+    ],
+)
+def test_an_evaluation_that_stopped_takes_the_code_of_its_cause(
+    cause: BaseException | None, code: Exit
+) -> None:
     stopped = errors.EvaluationError("x")
-    stopped.__cause__ = errors.CircuitOpenError("down")
+    stopped.__cause__ = cause
 
-    assert exit_code(stopped) is Exit.UNAVAILABLE
+    assert exit_code(stopped) is code
 
 
 def test_a_reader_that_goes_away_is_no_error(

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import contextvars
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from dspex.core.errors import CircuitOpenError, LMConnectionError
 from dspex.core.example import Example
@@ -32,11 +32,10 @@ from dspex.evaluate.recording import Recording
 from dspex.evaluate.retrying import RetryRules
 from dspex.evaluate.source import Source, SourceActor, unchecked
 from dspex.evaluate.worker import Measured
-from supervisors import ActorDownError, Crashed, ExitReason, ReplyFuture
+from supervisors import ActorDownError, ExitReason, ReplyFuture
 from supervisors.exits import KILLED, NO_PROCESS, NORMAL, SHUTDOWN
-from supervisors.testing import Process, Simulation, Sleep
+from supervisors.testing import Process, Script, Simulation, Sleep
 from tests.simulation.evaluation_parts import (
-    InjectedCrash,
     Life,
     Post,
     SimulatedRecord,
@@ -135,7 +134,7 @@ class DoublingTray(Tray):
         world = self._world
         world.proposed += 1
         super().put(proposal)
-        if world.is_disturbed(world.weather.proposed_twice):
+        if world.is_disturbed(world.weather.proposed_twice, "outcomes doubled"):
             world.doubled[proposal.outcome.stamp.key] += 1
             super().put(proposal)
 
@@ -193,9 +192,11 @@ class World:
         self.unanswered: Counter[Key] = Counter()
         self.deaths: Counter[Key] = Counter()
         self.processes = 0
+        self.refused = 0
+        self.disturbances: Counter[str] = Counter()
         self.record: SimulatedRecord | None = None
         if weather.is_recorded:
-            self.record = SimulatedRecord.create(
+            made = SimulatedRecord.create(
                 RunPlace(run=RUN, home=None),
                 RunHead(
                     run=RUN,
@@ -206,6 +207,7 @@ class World:
                 ),
                 wall_clock=lambda: sim.now,
             )
+            self.record = cast("SimulatedRecord", made)
             self.record.is_full = self.is_disk_full
 
     def _some(self, share: float) -> set[int]:
@@ -219,22 +221,24 @@ class World:
         """Whether nothing is disturbed any more, so that the run can end."""
         return self.sim.now > QUIET_AFTER
 
-    def is_disturbed(self, share: float) -> bool:
+    def is_disturbed(self, share: float, what: str) -> bool:
         """Whether something that happens to such a share happens now."""
-        return not self.is_quiet and self.sim.random.random() < share
+        happens = not self.is_quiet and self.sim.random.random() < share
+        self.disturbances[what] += happens
+        return happens
 
     def crashes(self) -> bool:
         """Whether the actor at work crashes here."""
-        return self.is_disturbed(self.weather.crashing)
+        return self.is_disturbed(self.weather.crashing, "crashes")
 
     def delay(self) -> float:
         """Seconds a message is on its way."""
-        is_late = self.is_disturbed(self.weather.late)
+        is_late = self.is_disturbed(self.weather.late, "messages late")
         return self.sim.random.choice([0.001, 0.1, 3.0]) if is_late else 0.0
 
     def doubles(self) -> bool:
         """Whether it comes twice."""
-        return self.is_disturbed(self.weather.doubled)
+        return self.is_disturbed(self.weather.doubled, "messages doubled")
 
     def is_disk_full(self) -> bool:
         """Whether nothing can be written now."""
@@ -265,6 +269,7 @@ class World:
                 self.check_end(process)
                 return
             process.vanish()
+            self.disturbances["processes killed"] += 1
 
     def _go_on(self, process: RunProcess, until: float = PATIENCE) -> None:
         sim = self.sim
@@ -281,6 +286,7 @@ class World:
     def check_end(self, process: RunProcess) -> None:
         """Each place has its one outcome, and nothing is left open."""
         weather = self.weather
+        self.refused = process.journal.tally.refused
         ended: Ended = process.finished.get()
         assert ended.reason == "complete", ended
         keys = [(n, t) for n in range(weather.examples) for t in range(weather.trials)]
@@ -372,20 +378,23 @@ class RunProcess:
         self.wishes = Wishes()
         self.source = Source(self.plan.examples, unchecked)
         if record is not None:
-            record.crashes = lambda: (
-                self.post.at_work is not None and world.crashes()
-            )
+            record.crashes = lambda: self.post.at_work is not None and world.crashes()
         self._workers: list[Worker] = []
         self._helpers: list[Process] = []
         self._start()
 
     def __str__(self) -> str:
-        schedule = getattr(self._life("coordinator")._actor, "_schedule", None)
-        in_hand = [] if schedule is None else sorted(schedule.in_hand)
+        """How it stands, for a test that failed."""
+        floor, latest = self.floor, self.journal.comebacks.latest
+        shown = [
+            f"{each.stamp.key}#{each.stamp.attempt} lane {each.lane is not None} "
+            f"proposed {each.proposed} ended {each.reason} overdue {each.overdue}, "
+            f"came back {[latest[k].stamp for k in latest if k == each.stamp.key]}"
+            for each in floor.open_attempts()
+        ]
         return (
-            f"{len(self.journal.settled)} settled, in hand {in_hand}, "
-            f"open {[a.stamp.key for a in self.floor.open_attempts()]}, "
-            f"lanes {self.floor.lanes}, held {self.floor.is_held}"
+            f"{len(self.journal.settled)} settled, {floor.lanes} lanes, held: "
+            f"{floor.is_held}, waiting: {floor.tray.look(9)}; open: {shown}"
         )
 
     def _start(self) -> None:
@@ -431,7 +440,7 @@ class RunProcess:
 
     # Disturbances.
 
-    def _killing(self) -> Iterator[Any]:
+    def _killing(self) -> Script:
         draw = self.world.sim.random
         roles = ["aggregator", "coordinator"]
         roles += ["source"] * self.source.is_stream
@@ -439,8 +448,9 @@ class RunProcess:
             yield Sleep(draw.expovariate(0.5))
             if not self.world.is_quiet:
                 self.post.kill(f"run {RUN}/{draw.choice(roles)}")
+                self.world.disturbances["actors killed"] += 1
 
-    def _killing_workers(self) -> Iterator[Any]:
+    def _killing_workers(self) -> Script:
         draw = self.world.sim.random
         for _ in range(self.world.weather.worker_kills):
             yield Sleep(draw.expovariate(0.5))
@@ -455,8 +465,9 @@ class RunProcess:
                 worker = draw.choice(working)
                 self.world.deaths[worker.attempt.stamp.key] += 1
                 worker.end(KILLED)
+                self.world.disturbances["workers killed"] += 1
 
-    def _meddling(self) -> Iterator[Any]:
+    def _meddling(self) -> Script:
         draw, wishes = self.world.sim.random, self.wishes
         for _ in range(self.world.weather.meddling):
             yield Sleep(draw.expovariate(0.5))
@@ -481,14 +492,14 @@ class RunProcess:
     # Lanes and workers.
 
     def _open_lane(self, lane: Lane) -> None:
-        if self.world.is_disturbed(self.world.weather.nobody_home):
+        if self.world.is_disturbed(self.world.weather.nobody_home, "lanes refused"):
             raise ActorDownError("workers", NO_PROCESS)
         self.world.sim.spawn("lane", self._lane_life(lane))
 
-    def _lane_life(self, lane: Lane) -> Iterator[Any]:
+    def _lane_life(self, lane: Lane) -> Script:
         yield Sleep()
         while (attempt := lane.next_task()) is not None:
-            if self.world.is_disturbed(self.world.weather.nobody_home):
+            if self.world.is_disturbed(self.world.weather.nobody_home, "lanes refused"):
                 lane.refused(attempt, ActorDownError("workers", NO_PROCESS))
                 return
             worker = Worker(self, attempt)
@@ -550,7 +561,7 @@ class Worker:
         self._process = process
         self._world = process.world
 
-    def work(self) -> Iterator[Any]:
+    def work(self) -> Script:
         """Work on the example, hand the outcome in, and end."""
         world, attempt, floor = self._world, self.attempt, self._process.floor
         attempt.started(WorkerRef(lambda: self.end(KILLED)))  # type: ignore[arg-type] # as far as an attempt needs it
@@ -591,7 +602,9 @@ class Worker:
             return self._failed(error)
         key = attempt.stamp.key
         # The fifth would count.
-        if world.unanswered[key] < 4 and world.is_disturbed(world.weather.unlucky):
+        if world.unanswered[key] < 4 and world.is_disturbed(
+            world.weather.unlucky, "attempts without answer"
+        ):
             world.unanswered[key] += 1
             return self._failed(LMConnectionError("broke"))
         return world.hidden.outcome(attempt)
@@ -606,7 +619,7 @@ class Worker:
         )
 
 
-def _alarm(seconds: float) -> Iterator[Any]:
+def _alarm(seconds: float) -> Script:
     yield Sleep(max(0.0, seconds))
 
 

@@ -181,11 +181,11 @@ def _told(result: EvaluationResult, found: Findings) -> Iterator[tuple[str, str,
 
 def _spent(result: EvaluationResult) -> Iterator[tuple[str, str, str]]:
     spent = result.money
-    if spent.cost is not None or spent.unpriced:
-        cost = "unknown" if spent.cost is None else money(spent.cost)
+    if result.cost is not None or spent.unpriced:
+        cost = "unknown" if result.cost is None else money(result.cost)
         missing = f"{spent.unpriced:,} rows have no known price"
         yield "cost", cost, missing if spent.unpriced else ""
-    usage = spent.usage if spent.usage.total_tokens else result.usage
+    usage = result.usage
     if usage.total_tokens:
         sides = f"{usage.prompt_tokens:,} sent, {usage.completion_tokens:,} received"
         yield "tokens", f"{usage.total_tokens:,}", sides

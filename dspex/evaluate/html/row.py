@@ -18,6 +18,7 @@ from dspex.evaluate.html.scale import brief
 from dspex.evaluate.html.values import block, fields, line, table
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.rows import ResultRow
+from dspex.evaluate.traced_call import TracedCall
 
 WORDS: Final = {"good": "right", "wrong": "below full"}
 """What the looks of scored rows are called; of others it is how they ended."""
@@ -131,6 +132,7 @@ def _inside(row: ResultRow, requests: Sequence[AttemptRecord]) -> Iterator[Eleme
     if outcome is None:
         return
     yield from _went_wrong(outcome)
+    yield from (_call(number, call) for number, call in enumerate(outcome.trace, 1))
     yield from _steps(outcome.value)
     if requests:
         yield _requests(requests)
@@ -148,6 +150,22 @@ def _went_wrong(outcome: Outcome) -> Iterator[Element]:
     if outcome.evidence:
         yield element("h4", "How its workers died")
         yield block("\n".join(outcome.evidence), "error")
+
+
+def _call(number: int, call: TracedCall) -> Element:
+    """Show a call that was kept: its prompt, its answers, how long it took."""
+    turns = [
+        part
+        for role, text in call.messages
+        for part in (element("h3", role), block(text))
+    ]
+    answers = [
+        part for text in call.answers for part in (element("h3", "answer"), block(text))
+    ]
+    took = "from the cache" if call.cached else duration(call.seconds)
+    asker = f" by {call.asker}" if call.asker else ""
+    title = f"call {number}: {call.model}{asker}, {took}"
+    return _step(title, [*turns, *answers])
 
 
 def _steps(value: Any) -> Iterator[Element]:

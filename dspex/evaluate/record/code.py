@@ -4,7 +4,8 @@ It is made of what Python compiled and not of source files: a file may have been
 since it was imported, and a lambda has no source of its own. So comments and layout do
 not matter, and whatever changes what runs does: code, defaults, constants of the
 closure and of the module, helper functions. Code of dspex, of Python and of installed
-packages stands there by its name.
+packages stands there by its name. What code changes while it runs is its memory and
+does not count, see `memory`.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ from typing import Any, Final
 
 import supervisors
 from dspex.evaluate.record.codec import encode
+from dspex.evaluate.record.memory import changed_by, changed_by_methods, is_memory
 from dspex.evaluate.record.objects import name_of_named, name_of_type
 
 MOST_OBJECTS: Final = 5_000
 """Functions, classes and objects that are followed from one."""
+MOST_ITEMS: Final = 10_000
+"""Items of a container that are looked at; of a larger one the number counts."""
 
 _NAMED_ONLY: Final = frozenset({"dspex", "supervisors"}) | sys.stdlib_module_names
 _CONSTANTS: Final = (
@@ -75,6 +79,8 @@ class CodeText:
         return encode(value)
 
     def _text(self, value: Any) -> str:
+        if isinstance(value, _CONTAINERS) and len(value) > MOST_ITEMS:
+            return f"<{len(value)} items>"
         match value:
             case FunctionType():
                 return self._function(value)
@@ -106,7 +112,7 @@ class CodeText:
             name_of_named(function) if is_named_only else function.__qualname__,
             self.of(function.__defaults__),
             self.of(function.__kwdefaults__),
-            *(self._cell(cell) for cell in function.__closure__ or ()),
+            *self._closure(function),
         ]
         if not is_named_only:
             names = sorted(_global_names(function.__code__))
@@ -126,6 +132,13 @@ class CodeText:
         counts = (code.co_argcount, code.co_kwonlyargcount, code.co_posonlyargcount)
         return f"{code.co_code.hex()} {names} {counts} {code.co_flags} {told}"
 
+    def _closure(self, function: FunctionType) -> Iterator[str]:
+        memory = changed_by(function.__code__)
+        names = function.__code__.co_freevars
+        for name, cell in zip(names, function.__closure__ or (), strict=True):
+            if name not in memory:
+                yield self._cell(cell)
+
     def _cell(self, cell: Any) -> str:
         try:
             return self.of(cell.cell_contents)
@@ -134,12 +147,12 @@ class CodeText:
             return "<empty>"
 
     def _globals(self, function: FunctionType, names: list[str]) -> Iterator[str]:
+        memory = changed_by(function.__code__)
         for name in names:
             value = function.__globals__.get(name)
             if isinstance(value, ModuleType):
                 yield from self._used_of(value, function.__code__)
-            elif not isinstance(value, _CONTAINERS) or name.isupper():
-                # Another container may be a memory that fills while it runs.
+            elif name not in memory:
                 yield f"{name} = {self.of(value)}"
 
     def _used_of(self, module: ModuleType, code: CodeType) -> Iterator[str]:
@@ -177,10 +190,13 @@ class CodeText:
             return f"builtin {value.__qualname__}"
         if (wrapped := getattr(value, "__wrapped__", None)) is not None:
             return f"{name_of_type(kind)} of {self.of(wrapped)}"
+        if is_memory(value):
+            return f"<a {name_of_type(kind)}>"
         if isinstance(value, _CONTAINERS) or _class_is_named_only(kind):
             return encode(value)
         fields = getattr(value, "__dict__", {})
-        told = [f"{name} = {self.of(fields[name])}" for name in sorted(fields)]
+        names = sorted(set(fields) - changed_by_methods(kind))
+        told = [f"{name} = {self.of(fields[name])}" for name in names]
         return f"a {self.of(kind)}\n" + "\n".join(told)
 
 

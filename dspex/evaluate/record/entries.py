@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from array import array
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from dspex.client.call import AttemptRecord
 from dspex.core.example import Example
@@ -23,7 +25,9 @@ class Began:
     digest: str
     """The example's digest, from `row_digest`."""
     example: Example | None = None
-    """The example, to be kept; `None` when it is kept already."""
+    """The example, to be kept; `None` when it is kept already, or as `text`."""
+    text: str | None = None
+    """The example as its record keeps it, for whoever has that already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +111,26 @@ class OpenOne:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What requests come to."""
+
+    usage: Usage = field(default_factory=Usage)
+    """Tokens, as far as the provider said."""
+    cost: float | None = None
+    """Dollars, as far as prices are known; `None` when no price is."""
+
+    @classmethod
+    def of(cls, requests: Iterable[AttemptRecord]) -> Self:
+        """Add requests up."""
+        usage, costs = Usage(), array("d")
+        for record in requests:
+            usage = usage + record.usage
+            if record.cost is not None:
+                costs.append(record.cost)
+        return cls(usage=usage, cost=math.fsum(costs) if costs else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
     """What all outcomes come to, added up where they lie."""
 
@@ -142,3 +166,5 @@ class Totals:
     """Outcomes that came late or twice."""
     requests: int = 0
     """Requests made."""
+    bill: Bill = field(default_factory=Bill)
+    """What these come to, whatever became of them."""

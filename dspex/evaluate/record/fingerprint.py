@@ -16,8 +16,9 @@ from dspex.core.signature import Signature
 from dspex.core.type_names import type_name
 from dspex.evaluate.metric import metric_name
 from dspex.evaluate.record.code import CodeText
-from dspex.evaluate.record.codec import encode
+from dspex.evaluate.record.codec import encode, encode_row
 from dspex.evaluate.record.head import Fingerprints
+from dspex.evaluate.record.memory import changed_by_methods
 from dspex.evaluate.record.objects import name_of_type, without_addresses
 from dspex.programs.program import Program
 from dspex.programs.walk import Parameter
@@ -43,10 +44,15 @@ def row_digest(example: Example) -> str:
         >>> row_digest(Example(a=1, b=2)) == row_digest(Example(b=2, a=1))
         True
     """
-    fields, inputs = example._store, example._input_keys  # noqa: SLF001 - no copy
-    ordered = {name: fields[name] for name in sorted(fields, key=str)}
+    return row_digest_and_text(example)[0]
+
+
+def row_digest_and_text(example: Example) -> tuple[str, str]:
+    """Return an example's digest, and its text as a record keeps it."""
+    text, ordered = encode_row(example)
+    inputs = example._input_keys  # noqa: SLF001 - no copy
     names = None if inputs is None else sorted(inputs)
-    return _digest(f"{encode(ordered)}\n{encode(names)}")
+    return _digest(f"{ordered}\n{encode(names)}"), text
 
 
 def fingerprints(
@@ -128,8 +134,9 @@ def _parts(program: Program) -> Iterator[tuple[str, str]]:
     for name, each in _programs(program):
         of = "" if name == "self" else f" of {name!r}"
         yield f"the code of {type(each).__name__}{of}", CodeText().of(type(each))
+        memory = _NOT_ITS_OWN | changed_by_methods(type(each))
         for key, value in sorted(vars(each).items()):
-            if key not in _NOT_ITS_OWN and not _is_walked(value):
+            if key not in memory and not _is_walked(value):
                 yield f"the attribute {key!r}{of}", _text(value)
     for name, predictor in program.named_predictors():
         yield from _predictor_parts(name, predictor)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Final
@@ -20,6 +21,16 @@ FULL_AT: Final = 1_048_576
 """Bytes after which what a file says is moved to the database."""
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in a log."""
+
+    file: int = 0
+    """Which of its files, from 1; 0 is before all of them."""
+    size: int = 0
+    """How many bytes of that one."""
+
+
 class IntentLog:
     """One owner's file of intents; any thread may write to it.
 
@@ -29,11 +40,14 @@ class IntentLog:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        # Protects the two fields below: lines are written while the file is changed
-        # for an empty one.
+        # Protects what is below: lines are written while the file is changed for an
+        # empty one.
         self._lock = Lock()
         self._handle: int | None = None
         self._size = 0
+        self._file = 1
+        # Which of its files lies aside; 0 is none of them.
+        self._aside = 0
         if path is not None:
             self._handle = _opened(path)
 
@@ -54,6 +68,18 @@ class IntentLog:
             # Asked afterwards: who takes the file away reads it once more then.
             if os.fstat(self._handle).st_nlink == 0:
                 raise FileNotFoundError(self.path)
+
+    @property
+    def mark(self) -> Mark:
+        """Behind the last line."""
+        with self._lock:
+            return Mark(self._file, self._size)
+
+    def start_after(self, mark: Mark, path: Path) -> int:
+        """Where the lines after `mark` begin in one of its files, in bytes."""
+        with self._lock:
+            file = self._file if path == self.path else self._aside
+            return mark.size if file == mark.file else 0
 
     @property
     def is_full(self) -> bool:
@@ -88,6 +114,7 @@ class IntentLog:
             raise
         os.close(self._handle)
         self._handle, self._size = fresh, 0
+        self._aside, self._file = self._file, self._file + 1
 
     def close(self) -> None:
         """Write no more lines; the file stays."""
@@ -111,9 +138,12 @@ def line_of(intent: Intent) -> bytes:
     return line.encode("ascii", "backslashreplace")
 
 
-def read_intents(log: BinaryIO, run: str) -> Iterator[Intent]:
-    """Yield what a file says; a last line that is not whole was never begun."""
-    log.seek(0)
+def read_intents(log: BinaryIO, run: str, start: int = 0) -> Iterator[Intent]:
+    """Yield what a file says from a byte on.
+
+    A last line that is not whole was never begun.
+    """
+    log.seek(start)
     lines = log.read().split(b"\n")[:-1]
     for line in lines:
         words = line.decode("ascii", "replace").split("\t")

@@ -44,10 +44,15 @@ class RunSummary:
 
     @property
     def score(self) -> float | None:
-        """100 times the mean of what is scored so far; `None` before the first."""
-        if self.totals is None or not self.totals.scored:
+        """Points over the outcomes there are; `None` before the first.
+
+        One without a score counts as in the run's result, so no failure is left out.
+        """
+        if self.head is None or self.totals is None or not self.totals.n:
             return None
-        return 100.0 * self.totals.total / self.totals.scored
+        without = self.totals.n - self.totals.scored
+        total = self.totals.total + without * self.head.failure_score
+        return 100.0 * total / self.totals.n
 
 
 def runs(home: str | Path | None = None) -> list[RunSummary]:

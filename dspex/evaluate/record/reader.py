@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from sqlite3 import Connection as SQLite
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, Self, TypeVar
 
 from dspex.client.call import AttemptRecord
 from dspex.core.errors import RunChangedError
@@ -37,6 +37,35 @@ class Left:
     """When, in seconds since 1970."""
     facts: Mapping[str, Any]
     """What there is to say of it."""
+
+
+OWNED: Final = "owned"
+"""The kind of the notes that say what an owner took who is no more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worked:
+    """What owners of a run took."""
+
+    seconds: float = 0.0
+    """Wall time."""
+    restarts: int = 0
+    """Parts of the tree that were restarted."""
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Self:
+        """Take it from what an owner left; what that lacks counts as 0."""
+        return cls(
+            seconds=float(facts.get("seconds", 0.0)),
+            restarts=int(facts.get("restarts", 0)),
+        )
+
+    def __add__(self, other: Worked) -> Worked:
+        """Add what two owners took."""
+        return Worked(
+            seconds=self.seconds + other.seconds,
+            restarts=self.restarts + other.restarts,
+        )
 
 
 class RecordReader:
@@ -79,6 +108,22 @@ class RecordReader:
         if row is None:
             return None
         return Left(status=row[0], at=row[1], facts=self._decoded(decode, row[2]))
+
+    @property
+    def worked(self) -> Worked:
+        """What all owners of the run took together, as far as it is known.
+
+        Of one that was killed: the time between its first and its last sign of life.
+        """
+        with self._connection.reading() as connection:
+            last = self._worked_last(connection)
+        return self.worked_before + (Worked() if last is None else last)
+
+    @property
+    def worked_before(self) -> Worked:
+        """What the owners before the last took together."""
+        told = (note.facts for note in self.notes() if note.kind == OWNED)
+        return sum(map(Worked.of, told), Worked())
 
     @property
     def count(self) -> int:
@@ -235,6 +280,14 @@ class RecordReader:
         return generation, self._decoded(
             lambda told: Owner.from_json(told, since=since, beat=beat), text
         )
+
+    def _worked_last(self, connection: SQLite) -> Worked | None:
+        """What the last owner took; `None` when it has not begun."""
+        row = connection.execute("SELECT facts FROM ended").fetchone()
+        if row is not None:
+            return Worked.of(self._decoded(decode, row[0]))
+        _, owner = self._read_owner(connection)
+        return None if owner is None else Worked(seconds=owner.beat - owner.since)
 
     def _read_head(self) -> RunHead:
         text = self._value("SELECT told FROM head WHERE run = ?", self.place.run)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from dspex.core.lm import Usage
 from dspex.evaluate.outcome import OutcomeKind, Stamp
-from dspex.evaluate.record.entries import Attempt, OpenOne, Totals
+from dspex.evaluate.record.entries import Attempt, Bill, OpenOne, Totals
 
 PAGE: Final = 256
 """Rows that are read at a time."""
@@ -34,6 +34,10 @@ _SUMS: Final = """
         sum(cost), count(*) FILTER (WHERE cost IS NULL AND calls > cached),
         total(calls), total(cached), total(latency)
     FROM outcomes"""
+_BILL: Final = """
+    SELECT total(prompt_tokens), total(completion_tokens), total(cached_tokens),
+        total(cache_write_tokens), total(reasoning_tokens), sum(cost)
+    FROM requests"""
 # The words may also stand in a prediction: then a row is read for nothing.
 _UNUSUAL: Final = """
     SELECT * FROM outcomes WHERE number > ? AND (kind <> 'scored'
@@ -171,7 +175,6 @@ def totals(connection: sqlite3.Connection) -> Totals:
         _SUMS
     ).fetchone()
     *tokens, cost, unpriced, calls, cached, latency = rest
-    sent, received, from_cache, to_cache, reasoning = map(int, tokens)
     return Totals(
         n=n,
         scored=scored,
@@ -180,13 +183,7 @@ def totals(connection: sqlite3.Connection) -> Totals:
         lowest=lowest,
         highest=highest,
         by_kind={OutcomeKind(kind): many for kind, many in connection.execute(_KINDS)},
-        usage=Usage(
-            prompt_tokens=sent,
-            completion_tokens=received,
-            cached_tokens=from_cache,
-            cache_write_tokens=to_cache,
-            reasoning_tokens=reasoning,
-        ),
+        usage=_usage(tokens),
         cost=cost,
         unpriced=unpriced,
         calls=int(calls),
@@ -195,6 +192,23 @@ def totals(connection: sqlite3.Connection) -> Totals:
         attempts=_count(connection, "attempts"),
         refused=_count(connection, "refused"),
         requests=_count(connection, "requests"),
+        bill=_bill(connection),
+    )
+
+
+def _bill(connection: sqlite3.Connection) -> Bill:
+    *tokens, cost = connection.execute(_BILL).fetchone()
+    return Bill(usage=_usage(tokens), cost=cost)
+
+
+def _usage(tokens: Sequence[float]) -> Usage:
+    sent, received, from_cache, to_cache, reasoning = map(int, tokens)
+    return Usage(
+        prompt_tokens=sent,
+        completion_tokens=received,
+        cached_tokens=from_cache,
+        cache_write_tokens=to_cache,
+        reasoning_tokens=reasoning,
     )
 
 

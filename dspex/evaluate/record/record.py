@@ -10,6 +10,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
 from sqlite3 import Connection as SQLite
 from typing import Any, BinaryIO
 
@@ -19,7 +20,7 @@ from dspex.evaluate.record.codec import encode
 from dspex.evaluate.record.connection import Connection
 from dspex.evaluate.record.entries import Entry, Intent
 from dspex.evaluate.record.head import RunHead
-from dspex.evaluate.record.intents import IntentLog, read_intents
+from dspex.evaluate.record.intents import IntentLog, Mark, read_intents
 from dspex.evaluate.record.ownership import (
     BEAT_EVERY,
     Owner,
@@ -27,7 +28,7 @@ from dspex.evaluate.record.ownership import (
     this_process,
 )
 from dspex.evaluate.record.place import RunPlace
-from dspex.evaluate.record.reader import RecordReader, Status
+from dspex.evaluate.record.reader import OWNED, RecordReader, Status
 from dspex.evaluate.record.retention import forget_old_runs
 from dspex.evaluate.record.writing import import_intents, lose_open_requests, write
 
@@ -55,6 +56,7 @@ class RunRecord(RecordReader):
         self._owner: Owner | None = None
         self._beat = 0.0
         self._log = IntentLog(None)
+        self._known = Mark()
         self._disown: Callable[[], object] = lambda: None
 
     # Whose it is.
@@ -114,8 +116,17 @@ class RunRecord(RecordReader):
             raise trouble.not_found(place)
         record.head = record._read_head()
         if owner:
-            record._take_over()
+            record.own()
         return record
+
+    def own(self) -> None:
+        """Go on with a run that was opened to be looked at.
+
+        Raises:
+            RunBusyError: Another owner works on it.
+        """
+        if self._owner is None:
+            self._take_over()
 
     def beat(self) -> None:
         """Say that the owner lives. Call it every few seconds while nothing ends.
@@ -137,7 +148,8 @@ class RunRecord(RecordReader):
 
         Args:
             status: How the run is left.
-            facts: What there is to say of it.
+            facts: What there is to say of it: `seconds` and `restarts` of this owner,
+                to which those of earlier ones are added.
 
         Raises:
             RunFencedError: Another owner took the run over.
@@ -148,8 +160,10 @@ class RunRecord(RecordReader):
         paths = self.place.logs()
         try:
             with ExitStack() as stack, self._writing() as connection:
-                logs = [stack.enter_context(path.open("rb")) for path in paths]
-                self._import(connection, logs)
+                for path in paths:
+                    log = stack.enter_context(path.open("rb"))
+                    start = self._log.start_after(self._known, path)
+                    self._import(connection, [log], start)
                 lose_open_requests(connection)
                 connection.execute("DELETE FROM ended")
                 connection.execute(
@@ -167,11 +181,27 @@ class RunRecord(RecordReader):
 
     # Writing.
 
-    def commit(self, entries: Sequence[Entry]) -> None:
+    @property
+    def announced(self) -> Mark:
+        """Behind what was announced last; for `commit`."""
+        return self._log.mark
+
+    @property
+    def is_log_full(self) -> bool:
+        """Whether the next commit takes out what was announced."""
+        return self._log.is_full
+
+    def commit(self, entries: Sequence[Entry], *, known: Mark | None = None) -> None:
         """Write entries, all or none.
 
         Of two outcomes of one example the record keeps the first that is settled, and
         counts the other as refused.
+
+        Args:
+            entries: What to write.
+            known: Up to where all that was announced is in these entries or in earlier
+                ones, so that it need not be read again; `None` is no further than it
+                was.
 
         Raises:
             RunFencedError: Another owner took the run over.
@@ -181,6 +211,8 @@ class RunRecord(RecordReader):
         """
         with self._writing() as connection:
             write(connection, entries, self.head.trials)
+        if known is not None:
+            self._known = known
         if self._log.is_full:
             self._empty_log()
 
@@ -236,6 +268,10 @@ class RunRecord(RecordReader):
             logs = [stack.enter_context(path.open("rb")) for path in paths]
             with self._connection.transaction() as connection:
                 generation = self._free_generation(connection)
+                before = self._worked_last(connection)
+                if before is not None:
+                    owned = (OWNED, now, encode(asdict(before)))
+                    connection.execute("INSERT INTO notes VALUES (?, ?, ?)", owned)
                 connection.execute(
                     "UPDATE owner SET generation = ?, owner = ?, since = ?, beat = ?",
                     (generation, mine.to_json(), now, now),
@@ -296,10 +332,12 @@ class RunRecord(RecordReader):
         if now - self._beat >= BEAT_EVERY:
             self._beat = now
 
-    def _import(self, connection: SQLite, logs: Iterable[BinaryIO]) -> None:
+    def _import(
+        self, connection: SQLite, logs: Iterable[BinaryIO], start: int = 0
+    ) -> None:
         """Take in what owners were about to do; what is known already stays."""
         for log in logs:
-            intents = read_intents(log, self.place.run)
+            intents = read_intents(log, self.place.run, start)
             import_intents(connection, intents, self.head.trials)
 
     def _empty_log(self) -> None:
@@ -309,8 +347,9 @@ class RunRecord(RecordReader):
         """
         with suppress(RecordUnwritableError, OSError):
             aside = self._log.take()
+            start = self._log.start_after(self._known, aside)
             with aside.open("rb") as log, self._writing() as connection:
-                self._import(connection, [log])
+                self._import(connection, [log], start)
             aside.unlink()
 
 

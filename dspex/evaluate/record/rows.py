@@ -80,6 +80,7 @@ def outcome_of(row: Sequence[Any], run: str, trials: int) -> Outcome:
         first_score=told.get("first_score"),
         evidence=tuple(told.get("evidence", ())),
         trace=tuple(map(TracedCall.from_plain, told.get("trace", ()))),
+        answers=tuple(told.get("answers", ())),
         value=told.get("value"),
         may_run_again=told.get("may_run_again", True),
     )
@@ -99,6 +100,8 @@ def _body(outcome: Outcome) -> str:
         parts.append(f'"first_score":{encode(outcome.first_score)}')
     if outcome.trace:
         parts.append(f'"trace":{encode([call.plain() for call in outcome.trace])}')
+    if outcome.answers:
+        parts.append(f'"answers":{encode(list(outcome.answers))}')
     if outcome.value is not None:
         parts.append(f'"value":{encode(outcome.value)}')
     if not outcome.may_run_again:

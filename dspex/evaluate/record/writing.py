@@ -110,12 +110,13 @@ class _Batch:
                 assert_never(entry)
 
     def _add_attempt(self, began: Began) -> None:
-        stamp, example = began.stamp, began.example
+        stamp, text = began.stamp, began.text
         number = _number(stamp, self.trials)
         attempt = (number, stamp.attempt, stamp.configuration, began.at)
         self.attempts.append(attempt)
-        if example is not None or stamp.example not in self.examples:
-            text = None if example is None else example_text(example)
+        if text is None and began.example is not None:
+            text = example_text(began.example)
+        if text is not None or stamp.example not in self.examples:
             self.examples[stamp.example] = (stamp.example, began.digest, text)
 
 

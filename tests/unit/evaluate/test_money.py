@@ -110,8 +110,7 @@ def test_resilience_counts_requests_without_an_answer_and_attempts_again() -> No
     assert (found.restarts, found.refused, found.attempts_again) == (2, 1, 0)
     assert (found.cost, found.seconds) == (2.0, 8.0)
     assert str(found) == (
-        "4 requests without an answer, 16 tokens, $2.0000, 8.0 s, 2 restarts, "
-        "1 outcomes refused"
+        "4 requests in vain, 16 tokens, $2.0000, 8.0 s, 2 restarts, 1 outcomes refused"
     )
 
 

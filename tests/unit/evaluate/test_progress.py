@@ -236,3 +236,29 @@ def notebook(
 def test_html_without_a_total_has_no_bar() -> None:
     assert "<progress" not in html_of(snapshot(5, total=None))
     assert 'value="0.25"' in html_of(snapshot(5))
+
+
+def test_it_says_what_a_run_waits_for_once_nothing_has_ended_for_some_seconds() -> None:
+    clock, asked, stream = ManualClock(), [0], Terminal()
+
+    def why() -> str:
+        asked[0] += 1
+        return "openai: breaker open for 12 s"
+
+    progress = Progress("e", 9, stream=stream, now=clock.monotonic, why=why)
+    progress(tally(1))
+    clock.advance(2.9)
+    progress(tally(1))
+    quiet = stream.getvalue()
+    for _ in range(3):
+        clock.advance(0.4)
+        progress(tally(1))
+    held = stream.getvalue()[len(quiet) :]
+    progress(tally(2))
+    moving = stream.getvalue()[len(quiet) + len(held) :]
+
+    assert "waiting" not in quiet
+    assert "waiting: openai: breaker open for 12 s" in held
+    assert "2/9" in moving
+    assert "waiting" not in moving
+    assert asked == [1]

@@ -167,3 +167,16 @@ def test_a_metric_with_one_number_has_no_columns() -> None:
 
     assert found.columns == {}
     assert str(found).count("\n") == 0
+
+
+def test_what_a_model_says_cannot_steer_the_terminal_it_is_printed_on() -> None:
+    error = ErrorNote(
+        stage="program", type="ValueError", message="bad \x1b[2J\rmodel", where=""
+    )
+    failed = Outcome(
+        stamp=Stamp(run="r", example=0), kind=OutcomeKind.PROGRAM, error=error
+    )
+    result = EvaluationResult(examples=(dspex.Example(q=1),), outcomes=(failed,))
+
+    assert not set("\x1b\r") & set(str(result))
+    assert "bad " in str(result)

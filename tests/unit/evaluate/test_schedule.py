@@ -439,3 +439,12 @@ def test_each_place_gets_one_outcome_whatever_is_lost_doubled_or_late(
         (example, trial) for example in range(total) for trial in range(trials)
     ]
     assert model.journal.tally.accepted == total * trials
+
+
+def test_what_a_dead_coordinator_handed_out_is_never_new_to_the_next() -> None:
+    schedule = Schedule(terms(in_hand=4), None, [stamp(0, attempt=2), stamp(1)])
+
+    effects = schedule.handle(s.CameBack(stamp=stamp(0, attempt=2), wait=5.0))
+
+    assert examples(effects) == [(2, 0, 1)]
+    assert schedule.waiting == ((stamp(0, attempt=3), 5.0),)

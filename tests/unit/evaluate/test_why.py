@@ -20,6 +20,7 @@ from dspex.evaluate.why import (
     Waiting,
     Working,
     frames_of,
+    in_short,
     own_place,
     reasons,
 )
@@ -206,3 +207,16 @@ def test_the_users_own_line_is_the_innermost_outside_of_libraries() -> None:
 
     assert own_place(frames) == ("/me/b.py", 2)
     assert own_place(((f"{STDLIB}/ssl.py", 3),)) is None
+
+
+def waits(cause: Cause, text: str) -> Waiting:
+    return Waiting(example=1, cause=cause, text=text)
+
+
+def test_in_short_the_commonest_hold_up_is_told_and_work_is_none() -> None:
+    at_work = [waits(Cause.PROGRAM, "runs"), waits(Cause.REQUEST, "is out")]
+    held = [waits(Cause.LIMIT, "a limit"), *[waits(Cause.BREAKER, "a breaker")] * 3]
+
+    assert in_short(at_work) == ""
+    assert in_short(at_work + held) == "a breaker (and 2 like it)"
+    assert in_short(held[:1]) == "a limit"

@@ -479,3 +479,8 @@ def test_tokens_are_added_to_a_tracker_in_dspys_shape_too() -> None:
     assert usage.get_total_tokens() == {
         "m": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     }
+
+
+def test_an_instruction_in_the_place_of_callbacks_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="belongs to the signature"):
+        Predict("a -> b", "Be brief.")

@@ -22,6 +22,7 @@ from dspex.core.history import Exchanged
 from dspex.core.lm import Message, Reply, Usage
 from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
 from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.traced_call import TracedCall
 from tests.corpus import TEXTS
 from tests.unit.evaluate.html.reading import Page
 
@@ -78,10 +79,12 @@ def everywhere(text: str) -> EvaluationResult:
         settings={},
         reply=Reply(texts=(text,), model=text),
     )
+    kept = TracedCall(model=text, asker=text, messages=((text, text),), answers=(text,))
     wrong = outcome(
         0,
         0.5,
         text,
+        trace=(kept,),
         columns={text or "-": 0.5, "second": 1.0},
         feedback=text,
         value=[call, (text, {text or "-": text}, dspex.Prediction(answer=text))],
@@ -352,3 +355,18 @@ def test_each_trial_of_an_example_has_its_row() -> None:
     ids = [one["id"] for one in page.attributes("details") if "id" in one]
     assert ids == ["example-0", "example-0-1"]
     assert "100.0 solved by one of them" in page.text
+
+
+def test_a_row_shows_the_calls_that_were_kept() -> None:
+    kept = TracedCall(
+        model="openai/fake",
+        asker="Predict(question -> answer)",
+        messages=(("system", "Answer."), ("user", "Peru?")),
+        answers=("Lima",),
+        seconds=0.25,
+    )
+
+    text = page_of(result_of(outcome(0, 0.5, trace=(kept,)))).text
+
+    assert "call 1: openai/fake by Predict(question -> answer), 250 ms" in text
+    assert "Answer." in text

@@ -23,6 +23,7 @@ from dspex.evaluate.record.fingerprint import (
     fingerprints,
     metric_fingerprint,
     model_fingerprint,
+    program_fingerprint,
     row_digest,
 )
 from dspex.metrics import exact_match
@@ -189,6 +190,77 @@ def test_what_a_metric_remembers_while_it_runs_does_not_matter() -> None:
     metric.__globals__["seen"]["x"] = 1
 
     assert metric_fingerprint(metric) == before
+
+
+REMEMBERS = """
+import itertools, threading
+calls, seen, counts = 0, [], {}
+ticket = itertools.count()
+def program(question):
+    global calls
+    calls += 1
+    seen.append(question)
+    counts[question] = counts.get(question, 0) + 1
+    return next(ticket)
+class Counting:
+    def __init__(self):
+        self.calls, self.seen, self.lock = 0, [], threading.Lock()
+    def __call__(self, question):
+        with self.lock:
+            self.calls += 1
+            self.seen.append(question)
+def counting():
+    calls, seen = 0, []
+    def program(question):
+        nonlocal calls
+        calls += 1
+        seen.append(question)
+    return program
+closure = counting()
+counter = Counting()
+"""
+
+
+@pytest.mark.parametrize("name", ["program", "closure", "counter"])
+def test_a_program_that_counts_its_calls_is_the_same_afterwards(name: str) -> None:
+    program = made(REMEMBERS, name)
+    before = program_fingerprint(program)
+
+    program("q")
+
+    assert program_fingerprint(program) == before
+
+
+def test_a_program_class_that_counts_its_calls_is_the_same_afterwards() -> None:
+    class Counting(dspex.Program):
+        def __init__(self) -> None:
+            super().__init__()
+            self.calls = 0
+
+        def forward(self, question: str) -> str:
+            self.calls += 1
+            return question
+
+    program = Counting()
+    before = program_fingerprint(program)
+
+    program(question="q")
+
+    assert program.calls == 1
+    assert program_fingerprint(program) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("words = ['a']", "words = ['b']"), ("words[0]", "words[-1]")],
+)
+def test_a_list_that_is_only_read_matters(old: str, new: str) -> None:
+    source = "words = ['a']\ndef metric(example, prediction):\n    return words[0]\n"
+    assert old in source
+
+    before, after = made(source), made(source.replace(old, new))
+
+    assert metric_fingerprint(before) != metric_fingerprint(after)
 
 
 @pytest.mark.parametrize(

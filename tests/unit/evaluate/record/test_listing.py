@@ -66,7 +66,7 @@ def test_a_run_is_listed_with_what_it_came_to(tmp_path: Path) -> None:
 
     assert summary.head == head()
     assert summary.totals is not None
-    assert (summary.totals.n, summary.score) == (3, 75.0)
+    assert (summary.totals.n, summary.score) == (3, 50.0)
     assert summary.path == place(tmp_path).path
     assert summary.size == summary.path.stat().st_size
 

@@ -112,6 +112,7 @@ def test_every_field_of_an_outcome_is_kept() -> None:
         "cost": 0.125,
         "calls": 3,
         "cached": 2,
+        "answers": ("call 1",),
         "first_score": 0.75,
         "evidence": ("worker 1 died",),
         "value": {"demos": [Prediction(answer="c")]},
@@ -558,3 +559,32 @@ def test_a_request_comes_back_with_its_price_and_its_seconds() -> None:
     record.commit([Requested(record=ended)])
 
     assert list(record.requests()) == [ended]
+
+
+def test_what_its_owners_took_is_added_up(tmp_path: Path) -> None:
+    clock = iter(range(100, 10_000, 30)).__next__
+    first = RunRecord.create(place(tmp_path), head(), wall_clock=clock)
+    first.close("interrupted", {"seconds": 2.5, "restarts": 1})
+    second = RunRecord.open(place(tmp_path), owner=True, wall_clock=clock)
+    before = second.worked_before
+    second.close("complete", {"seconds": 4.0, "restarts": 2})
+
+    worked = RunRecord.open(place(tmp_path), owner=False).worked
+
+    assert (before.seconds, before.restarts) == (2.5, 1)
+    assert (worked.seconds, worked.restarts) == (6.5, 3)
+
+
+def test_an_owner_that_was_killed_took_the_time_it_was_seen_alive(
+    tmp_path: Path,
+) -> None:
+    now = [100.0]
+    first = RunRecord.create(place(tmp_path), head(), wall_clock=lambda: now[0])
+    now[0] = 107.0
+    first.beat()
+    first._disown()
+    now[0] = 900.0
+
+    second = RunRecord.open(place(tmp_path), owner=True, wall_clock=lambda: now[0])
+
+    assert second.worked_before.seconds == 7.0

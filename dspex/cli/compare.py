@@ -1,0 +1,122 @@
+"""`dspex compare`: two recorded runs on the same examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dspex.cli import targets
+from dspex.cli.console import (
+    Exit,
+    Failure,
+    json_option,
+    show,
+    show_json,
+    traceback_option,
+)
+
+if TYPE_CHECKING:
+    from dspex.evaluate.compare import Comparison
+    from dspex.evaluate.result import EvaluationResult
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@click.option(
+    "--fail-if-worse",
+    is_flag=True,
+    help="End with exit code 1 when SECOND is shown to be worse than FIRST, or when "
+    "one of the two is not complete, so that it cannot be told.",
+)
+@click.option(
+    "--confidence",
+    type=click.FloatRange(min=50, max=100, min_open=True, max_open=True),
+    default=95,
+    show_default=True,
+    metavar="PERCENT",
+    help="Of the interval.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=targets.page,
+    metavar="FILE.html",
+    help="Write a page with the rows that differ, side by side.",
+)
+@json_option
+@traceback_option
+def compare(
+    first: str,
+    second: str,
+    fail_if_worse: bool,  # noqa: FBT001 - click passes by name
+    confidence: float,
+    report: Path | None,
+    as_json: bool,  # noqa: FBT001 - click passes by name
+) -> None:
+    """Compare two recorded runs, FIRST and SECOND, example by example.
+
+    The verdict says which is better, by how many points, and how sure that is.
+
+    \b
+      dspex compare before after --fail-if-worse
+    """  # noqa: D301 - \b is click's mark for lines to keep as they are
+    from dspex.evaluate.compare import compare as compared
+    from dspex.evaluate.recorded import load_run
+
+    results = [load_run(first), load_run(second)]
+    found = compared(
+        results[0], results[1], names=(first, second), confidence=confidence / 100
+    )
+    if as_json:
+        show_json(plain(found))
+    else:
+        show(str(found))
+    if report is not None:
+        found.report(report)
+    if fail_if_worse:
+        _check(found, results)
+
+
+def plain(found: Comparison) -> dict[str, Any]:
+    """Return a comparison as JSON values."""
+    interval = found.interval
+    return {
+        "names": list(found.names),
+        "verdict": found.verdict,
+        "difference": found.difference,
+        "interval": None
+        if interval is None
+        else [round(100 * interval.low, 2), round(100 * interval.high, 2)],
+        "p_value": found.p_value,
+        "n": found.n,
+        "wins": found.wins,
+        "losses": found.losses,
+        "ties": found.ties,
+        "complete": found.complete,
+        "differing": [
+            {
+                "number": row.number,
+                "first_score": row.first_score,
+                "second_score": row.second_score,
+            }
+            for row in found.rows
+        ],
+    }
+
+
+def _check(found: Comparison, results: Sequence[EvaluationResult]) -> None:
+    from dspex.evaluate.verdict import is_worse
+
+    for name, result in zip(found.names, results, strict=True):
+        if not result.complete:
+            raise Failure(
+                f"the run {name!r} is not complete, so it cannot be told which is "
+                f"better. Go on with it: dspex resume {name}",
+                Exit.FAILED,
+            )
+    if is_worse(found.paired):
+        raise Failure(found.verdict, Exit.FAILED)

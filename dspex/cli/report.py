@@ -1,0 +1,45 @@
+"""`dspex report`: a recorded run as a page to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dspex.cli import targets
+from dspex.cli.console import say, traceback_option
+
+
+@click.command()
+@click.argument("run")
+@click.option(
+    "--output",
+    "-o",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=targets.page,
+    metavar="FILE.html",
+    help="Where the page goes; a file that is there is replaced.",
+)
+@click.option("--title", metavar="TEXT", help="What stands above it.  [default: RUN]")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=0),
+    default=1_000,
+    show_default=True,
+    metavar="N",
+    help="Show N rows, the worst first.",
+)
+@traceback_option
+def report(run: str, output: Path, title: str | None, rows: int) -> None:
+    """Write the recorded RUN as one HTML file: drawings, failures, rows.
+
+    It reaches for nothing outside, so it can be sent by mail or kept with a build.
+
+    \b
+      dspex report first -o first.html
+    """  # noqa: D301 - \b is click's mark for lines to keep as they are
+    from dspex.evaluate.recorded import load_run
+
+    load_run(run).report(output, title=title or run, rows=rows)
+    say(f"wrote {output}")

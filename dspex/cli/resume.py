@@ -1,0 +1,70 @@
+"""`dspex resume`: go on with a run where it stopped."""
+
+from __future__ import annotations
+
+from contextlib import chdir
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from dspex.cli.console import Exit, Failure
+from dspex.cli.evaluate import wanted_of
+from dspex.cli.evaluating import carry_out, prepared
+from dspex.cli.models import ModelChoice, model_options
+from dspex.cli.options import output_options
+from dspex.cli.order import Order
+from dspex.core.home import home
+
+
+@click.command()
+@click.argument("run")
+@model_options
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Examples worked on at a time.  [default: as it was begun]",
+)
+@output_options
+def resume(
+    run: str, choice: ModelChoice, concurrency: int | None, **others: Any
+) -> None:
+    """Go on with a RUN that `dspex evaluate` began, where it stopped.
+
+    Program, metric, data and model are those it was begun with, in the same folder;
+    what is measured is not measured again. When one of them has changed, that is an
+    error which names it.
+
+    \b
+      dspex resume first
+    """  # noqa: D301 - \b is click's mark for lines to keep as they are
+    order = _ordered(run)
+    if choice.is_said:
+        order = replace(order, choice=choice)
+    if concurrency is not None:
+        order = replace(order, limits=replace(order.limits, concurrency=concurrency))
+    if not order.folder.is_dir():
+        raise Failure(
+            f"the folder {str(order.folder)!r}, where the run {run!r} was begun, is "
+            "not there; its program was expected in it. Put it back, or give `dspex "
+            f"evaluate` again with --run {run} --resume.",
+            Exit.CONFIGURATION,
+        )
+    with chdir(order.folder):
+        made = prepared(order)
+        carry_out(order, made, wanted_of(**others), run=run)
+
+
+def _ordered(run: str) -> Order:
+    """Return what a run was begun with.
+
+    Raises:
+        RunNotFoundError: There is no such run.
+        RecordError: Its record cannot be read.
+        click.UsageError: It was not begun on the command line.
+    """
+    from dspex.evaluate.record.place import RunPlace
+    from dspex.evaluate.record.record import RunRecord
+
+    return Order.of(RunRecord.open(RunPlace(run=run, home=home()), owner=False).head)

@@ -1,0 +1,132 @@
+"""`dspex show`: what a recorded run found, and all that is known of an example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dspex.cli.console import json_option, show, show_json, traceback_option
+from dspex.cli.scores import as_plain, lines_of, row_lines
+
+if TYPE_CHECKING:
+    from dspex.evaluate.result import EvaluationResult
+    from dspex.evaluate.rows import ResultRow
+
+
+@click.command("show")
+@click.argument("run")
+@click.option(
+    "--example",
+    "numbers",
+    multiple=True,
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Tell all of this example, counted from 0; may be given again.",
+)
+@click.option("--failed", is_flag=True, help="List the examples without a score.")
+@click.option("--wrong", is_flag=True, help="List those that scored below full.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="List N of them at most.",
+)
+@json_option
+@traceback_option
+def show_run(
+    run: str,
+    numbers: tuple[int, ...],
+    failed: bool,  # noqa: FBT001 - click passes by name
+    wrong: bool,  # noqa: FBT001 - click passes by name
+    limit: int,
+    as_json: bool,  # noqa: FBT001 - click passes by name
+) -> None:
+    """Tell what the recorded RUN found, also while it goes on.
+
+    Of an example: what was asked and answered, its score, the error and where it was
+    raised, each prompt with its answer and how long that took. Prompts are kept of what
+    failed or scored below full; `dspex evaluate --keep-traces all` keeps them all.
+
+    \b
+      dspex show first
+      dspex show first --failed
+      dspex show first --example 17
+    """  # noqa: D301 - \b is click's mark for lines to keep as they are
+    from dspex.evaluate.recorded import load_run
+
+    result = load_run(run)
+    if numbers:
+        _check(result, numbers)
+        rows = [row for number in numbers for row in rows_of(result, number)]
+        _give(rows, result, as_json=as_json, whole=True)
+    elif failed or wrong:
+        chosen = picked(result, failed=failed, wrong=wrong)
+        _give(list(islice(chosen, limit)), result, as_json=as_json, whole=False)
+    elif as_json:
+        show_json(as_plain(result, model=None, run=run))
+    else:
+        show("\n".join(lines_of(result, 3)))
+
+
+def picked(
+    result: EvaluationResult, *, failed: bool, wrong: bool
+) -> Iterator[ResultRow]:
+    """Yield the rows that failed, that scored below full, or both, in order."""
+    from dspex.evaluate.rows import rows_in_order
+
+    _, full = result.metric_range
+    for row in rows_in_order(result):
+        is_wrong = row.score is not None and row.score < full
+        is_failed = row.outcome is not None and row.score is None
+        if (failed and is_failed) or (wrong and is_wrong):
+            yield row
+
+
+def rows_of(result: EvaluationResult, number: int) -> Iterator[ResultRow]:
+    """Yield the trials of an example."""
+    from dspex.evaluate.rows import ResultRow
+
+    for trial, outcome in enumerate(result.trials_of(number)):
+        score = None if outcome is None else outcome.score
+        yield ResultRow(
+            number=number,
+            trial=trial,
+            example=result.examples[number],
+            outcome=outcome,
+            counted=result.failure_score if score is None else score,
+        )
+
+
+def _give(
+    rows: list[ResultRow], result: EvaluationResult, *, as_json: bool, whole: bool
+) -> None:
+    if as_json:
+        show_json([plain(row) for row in rows])
+    elif whole:
+        show("\n\n".join(result.explain(row.number, row.trial) for row in rows))
+    elif rows:
+        show("\n".join(line for row in rows for line in row_lines(row)))
+    else:
+        show("there is none")
+
+
+def plain(row: ResultRow) -> dict[str, Any]:
+    """Return a row as JSON values, the calls it made included."""
+    from dspex.evaluate.export import record_of
+
+    trace = () if row.outcome is None else row.outcome.trace
+    return {**record_of(row), "trace": [call.plain() for call in trace]}
+
+
+def _check(result: EvaluationResult, numbers: tuple[int, ...]) -> None:
+    for number in numbers:
+        if number >= result.n:
+            raise click.UsageError(
+                f"there is no example {number}; the run has {result.n}, counted from "
+                f"0. Name one from 0 to {result.n - 1}."
+            )

@@ -1,0 +1,156 @@
+"""A run is ordered: the plan of it, and the record that it begins or goes on with."""
+
+from __future__ import annotations
+
+import contextvars
+import importlib.metadata
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from dspex.core.errors import ConfigurationError
+from dspex.core.example import Example
+from dspex.core.home import home
+from dspex.evaluate.errors_allowed import ErrorLimit
+from dspex.evaluate.opening import checking, last_attempts, open_recording
+from dspex.evaluate.options import RunOptions
+from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.plan import Plan
+from dspex.evaluate.record.head import RunHead
+from dspex.evaluate.recording import Recording
+from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.retrying import rules_for
+from dspex.evaluate.run import Run, new_run_id
+from dspex.evaluate.source import Check, checked_example
+from dspex.evaluate.steering import Steering
+from dspex.evaluate.worker import AsyncWork, Work
+from dspex.evaluate.workers import Workers
+from dspex.runtime.runtime import Runtime, current_runtime
+
+
+def ordered(
+    examples: Iterable[Example],
+    work: Work | AsyncWork,
+    options: RunOptions,
+    *,
+    workers: Workers | None = None,
+    steering: Steering | None = None,
+    known: Sequence[Outcome] = (),
+) -> Run:
+    """Return a run that is ready to begin.
+
+    Args:
+        examples: What to work on.
+        work: What to do with each.
+        options: How many at a time, how long, how many errors.
+        workers: What carries the work out; threads unless given.
+        steering: Decides how far to go.
+        known: Outcomes of an interrupted run; its final ones are not made again.
+
+    Raises:
+        RunBusyError: The run has a name, and somebody else works on it.
+        RunChangedError: It was begun with another program, metric, or data.
+        RecordError: Its record cannot be used.
+    """
+    runtime = current_runtime()
+    name = options.run or new_run_id()
+    recording, goes_on = _recording(name, examples, options, runtime)
+    check: Check = checked_example
+    attempts = {each.stamp.key: each.stamp.attempt for each in known}
+    if recording is not None and goes_on:
+        check = checking(recording, check)
+        attempts = last_attempts(recording.record)
+    elif recording is not None and known and isinstance(examples, Sequence):
+        recording.take_over(known, examples)
+    plan = _plan(name, examples, work, options, runtime, attempts, steering)
+    return Run(runtime, plan, known, check=check, workers=workers, recording=recording)
+
+
+def known_of(
+    result: EvaluationResult | None, examples: Iterable[Example]
+) -> Sequence[Outcome]:
+    """Return what an earlier result measured of these examples.
+
+    Raises:
+        ConfigurationError: It is a result of others.
+    """
+    if result is None:
+        return ()
+    is_stream = not isinstance(examples, Sequence)
+    if is_stream or list(result.examples) != list(examples):
+        raise ConfigurationError(
+            "resume was given a result of other examples; expected one of this "
+            "devset. Evaluate again without resume."
+        )
+    return [outcome for outcome in result.outcomes if outcome is not None]
+
+
+def _plan(
+    name: str,
+    examples: Iterable[Example],
+    work: Work | AsyncWork,
+    options: RunOptions,
+    runtime: Runtime,
+    attempts: Mapping[tuple[int, int], int],
+    steering: Steering | None,
+) -> Plan:
+    return Plan(
+        run=name,
+        examples=examples,
+        work=work,
+        concurrency=options.concurrency,
+        trials=options.trials,
+        timeout=options.timeout,
+        metric_timeout=options.metric_timeout,
+        run_timeout=options.total_timeout,
+        max_errors=ErrorLimit(options.max_errors),
+        retry=rules_for(options.retry_answers, failure_score=options.failure_score),
+        max_outage=options.max_outage or runtime.config.max_outage,
+        attempts=attempts,
+        context=contextvars.copy_context(),
+        steering=steering,
+    )
+
+
+def _recording(
+    name: str, examples: Iterable[Example], options: RunOptions, runtime: Runtime
+) -> tuple[Recording | None, bool]:
+    """The run's record, and whether the run had begun before."""
+    total = len(examples) if isinstance(examples, Sequence) else None
+    persist = options.persist
+    if persist is None:
+        persist = runtime.config.persist
+    if not persist and total is not None and options.run is None:
+        return None, False
+    on_disk = persist or options.run is not None
+    place = (runtime.config.home or home()) if on_disk else None
+    return open_recording(_head(name, total, options), place, examples)
+
+
+def _head(name: str, total: int | None, options: RunOptions) -> RunHead:
+    return RunHead(
+        run=name,
+        created=time.time(),
+        version=_version(),
+        fingerprints=options.fingerprints(),
+        trials=options.trials,
+        total=total,
+        metrics=options.metrics,
+        failure_score=options.failure_score,
+        metric_range=options.metric_range,
+        settings={
+            "concurrency": options.concurrency,
+            "timeout": options.timeout,
+            "metric_timeout": options.metric_timeout,
+            "total_timeout": options.total_timeout,
+            "max_errors": options.max_errors,
+            "notes": dict(options.notes),
+        },
+    )
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("dspex")
+    except importlib.metadata.PackageNotFoundError:
+        # Run from its folder, without being installed.
+        return "unknown"

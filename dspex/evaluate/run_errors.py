@@ -1,0 +1,110 @@
+"""What is said of a run that could not go on, or was not let go on."""
+
+from __future__ import annotations
+
+from dspex.core.errors import (
+    EvaluationCancelledError,
+    EvaluationError,
+    EvaluationInterrupted,
+)
+from dspex.evaluate.outage import Outage
+from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.plan import Ended
+from dspex.evaluate.result import EvaluationResult
+
+
+def line_on(recorded_as: str | None, call: str = "evaluate") -> str:
+    """Return the line of code that goes on with a run that was left.
+
+    Args:
+        recorded_as: The name of its record on disk; `None` when it has none.
+        call: What is called.
+
+    Example:
+        >>> print(line_on("july"))
+        evaluate(program, run='july')
+        >>> print(line_on(None))
+        evaluate(program, resume=error.result)
+    """
+    if recorded_as is None:
+        return f"{call}(program, resume=error.result)"
+    return f"{call}(program, run={recorded_as!r})"
+
+
+def interrupted(
+    result: EvaluationResult, recorded_as: str | None
+) -> EvaluationInterrupted:
+    """Return the error for a Ctrl-C."""
+    text = (
+        f"interrupted after {_measured(result)}; they are in .result. To go on where "
+        f"it stopped: {line_on(recorded_as)}"
+    )
+    return EvaluationInterrupted(text, result=result)
+
+
+def cancelled(
+    result: EvaluationResult, recorded_as: str | None
+) -> EvaluationCancelledError:
+    """Return the cause of the `CancelledError` of whoever awaited the run."""
+    text = (
+        f"cancelled after {_measured(result)}; they are in .result. To go on where it "
+        f"stopped: {line_on(recorded_as, 'await evaluate.acall')}"
+    )
+    return EvaluationCancelledError(text, result=result)
+
+
+def stopped(
+    ended: Ended, outcome: Outcome, result: EvaluationResult
+) -> EvaluationError:
+    """Return one error for the whole run: the cause, the counts, the first example."""
+    message = "" if outcome.error is None else outcome.error.message
+    number = outcome.stamp.example
+    if ended.reason == "fatal":
+        text = f"the evaluation stopped at example {number}, as every other would end "
+        text += f"the same way: {message}"
+    else:
+        lines = "\n  ".join(result.failure_summary())
+        text = (
+            f"the evaluation stopped because max_errors was reached:\n  {lines}\n"
+            "Mend the cause, or allow more with max_errors=."
+        )
+    return EvaluationError(f"{text}\nSo far: {result}", result=result)
+
+
+def away(
+    outage: Outage,
+    max_outage: float,
+    result: EvaluationResult,
+    recorded_as: str | None,
+) -> EvaluationError:
+    """Return one error for the whole run, and how to go on when it is over."""
+    text = (
+        f"the evaluation stopped because {outage.what} has been away for more than "
+        f"{max_outage:g} s (max_outage): {outage.text}\nNothing that was measured is "
+        f"lost. When it is back, go on with {line_on(recorded_as)}.\nSo far: {result}"
+    )
+    return EvaluationError(text, result=result)
+
+
+def broken(ended: Ended, result: EvaluationResult) -> EvaluationError:
+    """Return the error for what ended a run from outside of its examples."""
+    if ended.reason == "stream":
+        text = (
+            f"the stream of examples raised after {result.n}: {ended.error}. What came "
+            "before is measured and in .result. Mend the stream and evaluate again."
+        )
+    else:
+        text = f"the evaluation stopped: {ended.error}"
+    return EvaluationError(f"{text}\nSo far: {result}", result=result)
+
+
+def cause_of(outcome: Outcome) -> BaseException | None:
+    """Return the exception an outcome is about, in the process that saw it."""
+    return None if outcome.error is None else outcome.error.error
+
+
+def _measured(result: EvaluationResult) -> str:
+    done = sum(one is not None and one.is_settled for one in result.outcomes)
+    if result.trials == 1:
+        return f"{done} of {result.n} examples"
+    return f"{done} of {result.n * result.trials} trials"

@@ -1,0 +1,1 @@
+"""Evaluations whose process and actors are killed; `python -m tests.kills`."""

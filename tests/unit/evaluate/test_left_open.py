@@ -1,0 +1,80 @@
+"""Examples in hand when a run ended are told with a cause, and measured later."""
+
+from __future__ import annotations
+
+import pytest
+
+from dspex.evaluate.comebacks import Comeback
+from dspex.evaluate.left_open import left_open
+from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.plan import Ended, EndReason, GivenUp
+from dspex.evaluate.retrying import Past
+
+
+def stamp(example: int = 0, attempt: int = 1) -> Stamp:
+    return Stamp(run="r", example=example, attempt=attempt)
+
+
+def comeback(kind: OutcomeKind, example: int = 0) -> Comeback:
+    return Comeback(outcome=Outcome(stamp=stamp(example), kind=kind), past=Past())
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("time", OutcomeKind.TIMEOUT),
+        ("cancelled", OutcomeKind.CANCELLED),
+        ("max_errors", OutcomeKind.CANCELLED),
+        ("outage", OutcomeKind.CANCELLED),
+    ],
+)
+def test_what_was_worked_on_is_open_by_the_reason_of_the_end(
+    reason: EndReason, kind: OutcomeKind
+) -> None:
+    given_up = GivenUp(stamp=stamp(3), latency=2.0, stage="metric")
+
+    left = left_open(Ended(reason=reason, given_up=[given_up]), {})
+
+    outcome = left[3, 0]
+    assert (outcome.kind, outcome.stage, outcome.latency) == (kind, "metric", 2.0)
+    assert not outcome.is_settled
+
+
+def test_what_began_something_never_run_again_stays_so() -> None:
+    given_up = GivenUp(stamp=stamp(), may_run_again=False)
+
+    left = left_open(Ended(reason="cancelled", given_up=[given_up]), {})
+
+    assert left[0, 0].is_settled
+
+
+def test_what_waited_for_its_next_attempt_keeps_its_last_open_outcome() -> None:
+    waiting = {(0, 0): comeback(OutcomeKind.INFRASTRUCTURE)}
+
+    left = left_open(Ended(reason="time"), waiting)
+
+    assert left == {(0, 0): waiting[0, 0].outcome}
+
+
+def test_an_answer_that_was_to_be_replaced_does_not_count_yet() -> None:
+    waiting = {(0, 0): comeback(OutcomeKind.MODEL)}
+
+    left = left_open(Ended(reason="cancelled"), waiting)
+
+    assert left[0, 0].kind is OutcomeKind.CANCELLED
+
+
+def test_an_attempt_at_work_is_newer_than_the_one_that_failed_before() -> None:
+    waiting = {(0, 0): comeback(OutcomeKind.INFRASTRUCTURE)}
+    given_up = GivenUp(stamp=stamp(attempt=2))
+
+    left = left_open(Ended(reason="cancelled", given_up=[given_up]), waiting)
+
+    assert left[0, 0].stamp.attempt == 2
+
+
+@pytest.mark.parametrize("reason", ["complete", "enough"])
+def test_a_run_that_came_to_its_end_leaves_nothing_open(reason: EndReason) -> None:
+    waiting = {(0, 0): comeback(OutcomeKind.INFRASTRUCTURE)}
+
+    assert left_open(Ended(reason=reason), waiting) == {}
