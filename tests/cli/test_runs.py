@@ -12,6 +12,8 @@ import pytest
 
 import dspex
 from dspex.cli.console import Exit
+from dspex.cli.models import ModelChoice
+from dspex.cli.order import Order, RunLimits
 from dspex.core.home import home
 from dspex.evaluate.record.head import RunHead
 from dspex.evaluate.record.place import RunPlace
@@ -335,19 +337,33 @@ def test_no_key_is_in_the_record(
     run: Run,
     there: tuple[str, ...],
     capitals: Path,
-    provider: FakeProvider,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MY_KEY", "sk-very-secret")
-    address = provider.base_url.replace("http://", "http://me:sk-very-secret@")
-    words = [*ASKED, capitals, *EXACT, "--model", "fake", "--api-key-env", "MY_KEY"]
+    words = [*ASKED, capitals, *EXACT, *there, "--api-key-env", "MY_KEY"]
 
-    run(*words, "--api-base", provider.base_url, "--run", "one")
-    run(*words, "--api-base", address, "--run", "two")
+    done = run(*words, "--run", "one")
 
     kept = b"".join(path.read_bytes() for path in (home() / "runs").iterdir())
+    assert done.exit_code == 0
     assert b"sk-very-secret" not in kept
     assert b"MY_KEY" in kept
+
+
+@pytest.mark.parametrize(
+    "address", ["http://me:sk-secret@host/v1", "http://host/v1?key=sk-secret"]
+)
+def test_an_address_that_may_hold_a_password_is_not_kept(address: str) -> None:
+    order = Order(
+        program="a -> b",
+        data=Path("rows.csv"),
+        metric="exact_match:b",
+        choice=ModelChoice(model="fake", api_base=address),
+        limits=RunLimits(),
+        folder=Path.cwd(),
+    )
+
+    assert "sk-secret" not in json.dumps(order.notes())
 
 
 def head_of(name: str) -> RunHead:
