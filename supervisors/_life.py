@@ -117,12 +117,14 @@ class Life:
     ref: Ref[Any]
     """The incarnation as others see it; set by the actor."""
 
-    def __init__(self, label: str, inbox: Mailbox) -> None:
+    def __init__(
+        self, label: str, inbox: Mailbox, started: ReplyFuture[None] | None = None
+    ) -> None:
         self._label = label
         self.inbox = inbox
         self.path: tuple[str, ...] = ()
         self.scope = Scope(label, voids=True)
-        self.started: ReplyFuture[None] = ReplyFuture()
+        self.started = ReplyFuture() if started is None else started
         self.ended: ReplyFuture[ExitReason] = ReplyFuture()
         self.thread_left: ReplyFuture[None] = ReplyFuture()
         self.thread: threading.Thread | None = None

@@ -47,8 +47,7 @@ class TaskLife(Life):
     __slots__ = ("home", "injection", "value")
 
     def __init__(self, label: str, inbox: Mailbox) -> None:
-        super().__init__(label, inbox)
-        self.started = _STARTED
+        super().__init__(label, inbox, _STARTED)
         # Void only once the task is dead: one that is asked to stop may still speak.
         self.scope.voids = False
         self.value: Any = NO_VALUE

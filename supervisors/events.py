@@ -195,10 +195,12 @@ class Events:
         """Hand an event to every handler that wants it, in order of attaching."""
         if not self._handlers:
             return
-        event = Event(name=name, measurements=measurements, metadata=metadata)
+        event: Event | None = None
         for attached in self._handlers.values():
             if not attached.wants(name):
                 continue
+            if event is None:
+                event = Event(name=name, measurements=measurements, metadata=metadata)
             try:
                 attached.handler(event)
             except Exception as error:  # noqa: BLE001 - a handler never harms who emits

@@ -41,8 +41,6 @@ def as_plain(
         "calls": result.calls,
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
-        "cost": result.cost,
-        "cached": result.cached,
         "seconds": round(result.seconds, 3),
         "restarts": result.restarts,
     }

@@ -49,14 +49,23 @@ class Example:
     def __init__(
         self, /, base: Example | Mapping[str, Any] | None = None, **fields: Any
     ) -> None:
-        if not isinstance(base, Example | Mapping | None):
+        input_keys: frozenset[str] | None = None
+        if base is None:
+            store = fields
+        elif isinstance(base, Example):
+            store = {**base._store, **fields}
+            input_keys = base._input_keys
+        elif isinstance(base, Mapping):
+            store = {**base, **fields}
+        else:
             raise DataError(
                 f"an example cannot start from {base!r}; it starts from another "
                 "example or a mapping of fields. For a field called 'base', pass "
                 "{'base': ...}."
             )
-        self._store = {**_fields_of(base), **fields}
-        self._input_keys = base._input_keys if isinstance(base, Example) else None
+        # Past our own `__setattr__`, which looks whether a name is that of a field.
+        object.__setattr__(self, "_store", store)
+        object.__setattr__(self, "_input_keys", input_keys)
 
     def with_inputs(self, *keys: str) -> Self:
         """Return a copy whose inputs are the fields called `keys`.
@@ -211,10 +220,20 @@ def example_of(fields: dict[str, Any], input_keys: frozenset[str] | None) -> Exa
     return example
 
 
-def _fields_of(base: Example | Mapping[str, Any] | None) -> Mapping[str, Any]:
-    if isinstance(base, Example):
-        return base._store
-    return base or {}
+def arguments_of(example: Example) -> dict[str, Any]:
+    """Return what a program is called with for an example: its inputs by name.
+
+    Raises:
+        DataError: When nobody said which fields are inputs.
+    """
+    if type(example) is not Example:
+        return {**example.inputs()}
+    keys = example._known_input_keys("inputs")
+    return {
+        name: value
+        for name, value in example._store.items()
+        if name in keys and _is_shown(name)
+    }
 
 
 def _is_shown(name: str) -> bool:

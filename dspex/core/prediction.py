@@ -117,8 +117,8 @@ class Prediction(Scored, Example):
         self, /, base: Example | Mapping[str, Any] | None = None, **fields: Any
     ) -> None:
         super().__init__(base, **fields)
-        self._completions = None
-        self._usage = None
+        object.__setattr__(self, "_completions", None)
+        object.__setattr__(self, "_usage", None)
 
     @classmethod
     def from_completions(cls, answers: CompletionsLike, signature: Any = None) -> Self:

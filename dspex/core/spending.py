@@ -9,15 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dspex.core.lm import Reply, Usage
 
 _NO_USAGE = Usage()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
+class Spent(NamedTuple):
     """What answers of models come to."""
 
     usage: Usage = _NO_USAGE
@@ -59,6 +58,8 @@ class Spending:
         replies = self._replies[:]
         if not replies:
             return _NOTHING
+        if len(replies) == 1:
+            return _of_one(*replies[0])
         usage = _NO_USAGE
         for reply, _ in replies:
             if not reply.cached:
@@ -73,6 +74,14 @@ class Spending:
 
 
 _NOTHING = Spent()
+
+
+def _of_one(reply: Reply, call_id: str | None) -> Spent:
+    # Nearly all examples of most programs.
+    answers = () if call_id is None else (call_id,)
+    if reply.cached:
+        return Spent(_NO_USAGE, 0.0, 1, 1, answers)
+    return Spent(reply.usage, reply.cost, 1, 0, answers)
 
 
 def _cost(replies: Sequence[Reply]) -> float | None:

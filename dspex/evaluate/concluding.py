@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+from dspex.core.errors import RunChangedError
 from dspex.core.example import Example
 from dspex.evaluate import run_errors
+from dspex.evaluate.opening import check_end
 from dspex.evaluate.options import RunOptions
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.plan import Ended
@@ -21,7 +23,10 @@ def concluded(run: Run, ended: Ended, options: RunOptions) -> EvaluationResult:
 
     Raises:
         EvaluationError: It could not go on.
+        RunChangedError: Its stream is not the one its record was begun with.
+        ConfigurationError: Its stream gave no example.
     """
+    _check_stream(run, ended)
     result = result_of(run, options)
     if ended.outage is not None:
         most, name = run.plan.max_outage, recorded_as(run)
@@ -33,6 +38,15 @@ def concluded(run: Run, ended: Ended, options: RunOptions) -> EvaluationResult:
     if ended.error is not None:
         raise run_errors.broken(ended, result) from ended.error
     return result
+
+
+def _check_stream(run: Run, ended: Ended) -> None:
+    """Hold that a stream was the right one, which only its end tells."""
+    if isinstance(ended.error, RunChangedError):
+        raise ended.error
+    recording, is_stream = run.recording, run.plan.total is None
+    if recording is not None and is_stream and ended.reason == "complete":
+        check_end(recording.record, run.taken)
 
 
 def recorded_as(run: Run) -> str | None:

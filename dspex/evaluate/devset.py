@@ -27,8 +27,18 @@ def checked_devset(devset: Any) -> Devset:
 
 
 def begun(devset: Devset) -> Iterable[Example]:
-    """Return the examples of a set; a stream that a function gives begins anew."""
-    return devset() if callable(devset) else devset
+    """Return the examples of a set; a stream that a function gives begins anew.
+
+    Raises:
+        ConfigurationError: What the function gives is no stream.
+    """
+    found = devset() if callable(devset) else devset
+    if not isinstance(found, Iterable):
+        raise ConfigurationError(
+            f"the devset's function gave {type(found).__name__!r}; expected something "
+            "to take examples from. Return an iterator, or write it as a generator."
+        )
+    return found
 
 
 def all_of(examples: Iterable[Example]) -> Sequence[Example]:

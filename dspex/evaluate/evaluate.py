@@ -12,7 +12,6 @@ from dspex.core import defaults
 from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
-from dspex.core.foreign import refuse_dspy
 from dspex.evaluate.control import EvaluationRun
 from dspex.evaluate.devset import Devset, all_of, begun, checked_devset
 from dspex.evaluate.engine import awork_through, start_run, work_through
@@ -31,7 +30,7 @@ from dspex.evaluate.record.fingerprint import fingerprints
 from dspex.evaluate.report import Report
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.retrying import RetryAnswers
-from dspex.evaluate.scoring import ascoring
+from dspex.evaluate.scoring import ascoring, checked_program
 from dspex.evaluate.step_by_step import on_this_loop, on_this_thread
 from dspex.evaluate.traces import KeepTraces, Tracing, checked_keep
 from dspex.evaluate.workplace import (
@@ -382,7 +381,7 @@ class Evaluate:
         metric: Metric | None,
         devset: Devset | None,
     ) -> tuple[Metric, Iterable[Example]]:
-        refuse_dspy(program, "program")
+        checked_program(program)
         metric = checked_metric(_or(metric, self.metric))
         devset = self.devset if devset is None else checked_devset(devset)
         examples = begun(devset)

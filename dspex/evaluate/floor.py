@@ -434,11 +434,14 @@ class Floor(Estate):
                 return None
             # In the same step: whoever settles its example sees who works on it.
             attempt.lane = lane
-        if self._ready and not self._unbegun and self.open_lane is not None:
-            self._open_another(self.open_lane)
+        if self._ready and not self._unbegun and len(self._lanes) < self._most:
+            self._open_another()
         return attempt
 
-    def _open_another(self, open_lane: Callable[[Lane], object]) -> None:
+    def _open_another(self) -> None:
+        open_lane = self.open_lane
+        if open_lane is None:
+            return
         for lane in self.wanted_lanes():
             try:
                 open_lane(lane)

@@ -17,7 +17,8 @@ from dspex.evaluate.comebacks import Comebacks
 from dspex.evaluate.errors_allowed import counts_as_error
 from dspex.evaluate.outcome import Outcome, OutcomeKind
 from dspex.evaluate.record.entries import Totals
-from dspex.evaluate.recording import RecordedRequests, Recording
+from dspex.evaluate.record.requests import RecordedRequests
+from dspex.evaluate.recording import Recording
 from dspex.evaluate.retrying import RetryRules
 from dspex.evaluate.settled import Settled
 from supervisors import Estate, Event

@@ -177,7 +177,7 @@ def judgement_of(value: Any, name: str) -> Judgement:
         >>> judgement_of({"f1": 0.5, "score": 0.2, "feedback": "Too long."}, "m").score
         0.2
     """
-    if isinstance(value, Real):
+    if type(value) in _PLAIN_NUMBERS or isinstance(value, Real):
         return Judgement(score=_number(value, name))
     if isinstance(value, Mapping):
         return _of_mapping(value, name)
@@ -302,6 +302,10 @@ def _whole(number: float) -> float:
     return int(number) if number.is_integer() else number
 
 
+_PLAIN_NUMBERS: Final = frozenset({bool, int, float})
+"""What nearly every metric gives; found quicker than what `Real` and its like are."""
+
+
 def _number(value: Any, name: str) -> float:
     try:
         number = float(value)
@@ -333,6 +337,8 @@ def _words(told: Any, name: str) -> str | None:
 
 def _called(metric: Callable[..., Any], *arguments: Any) -> Any:
     value = metric(*arguments)
+    if type(value) in _PLAIN_NUMBERS:
+        return value
     return waited_for(value) if isinstance(value, Awaitable) else value
 
 

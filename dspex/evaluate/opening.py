@@ -10,7 +10,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dspex.core.errors import RunNotFoundError
+from dspex.core.errors import (
+    ConfigurationError,
+    RunChangedError,
+    RunNotFoundError,
+)
 from dspex.core.example import Example
 from dspex.evaluate.record.changes import check_same
 from dspex.evaluate.record.fingerprint import row_digest
@@ -74,6 +78,34 @@ def check_rows(record: RunRecord, examples: Sequence[Example]) -> None:
     """
     for number, example in enumerate(examples):
         record.check_row(number, row_digest(example))
+
+
+def check_end(record: RunRecord, taken: int) -> None:
+    """Hold that a stream that has ended gave an example, and all it gave before.
+
+    Args:
+        record: What its run has recorded.
+        taken: How many it gave this time. More than before are a stream that grew.
+
+    Raises:
+        ConfigurationError: It gave none.
+        RunChangedError: It gave fewer than before.
+    """
+    if not taken:
+        raise ConfigurationError(
+            "the stream of examples gave none; expected at least one. An iterator "
+            "gives its examples once: pass a function that begins it anew."
+        )
+    known = record.count
+    if taken < known:
+        change = f"the data set ({known} rows -> {taken} rows)"
+        run = record.place.run
+        raise RunChangedError(
+            f"the run {run!r} was begun with more data: {change} is not what it was. "
+            "Go on with the data it began with, or give this run another name.",
+            run=run,
+            changes=(change,),
+        )
 
 
 def last_attempts(record: RunRecord) -> dict[tuple[int, int], int]:

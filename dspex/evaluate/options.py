@@ -62,17 +62,21 @@ class RunOptions:
     def __post_init__(self) -> None:
         ErrorLimit(self.max_errors)
         rules_for(self.retry_answers)
-        for name in (
-            "concurrency",
-            "timeout",
-            "trials",
-            "metric_timeout",
-            "total_timeout",
-            "max_outage",
-        ):
+        for name in ("concurrency", "trials"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if type(value) is not int or value < 1:
                 raise ConfigurationError(
-                    f"{name} is {value!r}; it must be above zero. "
+                    f"{name} is {value!r}; it must be a whole number above zero. "
                     "Leave it out for the default."
                 )
+        for name in ("timeout", "metric_timeout", "total_timeout", "max_outage"):
+            value = getattr(self, name)
+            if value is not None and not (_is_number(value) and value > 0):
+                raise ConfigurationError(
+                    f"{name} is {value!r}; it must be a number of seconds above zero. "
+                    "Leave it out for the default."
+                )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

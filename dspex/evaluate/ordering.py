@@ -52,7 +52,7 @@ def ordered(
         RecordError: Its record cannot be used.
     """
     runtime = current_runtime()
-    name = options.run or new_run_id()
+    name = new_run_id() if options.run is None else options.run
     recording, goes_on = _recording(name, examples, options, runtime)
     check: Check = checked_example
     attempts = {each.stamp.key: each.stamp.attempt for each in known}
@@ -71,10 +71,15 @@ def known_of(
     """Return what an earlier result measured of these examples.
 
     Raises:
-        ConfigurationError: It is a result of others.
+        ConfigurationError: It is a result of others, or none at all.
     """
     if result is None:
         return ()
+    if not isinstance(result, EvaluationResult):
+        raise ConfigurationError(
+            f"resume is {result!r}; expected the result of an earlier evaluation. To "
+            "go on with a recorded run, give its name as run=."
+        )
     is_stream = not isinstance(examples, Sequence)
     if is_stream or list(result.examples) != list(examples):
         raise ConfigurationError(

@@ -61,7 +61,8 @@ class OutcomeKind(Enum):
     @property
     def is_final(self) -> bool:
         """Whether something was measured, so that it is never run again."""
-        return self in _FINAL
+        # Nearly every one is; the set costs more, as it asks for a hash.
+        return self is OutcomeKind.SCORED or self in _FINAL
 
 
 _FINAL = frozenset(

@@ -6,13 +6,12 @@ stay where it is as long as somebody holds the result.
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar, overload
 
-from dspex.client.call import AttemptRecord
 from dspex.core.example import Example
 from dspex.core.home import home as default_home
 from dspex.evaluate.causes import Survey, survey
@@ -23,6 +22,7 @@ from dspex.evaluate.record.entries import Bill, Totals
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.reader import RecordReader
 from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.record.requests import RecordedRequests
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.standing import Standing
 from dspex.runtime.runtime import current_runtime
@@ -54,7 +54,7 @@ def recorded_result(
         failure_score=head.failure_score,
         metric_range=head.metric_range,
         trials=head.trials,
-        requests=RecordedRequests(record, totals.requests),
+        requests=RecordedRequests(record),
         seconds=worked.seconds if seconds is None else seconds,
         restarts=worked.restarts if restarts is None else restarts,
         refused=totals.refused,
@@ -81,7 +81,7 @@ def load_run(name: str, *, home: str | Path | None = None) -> EvaluationResult:
     return recorded_result(RunRecord.open(place, owner=False))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RecordedResult(EvaluationResult):
     """The result of a recorded run; the database adds up what it can."""
 
@@ -200,52 +200,3 @@ class RecordedExamples(_View[Example]):
     def _row(self, number: int) -> Example:
         kept = self._record.example(number)
         return Example() if kept is None else kept
-
-
-class RecordedRequests(Mapping[str, AttemptRecord]):
-    """The requests of a run by their id; looking one up goes through all."""
-
-    def __init__(self, record: RecordReader, length: int) -> None:
-        self._record = record
-        self._length = length
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __iter__(self) -> Iterator[str]:
-        return (each.request_id for each in self._record.requests())
-
-    def __getitem__(self, request_id: str) -> AttemptRecord:
-        for each in self._record.requests():
-            if each.request_id == request_id:
-                return each
-        raise KeyError(request_id)
-
-    def values(self) -> ValuesView[AttemptRecord]:
-        """Return the requests; they are read in one go."""
-        return _Values(self)
-
-    def items(self) -> ItemsView[str, AttemptRecord]:
-        """Return ids and requests; they are read in one go."""
-        return _Items(self)
-
-    def __repr__(self) -> str:
-        return f"<{self._length} requests in the record of {self._record.place.run!r}>"
-
-    def read(self) -> Iterator[AttemptRecord]:
-        """Yield the requests in the order of their ids."""
-        return self._record.requests()
-
-
-class _Values(ValuesView[AttemptRecord]):
-    _mapping: RecordedRequests
-
-    def __iter__(self) -> Iterator[AttemptRecord]:
-        return self._mapping.read()
-
-
-class _Items(ItemsView[str, AttemptRecord]):
-    _mapping: RecordedRequests
-
-    def __iter__(self) -> Iterator[tuple[str, AttemptRecord]]:
-        return ((each.request_id, each) for each in self._mapping.read())

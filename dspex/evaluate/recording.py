@@ -7,10 +7,9 @@ and everything else with them. So what counts is on disk before anybody hears of
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dspex.client.call import AttemptRecord, Fate
@@ -191,30 +190,3 @@ def _stamp_of(tags: Mapping[str, Any]) -> Stamp:
         attempt=int(tags.get("attempt", 1)),
         configuration=int(tags.get("configuration", 1)),
     )
-
-
-class RecordedRequests(Mapping[str, AttemptRecord]):
-    """The requests of a run by their ids, read from its record when they are wanted."""
-
-    def __init__(self, record: RunRecord) -> None:
-        self._record = record
-        # Protects the field below: several threads may look at a result.
-        self._lock = threading.Lock()
-        self._known: dict[str, AttemptRecord] | None = None
-
-    def __getitem__(self, request_id: str) -> AttemptRecord:
-        return self._all()[request_id]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._all())
-
-    def __len__(self) -> int:
-        return len(self._all())
-
-    def _all(self) -> dict[str, AttemptRecord]:
-        with self._lock:
-            if self._known is None:
-                self._known = {
-                    each.request_id: each for each in self._record.requests()
-                }
-            return self._known

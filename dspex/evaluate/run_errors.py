@@ -7,10 +7,13 @@ from dspex.core.errors import (
     EvaluationError,
     EvaluationInterrupted,
 )
+from dspex.core.safe_text import text_of_error
 from dspex.evaluate.outage import Outage
-from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.outcome import Outcome, OutcomeKind
 from dspex.evaluate.plan import Ended
 from dspex.evaluate.result import EvaluationResult
+
+CANCELLED = OutcomeKind.CANCELLED
 
 
 def line_on(recorded_as: str | None, call: str = "evaluate") -> str:
@@ -57,18 +60,22 @@ def stopped(
     ended: Ended, outcome: Outcome, result: EvaluationResult
 ) -> EvaluationError:
     """Return one error for the whole run: the cause, the counts, the first example."""
-    message = "" if outcome.error is None else outcome.error.message
-    number = outcome.stamp.example
     if ended.reason == "fatal":
-        text = f"the evaluation stopped at example {number}, as every other would end "
-        text += f"the same way: {message}"
+        message = "" if outcome.error is None else outcome.error.message
+        text = (
+            f"the evaluation stopped at example {outcome.stamp.example}, as every "
+            f"other would end the same way: {message}"
+        )
     else:
-        lines = "\n  ".join(result.failure_summary())
+        # What was in hand then is in the line below, and no cause.
+        causes = [each for each in result.causes if each.kind is not CANCELLED]
+        lines = "\n  ".join(map(str, causes))
         text = (
             f"the evaluation stopped because max_errors was reached:\n  {lines}\n"
             "Mend the cause, or allow more with max_errors=."
         )
-    return EvaluationError(f"{text}\nSo far: {result}", result=result)
+    in_short, _, _ = str(result).partition("\n")
+    return EvaluationError(f"{text}\nSo far: {in_short}", result=result)
 
 
 def away(
@@ -90,17 +97,23 @@ def broken(ended: Ended, result: EvaluationResult) -> EvaluationError:
     """Return the error for what ended a run from outside of its examples."""
     if ended.reason == "stream":
         text = (
-            f"the stream of examples raised after {result.n}: {ended.error}. What came "
-            "before is measured and in .result. Mend the stream and evaluate again."
+            f"the stream of examples raised after {result.n}: {_sentence(ended.error)} "
+            "What came before is measured and in .result. Mend the stream and evaluate "
+            "again."
         )
     else:
-        text = f"the evaluation stopped: {ended.error}"
+        text = f"the evaluation stopped: {_sentence(ended.error)}"
     return EvaluationError(f"{text}\nSo far: {result}", result=result)
 
 
 def cause_of(outcome: Outcome) -> BaseException | None:
     """Return the exception an outcome is about, in the process that saw it."""
     return None if outcome.error is None else outcome.error.error
+
+
+def _sentence(error: BaseException | None) -> str:
+    text = text_of_error(error) if error is not None else ""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _measured(result: EvaluationResult) -> str:

@@ -7,7 +7,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from dspex.core.example import Example
+from dspex.core.errors import ConfigurationError
+from dspex.core.example import Example, arguments_of
+from dspex.core.foreign import refuse_dspy
+from dspex.core.prediction import Prediction
 from dspex.evaluate.awaiting import awaited
 from dspex.evaluate.metric import Metric, MetricRange, ajudge, judge, waited_for
 from dspex.evaluate.outcome import Stage
@@ -18,6 +21,29 @@ from dspex.evaluate.worker import (
     WorkFailed,
     metric_begins,
 )
+from dspex.programs.program import Program
+
+
+def checked_program(program: Any) -> Callable[..., Any]:
+    """Return what is to be scored, before any work starts.
+
+    Raises:
+        ConfigurationError: It cannot be called with an example's inputs.
+    """
+    refuse_dspy(program, "program")
+    if isinstance(program, type) and issubclass(program, Program):
+        raise ConfigurationError(
+            f"program is the class {program.__name__!r}; expected a program made from "
+            f"it. Pass {program.__name__}(...)."
+        )
+    if not callable(program):
+        raise ConfigurationError(
+            f"program is {type(program).__name__!r}; expected a Program or a function "
+            "that takes the inputs of an example by name. Pass the program first, as "
+            "in evaluate(program)."
+        )
+    found: Callable[..., Any] = program
+    return found
 
 
 def scoring(
@@ -29,8 +55,9 @@ def scoring(
 
     def work(example: Example) -> Measured:
         try:
-            prediction = program(**example.inputs())
-            if inspect.isawaitable(prediction):
+            prediction = program(**arguments_of(example))
+            # What every program gives is looked for first: the other look costs more.
+            if type(prediction) is not Prediction and inspect.isawaitable(prediction):
                 # A plain function that wraps a coroutine function, such as a lambda.
                 prediction = waited_for(prediction)
         except BaseException as error:
@@ -54,7 +81,7 @@ def ascoring(
 
     async def work(example: Example) -> Measured:
         try:
-            prediction = await awaited(program, **example.inputs())
+            prediction = await awaited(program, **arguments_of(example))
         except BaseException as error:
             raise _failed(error, "program") from error
         metric_begins()

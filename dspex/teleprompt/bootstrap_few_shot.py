@@ -24,6 +24,7 @@ from dspex.core.errors import (
 )
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
+from dspex.evaluate import run_errors
 from dspex.evaluate.devset import checked_set
 from dspex.evaluate.engine import work_through
 from dspex.evaluate.metric import Metric, checked_metric, judge
@@ -31,7 +32,6 @@ from dspex.evaluate.options import RunOptions
 from dspex.evaluate.outcome import OutcomeKind, ends_every_example, kind_of
 from dspex.evaluate.plan import Ended
 from dspex.evaluate.result import EvaluationResult
-from dspex.evaluate.run_errors import cause_of, stopped
 from dspex.evaluate.worker import Measured, WorkFailed
 from dspex.programs.program import Program
 from dspex.programs.settings import context, settings
@@ -196,7 +196,8 @@ class BootstrapFewShot:
         if outcome is None:
             return result
         ended = Ended(reason="fatal" if outcome.is_fatal else "max_errors")
-        raise stopped(ended, outcome, result) from cause_of(outcome)
+        error = run_errors.stopped(ended, outcome, result)
+        raise error from run_errors.cause_of(outcome)
 
     def _attempt(self, teacher: Teacher, example: Example, limit: float) -> Measured:
         """Let the teacher answer one example, as often as `max_rounds` allows.

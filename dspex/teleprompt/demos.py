@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dspex.core.example import Example
-from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.outcome import Outcome, OutcomeKind
 from dspex.programs.program import Program
 
 Steps = Mapping[str, Sequence[Example]]
@@ -63,12 +63,14 @@ def first_accepted(outcomes: Sequence[Outcome | None], count: int) -> dict[int, 
     """The first examples accepted with their demos, looking as far as there is no gap.
 
     Args:
-        outcomes: One for each example, in order; `None` for what is not known.
+        outcomes: One for each example, in order; `None` for what is not known, which
+            is also so of what was given up.
         count: How many are wanted.
     """
     chosen: dict[int, Steps] = {}
     for number, outcome in enumerate(outcomes):
-        if outcome is None or len(chosen) == count:
+        is_known = outcome is not None and outcome.kind is not OutcomeKind.CANCELLED
+        if not is_known or len(chosen) == count:
             break
         demos = demos_in(outcome)
         if demos is not None:

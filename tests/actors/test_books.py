@@ -158,6 +158,7 @@ def test_calls_in_threads_of_a_program_are_its_own(provider: FakeProvider) -> No
     with dspex.context(lm=model(provider)):
         result = evaluated(spreads, 3)
 
+    assert result.failure_lines == ()
     hold_books(result, provider)
     assert [one.calls for one in result.outcomes if one] == [2, 2, 2]
 
@@ -244,6 +245,8 @@ def test_a_client_that_is_killed_leaves_the_sums_whole(
     def kills(question: str) -> Any:
         if question == "q3" and not killed.is_set():
             killed.set()
+            # By now it has begun: one that dies while it begins fails its callers.
+            provider.wait_for_bill(1, 20)
             kill(runtime, "/client")
         return dspex.Predict("question -> answer")(question=question)
 

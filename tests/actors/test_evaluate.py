@@ -384,7 +384,11 @@ def test_a_result_of_other_examples_cannot_be_resumed(runtime: dspex.Runtime) ->
         ({"devset": [{"question": "q"}]}, "expected an Example"),
         ({"metric": 3}, "expected a function"),
         ({"concurrency": 0}, "above zero"),
+        ({"concurrency": "4"}, "whole number above zero"),
+        ({"concurrency": 2.5}, "whole number above zero"),
+        ({"trials": 1.5}, "whole number above zero"),
         ({"timeout": -1.0}, "above zero"),
+        ({"timeout": "4"}, "number of seconds above zero"),
     ],
 )
 def test_bad_options_are_refused_before_any_work(
@@ -394,3 +398,71 @@ def test_bad_options_are_refused_before_any_work(
 
     with pytest.raises(dspex.ConfigurationError, match=text):
         dspex.Evaluate(**given)
+
+
+@pytest.mark.parametrize(
+    ("program", "call", "text"),
+    [
+        (3, {}, "program is 'int'; expected a Program"),
+        (dspex.Predict, {}, "program is the class 'Predict'"),
+        (lambda question: question, {"run": ""}, "'' is no name of a run"),
+        (lambda question: question, {"resume": "july"}, "give its name as run="),
+    ],
+)
+def test_bad_arguments_of_a_call_are_refused_before_any_work(
+    runtime: dspex.Runtime, program: Any, call: dict[str, Any], text: str
+) -> None:
+    evaluate = dspex.Evaluate(devset=rows(1), metric=right)
+
+    with pytest.raises(dspex.ConfigurationError, match=text):
+        evaluate(program, **call)
+
+
+def test_max_errors_names_the_causes_and_not_what_was_in_hand(
+    runtime: dspex.Runtime,
+) -> None:
+    released = threading.Event()
+
+    def program(question: str) -> dspex.Prediction:
+        if question == "q0":
+            released.wait(20)
+        raise ValueError("no such thing")
+
+    evaluate = dspex.Evaluate(devset=rows(9), metric=right, concurrency=2, max_errors=3)
+    with pytest.raises(EvaluationError) as caught:
+        evaluate(program)
+    released.set()
+
+    lines = str(caught.value).splitlines()
+    assert sum("no such thing" in line for line in lines) == 1
+    assert not any("by cancelled" in line for line in lines)
+    assert caught.value.result.not_measured["cancelled"] == 1
+
+
+def test_one_slow_example_holds_no_other_up_and_is_begun_once(
+    runtime: dspex.Runtime,
+) -> None:
+    last_is_done = threading.Event()
+    asked: Counter[str] = Counter()
+
+    def program(question: str) -> dspex.Prediction:
+        asked[question] += 1
+        if question == "q0":
+            # In batches the others would wait for it, and it for them.
+            assert last_is_done.wait(20)
+        if question == "q49":
+            last_is_done.set()
+        return dspex.Prediction(answer=question.replace("q", "a"))
+
+    evaluate = dspex.Evaluate(devset=rows(50), metric=right, concurrency=2)
+
+    assert evaluate(program).score == 100.0
+    assert set(asked.values()) == {1}
+
+
+def test_a_low_score_is_no_error(runtime: dspex.Runtime) -> None:
+    evaluate = dspex.Evaluate(devset=rows(30), metric=lambda *_: 0.0, max_errors=1)
+
+    result = evaluate(lambda question: dspex.Prediction(answer=question))
+
+    assert (result.score, result.complete, result.failures) == (0.0, True, ())

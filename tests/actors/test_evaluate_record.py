@@ -127,6 +127,16 @@ def test_another_row_under_an_old_name_is_named_and_changes_nothing(
     assert record.left.status == "complete"
 
 
+@pytest.mark.parametrize(
+    "options", [{"trials": 2}, {"metric_range": (0, 2)}, {"failure_score": 0.5}]
+)
+def test_what_the_number_depends_on_may_not_change(options: dict[str, Any]) -> None:
+    evaluator(3)(program)
+
+    with pytest.raises(RunChangedError, match=next(iter(options))):
+        evaluator(3, **options)(program)
+
+
 def test_a_run_goes_on_though_its_program_counts_its_calls() -> None:
     calls = 0
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import dspex
-from dspex.core.errors import EvaluationError
+from dspex.core.errors import EvaluationError, RunChangedError
 from tests.actors.rows import right
 
 
@@ -154,3 +155,55 @@ def test_a_run_out_of_time_ends_with_what_it_has() -> None:
     kinds = [o and o.kind.value for o in result.outcomes]
     assert kinds == ["scored", "scored", "timeout"]
     assert not result.complete
+
+
+def test_a_stream_without_an_example_is_an_error_and_no_score() -> None:
+    examples = iter([row(0)])
+    evaluate = evaluator(examples)
+
+    assert evaluate(program).score == 100.0
+    with pytest.raises(dspex.ConfigurationError, match="gave none"):
+        evaluate(program)
+
+
+def test_a_function_that_gives_no_stream_is_told_so() -> None:
+    with pytest.raises(dspex.ConfigurationError, match="function gave 'int'"):
+        evaluator(lambda: 3)(program)
+
+
+def test_a_result_of_a_stream_is_shown_as_any_other() -> None:
+    assert repr(evaluator(iter([row(0)]))(program)) == (
+        "EvaluationResult(score=100.0, n=1)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        ([row(0), row(2), row(1)], "row 1 of the data set is not"),
+        ([row(0), row(1)], r"3 rows -> 2 rows"),
+    ],
+)
+def test_another_stream_under_an_old_name_is_an_error_that_names_it(
+    rows: list[dspex.Example], text: str, tmp_path: Path
+) -> None:
+    with dspex.Runtime(dspex.Config(home=tmp_path)):
+        evaluator(iter([row(n) for n in range(3)]), run="mine")(program)
+
+        with pytest.raises(RunChangedError, match=text):
+            evaluator(iter(rows), run="mine")(program)
+
+
+def test_a_stream_that_has_grown_is_gone_on_with(tmp_path: Path) -> None:
+    seen = []
+
+    def notes(question: str) -> dspex.Prediction:
+        seen.append(question)
+        return program(question)
+
+    with dspex.Runtime(dspex.Config(home=tmp_path)):
+        evaluator(iter([row(n) for n in range(3)]), run="mine")(notes)
+        result = evaluator(iter([row(n) for n in range(5)]), run="mine")(notes)
+
+        assert (result.n, result.score) == (5, 100.0)
+    assert len(seen) == 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from dspex.core.errors import CircuitOpenError, EvaluationError
 from dspex.evaluate.outcome import OutcomeKind
 from dspex.testing import OVERLOADED, FakeProvider, Step
 from tests.actors.rows import answer, right, rows
+from tests.outages.play import WAYS, Outage, play
 
 QUICK = dspex.Config(
     breaker_reset=0.1, max_outage=0.2, persist=False, branch_restarts=1_000
@@ -69,11 +71,13 @@ def test_a_provider_that_hangs_up_and_comes_back_costs_no_more_than_was_out() ->
 def test_a_provider_that_never_comes_back_ends_the_run_with_what_was_measured() -> None:
     with FakeProvider(answer=answer) as provider:
         provider.play(Step(requests=40), Step(fault=OVERLOADED))
+        began = time.monotonic()
         with dspex.Runtime(QUICK):
             with pytest.raises(EvaluationError, match="max_outage") as caught:
                 evaluate(provider, 200, max_outage=0.6)
             partial = caught.value.result
             burned = len(provider.bill) - 40
+            looks = round((time.monotonic() - began) / QUICK.breaker_reset)
 
             provider.behave()
             lm = dspex.LM("openai/fake", api_base=provider.base_url)
@@ -86,10 +90,35 @@ def test_a_provider_that_never_comes_back_ends_the_run_with_what_was_measured() 
     kinds = [o.kind for o in partial.outcomes if o is not None]
     assert kinds.count(OutcomeKind.SCORED) == 40
     # What failed for the outage stands as not measured, and the rest was not begun.
-    # A breaker opens at the fifth failure in a row; who is out goes on until then.
-    assert 0 < kinds.count(OutcomeKind.INFRASTRUCTURE) <= 8 + 2 * 5
-    assert burned <= 8 + 2 * 5
+    # Who was out, and who then waited in vain for the breaker and asked nobody.
+    assert 0 < kinds.count(OutcomeKind.INFRASTRUCTURE) <= 2 * 8
+    # A failure takes a place away; the rest are looks, one in a breaker's reset time.
+    assert burned <= 8 + looks
     assert (whole.score, whole.complete) == (100.0, True)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("retries", [None, 0])
+def test_however_it_is_down_it_gets_no_more_requests_than_were_out(
+    way: str, retries: int | None
+) -> None:
+    outage = Outage(
+        way=way,
+        examples=160,
+        down=0.4,
+        concurrency=8,
+        latency=0.01,
+        retries=retries,
+        timeout=0.3,
+        # One of the two does for each way.
+        is_async=retries is None,
+    )
+
+    bill = play(outage, dspex.Config(breaker_reset=0.5, persist=False))
+
+    assert (bill.scored, bill.failures) == (160, {})
+    assert bill.extra <= 8
+    assert bill.sent <= 8 + bill.seconds / 0.5
 
 
 def test_a_deadline_that_passes_behind_an_open_breaker_is_not_the_examples_fault() -> (

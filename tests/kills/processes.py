@@ -21,8 +21,10 @@ from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
 from dspex.testing import FakeProvider
 from tests.actors.rows import answer
+from tests.kills.actors import undisturbed
 
 ROOT = Path(__file__).parents[2]
+RUN = "killed"
 LATENCY = 0.005
 """Seconds the provider takes."""
 WITHIN = 120.0
@@ -64,15 +66,13 @@ def killed_run(
 ) -> KilledRun:
     """Kill a run's process again and again, and go on with it each time."""
     told = KilledRun(examples=examples, kills=kills)
+    told.undisturbed = undisturbed(examples)
     draw = random.Random(seed)
-    with FakeProvider(answer=answer, latency=LATENCY) as provider:
-        order = _Order(home, provider.base_url, examples, concurrency)
-        told.undisturbed = order.start("undisturbed").result()["digest"]
     with FakeProvider(answer=answer, latency=LATENCY) as provider:
         order = _Order(home, provider.base_url, examples, concurrency)
         counted: dict[tuple[int, int], Stamp] = {}
         for number in range(kills):
-            process = order.start("killed")
+            process = order.start()
             received = len(provider.bill)
             left = examples - len(counted)
             # So that something is left for the kills to come.
@@ -82,10 +82,10 @@ def killed_run(
             process.kill()
             told.moments.append(len(provider.bill))
             told.counted_twice += order.replaced(counted)
-        order.start("killed").result()
+        order.start().result()
         told.counted_twice += order.replaced(counted)
-        billed = {each.request_id for each in provider.bill}
-    _look(told, order.record("killed"), billed)
+        billed = {str(each.request_id) for each in provider.bill}
+    _look(told, order.record(), billed)
     return told
 
 
@@ -112,22 +112,22 @@ class _Order:
     examples: int
     concurrency: int
 
-    def start(self, run: str) -> _Process:
+    def start(self) -> _Process:
         """Start one, and wait until it is at work."""
         command = [sys.executable, "-m", "tests.kills.process"]
-        command += ["--home", str(self.home), "--url", self.url, "--run", run]
+        command += ["--home", str(self.home), "--url", self.url, "--run", RUN]
         command += ["--examples", str(self.examples)]
         command += ["--concurrency", str(self.concurrency)]
         return _Process(command)
 
-    def record(self, run: str) -> RunRecord:
-        """What a run has on disk."""
-        return RunRecord.open(RunPlace(run=run, home=self.home), owner=False)
+    def record(self) -> RunRecord:
+        """What the run has on disk."""
+        return RunRecord.open(RunPlace(run=RUN, home=self.home), owner=False)
 
     def replaced(self, counted: dict[tuple[int, int], Stamp]) -> int:
         """Note what counts by now; how much of what counted before is another."""
         try:
-            record = self.record("killed")
+            record = self.record()
         except RunNotFoundError:
             return len(counted)
         settled = set(record.settled())

@@ -16,7 +16,7 @@ from tests.kills.processes import killed_run
 def test_a_run_whose_process_is_killed_counts_the_same_in_the_end(
     tmp_path: Path,
 ) -> None:
-    told = killed_run(tmp_path, examples=120, kills=2)
+    told = killed_run(tmp_path, examples=80, kills=2)
 
     assert told.digest == told.undisturbed
     assert (told.lost, told.counted_twice) == (0, 0)

@@ -260,12 +260,12 @@ class SimulatedRecord(RunRecord):
     is_full: Callable[[], bool] = staticmethod(lambda: False)
     crashes: Callable[[], bool] = staticmethod(lambda: False)
 
-    def commit(self, entries: Sequence[Entry]) -> None:
+    def commit(self, entries: Sequence[Entry], **options: Any) -> None:
         """Commit, unless the disk is full."""
         self._check()
         if self.crashes():
             raise InjectedCrash("the aggregator before a commit")
-        super().commit(entries)
+        super().commit(entries, **options)
         if self.crashes():
             raise InjectedCrash("the aggregator after a commit")
 

@@ -135,8 +135,12 @@ class DoublingTray(Tray):
         world.proposed += 1
         super().put(proposal)
         if world.is_disturbed(world.weather.proposed_twice, "outcomes doubled"):
-            world.doubled[proposal.outcome.stamp.key] += 1
-            super().put(proposal)
+            world.sim.spawn("outcome once more", self._once_more(proposal))
+
+    def _once_more(self, proposal: Proposal) -> Script:
+        yield Sleep(self._world.sim.random.choice([0.0, 0.0, 0.5, 3.0]))
+        self._world.doubled[proposal.outcome.stamp.key] += 1
+        super().put(proposal)
 
 
 @dataclass(slots=True)

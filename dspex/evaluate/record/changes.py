@@ -46,6 +46,10 @@ def _changes(old: RunHead, new: RunHead) -> Iterator[str]:
         yield f"the data set ({old.total} rows -> {new.total} rows)"
     if old.trials != new.trials:
         yield f"the trials ({old.trials} -> {new.trials})"
+    if old.metric_range != new.metric_range:
+        yield f"the metric_range ({old.metric_range} -> {new.metric_range})"
+    if old.failure_score != new.failure_score:
+        yield f"the failure_score ({old.failure_score} -> {new.failure_score})"
     before, after = old.fingerprints, new.fingerprints
     is_other_python = before.python != after.python
     found = [*_parts(before.program, after.program), *_metrics(before, after)]

@@ -236,6 +236,11 @@ class RecordReader:
         row = self._asked(reading.request_row, request_id)
         return None if row is None else self._decoded(rows.request_of, row)
 
+    @property
+    def request_count(self) -> int:
+        """How many requests were made for the run."""
+        return int(self._value("SELECT count(*) FROM requests"))
+
     def requests(self) -> Iterator[AttemptRecord]:
         """Yield every request that was made, with its fate, in the order of the ids."""
         after = ""
