@@ -111,7 +111,7 @@ class DifferingRows(Sequence[RowDifference]):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Comparison:
     """How a second program differs from a first, on the examples both were measured on.
 
@@ -211,6 +211,9 @@ class Comparison:
         from dspex.evaluate.html.comparison import write_comparison
 
         write_comparison(self, path, title=title, rows=rows)
+
+    def __repr__(self) -> str:
+        return f"<Comparison: {self.verdict}>"
 
     def __str__(self) -> str:
         left = _left_out(self)

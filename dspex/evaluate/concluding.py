@@ -66,6 +66,7 @@ def result_of(run: Run, options: RunOptions) -> EvaluationResult:
     # A stream always has a record.
     examples = cast("Sequence[Example]", plan.examples)
     return EvaluationResult(
+        run=recorded_as(run),
         examples=examples,
         outcomes=_outcomes(run, len(examples), record),
         trials=plan.trials,

@@ -60,6 +60,8 @@ def _working(attempt: Attempt, now: float, frames: Mapping[int, FrameType]) -> W
     metric_began = attempt.metric_began
     in_metric = metric_began is not None
     began = attempt.began if metric_began is None else metric_began
+    # One may have begun since `now` was read.
+    now = max(now, began)
     return Working(
         key=attempt.stamp.key,
         attempt=attempt.stamp.attempt,

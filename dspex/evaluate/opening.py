@@ -101,7 +101,7 @@ def check_end(record: RunRecord, taken: int) -> None:
         change = f"the data set ({known} rows -> {taken} rows)"
         run = record.place.run
         raise RunChangedError(
-            f"the run {run!r} was begun with more data: {change} is not what it was. "
+            f"the run {run!r} was begun with more data. What differs: {change}. "
             "Go on with the data it began with, or give this run another name.",
             run=run,
             changes=(change,),

@@ -47,6 +47,7 @@ def recorded_result(
     many = record.count
     worked = record.worked
     return RecordedResult(
+        run=None if record.place.path is None else head.run,
         record=record,
         totals=totals,
         examples=RecordedExamples(record, many),

@@ -37,6 +37,9 @@ class EvaluationResult(Counted):
 
     examples: Sequence[Example]
     """What was evaluated, in order."""
+    run: str | None = None
+    """The name of its run, for `load_run` and the command line; `None` when that is
+    not recorded on disk."""
 
     @property
     def results(self) -> list[Row]:

@@ -10,6 +10,9 @@ from dspex.evaluate.record.head import Fingerprints, RunHead
 CODE = ("the code of ", "the metric ", "the attribute ", "the adapter")
 """How the names of parts begin whose digests are of compiled code."""
 
+MOST_TOLD = 6
+"""Differences that an error's text names; the error has them all."""
+
 
 def check_same(old: RunHead, new: RunHead) -> None:
     """Hold that a run goes on as what it was begun as.
@@ -19,15 +22,16 @@ def check_same(old: RunHead, new: RunHead) -> None:
         new: What it is to go on as.
 
     Raises:
-        RunChangedError: Something is another; the text names it.
+        RunChangedError: Something is another; `.changes` names it.
     """
     changes = what_changed(old, new)
     if changes:
-        verb = "is" if len(changes) == 1 else "are"
+        told = "; ".join(changes[:MOST_TOLD])
+        more = len(changes) - MOST_TOLD
         raise RunChangedError(
-            f"the run {old.run!r} was begun as something else: {'; '.join(changes)} "
-            f"{verb} not what it was. Go on with what it began with, or give this run "
-            "another name.",
+            f"the run {old.run!r} was begun as something else. What differs: {told}"
+            f"{f'; and {more} more' if more > 0 else ''}. Go on with what it began "
+            "with, or give this run another name.",
             run=old.run,
             changes=changes,
         )

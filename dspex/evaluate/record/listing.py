@@ -15,13 +15,14 @@ from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.reader import RecordReader, Status
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.record.retention import bytes_of, files_of, last_written, places
+from dspex.runtime.runtime import current_runtime
 
 RunState = Status | Literal["running", "killed", "unreadable"]
 """How a run stands: how its owner left it, that one is at work on it, that its last
 owner died, or that its record cannot be read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RunSummary:
     """One run, as a list shows it."""
 
@@ -42,6 +43,14 @@ class RunSummary:
     trouble: str | None = None
     """Why it cannot be read."""
 
+    def __repr__(self) -> str:
+        if self.head is None or self.totals is None:
+            return f"<RunSummary {self.run!r}: {self.state}>"
+        score = "" if self.score is None else f", {self.score:.1f}"
+        return (
+            f"<RunSummary {self.run!r}: {self.state}, {self.totals.n} outcomes{score}>"
+        )
+
     @property
     def score(self) -> float | None:
         """Points over the outcomes there are; `None` before the first.
@@ -61,9 +70,10 @@ def runs(home: str | Path | None = None) -> list[RunSummary]:
     A record that cannot be read is listed as such, and hides no other.
 
     Args:
-        home: The home of dspex; by default `DSPEX_HOME` or the platform's folder.
+        home: The folder of all that dspex writes; by default the current runtime's,
+            else `DSPEX_HOME` or the platform's.
     """
-    where = default_home() if home is None else Path(home)
+    where = Path(home or current_runtime().config.home or default_home())
     found = [_summary(place, path) for place, path in places(where)]
     return sorted(found, key=lambda each: each.written, reverse=True)
 
