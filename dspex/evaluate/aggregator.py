@@ -9,7 +9,6 @@ from typing import Any, assert_never
 
 from dspex.core.errors import RunFencedError
 from dspex.evaluate.comebacks import Comeback
-from dspex.evaluate.floor import Proposal, Tray
 from dspex.evaluate.journal import Journal, Tally
 from dspex.evaluate.outage import DOUBTFUL
 from dspex.evaluate.outcome import Outcome, Stamp
@@ -17,6 +16,7 @@ from dspex.evaluate.record.ownership import BEAT_EVERY
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.settled import Settled
 from dspex.evaluate.signs import Signs, Standings, nobody_calls
+from dspex.evaluate.tray import Proposal, Tray
 from supervisors import Actor, ExitReason, Handle, Shutdown
 
 BATCH = 32

@@ -25,7 +25,7 @@ from dspex.evaluate.aggregator import (
 from dspex.evaluate.belongings import Belongings, Names, Outlook
 from dspex.evaluate.comebacks import Comeback
 from dspex.evaluate.deadlines import Limits, overdue
-from dspex.evaluate.floor import Attempt, Proposal
+from dspex.evaluate.floor import Attempt
 from dspex.evaluate.outage import Sign
 from dspex.evaluate.outcome import ErrorNote, Outcome, Stamp
 from dspex.evaluate.plan import Ended
@@ -35,6 +35,7 @@ from dspex.evaluate.schedule import Schedule
 from dspex.evaluate.signs import sign_of_waiting
 from dspex.evaluate.source import StreamMoved, TakeExamples
 from dspex.evaluate.steering import Steering
+from dspex.evaluate.tray import Proposal
 from dspex.evaluate.why import Planned
 from dspex.evaluate.worker import spent_by
 from dspex.evaluate.workers import ThreadWorkers

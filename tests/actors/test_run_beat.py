@@ -9,12 +9,12 @@ from pathlib import Path
 
 from dspex.core.example import Example
 from dspex.evaluate.aggregator import AggregatorActor
-from dspex.evaluate.floor import Tray
 from dspex.evaluate.journal import Journal
 from dspex.evaluate.outcome import Stamp
 from dspex.evaluate.record.ownership import BEAT_EVERY, STALE_AFTER
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.recording import Recording
+from dspex.evaluate.tray import Tray
 from supervisors import ChildSpec, Supervisor
 from supervisors.testing import ManualClock
 from tests.actors.lab import eventually

@@ -20,7 +20,7 @@ from dspex.core.example import Example
 from dspex.evaluate.aggregator import AggregatorActor, Look
 from dspex.evaluate.belongings import Belongings, Names, Wishes
 from dspex.evaluate.coordinator import CoordinatorActor, Obey
-from dspex.evaluate.floor import Attempt, Floor, Lane, Proposal, Tray
+from dspex.evaluate.floor import Attempt, Floor, Lane
 from dspex.evaluate.journal import Journal
 from dspex.evaluate.opening import last_attempts
 from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, note
@@ -31,6 +31,7 @@ from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.retrying import RetryRules
 from dspex.evaluate.source import Source, SourceActor, unchecked
+from dspex.evaluate.tray import Proposal, Tray
 from dspex.evaluate.worker import Measured
 from supervisors import ActorDownError, ExitReason, ReplyFuture
 from supervisors.exits import KILLED, NO_PROCESS, NORMAL, SHUTDOWN
