@@ -63,7 +63,9 @@ def _acceleration(scores: Sequence[float], center: float) -> float:
     """Return a sixth of the mean's skewness, as the jackknife sees it."""
     squares = math.fsum((score - center) ** 2 for score in scores)
     cubes = math.fsum((score - center) ** 3 for score in scores)
-    return cubes / (6 * squares**1.5) if squares else 0.0
+    # Of scores that are almost the same the power may be too small for a float.
+    scale = 6 * squares**1.5
+    return cubes / scale if scale else 0.0
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

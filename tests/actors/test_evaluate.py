@@ -436,7 +436,8 @@ def test_max_errors_names_the_causes_and_not_what_was_in_hand(
     lines = str(caught.value).splitlines()
     assert sum("no such thing" in line for line in lines) == 1
     assert not any("by cancelled" in line for line in lines)
-    assert caught.value.result.not_measured["cancelled"] == 1
+    # The one that waits, and maybe one that the other worker had just begun.
+    assert caught.value.result.not_measured["cancelled"] in (1, 2)
 
 
 def test_one_slow_example_holds_no_other_up_and_is_begun_once(

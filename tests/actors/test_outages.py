@@ -117,7 +117,10 @@ def test_however_it_is_down_it_gets_no_more_requests_than_were_out(
     bill = play(outage, dspex.Config(breaker_reset=0.5, persist=False))
 
     assert (bill.scored, bill.failures) == (160, {})
-    assert bill.extra <= 8
+    # Connections are cut off one after the other, and whoever is still answered behind
+    # the first gives its place back.
+    staggered = 1 if way == "refused" else 0
+    assert bill.extra <= 8 + staggered
     assert bill.sent <= 8 + bill.seconds / 0.5
 
 

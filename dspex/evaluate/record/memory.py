@@ -85,8 +85,19 @@ def _changed(code: CodeType) -> Iterator[str]:
     for each in instructions:
         is_free = each.argval in code.co_freevars
         is_bound = each.opname in _BINDS or (each.opname in _BINDS_FREE and is_free)
-        if is_bound or (each.opname in _READS and _line(each) in lines):
+        is_read = each.opname in _READS and not _loads_method(each)
+        if is_bound or (is_read and _line(each) in lines):
             yield each.argval
+
+
+def _loads_method(instruction: dis.Instruction) -> bool:
+    """Whether it looks a method up to call it, which is an attribute since 3.12."""
+    is_attribute = instruction.opname == "LOAD_ATTR"
+    return (
+        is_attribute
+        and sys.version_info >= (3, 12)
+        and bool((instruction.arg or 0) & 1)
+    )
 
 
 def _line(instruction: dis.Instruction) -> int | None:

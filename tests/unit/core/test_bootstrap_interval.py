@@ -151,3 +151,9 @@ def test_sums_tell_the_same_as_the_scores(scores: list[float]) -> None:
 @pytest.mark.parametrize("scores", [[1, 1, 0, 1], [0.5, 0.25, 1.0], [0.5], [1]])
 def test_moments_give_the_interval_that_the_scores_give(scores: list[float]) -> None:
     assert Moments.of(scores).interval() == interval(scores)
+
+
+def test_scores_that_differ_by_next_to_nothing_have_an_interval_too() -> None:
+    found = bootstrap([0.0, 3.15488645713587e-140])
+
+    assert 0.0 <= found.low <= found.high <= 3.15488645713587e-140

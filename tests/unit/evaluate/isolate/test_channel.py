@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dspex.evaluate.isolate.channel import Channel, ChannelClosed
@@ -33,6 +33,7 @@ def ends() -> Iterator[tuple[Channel, Channel]]:
     other.close()
 
 
+@settings(max_examples=30)
 @given(lines=st.lists(st.dictionaries(st.text(), VALUES), max_size=5))
 def test_lines_arrive_whole_and_in_order(lines: list[dict[str, Any]]) -> None:
     one, other = (Channel(end) for end in socket.socketpair())
