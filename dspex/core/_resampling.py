@@ -44,7 +44,8 @@ def bootstrap_ends(
     def end(z: float) -> float:
         shifted = bias + z
         share = _NORMAL.cdf(bias + shifted / (1 - acceleration * shifted))
-        return _quantile(means, share)
+        # Rounding may carry a mean, or what lies between two, past the scores.
+        return min(max(_quantile(means, share), ordered[0]), ordered[-1])
 
     return end(-reach), end(reach)
 

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dspex.core.errors import ConfigurationError, DataError
@@ -70,6 +70,7 @@ def test_the_order_of_the_scores_does_not_matter(
 
 @settings(max_examples=40)
 @given(SCORES)
+@example([0.0, 0.0, 0.9449825236676717])
 def test_it_stays_within_the_scores(scores: list[float]) -> None:
     found = bootstrap(scores)
 
