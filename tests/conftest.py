@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -15,7 +16,15 @@ from supervisors.testing import assert_no_actor_left, living
 
 # A busy machine is slow without anything being wrong, and a failure must be repeatable
 # from what it prints alone.
-settings.register_profile("dspex", deadline=None, print_blob=True, database=None)
+# CI has time for this many of each; `DSPEX_EXAMPLES=1000 pytest tests/properties` has
+# patience.
+settings.register_profile(
+    "dspex",
+    deadline=None,
+    print_blob=True,
+    database=None,
+    max_examples=int(os.environ.get("DSPEX_EXAMPLES", "50")),
+)
 settings.load_profile("dspex")
 # For runs that only ask whether a test fails: the same examples each time, and no
 # minutes spent on making a failing one small.
