@@ -127,7 +127,7 @@ def hidden(question: str) -> str:
 the_hidden = hidden
 
 
-def hidden(question: str) -> str:  # type: ignore[no-redef]
+def hidden(question: str) -> str:  # type: ignore[no-redef] # that is the case
     return question * 2
 
 
