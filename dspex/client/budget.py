@@ -179,6 +179,14 @@ class Budget:
         for tell in waiting:
             tell()
 
+    def count(self, spending: Spending) -> None:
+        """Count what was spent before it was there, such as by a process that ended.
+
+        It counts even where it is above a cap; the next request is refused then.
+        """
+        with _lock:
+            self._account.count(spending)
+
     def release(self, request_id: str) -> None:
         """Give back the reservation of a request that was never written.
 

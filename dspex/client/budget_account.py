@@ -110,6 +110,13 @@ class Account:
         """What is neither spent nor reserved."""
         return self.caps.left(self._spent + self._reserved)
 
+    def count(self, spending: Spending) -> None:
+        """Add what was spent elsewhere."""
+        money = money_of(spending.dollars)
+        self._spent += Amount(spending.calls, spending.tokens, money)
+        self._assumed += spending.assumed
+        self._unpriced += spending.unpriced
+
     def look(self, request_id: str, asked: Asked) -> Granted | Held:
         """Say whether there is room, without taking it.
 

@@ -263,7 +263,9 @@ class CoordinatorActor(Actor):
     def _steer(self, steering: Steering, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             steering.hear(outcome)
-        course = steering.course
+        course, wished = steering.course, self._wishes.concurrency
+        if wished is not None:
+            course = replace(course, at_once=min(course.at_once, wished))
         self._floor.set_concurrency(course.at_once)
         self._decide(s.Steer(course=course))
 
@@ -332,7 +334,10 @@ class CoordinatorActor(Actor):
             self._decide(s.Pause() if wishes.is_paused else s.Resume())
         # Its caller holds the floor at once; both wishes may have come together.
         self._floor.pause(paused=self._schedule.is_held)
-        if wishes.concurrency is not None:
+        steering = self._plan.steering
+        if wishes.concurrency is not None and steering is not None:
+            self._steer(steering, ())
+        elif wishes.concurrency is not None:
             self._floor.set_concurrency(wishes.concurrency)
             self._decide(
                 s.SetInHand(

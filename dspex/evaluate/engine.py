@@ -70,6 +70,7 @@ def start_run(
     work: Work | AsyncWork,
     options: RunOptions,
     *,
+    steering: Steering | None = None,
     known: Sequence[Outcome] = (),
     workers: Workers | None = None,
     needs: ExitStack | None = None,
@@ -81,12 +82,15 @@ def start_run(
         examples: See `work_through`.
         work: See `work_through`.
         options: See `work_through`.
+        steering: See `work_through`.
         known: See `work_through`.
         workers: See `work_through`.
         needs: What the work needs until the end of the run; closed then.
         told: Hears of the result when somebody has asked for it.
     """
-    run = ordered(examples, work, options, known=known, workers=workers)
+    run = ordered(
+        examples, work, options, steering=steering, known=known, workers=workers
+    )
 
     def conclude(ended: Ended) -> EvaluationResult:
         result = concluded(run, ended, options)

@@ -31,6 +31,28 @@ def open_recording(
     """Begin a run's record, or go on with the one of that name.
 
     Args:
+        head: See `open_record`.
+        home: See `open_record`.
+        examples: See `open_record`.
+
+    Returns:
+        The record, and whether the run had begun before.
+
+    Raises:
+        RunBusyError: Somebody else works on that run.
+        RunChangedError: It was begun with another program, metric, or data.
+        RecordError: Its file cannot be used.
+    """
+    record, goes_on = open_record(head, home, examples)
+    return Recording(record), goes_on
+
+
+def open_record(
+    head: RunHead, home: Path | None, examples: Iterable[Example] = ()
+) -> tuple[RunRecord, bool]:
+    """Begin a record, or go on with the one of that name, and own it.
+
+    Args:
         head: What the run is a run of.
         home: The home of dspex; `None` keeps the record in memory.
         examples: What it works on; those of a stream are held against the record when
@@ -41,22 +63,22 @@ def open_recording(
 
     Raises:
         RunBusyError: Somebody else works on that run.
-        RunChangedError: It was begun with another program, metric, or data.
+        RunChangedError: It was begun as something else.
         RecordError: Its file cannot be used.
     """
     place = RunPlace(run=head.run, home=home)
     if place.path is None or not place.path.exists():
-        return Recording(RunRecord.create(place, head)), False
+        return RunRecord.create(place, head), False
     try:
         record = RunRecord.open(place, owner=False)
     except RunNotFoundError:
         # Whoever made the file was killed before it was a record.
-        return Recording(RunRecord.create(place, head)), False
+        return RunRecord.create(place, head), False
     check_same(record.head, head)
     if isinstance(examples, Sequence):
         check_rows(record, examples)
     record.own()
-    return Recording(record), True
+    return record, True
 
 
 def checking(recording: Recording, check: Check) -> Check:

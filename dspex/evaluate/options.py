@@ -56,6 +56,8 @@ class RunOptions:
     """The metrics' names, the one that is the score first; for the record."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     """What its caller wants to be remembered, in JSON values; for the record."""
+    part_of: str | None = None
+    """The study whose part it is; for the record."""
     fingerprints: Callable[[], Fingerprints] = Fingerprints
     """Takes digests of what the run measures; for the record."""
 

@@ -16,6 +16,7 @@ from dspex.evaluate.options import RunOptions
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.plan import Plan
 from dspex.evaluate.record.head import RunHead
+from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.retrying import rules_for
@@ -59,10 +60,19 @@ def ordered(
     if recording is not None and goes_on:
         check = checking(recording, check)
         attempts = last_attempts(recording.record)
+        if steering is not None:
+            _told(steering, recording.record)
     elif recording is not None and known and isinstance(examples, Sequence):
         recording.take_over(known, examples)
     plan = _plan(name, examples, work, options, runtime, attempts, steering)
     return Run(runtime, plan, known, check=check, workers=workers, recording=recording)
+
+
+def _told(steering: Steering, record: RunRecord) -> None:
+    """Tell a steering what an earlier owner of the record has found."""
+    for outcome in record.outcomes():
+        if outcome is not None and outcome.is_settled:
+            steering.hear(outcome)
 
 
 def known_of(
@@ -135,7 +145,7 @@ def _head(name: str, total: int | None, options: RunOptions) -> RunHead:
     return RunHead(
         run=name,
         created=time.time(),
-        version=_version(),
+        version=dspex_version(),
         fingerprints=options.fingerprints(),
         trials=options.trials,
         total=total,
@@ -150,10 +160,12 @@ def _head(name: str, total: int | None, options: RunOptions) -> RunHead:
             "max_errors": options.max_errors,
             "notes": dict(options.notes),
         },
+        part_of=options.part_of,
     )
 
 
-def _version() -> str:
+def dspex_version() -> str:
+    """Return the version of dspex that is installed, for the head of a record."""
     try:
         return importlib.metadata.version("dspex")
     except importlib.metadata.PackageNotFoundError:

@@ -35,6 +35,25 @@ WITHOUT_TOTAL: Final = 100
 """Examples between two lines where nobody knows how many there are."""
 
 
+class Standing(Protocol):
+    """How far some work is, as a screen shows it."""
+
+    @property
+    def label(self) -> str:
+        """What is being done."""
+
+    @property
+    def share(self) -> float | None:
+        """How much of it is done, from 0 to 1; `None` when nobody knows."""
+
+    @property
+    def done(self) -> int:
+        """How much of it is done, as a number."""
+
+    def words(self) -> list[str]:
+        """What there is to say, most important first."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """All that is told of a run at one moment."""
@@ -66,6 +85,11 @@ class Snapshot:
         return moments.interval()
 
     @property
+    def done(self) -> int:
+        """How many of them have an outcome."""
+        return self.tally.accepted
+
+    @property
     def share(self) -> float | None:
         """How much of it is done, from 0 to 1; `None` when nobody knows."""
         if self.total is None:
@@ -88,7 +112,7 @@ class Snapshot:
         return [safe_text(word, keep="") for word in told if word]
 
 
-def line_of(snapshot: Snapshot, width: int) -> str:
+def line_of(snapshot: Standing, width: int) -> str:
     """Return one line that is no wider than it may be.
 
     What does not fit is left out, the least important first.
@@ -108,7 +132,7 @@ def line_of(snapshot: Snapshot, width: int) -> str:
     return f"{label} {bar}{line[len(label) :]}"
 
 
-def html_of(snapshot: Snapshot) -> str:
+def html_of(snapshot: Standing) -> str:
     """Return the same for a notebook."""
     share = snapshot.share
     label = element("b", snapshot.label[:LONGEST_LABEL])
@@ -119,7 +143,7 @@ def html_of(snapshot: Snapshot) -> str:
 class Screen(Protocol):
     """Where progress is shown."""
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, snapshot: Standing) -> None:
         """Show how it stands now."""
 
     def close(self) -> None:
@@ -156,7 +180,7 @@ class Progress:
         self._waiting = ""
         self._label = label
         self._total = total
-        self._screen = _screen(show, stream)
+        self._screen = screen_for(show, stream)
         self._now = now
         self._pace = Pace()
         self._shown: tuple[int, str] | None = None
@@ -211,7 +235,7 @@ class _Terminal:
         self._stream = stream
         self._is_begun = False
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, snapshot: Standing) -> None:
         # One column stays free: a full line makes some terminals begin a new one.
         width = max(shutil.get_terminal_size().columns - 1, NARROWEST)
         self._stream.write(f"\r{line_of(snapshot, width)}\x1b[K")
@@ -233,8 +257,8 @@ class _Lines:
         self._stream = stream
         self._step = 0
 
-    def show(self, snapshot: Snapshot) -> None:
-        share, done = snapshot.share, snapshot.tally.accepted
+    def show(self, snapshot: Standing) -> None:
+        share, done = snapshot.share, snapshot.done
         step = done // WITHOUT_TOTAL if share is None else int(10 * share)
         if step == self._step:
             return
@@ -253,7 +277,7 @@ class _Notebook:
         self._display = display
         self._handle: Any = None
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, snapshot: Standing) -> None:
         shown = {
             "text/html": html_of(snapshot),
             "text/plain": line_of(snapshot, _Lines.WIDTH),
@@ -267,7 +291,14 @@ class _Notebook:
         """The last output stays."""
 
 
-def _screen(show: bool | None, stream: TextIO | None) -> Screen | None:  # noqa: FBT001 - `None` is a third answer
+def screen_for(show: bool | None, stream: TextIO | None = None) -> Screen | None:  # noqa: FBT001 - `None` is a third answer
+    """Return where progress is shown; `None` for nowhere.
+
+    Args:
+        show: `None` shows it on a terminal and in a notebook, and nothing elsewhere;
+            `True` also writes lines where there is neither; `False` is quiet.
+        stream: Where to; standard error unless given.
+    """
     if show is False:
         return None
     if stream is None and (display := _notebook_display()) is not None:

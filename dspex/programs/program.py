@@ -28,9 +28,7 @@ from dspex.programs.settings import (
     is_language_model,
 )
 from dspex.programs.trace import UsageTracker, track_usage
-from dspex.programs.walk import (
-    everything_in,
-)
+from dspex.programs.walk import BESIDE, everything_in
 
 
 class Program(Composite):
@@ -85,8 +83,8 @@ class Program(Composite):
             cls.forward = _called_as_program(cls.forward)  # type: ignore[method-assign] # the same function, watched
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy takes over: everything but history and callbacks."""
-        state = dict(self.__dict__)
+        """Return what a copy takes over: its parts, and no history or callbacks."""
+        state = {key: self.__dict__[key] for key in self.__dict__ if key not in BESIDE}
         state.pop("history", None)
         state.pop("callbacks", None)
         return state

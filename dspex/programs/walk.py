@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from dspex.core.errors import ConfigurationError
 from dspex.core.foreign import refuse_dspy
+
+BESIDE: Final = frozenset({"candidate_programs"})
+"""Attributes that optimisers put on a program: others that stand beside it, none of its
+parts. They are not looked into, copied, or saved."""
 
 
 class Walkable:
@@ -117,7 +121,11 @@ def _inside(item: Any, *, quoted: bool) -> list[tuple[str, Any, Any]]:
     """
     match item:
         case Walkable():
-            return [(f".{name}", name, value) for name, value in vars(item).items()]
+            return [
+                (f".{name}", name, value)
+                for name, value in vars(item).items()
+                if name not in BESIDE
+            ]
         case list() | tuple():
             return [(f"[{index}]", index, value) for index, value in enumerate(item)]
         case dict():

@@ -2,6 +2,25 @@
 
 from dspex.teleprompt.bootstrap_few_shot import BootstrapFewShot
 from dspex.teleprompt.bootstrap_result import BootstrapResult, NotNeeded
+from dspex.teleprompt.candidate import Candidate
 from dspex.teleprompt.labeled_few_shot import LabeledFewShot
+from dspex.teleprompt.lift import Lift
+from dspex.teleprompt.random_search import (
+    BootstrapFewShotWithRandomSearch,
+    BootstrapRS,
+)
+from dspex.teleprompt.study_result import StudyResult
+from dspex.teleprompt.teleprompter import Teleprompter
 
-__all__ = ["BootstrapFewShot", "BootstrapResult", "LabeledFewShot", "NotNeeded"]
+__all__ = [
+    "BootstrapFewShot",
+    "BootstrapFewShotWithRandomSearch",
+    "BootstrapRS",
+    "BootstrapResult",
+    "Candidate",
+    "LabeledFewShot",
+    "Lift",
+    "NotNeeded",
+    "StudyResult",
+    "Teleprompter",
+]

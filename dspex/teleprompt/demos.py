@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from dspex.core.example import Example
 from dspex.evaluate.outcome import Outcome, OutcomeKind
@@ -25,6 +25,23 @@ class Tried:
     """What it gives; `None` when no round was accepted."""
     errors: int = 0
     """Rounds that failed and count for `max_errors`."""
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as an outcome keeps it, and the record of its run."""
+        demos = self.demos
+        kept = None if demos is None else {name: list(demos[name]) for name in demos}
+        return {"demos": kept, "errors": self.errors}
+
+    @classmethod
+    def of(cls, outcome: Outcome | None) -> Self | None:
+        """Return what an outcome says of it; `None` when it says nothing.
+
+        A worker that was killed, or out of time, left no word of its rounds.
+        """
+        told = None if outcome is None else outcome.value
+        if not isinstance(told, Mapping):
+            return None
+        return cls(demos=told["demos"], errors=told["errors"])
 
 
 def demos_of(program: Program, trace: Sequence[Any]) -> Steps:
@@ -55,8 +72,8 @@ def _one_of(demos: list[Example]) -> Example:
 
 def demos_in(outcome: Outcome | None) -> Steps | None:
     """The demos an outcome brought; `None` when its example was not accepted."""
-    tried = None if outcome is None else outcome.value
-    return tried.demos if isinstance(tried, Tried) else None
+    tried = Tried.of(outcome)
+    return None if tried is None else tried.demos
 
 
 def first_accepted(outcomes: Sequence[Outcome | None], count: int) -> dict[int, Steps]:

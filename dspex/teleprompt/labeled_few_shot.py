@@ -58,10 +58,22 @@ class LabeledFewShot:
         """
         refuse_dspy(student, "student")
         rows = checked_set(trainset, "trainset", have_inputs=False)
-        compiled = student.reset_copy()
-        rng = random.Random(0)  # noqa: S311 - a draw that can be repeated, no secret
-        count = min(self.k, len(rows))
-        for predictor in compiled.predictors():
-            drawn = rng.sample(list(rows), count) if sample else list(rows[:count])
-            predictor.demos = drawn
-        return compiled
+        return labelled(student, rows, self.k, sample=sample)
+
+
+def labelled(student: P, rows: Sequence[Example], k: int, *, sample: bool = True) -> P:
+    """Return a copy of a program whose predictors have `k` of the examples as demos.
+
+    Args:
+        student: The program; it is left as it is.
+        rows: Where the demos come from.
+        k: How many, at most.
+        sample: Draw them at random; else take the first.
+    """
+    compiled = student.reset_copy()
+    rng = random.Random(0)  # noqa: S311 - a draw that can be repeated, no secret
+    count = min(k, len(rows))
+    for predictor in compiled.predictors():
+        drawn = rng.sample(list(rows), count) if sample else list(rows[:count])
+        predictor.demos = drawn
+    return compiled

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dspex.evaluate.errors_allowed import counts_as_error
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.steering import Course
-from dspex.teleprompt.demos import Tried, demos_in
+from dspex.teleprompt.demos import Tried
 from dspex.teleprompt.forecast import Forecast, Found
 
 
@@ -37,11 +37,9 @@ class Search:
 
 
 def _found(outcome: Outcome) -> Found:
-    tried = outcome.value
-    # A worker that was killed, or out of time, left no word of its rounds.
-    told = isinstance(tried, Tried)
+    tried = Tried.of(outcome)
     return Found(
-        accepted=demos_in(outcome) is not None,
-        errors=tried.errors if told else int(counts_as_error(outcome)),
+        accepted=tried is not None and tried.demos is not None,
+        errors=int(counts_as_error(outcome)) if tried is None else tried.errors,
         fatal=outcome.is_fatal,
     )

@@ -11,9 +11,10 @@ import pytest
 
 import dspex
 from dspex.core.errors import EvaluationError, EvaluationInterrupted
-from dspex.evaluate.worker import Measured
 from dspex.teleprompt import BootstrapFewShot, LabeledFewShot
+from dspex.teleprompt.bootstrapping import Bootstrapping
 from dspex.teleprompt.demos import demos_of
+from dspex.teleprompt.study_line import StudyLine
 from dspex.testing import FakeProvider
 from tests.actors.rows import answer, right, rows
 
@@ -286,24 +287,22 @@ def test_an_empty_training_set_is_refused() -> None:
 def test_ctrl_c_leaves_the_best_so_far(
     lm: dspex.LM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dspex.evaluate.run import Run
-
     optimiser = bootstrap(num_threads=1, max_labeled_demos=1)
     three, released = threading.Event(), threading.Event()
-    attempt = optimiser._attempt
+    attempt = Bootstrapping._attempt
 
-    def slowed(teacher: Any, example: dspex.Example, limit: float) -> Measured:
+    def slowed(self: Bootstrapping, teacher: Any, example: Any, limit: float) -> Any:
         if example.question == "q3":
             three.set()
             released.wait(20)
-        return attempt(teacher, example, limit)
+        return attempt(self, teacher, example, limit)
 
-    def interrupt(self: Run, *args: Any) -> None:
+    def interrupt(self: StudyLine) -> None:
         assert three.wait(20)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(optimiser, "_attempt", slowed)
-    monkeypatch.setattr(Run, "wait", interrupt)
+    monkeypatch.setattr(Bootstrapping, "_attempt", slowed)
+    monkeypatch.setattr(StudyLine, "__call__", interrupt)
     with pytest.raises(EvaluationInterrupted) as caught:
         optimiser.compile(predictor(), trainset=rows(20))
     released.set()

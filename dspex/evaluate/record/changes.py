@@ -46,6 +46,8 @@ def what_changed(old: RunHead, new: RunHead) -> tuple[str, ...]:
 
 
 def _changes(old: RunHead, new: RunHead) -> Iterator[str]:
+    if old.kind != new.kind:
+        yield f"what it is (a run of the kind {old.kind!r} -> {new.kind!r})"
     if None not in (old.total, new.total) and old.total != new.total:
         yield f"the data set ({old.total} rows -> {new.total} rows)"
     if old.trials != new.trials:

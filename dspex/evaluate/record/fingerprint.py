@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from dspex.core.example import Example
@@ -21,13 +21,13 @@ from dspex.evaluate.record.head import Fingerprints
 from dspex.evaluate.record.memory import changed_by_methods
 from dspex.evaluate.record.objects import name_of_type, without_addresses
 from dspex.programs.program import Program
-from dspex.programs.walk import Parameter
+from dspex.programs.walk import BESIDE, Parameter
 
 _SIZE: Final = 16
 """Bytes of a digest."""
 _NOT_ITS_OWN: Final = frozenset(
     {"_compiled", "callbacks", "history", "signature", "config", "lm", "adapter"}
-    | {"traces", "train", "demos"}
+    | {"traces", "train", "demos", *BESIDE}
 )
 """Attributes of programs that every program has; those that matter have own parts."""
 _NOT_ASKED: Final = frozenset({"cache", "num_retries"})
@@ -53,6 +53,16 @@ def row_digest_and_text(example: Example) -> tuple[str, str]:
     inputs = example._input_keys  # noqa: SLF001 - no copy
     names = None if inputs is None else sorted(inputs)
     return _digest(f"{ordered}\n{encode(names)}"), text
+
+
+def rows_digest(rows: Iterable[Example]) -> str:
+    """Return the digest of a set of examples, in their order."""
+    return _digest("\n".join(map(row_digest, rows)))
+
+
+def value_digest(value: Any) -> str:
+    """Return the digest of any setting: a value, a function, a model, a program."""
+    return _digest(_text(value))
 
 
 def fingerprints(

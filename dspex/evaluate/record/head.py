@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,10 @@ class Fingerprints:
     """By where it is used: the model's name, and a digest of its settings."""
     python: str = ""
     """The version of Python, under which alone digests of code can be compared."""
+
+
+Kind = Literal["evaluation", "study"]
+"""What a run is: an evaluation, or an optimiser's study, whose steps are its notes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,10 @@ class RunHead:
     """The lowest and the highest score there can be."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """How it was ordered, in JSON values: concurrency, timeouts, limits."""
+    kind: Kind = "evaluation"
+    """What it is."""
+    part_of: str | None = None
+    """The study whose part it is; `None` for a run by itself."""
 
     def to_json(self) -> str:
         """Return the head as text for the file."""
@@ -88,4 +96,6 @@ class RunHead:
             failure_score=float(told["failure_score"]),
             metric_range=(float(low), float(high)),
             settings=told["settings"],
+            kind=told.get("kind", "evaluation"),
+            part_of=told.get("part_of"),
         )

@@ -10,7 +10,7 @@ def outcome(
     number: int, kind: OutcomeKind = OutcomeKind.SCORED, *, accepted: bool = True
 ) -> Outcome:
     stamp = Stamp(run="r", example=number)
-    value = Tried(demos={} if accepted else None)
+    value = Tried(demos={} if accepted else None).plain()
     return Outcome(stamp=stamp, kind=kind, value=value)
 
 

@@ -1,0 +1,302 @@
+"""Conducting a study: its record, its thread, its budget, and how it ends.
+
+The search works in a thread of its own. Whoever called only waits here, shows how far
+it is, and says that the study is alive; so a Ctrl-C always reaches somebody who can end
+it in order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Generic, Self, TypeVar
+
+import structlog
+
+from dspex.client.budget import Budget, Spending
+from dspex.core.errors import (
+    BudgetExceededError,
+    EvaluationError,
+    EvaluationInterrupted,
+    RunError,
+)
+from dspex.core.home import home
+from dspex.evaluate.metric import metric_names
+from dspex.evaluate.opening import open_record
+from dspex.evaluate.ordering import dspex_version
+from dspex.evaluate.record.head import RunHead
+from dspex.evaluate.record.reader import Status
+from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.run import new_run_id
+from dspex.programs.program import Program
+from dspex.runtime.runtime import current_runtime
+from dspex.teleprompt.lift import Lift
+from dspex.teleprompt.order import Order
+from dspex.teleprompt.spending import (
+    added,
+    note_seen,
+    seen_by,
+    spent_in_parts,
+    without,
+)
+from dspex.teleprompt.steps import Steps
+from dspex.teleprompt.study import Study, StudyStopped
+from dspex.teleprompt.study_line import StudyLine
+from dspex.teleprompt.study_result import Ended, StudyResult
+from supervisors import Exit, Ok, Task
+
+P = TypeVar("P", bound=Program)
+
+_log = structlog.get_logger(__name__)
+
+TICK: Final = 0.1
+"""Seconds between two looks at how far a study is."""
+PATIENCE: Final = 10.0
+"""Seconds to wait for a search to end that was stopped."""
+
+_STATUS: Final[Mapping[Ended, Status]] = {
+    "complete": "complete",
+    "budget": "stopped",
+    "failed": "stopped",
+    "interrupted": "interrupted",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found(Generic[P]):
+    """What a search ends with."""
+
+    program: P
+    """The winner."""
+    number: int | None = None
+    """Its number among the candidates; `None` when it is none of them."""
+    lift: Lift | None = None
+    """How much better it is, where that was judged."""
+
+
+Search = Callable[[Study], Found[P]]
+"""An optimiser's search."""
+Told = Callable[[StudyResult], None]
+"""Hears of the result before anything is raised or returned."""
+
+
+def conduct(
+    order: Order, search: Search[P], told: Told, *, candidates: int | None = None
+) -> Found[P]:
+    """Have a search done, and return what it found.
+
+    Args:
+        order: What is to be done.
+        search: How.
+        told: Hears of the study's result, however it ends.
+        candidates: How many there will be, for the progress; `None` when nobody knows.
+
+    Raises:
+        BudgetExceededError: The budget was used up before any candidate was measured.
+        EvaluationError: An evaluation could not go on. What was found is recorded.
+        EvaluationInterrupted: Ctrl-C; `.best_so_far` is the best program until then.
+        RunBusyError: Somebody else works on the study of that name.
+        RunChangedError: It was begun with another program, metric, setting or set.
+    """
+    with _Place(order) as place, ExitStack() as stack:
+        if order.budget is not None:
+            place.charge(order.budget)
+            stack.enter_context(order.budget)
+        study = place.study
+        task = Task.async_(partial(_attempt, search, study), label=order.optimiser)
+        try:
+            with StudyLine(study, candidates, show=order.display_progress) as line:
+                outcome = _wait(task, study, line)
+        except KeyboardInterrupt:
+            study.stop()
+            found = _left(task, study)
+            told(place.ended("interrupted", found))
+            raise _interrupted(place, study, found) from None
+        except BaseException:
+            study.stop()
+            _left(task, study)
+            told(place.ended("failed", None))
+            raise
+        return _concluded(outcome, place, told)
+
+
+def _attempt(search: Search[P], study: Study) -> Found[P] | BaseException:
+    try:
+        return search(study)
+    except BaseException as error:  # noqa: BLE001 - whoever waits raises it
+        return error
+
+
+def _wait(
+    task: Task[Found[P] | BaseException], study: Study, line: StudyLine
+) -> Found[P] | BaseException:
+    while (end := task.yield_(TICK)) is None:
+        study.beat()
+        line()
+    return _outcome(end)
+
+
+def _outcome(end: Ok[Found[P] | BaseException] | Exit) -> Found[P] | BaseException:
+    if isinstance(end, Ok):
+        return end.value
+    return EvaluationError(f"the search was ended from outside: {end.reason}.")
+
+
+def _left(task: Task[Found[P] | BaseException], study: Study) -> Found[P] | None:
+    """Wait for a search that was stopped, and return the best there is until then."""
+    end = task.shutdown(PATIENCE)
+    best = study.best
+    if best is not None:
+        return Found(program=best.program, number=best.number)
+    outcome = None if end is None else _outcome(end)
+    if isinstance(outcome, StudyStopped) and outcome.best_so_far is not None:
+        return Found(program=outcome.best_so_far)
+    return None
+
+
+def _concluded(
+    outcome: Found[P] | BaseException, place: _Place, told: Told
+) -> Found[P]:
+    if isinstance(outcome, Found):
+        told(place.ended("complete", outcome))
+        return outcome
+    best = place.study.best
+    if place.is_used_up(outcome):
+        if best is not None:
+            found = Found(program=best.program, number=best.number)
+            told(place.ended("budget", found))
+            return found
+        told(place.ended("budget", None))
+    else:
+        told(place.ended("failed", None))
+    if (line := place.line_on()) is not None and isinstance(outcome, Exception):
+        outcome.add_note(f"What was found so far is kept. To go on: {line}")
+    raise outcome
+
+
+def _interrupted(
+    place: _Place, study: Study, found: Found[P] | None
+) -> EvaluationInterrupted:
+    count = len(study.candidates)
+    line = place.line_on()
+    text = (
+        f"interrupted after {count} candidate{'' if count == 1 else 's'}; the best "
+        "program so far is .best_so_far."
+    )
+    if line is not None:
+        text += f" To go on where it stopped: {line}"
+    best = None if found is None else found.program
+    return EvaluationInterrupted(text, best_so_far=best)
+
+
+class _Place:
+    """Where a study is at home: its record, opened for the time it is worked on."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        runtime = current_runtime()
+        persist = runtime.config.persist if order.persist is None else order.persist
+        on_disk = order.run is not None or persist
+        self._run = order.run or new_run_id()
+        self._home = (runtime.config.home or home()) if on_disk else None
+        self._record = self._opened() if on_disk else None
+        before = None if self._record is None else self._record.worked_before
+        self._seconds = 0.0 if before is None else before.seconds
+        self._began = time.monotonic()
+        self._is_closed = False
+        self.study = Study(
+            order,
+            run=self._run,
+            steps=Steps(self._record),
+            is_recorded=self._record is not None,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._close("interrupted", None)
+
+    def _opened(self) -> RunRecord:
+        order = self._order
+        head = RunHead(
+            run=self._run,
+            created=time.time(),
+            version=dspex_version(),
+            fingerprints=order.fingerprints(),
+            metrics=() if order.metric is None else metric_names(order.metric),
+            settings={
+                "optimiser": order.optimiser,
+                "concurrency": order.concurrency,
+                "max_errors": order.max_errors,
+            },
+            kind="study",
+        )
+        record, _ = open_record(head, self._home)
+        return record
+
+    def charge(self, budget: Budget) -> None:
+        """Count in a budget what the study has spent without it."""
+        budget.count(without(self._on_record(), seen_by(budget, self._run)))
+
+    def _on_record(self) -> Spending:
+        """Return what was spent by all who worked on the study, as it is recorded."""
+        if self._home is None:
+            return Spending()
+        parts = spent_in_parts(self._run, self._home)
+        return added([parts, self.study.spent_in_steps])
+
+    def is_used_up(self, error: BaseException) -> bool:
+        """Whether an error came up because the order's budget is used up."""
+        budget = self._order.budget
+        at: BaseException | None = error
+        while at is not None and budget is not None:
+            if isinstance(at, BudgetExceededError) and at.budget == budget.name:
+                return True
+            at = at.__cause__
+        return False
+
+    def line_on(self) -> str | None:
+        """Return the line of code that goes on; `None` when nothing is recorded."""
+        if self._record is None:
+            return None
+        return f"{self._order.optimiser}(...).compile(..., run={self._run!r})"
+
+    def ended(self, how: Ended, found: Found[P] | None) -> StudyResult:
+        """Close the record, and return what there is to say of the study."""
+        study = self.study
+        result = StudyResult(
+            optimiser=self._order.optimiser,
+            run=None if self._record is None else self._run,
+            candidates=study.candidates,
+            best=None if found is None else found.number,
+            ended=how,
+            spent=study.spent,
+            seconds=self._seconds + self._took(),
+            lift=None if found is None else found.lift,
+        )
+        if self._order.budget is not None:
+            note_seen(self._order.budget, self._run, self._on_record())
+        self._close(_STATUS[how], result)
+        return result
+
+    def _took(self) -> float:
+        return time.monotonic() - self._began
+
+    def _close(self, status: Status, result: StudyResult | None) -> None:
+        if self._record is None or self._is_closed:
+            return
+        self._is_closed = True
+        facts: dict[str, Any] = {"seconds": self._took(), "restarts": 0}
+        if result is not None:
+            told = result.plain()
+            facts["study"] = {key: told[key] for key in ("best", "ended", "lift")}
+        try:
+            self.study.beat()
+            self._record.close(status, facts)
+        except RunError as error:
+            # The study is done all the same, and its caller has what it found.
+            _log.warning("study_not_closed", run=self._run, why=error.message)

@@ -1,0 +1,62 @@
+"""Judging a study's winner on rows it was not chosen on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from dspex.core.example import Example
+from dspex.programs.program import Program
+from dspex.teleprompt.lift import Lift, cross_fitted, judged
+from dspex.teleprompt.study import Study
+
+
+def lift_of(
+    study: Study,
+    winner: Program,
+    *,
+    chosen_on: Sequence[Example] | None = None,
+) -> Lift | None:
+    """Return how much better the winner is than the student, as far as can be said.
+
+    It is judged on the order's `testset`; else on its `valset`, row by row on what
+    would have been chosen without that row when the winner was chosen there.
+
+    Args:
+        study: The study, with its candidates; it makes the evaluations.
+        winner: What was chosen.
+        chosen_on: The rows it was chosen on; `None` when it was not chosen by scores.
+
+    Returns:
+        The lift; `None` when there is neither set, or no metric.
+    """
+    order = study.order
+    if order.metric is None:
+        return None
+    if order.testset is not None:
+        return _on(study, winner, order.testset, "the testset")
+    if order.valset is None:
+        return None
+    if chosen_on is None or chosen_on is not order.valset:
+        return _on(study, winner, order.valset, "the valset")
+    given = _given(study, order.valset)
+    return cross_fitted(given, study.candidates, "the valset")
+
+
+def _on(study: Study, winner: Program, rows: Sequence[Example], name: str) -> Lift:
+    pieces = [
+        partial(study.score, f"judged.{who}", program, rows)
+        for who, program in (("given", study.order.student), ("winner", winner))
+    ]
+    given, won = study.side_by_side(pieces)
+    return judged(given.scores, won.scores, name)
+
+
+def _given(study: Study, rows: Sequence[Example]) -> Sequence[float]:
+    """Return what the student scores, by row."""
+    student = study.order.student
+    state = student.dump_state()
+    for candidate in study.candidates:
+        if candidate.state == state and len(candidate.scores) == len(rows):
+            return candidate.scores
+    return study.score("judged.given", student, rows).scores

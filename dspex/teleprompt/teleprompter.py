@@ -1,0 +1,43 @@
+"""`Teleprompter`: what all optimisers are, with DSPy's name."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, TypeVar
+
+from dspex.programs.program import Program
+from dspex.teleprompt.conducting import Search, conduct
+from dspex.teleprompt.order import Order
+from dspex.teleprompt.study_result import StudyResult
+
+P = TypeVar("P", bound=Program)
+
+
+class Teleprompter:
+    """An optimiser: makes a better program of a program and examples.
+
+    Its `compile` returns a new program; student and teacher stay as they are.
+
+    Attributes:
+        study: What the last `compile` tried, chose and spent, also when it was
+            interrupted; `None` before the first.
+    """
+
+    callback_kind: ClassVar[str] = "compile"
+
+    study: StudyResult | None = None
+
+    def get_params(self) -> dict[str, Any]:
+        """Return the optimiser's settings by name."""
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if not name.startswith("_") and name not in {"study", "result"}
+        }
+
+    def _conduct(
+        self, order: Order, search: Search[P], *, candidates: int | None = None
+    ) -> P:
+        def told(result: StudyResult) -> None:
+            self.study = result
+
+        return conduct(order, search, told, candidates=candidates).program

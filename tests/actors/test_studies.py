@@ -1,0 +1,228 @@
+"""A study: what is kept, what is paid, and how it ends."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dspex
+from dspex.core.errors import (
+    BudgetExceededError,
+    EvaluationInterrupted,
+    RunBusyError,
+    RunChangedError,
+)
+from dspex.teleprompt import BootstrapFewShotWithRandomSearch
+from dspex.teleprompt.study_line import StudyLine
+from dspex.testing import FakeProvider, ScriptedTask
+
+TASK = ScriptedTask(seed=1, train=12, dev=15)
+SEEDS = 3
+PATIENCE = 20.0
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    with FakeProvider(answer=TASK.answer) as running:
+        yield running
+
+
+@pytest.fixture
+def lm(provider: FakeProvider, tmp_path: Path) -> Iterator[dspex.LM]:
+    with dspex.Runtime(dspex.Config(home=tmp_path)):
+        model = dspex.LM("openai/fake", api_base=provider.base_url, cache=False)
+        with dspex.context(lm=model):
+            yield model
+
+
+def optimiser(**options: Any) -> BootstrapFewShotWithRandomSearch:
+    options = {"num_candidate_programs": SEEDS, "max_labeled_demos": 2, **options}
+    return BootstrapFewShotWithRandomSearch(TASK.metric, **options)
+
+
+def compiled(how: BootstrapFewShotWithRandomSearch, **options: Any) -> dspex.Predict:
+    options = {"trainset": TASK.trainset, "valset": TASK.devset, **options}
+    return how.compile(dspex.Predict("question -> answer"), **options)
+
+
+def refusal_of(
+    how: BootstrapFewShotWithRandomSearch, **options: Any
+) -> BudgetExceededError | None:
+    """Why nothing was found, where a budget was too small; `None` where it did."""
+    try:
+        compiled(how, **options)
+    except BudgetExceededError as error:
+        return error
+    except dspex.EvaluationError as error:
+        cause = error.__cause__
+        if not isinstance(cause, BudgetExceededError):
+            raise
+        return cause
+    return None
+
+
+def after(calls: int, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Ctrl-C come once so many calls were made."""
+
+    def interrupt(self: StudyLine) -> None:
+        provider.wait_for_bill(calls, PATIENCE)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StudyLine, "__call__", interrupt)
+
+
+@pytest.mark.usefixtures("lm")
+def test_an_interrupted_study_goes_on_and_ends_as_if_it_had_not_been(
+    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = compiled(optimiser()).dump_state()
+    calls = len(provider.bill)
+
+    with monkeypatch.context() as patch:
+        after(calls + calls // 2, provider, patch)
+        with pytest.raises(EvaluationInterrupted, match="run='tuning'"):
+            compiled(optimiser(num_threads=2), run="tuning")
+    again = optimiser(num_threads=2)
+    found = compiled(again, run="tuning")
+
+    assert found.dump_state() == whole
+    assert again.study is not None
+    assert again.study.ended == "complete"
+    # What was open at the interruption is paid twice, and nothing else.
+    assert len(provider.bill) <= 2 * calls + 2
+    told = again.study.spent.calls
+    assert len(provider.bill) - calls <= told <= len(provider.bill) - calls + 2
+
+
+@pytest.mark.usefixtures("lm")
+def test_a_study_that_is_done_is_recalled_without_a_call(
+    provider: FakeProvider,
+) -> None:
+    first, again = optimiser(), optimiser()
+    found = compiled(first, run="tuning")
+    calls = len(provider.bill)
+
+    recalled = compiled(again, run="tuning")
+
+    assert len(provider.bill) == calls
+    assert recalled.dump_state() == found.dump_state()
+    assert first.study is not None
+    assert again.study is not None
+    assert again.study.candidates == first.study.candidates
+    assert str(again.study.lift) == str(first.study.lift)
+    assert again.study.spent == first.study.spent
+
+
+@pytest.mark.usefixtures("lm")
+@pytest.mark.parametrize("cap", [1, 7, 40, 60])
+def test_a_budget_is_never_exceeded_and_the_best_until_then_is_returned(
+    provider: FakeProvider, cap: int
+) -> None:
+    how = optimiser()
+    budget = dspex.Budget(calls=cap)
+
+    refused = refusal_of(how, budget=budget)
+
+    assert len(provider.bill) <= cap
+    assert how.study is not None
+    assert how.study.ended == "budget"
+    assert how.study.spent.calls == len(provider.bill)
+    assert (refused is None) == (how.study.winner is not None)
+
+
+@pytest.mark.usefixtures("lm")
+def test_what_a_killed_process_spent_counts_in_the_budget_of_the_next(
+    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        after(20, provider, patch)
+        with pytest.raises(EvaluationInterrupted):
+            compiled(optimiser(), run="tuning", budget=dspex.Budget(calls=50))
+    spent = len(provider.bill)
+
+    other = dspex.Budget(calls=spent + 5)
+    how = optimiser()
+    refusal_of(how, run="tuning", budget=other)
+
+    assert len(provider.bill) <= spent + 5
+    assert how.study is not None
+    assert how.study.ended == "budget"
+
+
+@pytest.mark.usefixtures("lm")
+def test_going_on_in_one_process_counts_nothing_twice(
+    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = dspex.Budget(calls=10_000)
+    with monkeypatch.context() as patch:
+        after(20, provider, patch)
+        with pytest.raises(EvaluationInterrupted):
+            compiled(optimiser(num_threads=2), run="tuning", budget=budget)
+
+    compiled(optimiser(num_threads=2), run="tuning", budget=budget)
+
+    # A request that was broken off may have been written and never read.
+    assert len(provider.bill) <= budget.spent.calls <= len(provider.bill) + 2
+
+
+@pytest.mark.usefixtures("lm")
+def test_another_setting_under_an_old_name_is_refused_by_name() -> None:
+    compiled(optimiser(), run="tuning")
+
+    with pytest.raises(RunChangedError, match="max_labeled_demos"):
+        compiled(optimiser(max_labeled_demos=1), run="tuning")
+    with pytest.raises(RunChangedError, match="trainset"):
+        compiled(optimiser(), run="tuning", trainset=TASK.trainset[1:])
+
+
+@pytest.mark.usefixtures("lm")
+def test_a_second_owner_is_told() -> None:
+    busy: list[BaseException] = []
+    begun, told = threading.Event(), threading.Event()
+
+    def metric(example: dspex.Example, prediction: Any, trace: Any = None) -> bool:
+        begun.set()
+        assert told.wait(PATIENCE)
+        return bool(TASK.metric(example, prediction))
+
+    how = BootstrapFewShotWithRandomSearch(metric, num_candidate_programs=0)
+
+    def second() -> None:
+        assert begun.wait(PATIENCE)
+        try:
+            compiled(how, run="tuning")
+        except RunBusyError as error:
+            busy.append(error)
+        finally:
+            told.set()
+
+    other = threading.Thread(target=contextvars.copy_context().run, args=[second])
+    other.start()
+    compiled(how, run="tuning")
+    other.join(PATIENCE)
+
+    assert len(busy) == 1
+
+
+@pytest.mark.usefixtures("lm")
+def test_the_winner_is_one_program_whatever_stands_beside_it() -> None:
+    found = compiled(optimiser())
+
+    assert [name for name, _ in found.named_predictors()] == ["self"]
+    assert len(vars(found)["candidate_programs"]) == SEEDS + 3
+    assert not hasattr(found.deepcopy(), "candidate_programs")
+
+
+@pytest.mark.usefixtures("lm")
+def test_one_that_is_good_enough_ends_the_search() -> None:
+    how = optimiser(stop_at_score=0.0)
+
+    compiled(how)
+
+    assert how.study is not None
+    assert [each.label for each in how.study.candidates] == ["no demos"]
