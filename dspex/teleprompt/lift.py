@@ -2,7 +2,7 @@
 
 Whoever takes the best of many on some rows has taken luck along: on these rows its
 score says too much. So the winner is judged on others; or, where it was chosen on all
-there are, each row is judged by the candidate that would have been chosen without it.
+there are, each half is judged by what the other half chooses.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from dspex.core.statistics import Interval, PairedDifference, paired_difference
 from dspex.evaluate.verdict import is_shown, sentence
 from dspex.teleprompt.candidate import Candidate
 
-FOLDS = 10
-"""Parts of the rows, each of which is judged by what the others choose."""
+PARTS = 2
+"""Parts of the rows, each of which is judged by what the others choose. With two, a
+lift of nothing is said to be one about as often as the interval promises; with ten it
+was 10 to 23 % of the time, as nearly the same rows choose each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +70,9 @@ def cross_fitted(
 ) -> Lift:
     """Compare on the rows that the winner was chosen on, without their luck.
 
-    The rows are cut into ten parts. Each part is judged by the candidate that the other
-    nine choose, so no row has a say in what it judges. What is judged is the choosing,
-    from nine tenths of the rows; the winner was chosen from all.
+    The rows are cut in two, every other one. Each half is judged by the candidate that
+    the other half chooses, so no row has a say in what it judges. What is judged is the
+    choosing, from half of the rows; the winner was chosen from all of them.
 
     Args:
         given: By row, what the program that was given scored.
@@ -79,14 +81,14 @@ def cross_fitted(
         judged_on: Which rows they are.
     """
     full = [each for each in candidates if len(each.scores) == len(given)]
-    parts = min(FOLDS, len(given))
+    parts = min(PARTS, len(given))
     fitted = [0.0] * len(given)
     for part in range(parts):
         rows = range(part, len(given), parts)
         chosen = _chosen_without(full, rows)
         for row in rows:
             fitted[row] = chosen.scores[row]
-    how = f"{judged_on}, each by what the others choose"
+    how = f"{judged_on}, each half by what the other half chooses"
     return Lift(paired=paired_difference(given, fitted), judged_on=how)
 
 

@@ -131,8 +131,8 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
             teacher: The program that answers; a copy of the student unless given.
             trainset: The examples demos are made of.
             valset: The examples to choose by; the training set unless given. When it is
-                given the winner is judged on it too, each row by what the others
-                choose; see `study`.
+                given the winner is judged on it too, each half by what the
+                other half chooses; see `study`.
             restrict: Seeds to try; by default -3 (no demos), -2 (labels only), -1 (not
                 shuffled), and 0 up to `num_candidate_programs`.
             labeled_sample: Whether the labelled demos of seed -2 are drawn at random.

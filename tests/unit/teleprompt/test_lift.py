@@ -22,7 +22,7 @@ def tried(number: int, scores: list[float]) -> Candidate:
 
 def shown_by(seed: int) -> tuple[bool, bool]:
     """Whether the best of 200 coins is said to fall right in more than half of cases:
-    judged on the rows it was chosen on, and by what the others choose."""
+    judged on the rows it was chosen on, and by what the other half chooses."""
     rng = random.Random(seed)
     coins = [[float(rng.random() < 0.5) for _ in range(30)] for _ in range(200)]
     candidates = [tried(number, coin) for number, coin in enumerate(coins)]
@@ -36,8 +36,8 @@ def test_of_many_equally_good_ones_the_winner_is_rarely_said_to_be_better() -> N
     shown = [shown_by(seed) for seed in range(40)]
 
     assert sum(lucky for lucky, _ in shown) > 30
-    # One in forty by the interval, and what the folds have in common.
-    assert sum(honest for _, honest in shown) <= 4
+    # One in forty, by the interval.
+    assert sum(honest for _, honest in shown) <= 3
 
 
 def test_one_that_is_better_on_every_part_is_judged_as_it_is() -> None:
