@@ -19,8 +19,8 @@ def lift_of(
 ) -> Lift | None:
     """Return how much better the winner is than the student, as far as can be said.
 
-    It is judged on the order's `testset`; else on its `valset`, and where the winner was
-    chosen there, each half of it by what the other half chooses.
+    It is judged on the order's `testset`; else on its `valset`, and where the winner
+    was chosen there, each half of it by what the other half chooses.
 
     Args:
         study: The study, with its candidates; it makes the evaluations.
