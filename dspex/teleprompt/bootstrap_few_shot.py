@@ -19,8 +19,9 @@ from dspex.teleprompt.bootstrap_result import BootstrapResult
 from dspex.teleprompt.bootstrapping import Bootstrapping
 from dspex.teleprompt.candidate import Candidate
 from dspex.teleprompt.conducting import Found
-from dspex.teleprompt.judging import lift_of
+from dspex.teleprompt.judging import lift_of, planned
 from dspex.teleprompt.order import Order, checked_budget, checked_rows
+from dspex.teleprompt.plan import PerRun, StudyPlan
 from dspex.teleprompt.study import Study, StudyStopped
 from dspex.teleprompt.teleprompter import Teleprompter
 
@@ -133,6 +134,26 @@ class BootstrapFewShot(Teleprompter):
             return self._search(study, student, how)
 
         return self._conduct(order, search, candidates=1)
+
+    def plan(
+        self,
+        student: Program,
+        *,
+        teacher: Program | None = None,
+        trainset: Sequence[Example],
+        valset: Sequence[Example] | None = None,
+    ) -> StudyPlan:
+        """Return what `compile` would ask, without asking it; its arguments, too."""
+        rows, how = checked_set(trainset, "trainset"), self._bootstrapping()
+        judging = checked_rows(valset, "valset") if self.metric is not None else None
+        shown = how.with_most_demos(student, rows)
+        return StudyPlan(
+            optimiser="BootstrapFewShot",
+            steps=(
+                how.planned(student, teacher, rows, [how.max_bootstrapped_demos]),
+                *planned(judging, PerRun.rehearsed(shown, rows, self.metric)),
+            ),
+        )
 
     def _search(self, study: Study, student: P, how: Bootstrapping) -> Found[P]:
         order = study.order

@@ -31,6 +31,7 @@ from dspex.teleprompt.bootstrap_result import BootstrapResult
 from dspex.teleprompt.demos import Tried, demos_of, first_accepted
 from dspex.teleprompt.forecast import Forecast
 from dspex.teleprompt.labeled_few_shot import labelled
+from dspex.teleprompt.plan import PerRun, PlanStep
 from dspex.teleprompt.search import Search
 from dspex.teleprompt.study import Study, StudyStopped
 from dspex.teleprompt.teacher import Teacher
@@ -130,6 +131,34 @@ class Bootstrapping:
                 stopped.best_so_far = self._with_demos(copy, result, rows)
             raise
         return self._with_demos(copy, _judged(made, search), rows), made
+
+    def with_most_demos(self, student: P, rows: Sequence[Example]) -> P:
+        """Return a program with as many demos as one may get, for a rehearsal."""
+        most = max(self.max_labeled_demos, self.max_bootstrapped_demos)
+        return labelled(student, rows, most) if most else student.reset_copy()
+
+    def planned(
+        self,
+        student: Program,
+        teacher: Program | None,
+        rows: Sequence[Example],
+        sizes: Sequence[int],
+    ) -> PlanStep:
+        """Return what making several sets of demos may ask.
+
+        Args:
+            student: The program.
+            teacher: Who answers.
+            rows: The examples to work on.
+            sizes: How many demos are wanted for each set.
+        """
+        asked = self._teacher(student.reset_copy(), teacher, rows)
+        return PlanStep(
+            what="demos: the teacher on an example",
+            least=sum(min(size, len(rows)) for size in sizes),
+            most=len(rows) * self.max_rounds * sum(size > 0 for size in sizes),
+            each=PerRun.rehearsed(asked, rows, self.metric),
+        )
 
     def _teacher(
         self, student: Program, teacher: Program | None, rows: Sequence[Example]

@@ -57,6 +57,8 @@ TICK: Final = 0.1
 PATIENCE: Final = 10.0
 """Seconds to wait for a search to end that was stopped."""
 
+STUDY: Final = "study"
+"""Under which name a record's last words tell of the study's end."""
 _STATUS: Final[Mapping[Ended, Status]] = {
     "complete": "complete",
     "budget": "stopped",
@@ -292,8 +294,8 @@ class _Place:
         self._is_closed = True
         facts: dict[str, Any] = {"seconds": self._took(), "restarts": 0}
         if result is not None:
-            told = result.plain()
-            facts["study"] = {key: told[key] for key in ("best", "ended", "lift")}
+            lift = None if result.lift is None else result.lift.plain()
+            facts[STUDY] = {"best": result.best, "ended": result.ended, "lift": lift}
         try:
             self.study.beat()
             self._record.close(status, facts)

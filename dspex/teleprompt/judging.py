@@ -8,7 +8,19 @@ from functools import partial
 from dspex.core.example import Example
 from dspex.programs.program import Program
 from dspex.teleprompt.lift import Lift, cross_fitted, judged
+from dspex.teleprompt.plan import PerRun, PlanStep
 from dspex.teleprompt.study import Study
+
+
+def planned(
+    judging: Sequence[Example] | None, each: PerRun, *, programs: int = 2
+) -> list[PlanStep]:
+    """Return what judging the winner asks: nothing where there are no rows for it."""
+    if judging is None:
+        return []
+    many = programs * len(judging)
+    what = "the winner and the program given, judged"
+    return [PlanStep(what=what, least=many, most=many, each=each)]
 
 
 def lift_of(

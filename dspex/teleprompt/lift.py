@@ -8,8 +8,9 @@ there are, each half is judged by what the other half chooses.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 from dspex.core.statistics import Interval, PairedDifference, paired_difference
 from dspex.evaluate.verdict import is_shown, sentence
@@ -48,6 +49,18 @@ class Lift:
     def is_shown(self) -> bool:
         """Whether the winner is shown to be better at all."""
         return is_shown(self.paired)
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON values, from which `of_plain` makes it again."""
+        return {"paired": asdict(self.paired), "judged_on": self.judged_on}
+
+    @classmethod
+    def of_plain(cls, told: Mapping[str, Any]) -> Self:
+        """Return the lift of such values."""
+        paired = dict(told["paired"])
+        found = paired["interval"]
+        paired["interval"] = None if found is None else Interval(**found)
+        return cls(paired=PairedDifference(**paired), judged_on=told["judged_on"])
 
     def __str__(self) -> str:
         told = sentence(("the program given", "the winner"), self.paired)

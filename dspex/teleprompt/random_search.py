@@ -26,9 +26,10 @@ from dspex.programs.settings import settings
 from dspex.teleprompt.bootstrapping import Bootstrapping
 from dspex.teleprompt.candidate import Candidate
 from dspex.teleprompt.conducting import Found
-from dspex.teleprompt.judging import lift_of
+from dspex.teleprompt.judging import lift_of, planned
 from dspex.teleprompt.labeled_few_shot import labelled
 from dspex.teleprompt.order import Order, checked_budget, checked_rows
+from dspex.teleprompt.plan import PerRun, PlanStep, StudyPlan
 from dspex.teleprompt.study import Study
 from dspex.teleprompt.teleprompter import Teleprompter
 
@@ -185,6 +186,38 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
         _attach(winner, () if self.study is None else self.study.candidates)
         return winner
 
+    def plan(
+        self,
+        student: Program,
+        *,
+        teacher: Program | None = None,
+        trainset: Sequence[Example],
+        valset: Sequence[Example] | None = None,
+        restrict: Iterable[int] | None = None,
+        testset: Sequence[Example] | None = None,
+    ) -> StudyPlan:
+        """Return what `compile` would ask, without asking it; its arguments, too."""
+        rows, how = checked_set(trainset, "trainset"), self._bootstrapping()
+        seeds = self._seeds(restrict)
+        sizes = [_size(seed, how) for seed in seeds if seed >= UNSHUFFLED]
+        chosen_on = checked_rows(valset, "valset") or rows
+        each = PerRun.rehearsed(how.with_most_demos(student, rows), rows, self.metric)
+        scored = len(seeds) * len(chosen_on)
+        scoring = PlanStep(
+            what="candidates on the rows to choose by",
+            least=scored if self.stop_at_score is None else len(chosen_on),
+            most=scored,
+            each=each,
+        )
+        if testset is not None:
+            judging = planned(checked_rows(testset, "testset"), each)
+        else:
+            judging = planned(valset, each, programs=1)
+        return StudyPlan(
+            optimiser=type(self).__name__,
+            steps=(how.planned(student, teacher, rows, sizes), scoring, *judging),
+        )
+
     def _best(
         self, study: Study, pieces: Sequence[Callable[[], Candidate]]
     ) -> Candidate:
@@ -274,13 +307,10 @@ class _Drawing:
             if many:
                 program = labelled(program, rows, many, sample=drawn)
             return program, "labels only", "demos that are examples as they are"
-        if seed == UNSHUFFLED:
-            order, size = "in their order", how.max_bootstrapped_demos
-        else:
+        order, size = "in their order", _size(seed, how)
+        if seed != UNSHUFFLED:
             rng = random.Random(seed)  # noqa: S311 - to be repeated, no secret
             rng.shuffle(rows)
-            rng = random.Random(seed)  # noqa: S311 - both draws begin anew, as DSPy's do
-            size = rng.randint(1, how.max_bootstrapped_demos)
             order = f"shuffled by seed {seed}"
         how = replace(how, max_bootstrapped_demos=size)
         teacher = self._study.order.teacher
@@ -289,6 +319,14 @@ class _Drawing:
         )
         demos = f"up to {size} demos, rows {order}"
         return program, demos, f"a teacher's answers to the rows {order}: {made}"
+
+
+def _size(seed: int, how: Bootstrapping) -> int:
+    """Return how many demos the candidate of a seed gets; drawn as DSPy draws it."""
+    if seed == UNSHUFFLED:
+        return how.max_bootstrapped_demos
+    rng = random.Random(seed)  # noqa: S311 - to be repeated, no secret
+    return rng.randint(1, how.max_bootstrapped_demos)
 
 
 def _attach(winner: Program, candidates: Sequence[Candidate]) -> None:

@@ -12,8 +12,16 @@ from dspex.teleprompt.candidate import Candidate
 from dspex.teleprompt.lift import Lift
 from dspex.teleprompt.score_drawing import drawn
 
-Ended = Literal["complete", "budget", "interrupted", "failed"]
-"""How a study ended: it is done, its budget is used up, Ctrl-C, or an error."""
+Ended = Literal["complete", "budget", "interrupted", "failed", "open"]
+"""How a study ended: it is done, its budget is used up, Ctrl-C, or an error. One that
+is open goes on, or its process was killed."""
+
+_HOW = {
+    "budget": "budget used up",
+    "interrupted": "interrupted",
+    "failed": "stopped by an error",
+    "open": "not ended",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -53,8 +61,8 @@ class StudyResult:
         """Return the result in one line."""
         winner, count = self.winner, len(self.candidates)
         tried = f"{count} candidate{'' if count == 1 else 's'}"
-        how = {"budget": ", budget used up", "interrupted": ", interrupted"}
-        words = f"{self.optimiser}: {tried}{how.get(self.ended, '')}"
+        how = "" if self.ended == "complete" else f", {_HOW[self.ended]}"
+        words = f"{self.optimiser}: {tried}{how}"
         if winner is None:
             chosen = "none was chosen"
         else:
@@ -78,7 +86,6 @@ class StudyResult:
     def plain(self) -> dict[str, Any]:
         """Return it as JSON values."""
         lift = self.lift
-        interval = None if lift is None else lift.interval
         return {
             "optimiser": self.optimiser,
             "run": self.run,
@@ -89,13 +96,5 @@ class StudyResult:
             "tokens": self.spent.tokens,
             "dollars": self.spent.dollars,
             "seconds": self.seconds,
-            "lift": None
-            if lift is None
-            else {
-                "points": lift.points,
-                "low": None if interval is None else 100 * interval.low,
-                "high": None if interval is None else 100 * interval.high,
-                "is_shown": lift.is_shown,
-                "judged_on": lift.judged_on,
-            },
+            "lift": None if lift is None else {**lift.plain(), "verdict": str(lift)},
         }

@@ -18,6 +18,7 @@ from dspex.core.errors import (
     RunChangedError,
 )
 from dspex.teleprompt import BootstrapFewShotWithRandomSearch
+from dspex.teleprompt.recorded_study import load_study
 from dspex.teleprompt.study_line import StudyLine
 from dspex.testing import FakeProvider, ScriptedTask
 
@@ -116,6 +117,10 @@ def test_a_study_that_is_done_is_recalled_without_a_call(
     assert again.study.candidates == first.study.candidates
     assert str(again.study.lift) == str(first.study.lift)
     assert again.study.spent == first.study.spent
+    loaded = load_study("tuning")
+    assert str(loaded).partition("\n")[2] == str(again.study).partition("\n")[2]
+    assert loaded.ended == "complete"
+    assert loaded.candidates == list(again.study.candidates)
 
 
 @pytest.mark.usefixtures("lm")
@@ -226,3 +231,17 @@ def test_one_that_is_good_enough_ends_the_search() -> None:
 
     assert how.study is not None
     assert [each.label for each in how.study.candidates] == ["no demos"]
+
+
+@pytest.mark.usefixtures("lm")
+def test_a_plan_tells_how_many_calls_there_will_be(provider: FakeProvider) -> None:
+    how, program = optimiser(), dspex.Predict("question -> answer")
+
+    plan = how.plan(program, trainset=TASK.trainset, valset=TASK.devset)
+    asked_by_planning = len(provider.bill)
+    compiled(how)
+
+    least, most = plan.calls
+    assert asked_by_planning == 0
+    assert least <= len(provider.bill) <= most
+    assert str(plan).startswith(f"BootstrapFewShotWithRandomSearch: {least} to {most}")
