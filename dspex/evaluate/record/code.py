@@ -22,7 +22,11 @@ from typing import Any, Final
 import supervisors
 from dspex.evaluate.record.codec import encode
 from dspex.evaluate.record.memory import changed_by, changed_by_methods, is_memory
-from dspex.evaluate.record.objects import name_of_named, name_of_type
+from dspex.evaluate.record.objects import (
+    attributes_of,
+    name_of_named,
+    name_of_type,
+)
 
 MOST_OBJECTS: Final = 5_000
 """Functions, classes and objects that are followed from one."""
@@ -194,7 +198,7 @@ class CodeText:
             return f"<a {name_of_type(kind)}>"
         if isinstance(value, _CONTAINERS) or _class_is_named_only(kind):
             return encode(value)
-        fields = getattr(value, "__dict__", {})
+        fields = attributes_of(value)
         names = sorted(set(fields) - changed_by_methods(kind))
         told = [f"{name} = {self.of(fields[name])}" for name in names]
         return f"a {self.of(kind)}\n" + "\n".join(told)

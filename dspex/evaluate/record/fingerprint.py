@@ -25,11 +25,12 @@ from dspex.programs.walk import Parameter
 
 _SIZE: Final = 16
 """Bytes of a digest."""
-_NOT_ITS_OWN: Final = frozenset(
-    {"_compiled", "callbacks", "history", "signature", "config", "lm", "adapter"}
-    | {"traces", "train", "demos"}
+_OF_PROGRAMS: Final = frozenset({"_compiled", "callbacks", "history"})
+"""Attributes that every program has, and none of which says what it does."""
+_OF_PREDICTORS: Final = frozenset(
+    {"signature", "config", "lm", "adapter", "traces", "train", "demos"}
 )
-"""Attributes of programs that every program has; those that matter have own parts."""
+"""Those that every predictor has besides; what matters of them has parts of its own."""
 _NOT_ASKED: Final = frozenset({"cache", "num_retries"})
 """What a model's state holds that does not change what it is asked."""
 
@@ -88,7 +89,14 @@ def program_fingerprint(program: Any) -> dict[str, str]:
 def metric_fingerprint(metric: Any) -> dict[str, str]:
     """Return the digest of each metric, by what a person calls it."""
     metrics = metric if isinstance(metric, Mapping) else {metric_name(metric): metric}
-    return {f"the metric {name}": _digest(_text(one)) for name, one in metrics.items()}
+    return {f"the metric {name}": _metric_digest(one) for name, one in metrics.items()}
+
+
+def _metric_digest(metric: Any) -> str:
+    if isinstance(metric, Program):
+        # Its models have parts of their own, with their names.
+        return _digest("\n".join(f"{name}: {text}" for name, text in _parts(metric)))
+    return _digest(_text(metric))
 
 
 def model_fingerprint(model: Any) -> str:
@@ -134,9 +142,11 @@ def _parts(program: Program) -> Iterator[tuple[str, str]]:
     for name, each in _programs(program):
         of = "" if name == "self" else f" of {name!r}"
         yield f"the code of {type(each).__name__}{of}", CodeText().of(type(each))
-        memory = _NOT_ITS_OWN | changed_by_methods(type(each))
+        apart = _OF_PROGRAMS | changed_by_methods(type(each))
+        if isinstance(each, Parameter):
+            apart |= _OF_PREDICTORS
         for key, value in sorted(vars(each).items()):
-            if key not in memory and not _is_walked(value):
+            if key not in apart and not _is_walked(value):
                 yield f"the attribute {key!r}{of}", _text(value)
     for name, predictor in program.named_predictors():
         yield from _predictor_parts(name, predictor)
@@ -196,7 +206,8 @@ def _text(value: Any) -> str:
 def _known(value: Any) -> str | None:
     """Return the text of what is more than its code: programs, signatures, models."""
     if isinstance(value, Program):
-        return "\n".join(f"{name}: {text}" for name, text in _parts(value))
+        told = [*_parts(value), *_own_models(value, "")]
+        return "\n".join(f"{name}: {text}" for name, text in told)
     if isinstance(value, type) and issubclass(value, Signature):
         return f"{value.instructions} {list(_fields(value))}"
     if callable(getattr(value, "complete", None)) and hasattr(value, "model"):
