@@ -138,7 +138,7 @@ class RunRecord(RecordReader):
             RunFencedError: Another owner took the run over.
             RecordUnwritableError: It cannot be written now.
         """
-        if self._now() - self._beat >= BEAT_EVERY:
+        if self._is_beat_due(self._now()):
             self.commit(())
 
     def close(self, status: Status, facts: Mapping[str, Any] | None = None) -> None:
@@ -326,11 +326,16 @@ class RunRecord(RecordReader):
             if generation != self._generation:
                 raise trouble.fenced(self.place, "another owner took it over")
             now = self._now()
-            if now - self._beat >= BEAT_EVERY:
+            is_due = self._is_beat_due(now)
+            if is_due:
                 connection.execute("UPDATE owner SET beat = ?", (now,))
             yield connection
-        if now - self._beat >= BEAT_EVERY:
+        if is_due:
             self._beat = now
+
+    def _is_beat_due(self, now: float) -> bool:
+        # Also when the wall clock was set back, which lets the last beat lie ahead.
+        return abs(now - self._beat) >= BEAT_EVERY
 
     def _import(
         self, connection: SQLite, logs: Iterable[BinaryIO], start: int = 0
