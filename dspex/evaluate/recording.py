@@ -27,6 +27,7 @@ from dspex.evaluate.record.entries import (
 from dspex.evaluate.record.fingerprint import row_digest, row_digest_and_text
 from dspex.evaluate.record.reader import Status
 from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.record.unrepeatable import noted
 
 
 class Recording:
@@ -75,6 +76,17 @@ class Recording:
             )
         )
         self._announce(Intent(stamp=stamp))
+
+    def unrepeatable_begins(self, stamp: Stamp, name: str) -> None:
+        """Announce that an attempt begins what is marked `retry=False`.
+
+        Raises:
+            RunFencedError: Another owner took the run over; begin nothing.
+        """
+        intent = Intent(stamp=stamp, unrepeatable=name)
+        # First: `commit` takes what is announced for known.
+        self._news.append(noted(intent, self._now()))
+        self._announce(intent)
 
     def request_moved(self, request: AttemptRecord) -> None:
         """Announce a request that is about to be written, or tell its fate."""

@@ -51,14 +51,21 @@ _LOADS: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
 _WRAPPED: Final = (staticmethod, classmethod, functools.partialmethod)
 
 
+TextOf = Callable[[Any], str]
+"""Returns the text of anything."""
+Known = Callable[[Any, TextOf], str | None]
+"""Returns the text of some values, with what is inside of them by the function."""
+
+
 class CodeText:
     """Turns whatever code refers to into text, each thing once.
 
     Args:
-        known: Returns the text of a value it has a better one for, else `None`.
+        known: Returns the text of a value it has a better one for, else `None`. It is
+            handed `of` as well, for what is inside of such a value.
     """
 
-    def __init__(self, known: Callable[[Any], str | None] = lambda _: None) -> None:
+    def __init__(self, known: Known) -> None:
         self._known = known
         self._seen: dict[int, int] = {}
         # What was seen stays alive, or its id could become that of something else.
@@ -74,7 +81,7 @@ class CodeText:
             return f"<a {name_of_type(type(value))}>"
         self._seen[id(value)] = len(self._seen)
         self._kept.append(value)
-        known = self._known(value)
+        known = self._known(value, self.of)
         return self._text(value) if known is None else known
 
     def _constant(self, value: Any) -> str:

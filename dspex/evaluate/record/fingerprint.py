@@ -14,8 +14,9 @@ from typing import Any, Final
 from dspex.core.example import Example
 from dspex.core.signature import Signature
 from dspex.core.type_names import type_name
+from dspex.core.types.tool import Tool
 from dspex.evaluate.metric import metric_name
-from dspex.evaluate.record.code import CodeText
+from dspex.evaluate.record.code import CodeText, TextOf
 from dspex.evaluate.record.codec import encode, encode_row
 from dspex.evaluate.record.head import Fingerprints
 from dspex.evaluate.record.memory import changed_by_methods
@@ -31,6 +32,8 @@ _OF_PREDICTORS: Final = frozenset(
     {"signature", "config", "lm", "adapter", "traces", "train", "demos"}
 )
 """Those that every predictor has besides; what matters of them has parts of its own."""
+_OF_TOOLS: Final = ("name", "desc", "args", "arg_desc", "has_kwargs", "retry")
+"""What of a tool decides what it does, besides its function."""
 _NOT_ASKED: Final = frozenset({"cache", "num_retries"})
 """What a model's state holds that does not change what it is asked."""
 
@@ -137,17 +140,24 @@ def _own_models(program: Program, where: str) -> Iterator[tuple[str, str]]:
             yield words, model_fingerprint(own)
 
 
-def _parts(program: Program) -> Iterator[tuple[str, str]]:
-    """Yield the parts of a program, as text."""
+def _parts(program: Program, of: TextOf | None = None) -> Iterator[tuple[str, str]]:
+    """Yield the parts of a program, as text.
+
+    Args:
+        program: The program.
+        of: Returns the text of an attribute, within a walk that came by the program; a
+            walk of its own for each by default.
+    """
+    text_of = of or _text
     for name, each in _programs(program):
-        of = "" if name == "self" else f" of {name!r}"
-        yield f"the code of {type(each).__name__}{of}", CodeText().of(type(each))
+        whose = "" if name == "self" else f" of {name!r}"
+        yield f"the code of {type(each).__name__}{whose}", text_of(type(each))
         apart = _OF_PROGRAMS | changed_by_methods(type(each))
         if isinstance(each, Parameter):
             apart |= _OF_PREDICTORS
         for key, value in sorted(vars(each).items()):
             if key not in apart and not _is_walked(value):
-                yield f"the attribute {key!r}{of}", _text(value)
+                yield f"the attribute {key!r}{whose}", text_of(value)
     for name, predictor in program.named_predictors():
         yield from _predictor_parts(name, predictor)
 
@@ -203,11 +213,14 @@ def _text(value: Any) -> str:
     return CodeText(_known).of(value)
 
 
-def _known(value: Any) -> str | None:
+def _known(value: Any, of: TextOf) -> str | None:
     """Return the text of what is more than its code: programs, signatures, models."""
     if isinstance(value, Program):
-        told = [*_parts(value), *_own_models(value, "")]
+        told = [*_parts(value, of), *_own_models(value, "")]
         return "\n".join(f"{name}: {text}" for name, text in told)
+    if isinstance(value, Tool):
+        told = [getattr(value, name) for name in _OF_TOOLS]
+        return f"a tool {encode(told)}\n{of(value.func)}"
     if isinstance(value, type) and issubclass(value, Signature):
         return f"{value.instructions} {list(_fields(value))}"
     if callable(getattr(value, "complete", None)) and hasattr(value, "model"):

@@ -141,8 +141,11 @@ def line_of(intent: Intent) -> bytes:
     """
     stamp = intent.stamp
     numbers = f"{stamp.example}\t{stamp.trial}\t{stamp.attempt}\t{stamp.configuration}"
-    request = intent.request_id or ""
-    line = f"{numbers}\t{intent.number}\t{request}\t{intent.call_id}\n"
+    request, number, name = intent.request_id or "", intent.number, intent.call_id
+    if intent.unrepeatable:
+        # No request has that number. A name may hold what ends a line.
+        number, name = 0, ascii(intent.unrepeatable)[1:-1]
+    line = f"{numbers}\t{number}\t{request}\t{name}\n"
     return line.encode("ascii", "backslashreplace")
 
 
@@ -168,8 +171,9 @@ def read_intents(log: BinaryIO, run: str, start: int = 0) -> Iterator[Intent]:
                 configuration=configuration,
             ),
             request_id=words[5] or None,
-            call_id=words[6],
+            call_id=words[6] if number else "",
             number=number,
+            unrepeatable="" if number else words[6],
         )
 
 

@@ -30,6 +30,7 @@ from dspex.evaluate.record.ownership import (
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.reader import OWNED, RecordReader, Status
 from dspex.evaluate.record.retention import forget_old_runs
+from dspex.evaluate.record.unrepeatable import left_alone
 from dspex.evaluate.record.writing import import_intents, lose_open_requests, write
 
 
@@ -286,6 +287,9 @@ class RunRecord(RecordReader):
             with self._connection.transaction() as connection:
                 self._import(connection, logs)
                 lose_open_requests(connection)
+                trials = self.head.trials
+                alone = left_alone(connection, self.place.run, trials)
+                write(connection, tuple(alone), trials)
         self._own(generation, mine)
 
     def _free_generation(self, connection: SQLite) -> int:
@@ -343,7 +347,7 @@ class RunRecord(RecordReader):
         """Take in what owners were about to do; what is known already stays."""
         for log in logs:
             intents = read_intents(log, self.place.run, start)
-            import_intents(connection, intents, self.head.trials)
+            import_intents(connection, intents, self.head.trials, self._now())
 
     def _empty_log(self) -> None:
         """Move what the file of intents says to the tables.

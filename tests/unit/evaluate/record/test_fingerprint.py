@@ -140,6 +140,8 @@ def test_each_part_of_a_program_that_changes_is_named(
 class Configured(dspex.Program):
     """Its author's attributes have names that predictors use for their own."""
 
+    checks: list[Any]
+
     def __init__(self, **attributes: Any) -> None:
         super().__init__()
         self.ask = dspex.Predict("question -> answer")
@@ -154,6 +156,29 @@ def test_an_attribute_matters_whatever_its_name(name: str) -> None:
     old, new = Configured(**{name: {"k": 3}}), Configured(**{name: {"k": 4}})
 
     assert changed(old, new) == (f"the attribute {name!r}",)
+
+
+def test_a_program_may_hold_methods_of_its_own() -> None:
+    def made_with(offset: int) -> Configured:
+        program = Configured(offset=offset)
+        program.checks = [program.named_predictors, dspex.Tool(program.get_lm)]
+        return program
+
+    assert changed(made_with(1), made_with(1)) == ()
+    assert "the attribute 'offset'" in changed(made_with(1), made_with(2))
+
+
+def test_a_tool_matters_by_what_it_does_and_not_by_its_module() -> None:
+    source = "def look(city: str) -> str:\n    return city.upper()\n"
+    before, after = made(source, "look"), made(source.replace("up", "low"), "look")
+    main = made(source, "look")
+    main.__module__ = "__main__"
+
+    def agent(tool: Any) -> dspex.ReAct:
+        return dspex.ReAct("question -> answer", tools=[tool])
+
+    assert changed(agent(before), agent(main)) == ()
+    assert changed(agent(before), agent(after)) == ("the attribute 'tools'",)
 
 
 def test_another_forward_is_another_program() -> None:

@@ -441,7 +441,7 @@ def test_a_line_of_which_the_disk_took_a_part_says_so_and_spoils_no_other(
     write = os.write
 
     with monkeypatch.context() as full:
-        full.setattr(intents.os, "write", lambda file, line: write(file, line[:9]))
+        full.setattr(os, "write", lambda file, line: write(file, line[:9]))
         with pytest.raises(RecordFullError):
             record.announce(intent("q1"))
     record.announce(intent("q2"))
