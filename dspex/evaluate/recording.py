@@ -179,7 +179,9 @@ class Recording:
         facts: Mapping[str, Any],
         left_open: Sequence[Outcome] = (),
     ) -> None:
-        """Write what is left, and give the run up. A full disk loses no outcome.
+        """Write what is left, and give the run up, also where nothing can be written.
+
+        Whoever goes on then finds what was committed, as after a death.
 
         Args:
             status: How the run is left.
@@ -192,6 +194,8 @@ class Recording:
         except (RecordUnwritableError, RunFencedError) as error:
             if isinstance(error, RecordUnwritableError):
                 self.trouble = error
+        finally:
+            self.record.let_go()
 
 
 def _stamp_of(tags: Mapping[str, Any]) -> Stamp:

@@ -173,12 +173,21 @@ class RunRecord(RecordReader):
                 )
                 connection.execute("UPDATE owner SET owner = NULL")
         except RunFencedError:
-            self._let_go()
+            self.let_go()
             raise
-        self._let_go()
+        self.let_go()
         for path in paths:
             path.unlink(missing_ok=True)
         self._connection.close()
+
+    def let_go(self) -> None:
+        """Own the run no more, whether that can be written or not.
+
+        Whoever opens it next in this process may go on with it at once. Harmless after
+        `close`.
+        """
+        self._owner = None
+        self._disown()
 
     # Writing.
 
@@ -311,10 +320,6 @@ class RunRecord(RecordReader):
         finalizer = weakref.finalize(self, _abandon, owner.token, self._log)
         finalizer.atexit = False
         self._disown = finalizer
-
-    def _let_go(self) -> None:
-        self._owner = None
-        self._disown()
 
     @contextmanager
     def _writing(self) -> Iterator[SQLite]:
