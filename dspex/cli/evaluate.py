@@ -124,7 +124,7 @@ def evaluate(
     name = None if dry_run or debug else _run_name(run, resume, no_persist)
     made = prepared(order)
     if dry_run:
-        rehearse(made, as_json=as_json)
+        rehearse(made, trials=order.limits.trials, as_json=as_json)
     elif debug:
         debugged(made, numbers)
     else:

@@ -389,6 +389,12 @@ def test_a_result_of_other_examples_cannot_be_resumed(runtime: dspex.Runtime) ->
         ({"trials": 1.5}, "whole number above zero"),
         ({"timeout": -1.0}, "above zero"),
         ({"timeout": "4"}, "number of seconds above zero"),
+        ({"failure_score": math.nan}, "failure_score is nan"),
+        ({"failure_score": -math.inf}, "failure_score is -inf"),
+        ({"failure_score": "0"}, "failure_score is '0'"),
+        ({"display_table": "all"}, "display_table is 'all'"),
+        ({"display_table": -1}, "how many rows to print"),
+        ({"run": 5}, "a name as text"),
     ],
 )
 def test_bad_options_are_refused_before_any_work(
