@@ -160,8 +160,10 @@ def _cut_short(
         text = "interrupted"
     else:
         give(result, made, wanted, run)
-        done = sum(outcome is not None for outcome in result.outcomes)
-        text = f"interrupted after {done} of {len(result.outcomes)} examples"
+        total = len(result.outcomes)
+        done = total - result.not_measured.total()
+        unit = "examples" if result.trials == 1 else "trials"
+        text = f"interrupted after {done} of {total} {unit}"
     if run is None:
         return text
     return f"{text}. To go on where it stopped: dspex resume {run}"

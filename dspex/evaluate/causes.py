@@ -49,11 +49,13 @@ class Cause:
         return self.kind.value
 
     def __str__(self) -> str:
-        lost = "lost their " + repr(self.column) if self.column else "failed"
-        return (
-            f"{self.count} {lost} by {self.kind.value} ({self.error}), first example "
-            f"{self.first}: {self.text or 'no text'}"
-        )
+        first = f"first example {self.first}: {self.text or 'no text'}"
+        if self.kind is OutcomeKind.CANCELLED:
+            return f"{self.count} broken off, {first}"
+        lost = f"lost their {self.column!r}" if self.column else "failed"
+        # Where nothing was raised, there is no class to name.
+        named = "" if self.error == self.kind.value else f" ({self.error})"
+        return f"{self.count} {lost} by {self.kind.value}{named}, {first}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
