@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from dspex.core.lm import Reply, Usage
 
@@ -57,7 +57,7 @@ class Spending:
         """Add up what there is."""
         replies = self._replies[:]
         if not replies:
-            return _NOTHING
+            return NOTHING_SPENT
         if len(replies) == 1:
             return _of_one(*replies[0])
         usage = _NO_USAGE
@@ -73,7 +73,8 @@ class Spending:
         )
 
 
-_NOTHING = Spent()
+NOTHING_SPENT: Final = Spent()
+"""No answer at all."""
 
 
 def _of_one(reply: Reply, call_id: str | None) -> Spent:

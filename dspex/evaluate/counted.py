@@ -246,8 +246,7 @@ class Counted(Scored):
     def money(self) -> Money:
         """Tokens, dollars and answers of what counts, and how many were cached.
 
-        What `resilience` cost, and what an interrupted run has paid for examples that
-        have no outcome yet, is not in it; in `usage` and `cost` it is.
+        What `resilience` cost is not in it; in `usage` and `cost` it is.
         """
         return Money.of(self.outcomes)
 

@@ -60,7 +60,10 @@ def _lines(outcome: Outcome, example: Example | None) -> Iterator[str]:
     if outcome.error is not None:
         error = outcome.error
         title = f"{error.type} in the {error.stage}"
-        yield from _text(title, error.where.strip() or error.message)
+        where = error.where.strip()
+        # The place of what was given up does not say why it was.
+        told = where if error.message in where else f"{where}\n{error.message}"
+        yield from _text(title, told.strip())
     yield from _text("how its workers died", "\n".join(outcome.evidence))
     for number, call in enumerate(outcome.trace, 1):
         yield from _call(number, call)

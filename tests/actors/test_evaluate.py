@@ -242,7 +242,15 @@ def test_a_program_that_ignores_its_deadline_holds_nobody_up(
     result = evaluator(10, timeout=0.3)(program)
     released.set()
 
-    assert [o.stamp.example for o in result.failures] == [0]
+    (slow,) = result.failures
+    assert slow.stamp.example == 0
+    assert slow.latency >= 0.3
+    assert slow.error is not None
+    # Where it hung: the user's own line, then what that waits in.
+    assert "released.wait(30)" in slow.error.where.splitlines()[1]
+    assert "threading.py" in slow.error.where
+    assert "released.wait(30)" in result.explain(0)
+    assert "was not done after 0.3 s" in result.explain(0)
 
 
 def test_a_program_given_up_cannot_spend_any_more(
