@@ -7,7 +7,8 @@ context: threads and tasks that run in a copy of it are counted too.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, NamedTuple
 
@@ -100,6 +101,16 @@ def count_from_here(spending: Spending) -> None:
     The context is somebody's own, and no block.
     """
     _counting.set((*_counting.get(), spending))
+
+
+@contextmanager
+def counting(spending: Spending) -> Iterator[None]:
+    """Count the answers of the block, beside whoever does already."""
+    token = _counting.set((*_counting.get(), spending))
+    try:
+        yield
+    finally:
+        _counting.reset(token)
 
 
 def answered(reply: Reply, call_id: str) -> None:

@@ -161,7 +161,7 @@ def perform(attempt: AtWork, work: Work) -> Outcome:
     """
     began = _begin(attempt)
     try:
-        with _draw_of(attempt):
+        with draw_of(attempt.stamp):
             measured = work(attempt.example)
     except WorkerDied as died:
         raise Stop(died.reason) from None
@@ -179,7 +179,7 @@ async def aperform(attempt: AtWork, work: AsyncWork) -> Outcome:
     """
     began = _begin(attempt)
     try:
-        with _draw_of(attempt):
+        with draw_of(attempt.stamp):
             measured = await work(attempt.example)
     except asyncio.CancelledError:
         raise
@@ -201,9 +201,9 @@ def _begin(attempt: AtWork) -> float:
     return time.perf_counter()
 
 
-def _draw_of(attempt: AtWork) -> AbstractContextManager[object]:
+def draw_of(stamp: Stamp) -> AbstractContextManager[object]:
     """A repetition is asked anew, and not answered by what the first was told."""
-    trial = attempt.stamp.trial
+    trial = stamp.trial
     return another_draw(f"trial {trial}") if trial else _FIRST
 
 

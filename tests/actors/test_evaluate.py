@@ -358,6 +358,26 @@ def test_debug_runs_on_this_thread_and_raises_the_users_own_error() -> None:
     assert result.scores == (0.0, 1.0, 0.0)
 
 
+@pytest.mark.parametrize("way", ["thread", "loop"])
+def test_debugging_counts_what_it_asks_and_every_trial(
+    provider: FakeProvider, lm: dspex.LM, way: str
+) -> None:
+    predict = dspex.Predict("question -> answer")
+
+    async def later(question: str) -> Any:
+        return await predict.acall(question=question)
+
+    with dspex.context(lm=lm):
+        program = predict if way == "thread" else later
+        result = evaluator(2, debug=True, trials=3)(program)
+
+    assert (result.n, result.trials, result.score) == (2, 3, 100.0)
+    assert result.money.calls == len(provider.bill) == 6
+    assert result.usage.total_tokens == result.money.usage.total_tokens > 0
+    assert all(outcome and outcome.latency > 0 for outcome in result.outcomes)
+    assert result.seconds > 0
+
+
 def test_an_interrupted_result_goes_on_where_it_stopped(runtime: dspex.Runtime) -> None:
     calls: list[str] = []
 
