@@ -126,7 +126,7 @@ def evaluate(
     if dry_run:
         rehearse(made, trials=order.limits.trials, as_json=as_json)
     elif debug:
-        debugged(made, numbers)
+        debugged(made, numbers, order.limits)
     else:
         carry_out(order, made, wanted_of(as_json=as_json, **others), run=name)
 

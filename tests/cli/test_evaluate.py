@@ -140,6 +140,19 @@ def test_scores_lie_where_the_metric_range_says(
     assert again.stdout.startswith("300.0 (1 examples)"), again.output
 
 
+def test_debugging_knows_range_and_trials(
+    run: Run, there: tuple[str, ...], capitals: Path, code: Path
+) -> None:
+    words = ["my_code:plain", capitals, "--inputs", "country", "--limit", 1, *there]
+    options = ["--metric", "my_code:number_of", "--metric-range", 0, 5, "--trials", 2]
+
+    told = run("evaluate", *words, *options, "--debug")
+
+    assert told.exit_code == 0, told.output
+    assert "example 0: score 3" in told.stdout
+    assert "example 0, trial 1: score 3" in told.stdout
+
+
 @pytest.mark.parametrize("ends", [(1, 0), (1, 1), ("nan", 1)])
 def test_what_is_no_range_of_scores_is_usage(
     ends: tuple[object, object], run: Run, there: tuple[str, ...], capitals: Path
