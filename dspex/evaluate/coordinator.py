@@ -26,6 +26,7 @@ from dspex.evaluate.belongings import Belongings, Names, Outlook
 from dspex.evaluate.comebacks import Comeback
 from dspex.evaluate.deadlines import Limits, overdue
 from dspex.evaluate.floor import Attempt
+from dspex.evaluate.looking import where_is
 from dspex.evaluate.outage import Sign
 from dspex.evaluate.outcome import ErrorNote, Outcome, Stamp
 from dspex.evaluate.plan import Ended
@@ -311,6 +312,8 @@ class CoordinatorActor(Actor):
         standings = self._standings() if late else ()
         for attempt, stage in late:
             attempt.overdue = stage
+            # Before it is given up, which ends what it is at.
+            attempt.where = where_is(attempt)
             attempt.sign = sign_of_waiting(attempt.stamp, standings)
             attempt.give_up("its time is over")
         if look is not None:
@@ -403,8 +406,9 @@ class CoordinatorActor(Actor):
                 stage=verdict.stage,
                 type=verdict.kind.value,
                 message=verdict.text,
-                where="",
+                where="" if attempt is None else attempt.where,
             ),
+            latency=0.0 if attempt is None else attempt.seconds,
             evidence=verdict.evidence,
             trace=() if attempt is None else attempt.traced(),
             may_run_again=attempt is None or not attempt.begun,

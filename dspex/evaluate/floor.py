@@ -62,6 +62,7 @@ class Attempt:
         "spending",
         "stamp",
         "traced",
+        "where",
     )
 
     def __init__(
@@ -91,6 +92,8 @@ class Attempt:
         """The outage that it waited for then, if it did."""
         self.traced: Callable[[], tuple[TracedCall, ...]] = tuple
         """Gives the calls it made so far, where they are kept."""
+        self.where = ""
+        """Where its thread was when its time was over, as `traceback` prints it."""
         self.proposed = False
         """Whether its worker has handed an outcome in."""
         self.reason: ExitReason | None = None
@@ -186,12 +189,19 @@ class Attempt:
             self.ref.life.scope.cancel(why)
             self.ref.kill()
 
+    @property
+    def seconds(self) -> float:
+        """How long it has taken until now; 0 when no worker has begun it."""
+        if self.ref is None:
+            return 0.0
+        return self._floor.clock.monotonic() - self.began
+
     def as_given_up(self) -> GivenUp:
         """What is said of it when the run ends before it is done."""
-        is_running = self.ref is not None
         return GivenUp(
             stamp=self.stamp,
-            latency=self._floor.clock.monotonic() - self.began if is_running else 0.0,
+            latency=self.seconds,
+            spent=self.spending.total(),
             stage="program" if self.metric_began is None else "metric",
             may_run_again=not self.begun,
         )
