@@ -67,8 +67,8 @@ def test_a_provider_that_hangs_up_and_comes_back_costs_little_more_than_was_out(
         extra = len(provider.bill) - 200
 
     assert (result.score, result.complete) == (100.0, True)
-    # As below: on a busy machine more than the eight that were out.
-    assert extra <= 2 * 8
+    # A refused connection is on nobody's bill: what was out, and looks at the edges.
+    assert extra <= 8
 
 
 def test_a_provider_that_never_comes_back_ends_the_run_with_what_was_measured() -> None:
@@ -112,7 +112,8 @@ def test_however_it_is_down_it_gets_few_more_requests_than_were_out(
         concurrency=8,
         latency=0.01,
         retries=retries,
-        timeout=0.3,
+        # Only where nothing else ends a request: a busy machine is slow as well.
+        timeout=1.0 if way == "silent" else None,
         # One of the two does for each way.
         is_async=retries is None,
     )
@@ -122,10 +123,8 @@ def test_however_it_is_down_it_gets_few_more_requests_than_were_out(
     assert (bill.scored, bill.failures) == (160, {})
     # On a busy machine it is down for longer than asked for, and one may look then.
     looks = int(bill.was_down / 0.5)
-    # `python -m tests.outages` holds that it is no more than were out. Beside other
-    # suites on two cores 9 and 14 have been seen, so here it is twice as many.
-    assert bill.extra <= 2 * 8 + looks
-    assert bill.sent <= 2 * 8 + bill.seconds / 0.5
+    assert bill.extra <= 8 + looks
+    assert bill.sent <= 8 + looks
 
 
 def test_a_deadline_that_passes_behind_an_open_breaker_is_not_the_examples_fault() -> (
