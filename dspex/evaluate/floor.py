@@ -134,6 +134,11 @@ class Attempt:
         """Whether its worker has begun and is not done."""
         return self.ref is not None and self.is_at_work
 
+    @property
+    def has_shown(self) -> bool:
+        """Whether it had an answer, or began what is never run again."""
+        return bool(self.begun) or self.spending.total().calls > 0
+
     def metric_begins(self) -> None:
         """Note that the program is done and its metric begins."""
         self.metric_began = self._floor.clock.monotonic()

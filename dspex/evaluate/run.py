@@ -179,7 +179,7 @@ class Run:
             at_work = [each for each in self._floor.open_attempts() if each.is_at_work]
             given_up = tuple(attempt.as_given_up() for attempt in at_work)
             ended = Ended(reason="cancelled", given_up=given_up)
-        self.left_open |= left_open(ended, journal.comebacks.latest)
+        self.left_open |= left_open(ended, journal.comebacks.begun)
         self.left_open = {
             key: outcome
             for key, outcome in self.left_open.items()
