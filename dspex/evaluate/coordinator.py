@@ -26,13 +26,14 @@ from dspex.evaluate.belongings import Belongings, Names, Outlook
 from dspex.evaluate.comebacks import Comeback
 from dspex.evaluate.deadlines import Limits, overdue
 from dspex.evaluate.floor import Attempt
+from dspex.evaluate.looking import where_is
 from dspex.evaluate.outage import Sign
 from dspex.evaluate.outcome import ErrorNote, Outcome, Stamp
 from dspex.evaluate.plan import Ended
 from dspex.evaluate.quarantine import Death
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.schedule import Schedule
-from dspex.evaluate.signs import sign_of_waiting
+from dspex.evaluate.signs import only_waits, sign_of_waiting
 from dspex.evaluate.source import StreamMoved, TakeExamples
 from dspex.evaluate.steering import Steering
 from dspex.evaluate.tray import Proposal
@@ -313,6 +314,8 @@ class CoordinatorActor(Actor):
         standings = self._standings() if late else ()
         for attempt, stage in late:
             attempt.overdue = stage
+            # Before it is given up, which ends what it is at.
+            attempt.where = where_is(attempt)
             attempt.sign = sign_of_waiting(attempt.stamp, standings)
             attempt.give_up("its time is over")
         if look is not None:
@@ -408,8 +411,9 @@ class CoordinatorActor(Actor):
                 stage=verdict.stage,
                 type=verdict.kind.value,
                 message=verdict.text,
-                where="",
+                where="" if attempt is None else attempt.where,
             ),
+            latency=0.0 if attempt is None else attempt.seconds,
             evidence=verdict.evidence,
             trace=() if attempt is None else attempt.traced(),
             may_run_again=attempt is None or not attempt.begun,
@@ -429,7 +433,13 @@ class CoordinatorActor(Actor):
 
     def _end(self, ended: Ended) -> None:
         at_work = [each for each in self._floor.close() if each.is_at_work]
+        # Before they are given up, which ends their calls.
+        standings = self._standings() if ended.outage is not None else ()
         for attempt in at_work:
             attempt.give_up("the evaluation is over")
-        given_up = tuple(attempt.as_given_up() for attempt in at_work)
+        given_up = tuple(
+            attempt.as_given_up()
+            for attempt in at_work
+            if attempt.has_shown or not only_waits(attempt.stamp, standings)
+        )
         self._finished.resolve(replace(ended, given_up=given_up))

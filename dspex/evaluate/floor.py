@@ -34,6 +34,7 @@ from supervisors import (
     ExitReason,
     Normal,
     Ref,
+    ScopeCancelledError,
     StartError,
 )
 
@@ -61,6 +62,7 @@ class Attempt:
         "spending",
         "stamp",
         "traced",
+        "where",
     )
 
     def __init__(
@@ -72,7 +74,7 @@ class Attempt:
         self.example = example
         self._floor = floor
         self._given_up: str | None = None
-        self.begun = Unrepeatable()
+        self.begun = Unrepeatable(self._begins_unrepeatable)
         """What the worker has begun that is never run again."""
         self.spending = Spending()
         """What its worker has had from models."""
@@ -90,6 +92,8 @@ class Attempt:
         """The outage that it waited for then, if it did."""
         self.traced: Callable[[], tuple[TracedCall, ...]] = tuple
         """Gives the calls it made so far, where they are kept."""
+        self.where = ""
+        """Where its thread was when its time was over, as `traceback` prints it."""
         self.proposed = False
         """Whether its worker has handed an outcome in."""
         self.reason: ExitReason | None = None
@@ -130,6 +134,11 @@ class Attempt:
         """Whether its worker has begun and is not done."""
         return self.ref is not None and self.is_at_work
 
+    @property
+    def has_shown(self) -> bool:
+        """Whether it had an answer, or began what is never run again."""
+        return bool(self.begun) or self.spending.total().calls > 0
+
     def metric_begins(self) -> None:
         """Note that the program is done and its metric begins."""
         self.metric_began = self._floor.clock.monotonic()
@@ -152,6 +161,21 @@ class Attempt:
         if self._given_up is not None:
             self.give_up(self._given_up)
 
+    def _begins_unrepeatable(self, name: str) -> None:
+        """Have it written down that something begins which is never run again.
+
+        Raises:
+            ScopeCancelledError: The worker was given up: another may do it now.
+            RunFencedError: Another owner took the run over, and may do it.
+        """
+        if self.is_given_up or self.reason is not None:
+            msg = (
+                f"{name!r} is marked retry=False and was not begun: the attempt that "
+                "wanted to had been given up. Its example may be tried again."
+            )
+            raise ScopeCancelledError(msg)
+        self._floor.announce_unrepeatable(self, name)
+
     def ended(self, reason: ExitReason) -> None:
         """Take note of the worker's end; it is news unless the work was done."""
         self.reason = reason
@@ -170,12 +194,19 @@ class Attempt:
             self.ref.life.scope.cancel(why)
             self.ref.kill()
 
+    @property
+    def seconds(self) -> float:
+        """How long it has taken until now; 0 when no worker has begun it."""
+        if self.ref is None:
+            return 0.0
+        return self._floor.clock.monotonic() - self.began
+
     def as_given_up(self) -> GivenUp:
         """What is said of it when the run ends before it is done."""
-        is_running = self.ref is not None
         return GivenUp(
             stamp=self.stamp,
-            latency=self._floor.clock.monotonic() - self.began if is_running else 0.0,
+            latency=self.seconds,
+            spent=self.spending.total(),
             stage="program" if self.metric_began is None else "metric",
             may_run_again=not self.begun,
         )
@@ -437,6 +468,17 @@ class Floor(Estate):
             attempt.give_up("another owner took the run over")
         if recording.fenced is not None or recording.trouble is not None:
             self.on_record()
+
+    def announce_unrepeatable(self, attempt: Attempt, name: str) -> None:
+        """Write down that an attempt begins what is never run again."""
+        recording = self._recording
+        if recording is None:
+            return
+        try:
+            recording.unrepeatable_begins(attempt.stamp, name)
+        except RunFencedError:
+            self.on_record()
+            raise
 
     def propose(self, attempt: Attempt, outcome: Outcome) -> None:
         """Hand in what came of an attempt; called in its worker."""

@@ -15,7 +15,7 @@ from dspex.core.draws import another_draw, draw_from_here
 from dspex.core.example import Example
 from dspex.core.once import Unrepeatable, watch_unrepeatable_from_here
 from dspex.core.safe_text import text_of_error
-from dspex.core.spending import Spending, count_from_here
+from dspex.core.spending import Spending, Spent, count_from_here
 from dspex.evaluate.metric import Judgement
 from dspex.evaluate.outcome import (
     ErrorNote,
@@ -161,7 +161,7 @@ def perform(attempt: AtWork, work: Work) -> Outcome:
     """
     began = _begin(attempt)
     try:
-        with _draw_of(attempt):
+        with draw_of(attempt.stamp):
             measured = work(attempt.example)
     except WorkerDied as died:
         raise Stop(died.reason) from None
@@ -179,7 +179,7 @@ async def aperform(attempt: AtWork, work: AsyncWork) -> Outcome:
     """
     began = _begin(attempt)
     try:
-        with _draw_of(attempt):
+        with draw_of(attempt.stamp):
             measured = await work(attempt.example)
     except asyncio.CancelledError:
         raise
@@ -201,9 +201,9 @@ def _begin(attempt: AtWork) -> float:
     return time.perf_counter()
 
 
-def _draw_of(attempt: AtWork) -> AbstractContextManager[object]:
+def draw_of(stamp: Stamp) -> AbstractContextManager[object]:
     """A repetition is asked anew, and not answered by what the first was told."""
-    trial = attempt.stamp.trial
+    trial = stamp.trial
     return another_draw(f"trial {trial}") if trial else _FIRST
 
 
@@ -261,11 +261,15 @@ def _ended(attempt: AtWork, began: float, kind: OutcomeKind, **facts: Any) -> Ou
 
 def spent_by(attempt: AtWork) -> dict[str, Any]:
     """What an attempt has spent until now, as fields of its outcome."""
-    spent = attempt.spending.total()
+    return as_fields(attempt.spending.total(), attempt.stamp)
+
+
+def as_fields(spent: Spent, stamp: Stamp) -> dict[str, Any]:
+    """What an attempt has spent, as fields of its outcome."""
     return {
         "usage": spent.usage,
         "cost": spent.cost,
         "calls": spent.calls,
         "cached": spent.cached,
-        "answers": spent.answers if attempt.stamp.attempt > 1 else (),
+        "answers": spent.answers if stamp.attempt > 1 else (),
     }
