@@ -10,7 +10,9 @@ from typing import Any, Final
 from dspex.core.errors import ConfigurationError
 from dspex.core.foreign import refuse_dspy
 
-BESIDE: Final = frozenset({"candidate_programs"})
+BESIDE: Final = frozenset(
+    {"candidate_programs", "total_calls", "results_best", "results_latest"}
+)
 """Attributes that optimisers put on a program: others that stand beside it, none of its
 parts. They are not looked into, copied, or saved."""
 

@@ -37,8 +37,8 @@ class PerRun:
     ) -> Self:
         """Rehearse a program on the first rows, without asking a model.
 
-        A model that cannot be held back (one of your own that is no `dspex.BaseLM`) is
-        not rehearsed: each predictor counts as one call then.
+        A model that cannot be rehearsed (one of your own that is no `dspex.LM`) is not:
+        each predictor counts as one call then.
 
         Args:
             program: The program, with the demos that it will have at most.
@@ -56,6 +56,8 @@ class PerRun:
         try:
             told = dry_run(program, some, metric=judging)
         except ConfigurationError:
+            told = None
+        if told is None or not told.calls:
             return cls(calls=float(len(program.predictors())))
         return cls(
             calls=told.calls / len(some),

@@ -48,13 +48,14 @@ class ScriptedTask:
 
     Whether a question is then answered right is drawn by seed and item: the same
     prompt has the same answer, whatever threads do, and a program with a better chance
-    answers right all that a worse one does, and more. A `rollout_id` or a `seed` among
-    the settings draws anew (not through `FakeProvider`, whose answers see the prompt
-    alone).
+    answers right all that a worse one does, and more.
 
     A prompt without any item is taken for one that wants an instruction: each field it
     asks for gets a sentence with some of the planted words and some that do not help,
     drawn by seed and prompt.
+
+    A `rollout_id` or a `seed` among the settings draws anew, answers and instructions
+    (not through `FakeProvider`, whose answers see the prompt alone).
 
     When to use it: to test an optimiser, an ensemble or a search. When not: to test
     what a program does with given answers; that is `DummyLM`.
@@ -250,14 +251,16 @@ class ScriptedTask:
         asked = fields_asked(turns)
         item = item_in(turns[-1].text)
         if item is None:
-            return answer_text(adapter, dict.fromkeys(asked, self._proposal(turns)))
+            return answer_text(
+                adapter, dict.fromkeys(asked, self._proposal(turns, rollout))
+            )
         luck = throw(self.seed, f"luck{rollout}", item.number)
         code = self._code(item)
         said = code if luck < self.chance(turns) else f"not {code[::-1]}"
         return answer_text(adapter, {**dict.fromkeys(asked, _FILLER), "answer": said})
 
-    def _proposal(self, turns: Sequence[Message]) -> str:
-        whole = "\n".join(turn.text for turn in turns)
+    def _proposal(self, turns: Sequence[Message], rollout: str) -> str:
+        whole = "\n".join(turn.text for turn in turns) + rollout
         drawn = [
             word
             for number, word in enumerate((*self.words, *_DECOYS))
