@@ -28,7 +28,7 @@ from dspex.programs.settings import (
     is_language_model,
 )
 from dspex.programs.trace import UsageTracker, track_usage
-from dspex.programs.walk import BESIDE, everything_in
+from dspex.programs.walk import Beside, everything_in
 
 
 class Program(Composite):
@@ -84,7 +84,8 @@ class Program(Composite):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy takes over: its parts, and no history or callbacks."""
-        state = {key: self.__dict__[key] for key in self.__dict__ if key not in BESIDE}
+        held = self.__dict__.items()
+        state = {key: value for key, value in held if not isinstance(value, Beside)}
         state.pop("history", None)
         state.pop("callbacks", None)
         return state

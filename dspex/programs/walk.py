@@ -5,16 +5,43 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from dspex.core.errors import ConfigurationError
 from dspex.core.foreign import refuse_dspy
 
-BESIDE: Final = frozenset(
-    {"candidate_programs", "total_calls", "results_best", "results_latest"}
-)
-"""Attributes that optimisers put on a program: others that stand beside it, none of its
-parts. They are not looked into, copied, or saved."""
+
+class Beside:
+    """Marks what optimisers leave on a program for a person to read.
+
+    It tells how the program was found, maybe with other programs in it, and is no part
+    of it: nobody looks into it, copies it, or saves it. See `beside`.
+    """
+
+
+class _BesideList(Beside, list[Any]): ...
+
+
+class _BesideDict(Beside, dict[Any, Any]): ...
+
+
+class _BesideInt(Beside, int): ...
+
+
+class _BesideFloat(Beside, float): ...
+
+
+_BESIDE = {
+    list: _BesideList,
+    dict: _BesideDict,
+    int: _BesideInt,
+    float: _BesideFloat,
+}
+
+
+def beside(value: Any) -> Any:
+    """Return a list, a dict or a number as it is, and marked as `Beside`."""
+    return _BESIDE[type(value)](value)
 
 
 class Walkable:
@@ -126,7 +153,7 @@ def _inside(item: Any, *, quoted: bool) -> list[tuple[str, Any, Any]]:
             return [
                 (f".{name}", name, value)
                 for name, value in vars(item).items()
-                if name not in BESIDE
+                if not isinstance(value, Beside)
             ]
         case list() | tuple():
             return [(f"[{index}]", index, value) for index, value in enumerate(item)]

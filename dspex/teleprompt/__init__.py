@@ -3,8 +3,10 @@
 from dspex.teleprompt.bootstrap_few_shot import BootstrapFewShot
 from dspex.teleprompt.bootstrap_result import BootstrapResult, NotNeeded
 from dspex.teleprompt.candidate import Candidate
+from dspex.teleprompt.copro import COPRO
 from dspex.teleprompt.labeled_few_shot import LabeledFewShot
 from dspex.teleprompt.lift import Lift
+from dspex.teleprompt.mipro_v2 import MIPROv2
 from dspex.teleprompt.random_search import (
     BootstrapFewShotWithRandomSearch,
     BootstrapRS,
@@ -13,6 +15,7 @@ from dspex.teleprompt.study_result import StudyResult
 from dspex.teleprompt.teleprompter import Teleprompter
 
 __all__ = [
+    "COPRO",
     "BootstrapFewShot",
     "BootstrapFewShotWithRandomSearch",
     "BootstrapRS",
@@ -20,6 +23,7 @@ __all__ = [
     "Candidate",
     "LabeledFewShot",
     "Lift",
+    "MIPROv2",
     "NotNeeded",
     "StudyResult",
     "Teleprompter",

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from dspex.core.lm import LanguageModel
 from dspex.programs.program import Program
+from dspex.programs.walk import beside
 from dspex.teleprompt.candidate import Candidate
 from dspex.teleprompt.proposing import (
     ProposeAfterAttempts,
@@ -114,7 +115,7 @@ class Ascent:
             told["results_latest"] = _columns(
                 (place.name, place.statistics_latest) for place in self._places
             )
-        vars(winner).update(told)
+        vars(winner).update({name: beside(value) for name, value in told.items()})
 
     # The parts of a round.
 

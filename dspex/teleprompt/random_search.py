@@ -23,6 +23,7 @@ from dspex.evaluate.devset import checked_set
 from dspex.evaluate.metric import Metric, checked_metric
 from dspex.programs.program import Program
 from dspex.programs.settings import settings
+from dspex.programs.walk import beside
 from dspex.teleprompt.bootstrapping import Bootstrapping
 from dspex.teleprompt.candidate import Candidate
 from dspex.teleprompt.conducting import Found
@@ -332,7 +333,7 @@ def _size(seed: int, how: Bootstrapping) -> int:
 def _attach(winner: Program, candidates: Sequence[Candidate]) -> None:
     """Give the winner all candidates, the best first, as DSPy does."""
     ranked = sorted(candidates, key=lambda each: -(each.score or 0.0))
-    winner.candidate_programs = [  # type: ignore[attr-defined] # DSPy's attribute
+    told = [
         {
             "score": each.score,
             "subscores": list(each.scores),
@@ -341,3 +342,4 @@ def _attach(winner: Program, candidates: Sequence[Candidate]) -> None:
         }
         for each in ranked
     ]
+    vars(winner)["candidate_programs"] = beside(told)

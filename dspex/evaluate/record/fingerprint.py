@@ -22,11 +22,11 @@ from dspex.evaluate.record.head import Fingerprints
 from dspex.evaluate.record.memory import changed_by_methods
 from dspex.evaluate.record.objects import name_of_type, without_addresses
 from dspex.programs.program import Program
-from dspex.programs.walk import BESIDE, Parameter
+from dspex.programs.walk import Beside, Parameter
 
 _SIZE: Final = 16
 """Bytes of a digest."""
-_OF_PROGRAMS: Final = frozenset({"_compiled", "callbacks", "history"}) | BESIDE
+_OF_PROGRAMS: Final = frozenset({"_compiled", "callbacks", "history"})
 """Attributes that every program has, and none of which says what it does."""
 _OF_PREDICTORS: Final = frozenset(
     {"signature", "config", "lm", "adapter", "traces", "train", "demos"}
@@ -166,7 +166,8 @@ def _parts(program: Program, of: TextOf | None = None) -> Iterator[tuple[str, st
         if isinstance(each, Parameter):
             apart |= _OF_PREDICTORS
         for key, value in sorted(vars(each).items()):
-            if key not in apart and not _is_walked(value):
+            is_apart = key in apart or isinstance(value, Beside)
+            if not is_apart and not _is_walked(value):
                 yield f"the attribute {key!r}{whose}", text_of(value)
     for name, predictor in program.named_predictors():
         yield from _predictor_parts(name, predictor)

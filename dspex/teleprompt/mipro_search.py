@@ -1,0 +1,107 @@
+"""The three steps of `MIPROv2`: make demos, propose instructions, try combinations."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from dspex.core.lm import LanguageModel
+from dspex.programs.program import Program
+from dspex.programs.walk import beside
+from dspex.teleprompt.bootstrapping import Bootstrapping
+from dspex.teleprompt.candidate import Candidate
+from dspex.teleprompt.conducting import Found
+from dspex.teleprompt.demo_sets import drawn_sets, made_sets
+from dspex.teleprompt.extent import Extent
+from dspex.teleprompt.grounded import GroundedProposer, Grounds
+from dspex.teleprompt.judging import lift_of
+from dspex.teleprompt.lift import Lift, cross_fitted
+from dspex.teleprompt.prompt_search import BASELINE, Choices, PromptSearch
+from dspex.teleprompt.study import Study
+
+P = TypeVar("P", bound=Program)
+
+
+@dataclass(kw_only=True)
+class MIPROSearch(Generic[P]):
+    """One search; call it with the study it works in, once."""
+
+    student: P
+    """The program to improve."""
+    how: Bootstrapping
+    """How demos are made."""
+    extent: Extent
+    """How much is tried, on what."""
+    grounds: Grounds
+    """What proposals are made in the light of."""
+    prompt_model: LanguageModel | None
+    """Who proposes."""
+    temperature: float
+    """How freely."""
+    rng: random.Random
+    """Where draws come from."""
+    search: PromptSearch | None = None
+    """The trials, once they have begun."""
+
+    def __call__(self, study: Study) -> Found[P]:
+        """Do the three steps, and judge the winner."""
+        extent, rng = self.extent, self.rng
+        sets = drawn_sets(extent.demo_sets, extent.trainset, self.how, rng)
+        demos = made_sets(study, self.student, self.how, sets)
+        proposer = GroundedProposer(
+            study, self.student, self.prompt_model, self.grounds, self.temperature
+        )
+        choices = Choices(
+            instructions=proposer.instructions(extent.instructions, demos, rng),
+            demos=None if extent.is_zero_shot else demos,
+        )
+        self.search = PromptSearch(study, extent.valset, choices, extent.trials, rng)
+        best = self.search.best()
+        winner: P = best.program
+        lift = self._lift(study, winner)
+        return Found(program=winner, number=best.number, lift=lift)
+
+    def _lift(self, study: Study, winner: Program) -> Lift | None:
+        if study.order.testset is not None or study.order.valset is None:
+            return lift_of(study, winner)
+        # Of the valset only what was drawn was chosen by.
+        given = next(each for each in study.candidates if each.number == BASELINE)
+        return cross_fitted(given.scores, study.candidates, "the valset")
+
+    def describe(self, winner: Program, candidates: Sequence[Candidate]) -> None:
+        """Give the winner DSPy's attributes."""
+        ranked = sorted(candidates, key=lambda each: -_points(each))
+        told = {
+            "candidate_programs": [
+                _told(each, full=True) for each in ranked if each.score is not None
+            ],
+            "mb_candidate_programs": [
+                _told(each, full=False) for each in ranked if each.seen is not None
+            ],
+            "trial_logs": {} if self.search is None else dict(self.search.log),
+            "score": max((_points(each) for each in ranked), default=0.0),
+            "total_calls": len(self.search.log) if self.search is not None else 0,
+        }
+        vars(winner).update({name: beside(value) for name, value in told.items()})
+
+
+def save_all(folder: Path, candidates: Sequence[Candidate]) -> None:
+    """Write the program of each candidate to a file of its own, as DSPy does."""
+    place = folder / "evaluated_programs"
+    place.mkdir(parents=True, exist_ok=True)
+    for each in candidates:
+        each.program.save(place / f"program_{each.number}.json")
+
+
+def _told(candidate: Candidate, *, full: bool) -> dict[str, Any]:
+    score = candidate.score if full else candidate.seen
+    return {"score": score, "program": candidate.program, "full_eval": full}
+
+
+def _points(candidate: Candidate) -> float:
+    if candidate.score is not None:
+        return candidate.score
+    return 0.0 if candidate.seen is None else candidate.seen
