@@ -4,6 +4,9 @@ from dspex.teleprompt.bootstrap_few_shot import BootstrapFewShot
 from dspex.teleprompt.bootstrap_result import BootstrapResult, NotNeeded
 from dspex.teleprompt.candidate import Candidate
 from dspex.teleprompt.copro import COPRO
+from dspex.teleprompt.ensemble import Ensemble
+from dspex.teleprompt.gepa import GEPA
+from dspex.teleprompt.knn_few_shot import KNNFewShot
 from dspex.teleprompt.labeled_few_shot import LabeledFewShot
 from dspex.teleprompt.lift import Lift
 from dspex.teleprompt.mipro_v2 import MIPROv2
@@ -16,11 +19,14 @@ from dspex.teleprompt.teleprompter import Teleprompter
 
 __all__ = [
     "COPRO",
+    "GEPA",
     "BootstrapFewShot",
     "BootstrapFewShotWithRandomSearch",
     "BootstrapRS",
     "BootstrapResult",
     "Candidate",
+    "Ensemble",
+    "KNNFewShot",
     "LabeledFewShot",
     "Lift",
     "MIPROv2",

@@ -80,7 +80,7 @@ class BootstrapFewShot(Teleprompter):
         self.num_threads = num_threads
         self.display_progress = display_progress
         self.result: BootstrapResult | None = None
-        self._bootstrapping()  # refuses what makes no sense before any work starts
+        self.bootstrapping()  # refuses what makes no sense before any work starts
 
     @with_callbacks
     def compile(
@@ -114,7 +114,7 @@ class BootstrapFewShot(Teleprompter):
             RunChangedError: The study of that name was begun with something else.
         """
         refuse_dspy(student, "student")
-        how = self._bootstrapping()
+        how = self.bootstrapping()
         order = Order(
             optimiser="BootstrapFewShot",
             student=student,
@@ -144,7 +144,7 @@ class BootstrapFewShot(Teleprompter):
         valset: Sequence[Example] | None = None,
     ) -> StudyPlan:
         """Return what `compile` would ask, without asking it; its arguments, too."""
-        rows, how = checked_set(trainset, "trainset"), self._bootstrapping()
+        rows, how = checked_set(trainset, "trainset"), self.bootstrapping()
         judging = checked_rows(valset, "valset") if self.metric is not None else None
         shown = how.with_most_demos(student, rows)
         return StudyPlan(
@@ -176,7 +176,8 @@ class BootstrapFewShot(Teleprompter):
         )
         return Found(program=taught, number=0, lift=lift_of(study, taught))
 
-    def _bootstrapping(self) -> Bootstrapping:
+    def bootstrapping(self) -> Bootstrapping:
+        """Return how demos are made, with the settings in force."""
         max_errors = self.max_errors or settings.max_errors or defaults.MAX_ERRORS
         return Bootstrapping(
             metric=self.metric,

@@ -1,0 +1,202 @@
+"""`KNNFewShot`: demos made for each question, of the examples nearest to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from dspex.client.budget import Budget
+from dspex.core.callbacks import with_callbacks
+from dspex.core.errors import ConfigurationError
+from dspex.core.example import Example
+from dspex.core.foreign import refuse_dspy
+from dspex.core.spawner import the_spawner
+from dspex.programs.knn import KNN, Vectorizer
+from dspex.programs.program import Program
+from dspex.programs.settings import settings
+from dspex.teleprompt.bootstrap_few_shot import BootstrapFewShot
+from dspex.teleprompt.bootstrapping import Bootstrapping
+from dspex.teleprompt.candidate import Candidate
+from dspex.teleprompt.conducting import Found
+from dspex.teleprompt.judging import lift_of
+from dspex.teleprompt.order import Order, checked_budget, checked_rows
+from dspex.teleprompt.steps import Steps
+from dspex.teleprompt.study import Study
+from dspex.teleprompt.teleprompter import Teleprompter
+
+P = TypeVar("P", bound=Program)
+
+
+class Neighbours(Generic[P]):
+    """Answers each question with demos of the examples nearest to it.
+
+    Args:
+        nearest: Finds them.
+        how: How demos are made of them.
+        student: The program that answers.
+        teacher: The program that makes demos; the student unless given.
+        concurrency: Demos made at a time.
+    """
+
+    def __init__(
+        self,
+        nearest: KNN,
+        how: Bootstrapping,
+        student: P,
+        teacher: Program | None,
+        concurrency: int,
+    ) -> None:
+        self.nearest = nearest
+        self.how = how
+        self.student = student
+        self.teacher = teacher
+        self.concurrency = concurrency
+
+    def answer(self, inputs: Mapping[str, Any]) -> Any:
+        """Make demos for this question, and answer it."""
+        rows = self.nearest(**inputs)
+        order = Order(
+            optimiser="KNNFewShot",
+            student=self.student,
+            metric=self.how.metric,
+            trainset=rows,
+            concurrency=self.concurrency,
+            max_errors=self.how.max_errors,
+        )
+        # For one question: nothing of it is kept.
+        study = Study(order, run="neighbours", steps=Steps(None), is_recorded=False)
+        taught, _ = self.how.taught(study, "demos", self.student, self.teacher, rows)
+        return taught(**inputs)
+
+
+class _ByNeighbours(Program):
+    """Laid over the class of a student: its answers are those of its neighbours."""
+
+    _neighbours: Neighbours[Any]
+
+    def forward(self, **inputs: Any) -> Any:
+        """Answer as `Neighbours` does."""
+        return self._neighbours.answer(inputs)
+
+    async def aforward(self, **inputs: Any) -> Any:
+        """Answer in a thread, so that the caller's loop goes on."""
+        return await the_spawner().in_thread(
+            lambda: self._neighbours.answer(inputs), label="neighbours"
+        )
+
+
+class KNNFewShot(Teleprompter):
+    """Gives each question demos of its own, made of the nearest examples.
+
+    When to use it: with many examples of several kinds, of which few help any one
+    question. When not: where calls are dear, as each question makes its demos first;
+    see `BootstrapFewShot`.
+
+    Args:
+        k: Examples that are looked at for each question.
+        trainset: Where they come from.
+        vectorizer: `dspex.Embedder(...)`, or a function from texts to vectors.
+        few_shot_bootstrap_args: What `BootstrapFewShot` takes, such as `metric`.
+
+    Raises:
+        ConfigurationError: An argument is none of `BootstrapFewShot`, or makes no
+            sense.
+        DataError: There is no example, or one does not say its inputs.
+    """
+
+    def __init__(
+        self,
+        k: int,
+        trainset: Sequence[Example],
+        vectorizer: Vectorizer,
+        **few_shot_bootstrap_args: Any,
+    ) -> None:
+        self.KNN = KNN(k, trainset, vectorizer=vectorizer)
+        self.few_shot_bootstrap_args = few_shot_bootstrap_args
+        try:
+            self._bootstrap = BootstrapFewShot(**few_shot_bootstrap_args)
+        except TypeError as error:
+            raise ConfigurationError(
+                f"an argument is none of BootstrapFewShot: {error}. Pass what it "
+                "takes, such as metric= and max_bootstrapped_demos="
+            ) from None
+
+    @with_callbacks
+    def compile(
+        self,
+        student: P,
+        *,
+        teacher: Program | None = None,
+        valset: Sequence[Example] | None = None,
+        testset: Sequence[Example] | None = None,
+        budget: Budget | None = None,
+        run: str | None = None,
+    ) -> P:
+        """Return a copy of `student` that makes demos for each question.
+
+        It asks nothing now, unless there is a set to judge it on.
+
+        Args:
+            student: The program; it is left as it is.
+            teacher: The program that makes demos; the student unless given.
+            valset: Examples to judge the result on, beside the student; see `study`.
+            testset: The same.
+            budget: What the judging may spend.
+            run: A name for this study, under which its judging is recorded.
+
+        Raises:
+            BudgetExceededError: The budget was used up.
+            EvaluationError: The judging could not go on.
+            EvaluationInterrupted: Ctrl-C during the judging; `.best_so_far` is the
+                program.
+        """
+        refuse_dspy(student, "student")
+        how = self._bootstrap.bootstrapping()
+        threads = self._bootstrap.num_threads or settings.concurrency
+        made = _over(
+            student, Neighbours(self.KNN, how, student.deepcopy(), teacher, threads)
+        )
+        order = Order(
+            optimiser="KNNFewShot",
+            student=student,
+            teacher=teacher,
+            metric=how.metric,
+            trainset=self.KNN.trainset,
+            valset=checked_rows(valset, "valset"),
+            testset=checked_rows(testset, "testset"),
+            parameters={**how.parameters(), "k": self.KNN.k},
+            run=run,
+            persist=None if valset or testset else False,
+            budget=checked_budget(budget),
+            concurrency=threads,
+            max_errors=how.max_errors,
+            display_progress=self._bootstrap.display_progress,
+        )
+
+        def search(study: Study) -> Found[P]:
+            study.report(
+                Candidate(
+                    number=0,
+                    label=f"demos of the {self.KNN.k} nearest examples",
+                    origin="made for each question",
+                    state=made.dump_state(),
+                    program=made,
+                )
+            )
+            return Found(program=made, number=0, lift=lift_of(study, made))
+
+        return self._conduct(order, search, candidates=1)
+
+
+def _over(student: P, neighbours: Neighbours[P]) -> P:
+    """Return a copy of a student whose answers are those of its neighbours.
+
+    It is of a class of its own below the student's, so its predictors and what is saved
+    of it have the same names.
+    """
+    copy = student.reset_copy()
+    kind = type(copy)
+    told = {"__module__": kind.__module__, "__doc__": kind.__doc__}
+    copy.__class__ = type(kind.__name__, (_ByNeighbours, kind), told)
+    vars(copy)["_neighbours"] = neighbours
+    return copy
