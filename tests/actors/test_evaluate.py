@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import threading
@@ -467,3 +468,25 @@ def test_a_low_score_is_no_error(runtime: dspex.Runtime) -> None:
     result = evaluate(lambda question: dspex.Prediction(answer=question))
 
     assert (result.score, result.complete, result.failures) == (0.0, True, ())
+
+
+def test_an_example_leaves_nothing_for_the_garbage_collector(
+    runtime: dspex.Runtime,
+) -> None:
+    evaluate = evaluator(300, persist=False)
+
+    def program(question: str) -> dspex.Prediction:
+        return dspex.Prediction(answer=question.replace("q", "a"))
+
+    evaluate(program)
+    gc.collect()
+    gc.disable()
+    try:
+        result = evaluate(program)
+        left_over = gc.collect()
+    finally:
+        gc.enable()
+
+    # The run as a whole may; what each of its examples leaves holds up all of them.
+    assert result.score == 100.0
+    assert left_over < 300
