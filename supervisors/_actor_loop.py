@@ -123,6 +123,8 @@ class ActorLoop(pykka.ThreadingActor):
                     inbox.put_back(envelope)
                     return told
             self._handle(envelope)
+            # While it waits for the next one, an actor holds nothing of the last.
+            del envelope
 
     def _attend(self) -> ExitReason | None:
         """Do what somebody outside wants ahead of all messages; a reason to end."""
