@@ -489,4 +489,4 @@ def test_an_example_leaves_nothing_for_the_garbage_collector(
 
     # The run as a whole may; what each of its examples leaves holds up all of them.
     assert result.score == 100.0
-    assert left_over < 300
+    assert left_over < 2 * 300
