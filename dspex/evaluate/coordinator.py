@@ -22,10 +22,10 @@ from dspex.evaluate.aggregator import (
     SentBack,
     Standing,
 )
+from dspex.evaluate.attempt import Attempt
 from dspex.evaluate.belongings import Belongings, Names, Outlook
 from dspex.evaluate.comebacks import Comeback
 from dspex.evaluate.deadlines import Limits, overdue
-from dspex.evaluate.floor import Attempt
 from dspex.evaluate.outage import Sign
 from dspex.evaluate.outcome import ErrorNote, Outcome, Stamp
 from dspex.evaluate.plan import Ended

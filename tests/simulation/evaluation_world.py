@@ -18,9 +18,10 @@ from typing import Any, cast
 from dspex.core.errors import CircuitOpenError, LMConnectionError
 from dspex.core.example import Example
 from dspex.evaluate.aggregator import AggregatorActor, Look
+from dspex.evaluate.attempt import Attempt
 from dspex.evaluate.belongings import Belongings, Names, Wishes
 from dspex.evaluate.coordinator import CoordinatorActor, Obey
-from dspex.evaluate.floor import Attempt, Floor, Lane
+from dspex.evaluate.floor import Floor, Lane
 from dspex.evaluate.journal import Journal
 from dspex.evaluate.opening import last_attempts
 from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, note
