@@ -187,8 +187,7 @@ class AggregatorActor(Actor):
             latest = self._journal.comebacks.latest.values()
             outcomes = [comeback.outcome for comeback in latest]
             if self._is_written(outcomes, ()):
-                for outcome in outcomes:
-                    self._journal.accept(outcome)
+                self._journal.accept_all(outcomes)
 
     def _look(self) -> None:
         if self._take():
@@ -210,8 +209,7 @@ class AggregatorActor(Actor):
         judged = self._judged(batch)
         if not self._is_written(judged.accepted, judged.without_effect):
             return 0
-        for outcome in judged.accepted:
-            self._journal.accept(outcome)
+        self._journal.accept_all(judged.accepted)
         self._journal.refuse(len(judged.refused))
         left = self._tray.drop(len(batch))
         if judged.accepted:
