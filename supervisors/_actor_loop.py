@@ -71,7 +71,7 @@ class ActorLoop(pykka.ThreadingActor):
             life.end(reason)
             unsubscribe()
             enter(None)
-            life.thread_left.resolve(None)
+            life.leave_thread()
             _census.ended(life)
             # Nothing of the actor is kept by who keeps its life.
             life.on_signal = None
