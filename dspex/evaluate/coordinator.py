@@ -411,6 +411,8 @@ class CoordinatorActor(Actor):
             **({} if attempt is None else spent_by(attempt)),
         )
         self._floor.tray.put(Proposal(outcome, is_decided=True))
+        # Its place is free once that is accepted.
+        self._floor.tray.press()
 
     def _open_lanes(self) -> None:
         lanes = self._floor.wanted_lanes()

@@ -217,6 +217,16 @@ class Floor(Estate):
 
     def take(self, lane: Lane) -> Attempt | None:
         """The next attempt of a lane; `None` ends it."""
+        attempt = self._taken_by(lane)
+        if attempt is None:
+            if not self._lanes:
+                # Nobody is left who could add to what waits there.
+                self.tray.press()
+        elif self._ready and not self._unbegun and len(self._lanes) < self._most:
+            self._open_another()
+        return attempt
+
+    def _taken_by(self, lane: Lane) -> Attempt | None:
         with self._lock:
             if lane not in self._lanes:
                 return None
@@ -226,12 +236,10 @@ class Floor(Estate):
             attempt = self._next()
             if attempt is None:
                 self._lanes.discard(lane)
-                return None
-            # In the same step: whoever settles its example sees who works on it.
-            attempt.lane = lane
-        if self._ready and not self._unbegun and len(self._lanes) < self._most:
-            self._open_another()
-        return attempt
+            else:
+                # In the same step: whoever settles its example sees who works on it.
+                attempt.lane = lane
+            return attempt
 
     def _open_another(self) -> None:
         open_lane = self.open_lane
@@ -287,10 +295,14 @@ class Floor(Estate):
         """Hand in what came of an attempt; called in its worker."""
         is_void = attempt.reason is not None or attempt.is_given_up
         attempt.proposed = not is_void
-        if not is_void and outcome.kind in DOUBTFUL:
+        is_doubtful = not is_void and outcome.kind in DOUBTFUL
+        if is_doubtful:
             with self._lock:
                 self._doubts.add(attempt.stamp.key)
         self.tray.put(Proposal(outcome, is_void=is_void))
+        if is_doubtful:
+            # Nothing is begun until it is judged.
+            self.tray.press()
 
     def lost(self, attempt: Attempt) -> None:
         """A worker was killed: its thread may never come back to its lane."""

@@ -95,14 +95,14 @@ class Journal(Estate):
 
         The first accepted wins, so a late, doubled or zombie outcome changes nothing.
         """
-        return self.accept_all((outcome,)) == 1
+        return bool(self.accept_all((outcome,)))
 
-    def accept_all(self, outcomes: Sequence[Outcome]) -> int:
-        """Count several in one step; how many counted."""
+    def accept_all(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """Count several in one step; those that counted."""
         counted = [outcome for outcome in outcomes if self._settle(outcome)]
         self.tally = _counted(self.tally, counted)
         self.refuse(len(outcomes) - len(counted))
-        return len(counted)
+        return counted
 
     def refuse(self, count: int = 1) -> None:
         """Count outcomes that do not count."""
