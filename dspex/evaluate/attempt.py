@@ -14,7 +14,7 @@ from dspex.evaluate.outcome import Outcome, Stage, Stamp
 from dspex.evaluate.plan import GivenUp
 from dspex.evaluate.traced_call import TracedCall
 from dspex.evaluate.worker import AsyncWork, Work, aperform, perform
-from supervisors import Clock, ExitReason, Normal, Ref
+from supervisors import Clock, ExitReason, Normal, Ref, ScopeCancelledError
 
 if TYPE_CHECKING:
     from dspex.evaluate.floor import Lane
@@ -37,6 +37,9 @@ class Host(Protocol):
 
     def announce(self, attempt: Attempt) -> None:
         """Write down that it begins; give it up when it must not."""
+
+    def announce_unrepeatable(self, attempt: Attempt, name: str) -> None:
+        """Write down that it begins what is never run again."""
 
     def propose(self, attempt: Attempt, outcome: Outcome) -> None:
         """Take what came of it; called in its worker."""
@@ -68,6 +71,7 @@ class Attempt:
         "spending",
         "stamp",
         "traced",
+        "where",
     )
 
     def __init__(
@@ -98,6 +102,8 @@ class Attempt:
         """The outage that it waited for then, if it did."""
         self.traced: Callable[[], tuple[TracedCall, ...]] = tuple
         """Gives the calls it made so far, where they are kept."""
+        self.where = ""
+        """Where its thread was when its time was over, as `traceback` prints it."""
         self.proposed = False
         """Whether its worker has handed an outcome in."""
         self.reason: ExitReason | None = None
@@ -138,21 +144,45 @@ class Attempt:
         """Whether its worker has begun and is not done."""
         return self.ref is not None and self.is_at_work
 
+    @property
+    def has_shown(self) -> bool:
+        """Whether it had an answer, or began what is never run again."""
+        return bool(self.begun) or self.spending.total().calls > 0
+
     def metric_begins(self) -> None:
         """Note that the program is done and its metric begins."""
         self.metric_began = self._host.clock.monotonic()
 
     def run(self) -> None:
         """Work on the example, and hand the outcome in."""
-        self.begun, self.spending = Unrepeatable(), Spending()
+        self._begin()
         outcome = perform(self, cast("Work", self._host.work))
         self._host.propose(self, outcome)
 
     async def arun(self) -> None:
         """Do the same on an event loop, where the work is a coroutine function."""
-        self.begun, self.spending = Unrepeatable(), Spending()
+        self._begin()
         outcome = await aperform(self, cast("AsyncWork", self._host.work))
         self._host.propose(self, outcome)
+
+    def _begin(self) -> None:
+        self.begun = Unrepeatable(self._begins_unrepeatable)
+        self.spending = Spending()
+
+    def _begins_unrepeatable(self, name: str) -> None:
+        """Have it written down that something begins which is never run again.
+
+        Raises:
+            ScopeCancelledError: The worker was given up: another may do it now.
+            RunFencedError: Another owner took the run over, and may do it.
+        """
+        if self.is_given_up or self.reason is not None:
+            msg = (
+                f"{name!r} is marked retry=False and was not begun: the attempt that "
+                "wanted to had been given up. Its example may be tried again."
+            )
+            raise ScopeCancelledError(msg)
+        self._host.announce_unrepeatable(self, name)
 
     def started(self, ref: Ref[Any]) -> None:
         """Take note of the worker."""
@@ -169,9 +199,11 @@ class Attempt:
             self._host.lost(self)
         if self.proposed:
             # It is in hand until its outcome is accepted. What its worker was made of,
-            # and the calls that it kept, are not to wait for that.
+            # and the calls that it kept, are not to wait for that; nor is it itself for
+            # the garbage collector, as what it has begun refers to it.
             self.ref = None
             self.traced = tuple
+            self.begun = NOTHING_BEGUN
 
     def give_up(self, why: str) -> None:
         """End the worker, at once or as soon as it begins.
@@ -186,12 +218,19 @@ class Attempt:
             ref.life.scope.cancel(why)
             ref.kill()
 
+    @property
+    def seconds(self) -> float:
+        """How long it has taken until now; 0 when no worker has begun it."""
+        if self.ref is None:
+            return 0.0
+        return self._host.clock.monotonic() - self.began
+
     def as_given_up(self) -> GivenUp:
         """What is said of it when the run ends before it is done."""
-        is_running = self.ref is not None
         return GivenUp(
             stamp=self.stamp,
-            latency=self._host.clock.monotonic() - self.began if is_running else 0.0,
+            latency=self.seconds,
+            spent=self.spending.total(),
             stage="program" if self.metric_began is None else "metric",
             may_run_again=not self.begun,
         )

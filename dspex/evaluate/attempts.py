@@ -12,11 +12,12 @@ from dspex.core.example import Example
 from dspex.evaluate.attempt import Attempt
 from dspex.evaluate.belongings import Belongings
 from dspex.evaluate.deadlines import Limits, overdue
+from dspex.evaluate.looking import where_is
 from dspex.evaluate.lost import Verdict
 from dspex.evaluate.outcome import ErrorNote, Outcome, Stamp
 from dspex.evaluate.plan import GivenUp
 from dspex.evaluate.quarantine import Death
-from dspex.evaluate.signs import sign_of_waiting
+from dspex.evaluate.signs import only_waits, sign_of_waiting
 from dspex.evaluate.steps import Key, WorkerLost
 from dspex.evaluate.tray import Proposal
 from dspex.evaluate.worker import spent_by
@@ -72,6 +73,8 @@ class Attempts:
         standings = self._standings() if late else ()
         for attempt, stage in late:
             attempt.overdue = stage
+            # Before it is given up, which ends what it is at.
+            attempt.where = where_is(attempt)
             attempt.sign = sign_of_waiting(attempt.stamp, standings)
             attempt.give_up("its time is over")
         return look
@@ -101,8 +104,9 @@ class Attempts:
                 stage=verdict.stage,
                 type=verdict.kind.value,
                 message=verdict.text,
-                where="",
+                where="" if attempt is None else attempt.where,
             ),
+            latency=0.0 if attempt is None else attempt.seconds,
             evidence=verdict.evidence,
             trace=() if attempt is None else attempt.traced(),
             may_run_again=attempt is None or not attempt.begun,
@@ -112,12 +116,23 @@ class Attempts:
         # Its place is free once that is accepted.
         floor.tray.press()
 
-    def end_all(self) -> tuple[GivenUp, ...]:
-        """End the work for good; what was worked on then."""
+    def end_all(self, *, for_an_outage: bool) -> tuple[GivenUp, ...]:
+        """End the work for good; what was worked on then.
+
+        Args:
+            for_an_outage: Whether that is why; then what only waited for its end was
+                not worked on.
+        """
         at_work = [each for each in self._floor.close() if each.is_at_work]
+        # Before they are given up, which ends their calls.
+        standings = self._standings() if for_an_outage else ()
         for attempt in at_work:
             attempt.give_up("the evaluation is over")
-        return tuple(attempt.as_given_up() for attempt in at_work)
+        return tuple(
+            attempt.as_given_up()
+            for attempt in at_work
+            if attempt.has_shown or not only_waits(attempt.stamp, standings)
+        )
 
     def _made(self, stamp: Stamp) -> Attempt:
         # Read only: the aggregator changes it in one step.

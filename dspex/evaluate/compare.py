@@ -291,25 +291,26 @@ def assert_better(
     *,
     margin: float,
     confidence: float,
+    names: tuple[str, str],
 ) -> Comparison:
     """Raise unless a result is shown to be better than another.
 
     See `EvaluationResult.assert_better_than`, which is this.
     """
-    comparison = compare(
-        other, result, names=("the other", "this"), confidence=confidence
-    )
-    for name, one in (("this result", result), ("the other result", other)):
+    this, that = names
+    comparison = compare(other, result, names=(that, this), confidence=confidence)
+    for name, one in ((this, result), (that, other)):
         if not one.complete:
             raise IncompleteResultError(
-                f"{name} is not complete ({str(one).splitlines()[0]}), so it cannot be "
-                "told which is better; every example measured was expected. Run what "
-                "is missing again with resume=, then ask again.",
+                f"the evaluation of {name} is not complete "
+                f"({str(one).splitlines()[0]}), so it cannot be told which is better; "
+                "every example measured was expected. Run what is missing again with "
+                "resume=, then ask again.",
                 result=one,
             )
     if not comparison.is_better(margin):
         raise NotBetterError(
-            f"this is not shown to be better by more than {margin:g} points: "
+            f"{this} is not shown to be better by more than {margin:g} points: "
             f"{comparison.verdict} An interval above {margin:g} points as a whole was "
             "expected. Improve the program, or evaluate on more examples.",
             comparison=comparison,

@@ -343,5 +343,6 @@ class CoordinatorActor(Actor):
                 return
 
     def _end(self, ended: Ended) -> None:
-        given_up = self._attempts.end_all()
+        for_an_outage = ended.outage is not None
+        given_up = self._attempts.end_all(for_an_outage=for_an_outage)
         self._finished.resolve(replace(ended, given_up=given_up))

@@ -18,6 +18,7 @@ from dspex.evaluate.progress import Progress
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.run import Run
 from dspex.evaluate.run_errors import cancelled, interrupted
+from dspex.evaluate.standing import Rules
 from dspex.evaluate.steering import Steering
 from dspex.evaluate.worker import AsyncWork, Work
 from dspex.evaluate.workers import Workers
@@ -125,18 +126,29 @@ async def awork_through(
 
 
 def _wait(run: Run, options: RunOptions) -> Ended:
-    total = run.plan.total
-    total = None if total is None else total * run.plan.trials
-    show = options.display_progress
-    why = run.waits_for
-    with run, Progress(options.label, total, show=show, why=why) as progress:
+    with run, _progress(run, options, why=run.waits_for) as progress:
         return run.wait(TICK, progress)
 
 
 async def _await(run: Run, options: RunOptions) -> Ended:
-    total = run.plan.total
-    total = None if total is None else total * run.plan.trials
-    show = options.display_progress
     async with run:
-        with Progress(options.label, total, show=show) as progress:
+        # To ask what it waits for would hold the loop up.
+        with _progress(run, options) as progress:
             return await run.await_end(TICK, progress)
+
+
+def _progress(
+    run: Run, options: RunOptions, *, why: Callable[[], str] = str
+) -> Progress:
+    total, trials = run.plan.total, run.plan.trials
+    return Progress(
+        options.label,
+        None if total is None else total * trials,
+        show=options.display_progress,
+        why=why,
+        rules=Rules(
+            failure_score=options.failure_score,
+            metric_range=options.metric_range,
+            trials=trials,
+        ),
+    )

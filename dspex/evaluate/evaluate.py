@@ -115,8 +115,9 @@ class Evaluate:
             record: of what failed or scored below full ("wrong"; of the first 1,000),
             of "all", or of "none".
         notes: JSON values to remember in the record, such as a version of the program.
-        debug: Work on the caller's thread, one example after another, without deadline
-            or progress bar; an error of the program or the metric is raised as it is.
+        debug: Work on the caller's thread, one example after another, without deadline,
+            progress bar or record; an error of the program or the metric is raised as
+            it is.
 
     Raises:
         ConfigurationError: The set is empty, a number is not above zero, or there is no

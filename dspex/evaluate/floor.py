@@ -291,6 +291,17 @@ class Floor(Estate):
         if recording.fenced is not None or recording.trouble is not None:
             self.on_record()
 
+    def announce_unrepeatable(self, attempt: Attempt, name: str) -> None:
+        """Write down that an attempt begins what is never run again."""
+        recording = self._recording
+        if recording is None:
+            return
+        try:
+            recording.unrepeatable_begins(attempt.stamp, name)
+        except RunFencedError:
+            self.on_record()
+            raise
+
     def propose(self, attempt: Attempt, outcome: Outcome) -> None:
         """Hand in what came of an attempt; called in its worker."""
         is_void = attempt.reason is not None or attempt.is_given_up

@@ -6,9 +6,8 @@ their restarts. The accepting is here, in one step per outcome.
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dspex.client.call import AttemptRecord, Fate
@@ -183,11 +182,22 @@ class RequestLog:
     Where the run has a record they go there, and none is kept here.
 
     An event handler: each client of the tree calls it in its own thread.
+
+    Args:
+        run: The run's name, as it stands in the tags of its requests.
+        recording: Where they are written.
+        on_fenced: Hears that another owner took the run over.
     """
 
-    def __init__(self, run: str, recording: Recording | None = None) -> None:
+    def __init__(
+        self,
+        run: str,
+        recording: Recording | None = None,
+        on_fenced: Callable[[], object] = lambda: None,
+    ) -> None:
         self._run = run
         self._recording = recording
+        self._on_fenced = on_fenced
         # Protects the three fields below; also wakes whoever waits for the last fate.
         self._changed = threading.Condition()
         self._records: dict[str, AttemptRecord] = {}
@@ -202,9 +212,11 @@ class RequestLog:
         if record.tags.get("run") != self._run:
             return
         if self._recording is not None:
-            # Who sends it cannot be kept from it here; the run hears of the trouble.
-            with contextlib.suppress(RunFencedError):
+            try:
                 self._recording.request_moved(record)
+            except RunFencedError:
+                # Who sends it cannot be kept from it here; the run ends all the same.
+                self._on_fenced()
         with self._changed:
             if self._recording is None:
                 self._records[record.request_id] = record

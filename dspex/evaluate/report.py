@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dspex.core.adapters.render import render_value, whole_value
-from dspex.core.errors import EvaluationError
+from dspex.core.errors import ConfigurationError, EvaluationError
 from dspex.core.example import Example
 from dspex.core.safe_text import safe_text
 from dspex.core.whole_files import check_place, written_whole
@@ -37,7 +37,8 @@ class Report:
     """Where a result goes besides to the caller.
 
     Raises:
-        ConfigurationError: A file cannot be written where it is to be.
+        ConfigurationError: A file cannot be written where it is to be, or a number of
+            rows makes no sense.
     """
 
     table: bool | int = False
@@ -50,6 +51,12 @@ class Report:
     """Whether each failure is logged with the end of its traceback."""
 
     def __post_init__(self) -> None:
+        table: Any = self.table
+        if not (isinstance(table, int) and table >= 0):
+            raise ConfigurationError(
+                f"display_table is {table!r}; it must be True, False, or how many "
+                "rows to print. Leave it out to print none."
+            )
         for name, path in (("save_as_csv", self.csv), ("save_as_json", self.json)):
             if path is not None:
                 check_place(path, name)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from dspex.core.draws import draw_from_here
+from dspex.core.draws import another_draw, draw_from_here
 from dspex.core.example import Example
 from dspex.core.once import Unrepeatable, watch_unrepeatable_from_here
 from dspex.core.safe_text import text_of_error
-from dspex.core.spending import Spending, count_from_here
+from dspex.core.spending import Spending, Spent, count_from_here
 from dspex.evaluate.metric import Judgement
 from dspex.evaluate.outcome import (
     ErrorNote,
@@ -206,6 +207,12 @@ def _begin(attempt: AtWork) -> float:
     return time.perf_counter()
 
 
+def draw_of(stamp: Stamp) -> AbstractContextManager[object]:
+    """The same for a block: a repetition is asked anew, and the first is not."""
+    trial = stamp.trial
+    return another_draw(f"trial {trial}") if trial else nullcontext()
+
+
 def _failed(attempt: AtWork, error: BaseException, began: float) -> Outcome:
     if isinstance(error, WorkFailed):
         return _ended(
@@ -265,11 +272,15 @@ def _ended(attempt: AtWork, began: float, kind: OutcomeKind, **facts: Any) -> Ou
 
 def spent_by(attempt: AtWork) -> dict[str, Any]:
     """What an attempt has spent until now, as fields of its outcome."""
-    spent = attempt.spending.total()
+    return as_fields(attempt.spending.total(), attempt.stamp)
+
+
+def as_fields(spent: Spent, stamp: Stamp) -> dict[str, Any]:
+    """What an attempt has spent, as fields of its outcome."""
     return {
         "usage": spent.usage,
         "cost": spent.cost,
         "calls": spent.calls,
         "cached": spent.cached,
-        "answers": spent.answers if attempt.stamp.attempt > 1 else (),
+        "answers": spent.answers if stamp.attempt > 1 else (),
     }
