@@ -75,7 +75,7 @@ def result_of(run: Run, options: RunOptions) -> EvaluationResult:
         requests=run.requests.records(),
         seconds=run.seconds,
         restarts=run.restarts,
-        refused=run.journal.tally.refused,
+        refused=run.refused,
     )
 
 

@@ -10,13 +10,14 @@ import contextlib
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from dspex.client.call import AttemptRecord, Fate
 from dspex.core.errors import RunFencedError
 from dspex.evaluate.comebacks import Comebacks
 from dspex.evaluate.errors_allowed import counts_as_error
 from dspex.evaluate.outcome import Outcome, OutcomeKind
-from dspex.evaluate.record.entries import Totals
+from dspex.evaluate.record.entries import Bill, Totals
 from dspex.evaluate.record.requests import RecordedRequests
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.retrying import RetryRules
@@ -171,16 +172,26 @@ class RequestLog:
     Where the run has a record they go there, and none is kept here.
 
     An event handler: each client of the tree calls it in its own thread.
+
+    Args:
+        run: Its name.
+        recording: Its record, if it has one.
+        known: Requests of an earlier result that the run goes on from.
     """
 
-    def __init__(self, run: str, recording: Recording | None = None) -> None:
+    def __init__(
+        self,
+        run: str,
+        recording: Recording | None = None,
+        known: Mapping[str, AttemptRecord] = MappingProxyType({}),
+    ) -> None:
         self._run = run
         self._recording = recording
         # Protects the three fields below; also wakes whoever waits for the last fate.
         self._changed = threading.Condition()
-        self._records: dict[str, AttemptRecord] = {}
+        self._records = dict(known)
         self._open: set[str] = set()
-        self._cost: float | None = None
+        self._cost = Bill.of(self._records.values()).cost
         if recording is not None:
             self._cost = recording.record.totals().bill.cost
 
