@@ -16,6 +16,7 @@ from dspex.cli.console import (
     show,
     show_json,
     traceback_option,
+    writing,
 )
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def compare(
     else:
         show(str(found))
     if report is not None:
-        found.report(report)
+        with writing(str(report)):
+            found.report(report)
     if fail_if_worse:
         _check(found, results)
 
