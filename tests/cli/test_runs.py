@@ -282,6 +282,26 @@ def test_a_comparison_fails_when_the_second_is_worse(
     assert better.exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "end"),
+    [
+        (("good", "bad", "-5"), Exit.FAILED),
+        (("good", "good", "0"), Exit.FAILED),
+        (("bad", "good", "-150"), Exit.OK),
+        (("bad", "good", "nan"), Exit.USAGE),
+    ],
+)
+def test_a_comparison_fails_unless_the_second_is_better(
+    run: Run, maps: tuple[str, str], words: tuple[str, str, str], end: Exit
+) -> None:
+    first, second, margin = words
+
+    done = run("compare", first, second, f"--fail-unless-better={margin}")
+
+    assert done.exit_code == end, done.output
+    assert ("is not shown to be better" in done.stderr) == (end is Exit.FAILED)
+
+
 def test_a_page_of_a_run_and_of_a_comparison(
     run: Run, maps: tuple[str, str], tmp_path: Path
 ) -> None:
