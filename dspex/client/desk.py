@@ -77,6 +77,7 @@ class Desk:
         self._close(entry)
         if isinstance(outcome, LMError):
             outcome.attempts = entry.sent
+            outcome.lane = (self.label, entry.lane.model)
         else:
             outcome = outcome.with_changes(
                 attempts=entry.sent,

@@ -184,7 +184,7 @@ class AggregatorActor(Actor):
             pass
         if isinstance(reason, Shutdown):
             # The run is over: what was to be tried again will not be.
-            latest = self._journal.comebacks.latest.values()
+            latest = self._journal.comebacks.begun.values()
             outcomes = [comeback.outcome for comeback in latest]
             if self._is_written(outcomes, ()):
                 for outcome in outcomes:

@@ -33,7 +33,7 @@ from dspex.evaluate.plan import Ended
 from dspex.evaluate.quarantine import Death
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.schedule import Schedule
-from dspex.evaluate.signs import sign_of_waiting
+from dspex.evaluate.signs import only_waits, sign_of_waiting
 from dspex.evaluate.source import StreamMoved, TakeExamples
 from dspex.evaluate.steering import Steering
 from dspex.evaluate.tray import Proposal
@@ -428,7 +428,13 @@ class CoordinatorActor(Actor):
 
     def _end(self, ended: Ended) -> None:
         at_work = [each for each in self._floor.close() if each.is_at_work]
+        # Before they are given up, which ends their calls.
+        standings = self._standings() if ended.outage is not None else ()
         for attempt in at_work:
             attempt.give_up("the evaluation is over")
-        given_up = tuple(attempt.as_given_up() for attempt in at_work)
+        given_up = tuple(
+            attempt.as_given_up()
+            for attempt in at_work
+            if attempt.has_shown or not only_waits(attempt.stamp, standings)
+        )
         self._finished.resolve(replace(ended, given_up=given_up))

@@ -34,6 +34,7 @@ from supervisors import (
     ExitReason,
     Normal,
     Ref,
+    ScopeCancelledError,
     StartError,
 )
 
@@ -73,7 +74,7 @@ class Attempt:
         self.example = example
         self._floor = floor
         self._given_up: str | None = None
-        self.begun = Unrepeatable()
+        self.begun = Unrepeatable(self._begins_unrepeatable)
         """What the worker has begun that is never run again."""
         self.spending = Spending()
         """What its worker has had from models."""
@@ -133,6 +134,11 @@ class Attempt:
         """Whether its worker has begun and is not done."""
         return self.ref is not None and self.is_at_work
 
+    @property
+    def has_shown(self) -> bool:
+        """Whether it had an answer, or began what is never run again."""
+        return bool(self.begun) or self.spending.total().calls > 0
+
     def metric_begins(self) -> None:
         """Note that the program is done and its metric begins."""
         self.metric_began = self._floor.clock.monotonic()
@@ -154,6 +160,21 @@ class Attempt:
         self._floor.announce(self)
         if self._given_up is not None:
             self.give_up(self._given_up)
+
+    def _begins_unrepeatable(self, name: str) -> None:
+        """Have it written down that something begins which is never run again.
+
+        Raises:
+            ScopeCancelledError: The worker was given up: another may do it now.
+            RunFencedError: Another owner took the run over, and may do it.
+        """
+        if self.is_given_up or self.reason is not None:
+            msg = (
+                f"{name!r} is marked retry=False and was not begun: the attempt that "
+                "wanted to had been given up. Its example may be tried again."
+            )
+            raise ScopeCancelledError(msg)
+        self._floor.announce_unrepeatable(self, name)
 
     def ended(self, reason: ExitReason) -> None:
         """Take note of the worker's end; it is news unless the work was done."""
@@ -447,6 +468,17 @@ class Floor(Estate):
             attempt.give_up("another owner took the run over")
         if recording.fenced is not None or recording.trouble is not None:
             self.on_record()
+
+    def announce_unrepeatable(self, attempt: Attempt, name: str) -> None:
+        """Write down that an attempt begins what is never run again."""
+        recording = self._recording
+        if recording is None:
+            return
+        try:
+            recording.unrepeatable_begins(attempt.stamp, name)
+        except RunFencedError:
+            self.on_record()
+            raise
 
     def propose(self, attempt: Attempt, outcome: Outcome) -> None:
         """Hand in what came of an attempt; called in its worker."""

@@ -6,9 +6,8 @@ their restarts. The accepting is here, in one step per outcome.
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -174,9 +173,10 @@ class RequestLog:
     An event handler: each client of the tree calls it in its own thread.
 
     Args:
-        run: Its name.
-        recording: Its record, if it has one.
+        run: The run's name, as it stands in the tags of its requests.
+        recording: Where they are written.
         known: Requests of an earlier result that the run goes on from.
+        on_fenced: Hears that another owner took the run over.
     """
 
     def __init__(
@@ -184,9 +184,11 @@ class RequestLog:
         run: str,
         recording: Recording | None = None,
         known: Mapping[str, AttemptRecord] = MappingProxyType({}),
+        on_fenced: Callable[[], object] = lambda: None,
     ) -> None:
         self._run = run
         self._recording = recording
+        self._on_fenced = on_fenced
         # Protects the three fields below; also wakes whoever waits for the last fate.
         self._changed = threading.Condition()
         self._records = dict(known)
@@ -201,9 +203,11 @@ class RequestLog:
         if record.tags.get("run") != self._run:
             return
         if self._recording is not None:
-            # Who sends it cannot be kept from it here; the run hears of the trouble.
-            with contextlib.suppress(RunFencedError):
+            try:
                 self._recording.request_moved(record)
+            except RunFencedError:
+                # Who sends it cannot be kept from it here; the run ends all the same.
+                self._on_fenced()
         with self._changed:
             if self._recording is None:
                 self._records[record.request_id] = record

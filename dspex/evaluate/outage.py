@@ -26,6 +26,9 @@ from dspex.core.errors import (
 )
 from dspex.evaluate.outcome import OutcomeKind
 
+LaneName = tuple[str, str]
+"""A provider as its client calls it, and a model as the provider does."""
+
 LOOK_EVERY: Final = 0.2
 """Seconds between two looks, at least."""
 
@@ -56,7 +59,7 @@ class Sign:
 
 
 def sign_of(
-    error: BaseException | None, breakers: Mapping[str, OpenBreaker]
+    error: BaseException | None, breakers: Mapping[LaneName, OpenBreaker]
 ) -> Sign | None:
     """Say whether an error is a sign of an outage, and not one call's bad luck.
 
@@ -64,14 +67,15 @@ def sign_of(
 
     Args:
         error: What an attempt failed with.
-        breakers: The open breakers by the provider's name in errors, at this moment.
+        breakers: The open breakers at this moment, by `LMError.lane`.
 
     Example:
         >>> error = LMServerError("broken", model="openai/m")
+        >>> error.lane = ("openai at https://api.openai.com/v1", "m")
         >>> sign_of(error, {}) is None
         True
         >>> breaker = OpenBreaker(model="m", open_for=2.0, retry_in=3.0)
-        >>> sign_of(error, {"openai/m": breaker}).retry_in
+        >>> sign_of(error, {error.lane: breaker}).retry_in
         3.0
     """
     if isinstance(error, CircuitOpenError):
@@ -84,12 +88,11 @@ def sign_of(
         )
     if not isinstance(error, _UNWELL):
         return None
-    label = error.model or ""
-    breaker = breakers.get(label)
+    breaker = None if error.lane is None else breakers.get(error.lane)
     if breaker is None:
         return None
     return Sign(
-        what=label,
+        what=error.model or "the provider",
         text=str(error),
         down_for=breaker.open_for,
         retry_in=breaker.retry_in,

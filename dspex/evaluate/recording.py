@@ -29,6 +29,7 @@ from dspex.evaluate.record.entries import (
 from dspex.evaluate.record.fingerprint import row_digest, row_digest_and_text
 from dspex.evaluate.record.reader import OWNED, Status
 from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.record.unrepeatable import noted
 
 
 class Recording:
@@ -77,6 +78,17 @@ class Recording:
             )
         )
         self._announce(Intent(stamp=stamp))
+
+    def unrepeatable_begins(self, stamp: Stamp, name: str) -> None:
+        """Announce that an attempt begins what is marked `retry=False`.
+
+        Raises:
+            RunFencedError: Another owner took the run over; begin nothing.
+        """
+        intent = Intent(stamp=stamp, unrepeatable=name)
+        # First: `commit` takes what is announced for known.
+        self._news.append(noted(intent, self._now()))
+        self._announce(intent)
 
     def request_moved(self, request: AttemptRecord) -> None:
         """Announce a request that is about to be written, or tell its fate."""
@@ -176,7 +188,9 @@ class Recording:
         facts: Mapping[str, Any],
         left_open: Sequence[Outcome] = (),
     ) -> None:
-        """Write what is left, and give the run up. A full disk loses no outcome.
+        """Write what is left, and give the run up, also where nothing can be written.
+
+        Whoever goes on then finds what was committed, as after a death.
 
         Args:
             status: How the run is left.
@@ -189,6 +203,8 @@ class Recording:
         except (RecordUnwritableError, RunFencedError) as error:
             if isinstance(error, RecordUnwritableError):
                 self.trouble = error
+        finally:
+            self.record.let_go()
 
 
 def _stamp_of(tags: Mapping[str, Any]) -> Stamp:

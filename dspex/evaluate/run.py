@@ -103,7 +103,7 @@ class Run:
         self._wishes = Wishes()
         self._workers = ThreadWorkers() if workers is None else workers
         self._finished: ReplyFuture[Ended] = ReplyFuture()
-        self._requests = RequestLog(plan.run, recording, earlier.requests)
+        self._requests = RequestLog(plan.run, recording, earlier.requests, self._fenced)
         self._refused_before = earlier.refused
         # What was measured before took, and what earlier owners of its record did.
         self._before = Worked(seconds=earlier.seconds, restarts=earlier.restarts)
@@ -180,7 +180,7 @@ class Run:
             at_work = [each for each in self._floor.open_attempts() if each.is_at_work]
             given_up = tuple(attempt.as_given_up() for attempt in at_work)
             ended = Ended(reason="cancelled", given_up=given_up)
-        self.left_open |= left_open(ended, journal.comebacks.latest)
+        self.left_open |= left_open(ended, journal.comebacks.begun)
         self.left_open = {
             key: outcome
             for key, outcome in self.left_open.items()
@@ -248,6 +248,12 @@ class Run:
         """Work on so many examples at a time from now on."""
         self._wishes.configuration += 1
         self._wishes.concurrency = concurrency
+        self._obey()
+
+    def _fenced(self) -> None:
+        # In the client's thread: whoever works asks nothing more from now on.
+        for attempt in self._floor.open_attempts():
+            attempt.give_up("another owner took the run over")
         self._obey()
 
     def _obey(self) -> None:

@@ -238,6 +238,33 @@ def test_an_owned_run_is_refused_to_a_second() -> None:
     first.join(30)
 
 
+def test_a_run_that_was_taken_over_sends_next_to_nothing_more(
+    home: Path,
+    lm: dspex.LM,
+    provider: FakeProvider,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ask = dspex.Predict("question -> answer")
+    provider.pause()
+
+    def asks_on(question: str) -> Any:
+        return [ask(question=question) for _ in range(1_000)][-1]
+
+    with evaluator(4, concurrency=4).start(asks_on) as run:
+        provider.wait_for_in_flight(4, 20)
+        # Nobody has seen it for a while.
+        monkeypatch.setattr("dspex.evaluate.record.reader.is_alive", lambda *_: False)
+        second = RunRecord.open(RunPlace(run="mine", home=home), owner=True)
+        provider.resume()
+
+        with pytest.raises(EvaluationError, match="another owner took it over"):
+            run.result(30)
+
+    provider.wait_for_idle(20)
+    assert len(provider.bill) <= 3 * 4
+    second.close("stopped")
+
+
 def test_every_request_is_in_the_record_with_its_fate(
     home: Path, lm: dspex.LM, provider: FakeProvider
 ) -> None:

@@ -124,7 +124,7 @@ class RecordReader:
     @property
     def worked_before(self) -> Worked:
         """What the owners before the last took together."""
-        told = (note.facts for note in self.notes() if note.kind == OWNED)
+        told = (note.facts for note in self.notes(OWNED))
         return sum(map(Worked.of, told), Worked())
 
     @property
@@ -278,9 +278,9 @@ class RecordReader:
             yield from (each for _, each in page)
             after = page[-1][0]
 
-    def notes(self) -> list[Noted]:
-        """Return what else happened, in order."""
-        found = self._asked(lambda connection: list(reading.notes(connection)))
+    def notes(self, kind: str | None = None) -> list[Noted]:
+        """Return what else happened, in order; of one kind, or all of it."""
+        found = self._asked(reading.notes, kind)
         return [
             Noted(kind=kind, at=at, facts=self._decoded(decode, facts))
             for kind, at, facts in found

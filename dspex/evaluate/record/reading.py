@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from dspex.core.lm import Usage
@@ -234,9 +234,15 @@ def _usage(tokens: Sequence[float]) -> Usage:
     )
 
 
-def notes(connection: sqlite3.Connection) -> Iterator[tuple[str, float, str]]:
-    """Yield what was noted: kind, time, and the facts as text."""
-    yield from connection.execute("SELECT kind, at, facts FROM notes ORDER BY rowid")
+def notes(
+    connection: sqlite3.Connection, kind: str | None
+) -> list[tuple[str, float, str]]:
+    """Return what was noted, of one kind or all: kind, time, and the facts as text."""
+    return connection.execute(
+        "SELECT kind, at, facts FROM notes WHERE ?1 IS NULL OR kind = ?1 "
+        "ORDER BY rowid",
+        (kind,),
+    ).fetchall()
 
 
 def _count(connection: sqlite3.Connection, table: str) -> int:

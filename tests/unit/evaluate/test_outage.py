@@ -25,7 +25,8 @@ from dspex.evaluate.outage import (
 )
 
 DOWN = Sign(what="openai/m", text="down", retry_in=5.0)
-BREAKERS = {"openai/m": OpenBreaker(model="m", open_for=2.0, retry_in=3.0)}
+LANE = ("openai at https://api.openai.com/v1", "m")
+BREAKERS = {LANE: OpenBreaker(model="m", open_for=2.0, retry_in=3.0)}
 
 
 def test_without_an_outage_there_is_always_room() -> None:
@@ -198,6 +199,7 @@ def test_a_failed_call_is_a_sign_only_while_the_breaker_is_open(
     kind: type[LMServerError],
 ) -> None:
     error = kind("down", model="openai/m")
+    error.lane = LANE
 
     assert sign_of(error, {}) is None
     assert sign_of(error, BREAKERS) == Sign(
@@ -206,11 +208,11 @@ def test_a_failed_call_is_a_sign_only_while_the_breaker_is_open(
 
 
 def test_another_provider_or_another_error_is_no_sign() -> None:
-    others = (
-        LMServerError("down", model="anthropic/m"),
-        LMInvalidRequestError("too long", model="openai/m"),
-        ValueError("down"),
-        None,
-    )
+    other = LMServerError("down", model="anthropic/m")
+    other.lane = ("anthropic at https://api.anthropic.com/v1", "m")
+    wrong = LMInvalidRequestError("too long", model="openai/m")
+    wrong.lane = LANE
+    unasked = LMServerError("down", model="openai/m")
+    others = (other, wrong, unasked, ValueError("down"), None)
 
-    assert [sign_of(error, BREAKERS) for error in others] == [None] * 4
+    assert [sign_of(error, BREAKERS) for error in others] == [None] * 5
