@@ -67,6 +67,7 @@ def result_of(run: Run, options: RunOptions) -> EvaluationResult:
     examples = cast("Sequence[Example]", plan.examples)
     return EvaluationResult(
         run=recorded_as(run),
+        metrics=options.metrics,
         examples=examples,
         outcomes=_outcomes(run, len(examples), record),
         trials=plan.trials,
