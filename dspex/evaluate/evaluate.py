@@ -14,6 +14,7 @@ from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.evaluate.control import EvaluationRun
 from dspex.evaluate.devset import Devset, all_of, begun, checked_devset
+from dspex.evaluate.earlier import Earlier
 from dspex.evaluate.engine import awork_through, start_run, work_through
 from dspex.evaluate.isolate.errand import Limits
 from dspex.evaluate.metric import (
@@ -25,7 +26,6 @@ from dspex.evaluate.metric import (
     metric_names,
 )
 from dspex.evaluate.options import RunOptions
-from dspex.evaluate.ordering import known_of
 from dspex.evaluate.record.fingerprint import fingerprints
 from dspex.evaluate.report import Report
 from dspex.evaluate.result import EvaluationResult
@@ -240,7 +240,7 @@ class Evaluate:
         """
         metric, examples = self._checked(program, metric, devset)
         report = self._report(display_table, save_as_csv, save_as_json)
-        known = known_of(resume, examples)
+        earlier = Earlier.of(resume, examples)
         options = self._options_of(program, metric, num_threads, display_progress, run)
         if self.debug:
             result = on_this_thread(
@@ -249,7 +249,11 @@ class Evaluate:
         else:
             with self._workplace(program, metric) as place:
                 result = work_through(
-                    examples, place.work, options, known=known, workers=place.workers
+                    examples,
+                    place.work,
+                    options,
+                    earlier=earlier,
+                    workers=place.workers,
                 )
         report.give(result, metric_name(metric))
         return result
@@ -286,7 +290,7 @@ class Evaluate:
             )
         metric, examples = self._checked(program, metric, devset)
         report, name = self._report(), metric_name(metric)
-        known = known_of(resume, examples)
+        earlier = Earlier.of(resume, examples)
         options = self._options_of(program, metric, run=run)
         needs = ExitStack()
         try:
@@ -295,7 +299,7 @@ class Evaluate:
                 examples,
                 place.work,
                 options,
-                known=known,
+                earlier=earlier,
                 workers=place.workers,
                 needs=needs,
                 told=lambda result: report.give(result, name),
@@ -351,7 +355,7 @@ class Evaluate:
         """
         metric, examples = self._checked(program, metric, devset)
         report = self._report(display_table, save_as_csv, save_as_json)
-        known = known_of(resume, examples)
+        earlier = Earlier.of(resume, examples)
         options = self._options_of(program, metric, num_threads, display_progress, run)
         if self.debug:
             work = ascoring(program, metric, self.metric_range)
@@ -362,7 +366,11 @@ class Evaluate:
                 program, metric, self.isolate, self._limits, self._tracing()
             ) as place:
                 result = await awork_through(
-                    examples, place.work, options, known=known, workers=place.workers
+                    examples,
+                    place.work,
+                    options,
+                    earlier=earlier,
+                    workers=place.workers,
                 )
         report.give(result, metric_name(metric))
         return result
