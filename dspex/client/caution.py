@@ -6,6 +6,13 @@ takes one place away, until a request that was sent after it is answered: a prov
 that goes down costs no more requests than were out, and a single failure among answers
 costs one place for about as long as one request takes.
 
+What was under way when the provider went down may still be answered. That breaks the
+breaker's row of failures and says nothing of the provider as it is now, so the row is
+not what bounds the cost. Invariant: after each request sent, those that are out and the
+failures in doubt are together at most as many as there are places, but for one look in
+`look_every` seconds. Nothing that was sent before a failure takes that failure away, so
+this holds for all that one outage costs.
+
 Pure: no clock and no thread. The client's thread owns it, in the branch's ledger.
 """
 
@@ -23,9 +30,11 @@ class Caution:
     Args:
         look_every: Seconds after the latest failure, or the latest request sent, until
             one goes beyond the places that are left: whatever is out may never return.
+        fewest: Places there are at least, to be used one at a time: who asks for one
+            thing after another does not wait after each failure.
 
     Example:
-        >>> caution = Caution(look_every=5.0)
+        >>> caution = Caution(look_every=5.0, fewest=5)
         >>> for number in (1, 2):
         ...     caution.sent(number, 0.0)
         >>> caution.returned()
@@ -37,8 +46,10 @@ class Caution:
         0.0
     """
 
-    def __init__(self, look_every: float) -> None:
+    def __init__(self, look_every: float, fewest: int) -> None:
         self.look_every = look_every
+        """See the class."""
+        self.fewest = fewest
         """See the class."""
         self._out = 0
         self._latest = 0
@@ -54,6 +65,11 @@ class Caution:
         """Failures after which nothing was sent that has been answered."""
         return len(self._failures)
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether failures have taken all places away: nobody is answered any more."""
+        return len(self._failures) >= max(self._most, self.fewest)
+
     def may_be_down_since(self, number: int) -> bool:
         """Whether no request has been answered that was sent after this one."""
         return self._latest_answered <= number
@@ -64,7 +80,8 @@ class Caution:
         What is out may shorten it when it returns.
         """
         in_doubt = len(self._failures)
-        if not in_doubt or not self._out or self._out + in_doubt < self._most:
+        has_place = not in_doubt or self._out + in_doubt < self._most
+        if has_place or (not self._out and in_doubt < self.fewest):
             return 0.0
         return max(0.0, self._look_at - now)
 
@@ -86,7 +103,7 @@ class Caution:
         """Note that one that returned says the provider is unwell."""
         self._look_at = now + self.look_every
         self._failures.append(self._latest)
-        while len(self._failures) > self._most:
+        while len(self._failures) > max(self._most, self.fewest):
             # They take all places away already.
             self._failures.popleft()
 
@@ -95,3 +112,7 @@ class Caution:
         self._latest_answered = max(self._latest_answered, number)
         while self._failures and self._failures[0] < number:
             self._failures.popleft()
+
+    def trust(self) -> None:
+        """Forget all failures: somebody knows that the provider is well."""
+        self._failures.clear()

@@ -77,6 +77,10 @@ class Desk:
         self._close(entry)
         if isinstance(outcome, LMError):
             outcome.attempts = entry.sent
+            outcome.lane = (self.label, entry.lane.model)
+            if isinstance(outcome, LMRateLimitError):
+                asked, most = outcome.retry_after, call.retries.longest_retry_after
+                outcome.puts_off = asked is not None and asked > most
         else:
             outcome = outcome.with_changes(
                 attempts=entry.sent,

@@ -227,10 +227,11 @@ class Dispatcher:
 
     def _fail_lane(self, lane: Lane, retry_in: float) -> None:
         while (call_id := lane.queue.peek()) is not None:
-            error = self._outage(lane, retry_in)
-            self._desk.finish(self._ledger.calls[call_id], error)
+            entry = self._ledger.calls[call_id]
+            self._desk.finish(entry, self._outage(entry, retry_in))
 
-    def _outage(self, lane: Lane, retry_in: float) -> CircuitOpenError:
+    def _outage(self, entry: OpenCall, retry_in: float) -> CircuitOpenError:
+        lane = entry.lane
         label, patience = self._desk.label, self._ledger.options.max_outage
         cause, now = lane.last_error, self._outside.now()
         began = lane.gate.open_since
@@ -244,6 +245,8 @@ class Dispatcher:
             model=label,
             retry_in=retry_in,
             down_for=0.0 if began is None else now - began,
+            # What only looked was not charged.
+            only_waited=not entry.charged,
         )
         error.__cause__ = cause
         return error

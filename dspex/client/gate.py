@@ -197,6 +197,17 @@ class Gate:
             self._held_until = None
             self._changed(now)
 
+    def trip(self, now: float) -> None:
+        """Open a closed circuit: others than its own verdicts say that it is time.
+
+        Answers to what was sent long ago may come between failures, which are then not
+        in a row. It has no effect while the gate is held by hand.
+        """
+        if self._breaker.current_state == STATE_CLOSED and not self._is_held(now):
+            self._breaker.open()
+            self._held_until = None
+            self._changed(now)
+
     def force_open(self, now: float, hold: float | None = math.inf) -> None:
         """Open the circuit by hand: no call passes.
 

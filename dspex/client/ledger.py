@@ -50,7 +50,7 @@ class Lane:
         """The model's name as the provider knows it."""
         self.gate = Gate(options.gate)
         """The breaker of this (endpoint, model)."""
-        self.caution = Caution(options.gate.reset_after)
+        self.caution = Caution(options.gate.reset_after, options.gate.fail_max)
         """How many may be out after failures that do not open it."""
         self._max_in_flight = options.max_in_flight
         self.limits = options.limits
@@ -83,6 +83,8 @@ class Lane:
             self.caution.answered(attempt.number)
         elif verdict is Verdict.FAILURE:
             self.caution.failed(now)
+        if self.caution.is_spent:
+            self.gate.trip(now)
 
     def is_doubted(self, now: float) -> bool:
         """Whether it is not known that the provider is well."""
@@ -92,6 +94,7 @@ class Lane:
     def obey(self, limits: LimitPolicy, options: ClientOptions, now: float) -> None:
         """Keep to other limits from now on; nothing happens when they are the same."""
         self.caution.look_every = options.gate.reset_after
+        self.caution.fewest = options.gate.fail_max
         if limits != self.limits or options.max_in_flight != self._max_in_flight:
             self.limits = limits
             self._max_in_flight = options.max_in_flight

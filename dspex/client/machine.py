@@ -172,7 +172,8 @@ class ClientMachine:
 
     def set_circuit(self, message: SetCircuit) -> None:
         """Open, half-open or close a model's breaker by hand."""
-        gate, now = self._ledger.lane(message.model).gate, self._outside.now()
+        lane, now = self._ledger.lane(message.model), self._outside.now()
+        gate = lane.gate
         match message.state:
             case GateState.OPEN:
                 gate.force_open(now)
@@ -180,6 +181,7 @@ class ClientMachine:
                 gate.force_half_open(now)
             case GateState.CLOSED:
                 gate.force_closed(now)
+                lane.caution.trust()
         self._dispatcher.look_again()
 
     def view(self) -> ClientView:

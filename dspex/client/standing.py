@@ -50,6 +50,8 @@ class CallStanding:
     """Seconds until that changes, where it is known."""
     sent: int = 0
     """Requests sent for it so far."""
+    lost: int = 0
+    """How many of those failed, besides looks whether the provider was back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,7 @@ def _standing(ledger: Ledger, entry: OpenCall, now: float) -> CallStanding:
         since=since,
         left=left,
         sent=entry.sent,
+        lost=entry.charged,
     )
 
 

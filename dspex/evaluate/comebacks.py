@@ -7,8 +7,9 @@ twice, because whoever heard of it died, is judged the same. Holds no clock, no 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from dspex.core.errors import CircuitOpenError, LMRateLimitError
 from dspex.evaluate.outage import Sign
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
 from dspex.evaluate.retrying import Past, RetryRules, with_first_score
@@ -31,6 +32,9 @@ class Comeback:
     """Seconds until the next attempt."""
     sign: Sign | None = None
     """The outage that it failed for, which is charged to nobody."""
+    only_waited: bool = False
+    """Whether all attempts at its example only waited for an outage to end: the model
+    was asked nothing, so the example is as good as not begun."""
 
     @property
     def stamp(self) -> Stamp:
@@ -67,6 +71,15 @@ class Comebacks:
         """The latest of each example that has no outcome yet."""
         return self._latest
 
+    @property
+    def begun(self) -> Mapping[Key, Comeback]:
+        """The same, without those that only waited: they have nothing to show."""
+        return {
+            key: comeback
+            for key, comeback in self._latest.items()
+            if not comeback.only_waited
+        }
+
     def judge(
         self, outcome: Outcome, sign: Sign | None, *, chance: float
     ) -> Comeback | Outcome:
@@ -89,6 +102,9 @@ class Comebacks:
             return latest
         past = _NO_PAST if latest is None else latest.past
         comeback = self._comeback(outcome, sign, past, chance)
+        if comeback is not None and _only_waited(outcome):
+            only_waited = latest is None or latest.only_waited
+            comeback = replace(comeback, only_waited=only_waited)
         if comeback is None:
             return with_first_score(outcome, past)
         self._latest[key] = comeback
@@ -107,3 +123,15 @@ class Comebacks:
         if again is None:
             return None
         return Comeback(outcome=outcome, past=again.past, wait=again.wait)
+
+
+def _only_waited(outcome: Outcome) -> bool:
+    error = None if outcome.error is None else outcome.error.error
+    match error:
+        case CircuitOpenError():
+            is_unasked = error.only_waited
+        case LMRateLimitError():
+            is_unasked = error.puts_off and not error.attempts
+        case _:
+            is_unasked = False
+    return is_unasked and not outcome.calls

@@ -70,6 +70,7 @@ def result_of(run: Run, options: RunOptions) -> EvaluationResult:
     examples = cast("Sequence[Example]", plan.examples)
     return EvaluationResult(
         run=recorded_as(run),
+        metrics=options.metrics,
         examples=examples,
         outcomes=_outcomes(run, len(examples), record),
         trials=plan.trials,
@@ -78,7 +79,7 @@ def result_of(run: Run, options: RunOptions) -> EvaluationResult:
         requests=run.requests.records(),
         seconds=run.seconds,
         restarts=run.restarts,
-        refused=run.journal.tally.refused,
+        refused=run.refused,
     )
 
 

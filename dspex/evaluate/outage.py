@@ -1,7 +1,7 @@
 """Something every example needs is not there: when hand-out pauses and goes on.
 
-A provider behind an open breaker, a model server that is down, a full disk: to hand out
-more would only burn examples. So the first attempt that fails for such a reason pauses
+A provider behind an open breaker or one that asks for an hour without requests, a model
+server that is down, a full disk: to hand out more would only burn examples. So the first attempt that fails for such a reason pauses
 the hand-out. What was in flight fails or waits; what failed is tried again afterwards,
 uncharged. One attempt at a time looks whether it is over, so an outage costs at most as
 many extra attempts as there were workers, besides those looks.
@@ -20,11 +20,15 @@ from dspex.client.standing import OpenBreaker
 from dspex.core.errors import (
     CircuitOpenError,
     LMConnectionError,
+    LMRateLimitError,
     LMResponseError,
     LMServerError,
     LMTimeoutError,
 )
 from dspex.evaluate.outcome import OutcomeKind
+
+LaneName = tuple[str, str]
+"""A provider as its client calls it, and a model as the provider does."""
 
 LOOK_EVERY: Final = 0.2
 """Seconds between two looks, at least."""
@@ -51,12 +55,15 @@ class Sign:
     """Seconds for which it has been so already."""
     retry_in: float = 0.0
     """Seconds until looking again makes sense."""
+    is_told: bool = False
+    """Whether the provider said so itself (`Retry-After`), and will not be back
+    before."""
     error: BaseException | None = field(default=None, repr=False, compare=False)
     """What it was raised with."""
 
 
 def sign_of(
-    error: BaseException | None, breakers: Mapping[str, OpenBreaker]
+    error: BaseException | None, breakers: Mapping[LaneName, OpenBreaker]
 ) -> Sign | None:
     """Say whether an error is a sign of an outage, and not one call's bad luck.
 
@@ -64,14 +71,15 @@ def sign_of(
 
     Args:
         error: What an attempt failed with.
-        breakers: The open breakers by the provider's name in errors, at this moment.
+        breakers: The open breakers at this moment, by `LMError.lane`.
 
     Example:
         >>> error = LMServerError("broken", model="openai/m")
+        >>> error.lane = ("openai at https://api.openai.com/v1", "m")
         >>> sign_of(error, {}) is None
         True
         >>> breaker = OpenBreaker(model="m", open_for=2.0, retry_in=3.0)
-        >>> sign_of(error, {"openai/m": breaker}).retry_in
+        >>> sign_of(error, {error.lane: breaker}).retry_in
         3.0
     """
     if isinstance(error, CircuitOpenError):
@@ -82,14 +90,21 @@ def sign_of(
             retry_in=error.retry_in,
             error=error,
         )
+    if isinstance(error, LMRateLimitError) and error.puts_off:
+        return Sign(
+            what=error.model or "the provider",
+            text=str(error),
+            retry_in=error.retry_after or 0.0,
+            is_told=True,
+            error=error,
+        )
     if not isinstance(error, _UNWELL):
         return None
-    label = error.model or ""
-    breaker = breakers.get(label)
+    breaker = None if error.lane is None else breakers.get(error.lane)
     if breaker is None:
         return None
     return Sign(
-        what=label,
+        what=error.model or "the provider",
         text=str(error),
         down_for=breaker.open_for,
         retry_in=breaker.retry_in,
@@ -114,6 +129,8 @@ class Outage:
     look_at: float = math.inf
     """When the next attempt may look whether it is over; infinite when somebody else
     says so."""
+    is_told: bool = False
+    """Whether the provider has said that it is not over before then."""
     error: BaseException | None = field(default=None, repr=False, compare=False)
     """What it was raised with last."""
 
@@ -165,6 +182,9 @@ class OutageWatch:
         return next(over, None)
 
     def _ends_run_at(self, outage: Outage) -> float:
+        if outage.is_told and outage.look_at > outage.noticed + self._max_outage:
+            # It is in vain to wait for its end, but not for answers that are under way.
+            return outage.noticed + min(self._max_outage, LOOK_WITHIN)
         if outage.failed_looks or math.isinf(outage.look_at):
             return outage.began + self._max_outage
         # It may be one of long ago that is over; somebody of this run has to look.
@@ -245,5 +265,6 @@ class OutageWatch:
             began=min(began, known.began),
             failed_looks=known.failed_looks + looked,
             look_at=look_at,
+            is_told=sign.is_told,
             error=sign.error,
         )

@@ -15,17 +15,19 @@ from typing import Any
 from dspex.client.call import AttemptRecord, Fate
 from dspex.core.errors import RecordError, RecordUnwritableError, RunFencedError
 from dspex.core.example import Example
+from dspex.evaluate.earlier import Earlier
 from dspex.evaluate.outcome import Outcome, Stamp
 from dspex.evaluate.record.entries import (
     Began,
     Decided,
     Entry,
     Intent,
+    Noted,
     Refused,
     Requested,
 )
 from dspex.evaluate.record.fingerprint import row_digest, row_digest_and_text
-from dspex.evaluate.record.reader import Status
+from dspex.evaluate.record.reader import OWNED, Status
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.record.unrepeatable import noted
 
@@ -161,19 +163,26 @@ class Recording:
 
     # For the run.
 
-    def take_over(self, known: Sequence[Outcome], examples: Sequence[Example]) -> None:
-        """Write the outcomes of an earlier run, which this one goes on from."""
-        for outcome in known:
+    def take_over(self, earlier: Earlier, examples: Sequence[Example]) -> None:
+        """Write what an earlier result has, which this run goes on from."""
+        outcomes, now = earlier.outcomes, self._now()
+        if not outcomes:
+            return
+        for outcome in outcomes:
             example = examples[outcome.stamp.example]
             self._news.append(
                 Began(
                     stamp=outcome.stamp,
-                    at=self._now(),
+                    at=now,
                     digest=row_digest(example),
                     example=example,
                 )
             )
-        self.commit(known)
+        requests = earlier.requests.values()
+        self._news.extend(Requested(record=request) for request in requests)
+        took = {"seconds": earlier.seconds, "restarts": earlier.restarts}
+        self._news.append(Noted(kind=OWNED, facts=took, at=now))
+        self.commit(outcomes)
 
     def close(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dspex.client.standing import ClientStanding, HeldBy, OpenBreaker
-from dspex.evaluate.outage import DOUBTFUL, Sign, sign_of
+from dspex.evaluate.outage import DOUBTFUL, LaneName, Sign, sign_of
 from dspex.evaluate.outcome import Outcome, Stamp
 
 Standings = Callable[[], Sequence[ClientStanding]]
@@ -26,7 +26,7 @@ class Signs:
 
     def __init__(self, standings: Standings) -> None:
         self._ask = standings
-        self._breakers: Mapping[str, OpenBreaker] | None = None
+        self._breakers: Mapping[LaneName, OpenBreaker] | None = None
 
     def of(self, outcome: Outcome) -> Sign | None:
         """The outage that an attempt failed for, if it did."""
@@ -37,15 +37,15 @@ class Signs:
         return sign_of(outcome.error.error, self._breakers)
 
 
-def open_breakers(standings: Iterable[ClientStanding]) -> Mapping[str, OpenBreaker]:
-    """The open breakers, by the name that errors give their provider."""
-    found: dict[str, OpenBreaker] = {}
-    for standing in standings:
-        for breaker in standing.breakers:
-            known = found.get(standing.label)
-            if known is None or breaker.open_for > known.open_for:
-                found[standing.label] = breaker
-    return found
+def open_breakers(
+    standings: Iterable[ClientStanding],
+) -> Mapping[LaneName, OpenBreaker]:
+    """The open breakers, as errors name whose they are."""
+    return {
+        (standing.label, breaker.model): breaker
+        for standing in standings
+        for breaker in standing.breakers
+    }
 
 
 def sign_of_waiting(stamp: Stamp, standings: Iterable[ClientStanding]) -> Sign | None:
@@ -72,3 +72,22 @@ def sign_of_waiting(stamp: Stamp, standings: Iterable[ClientStanding]) -> Sign |
                     text="it had answered nobody when an example's time was over",
                 )
     return None
+
+
+def only_waits(stamp: Stamp, standings: Iterable[ClientStanding]) -> bool:
+    """Whether an attempt waits for an outage to end, and has lost no request to it.
+
+    It may have looked whether the provider is back. What its earlier calls came to is
+    not known here.
+    """
+    wanted = stamp.tags().items()
+    calls = [
+        call
+        for standing in standings
+        for call in standing.calls
+        if wanted <= call.tags.items()
+    ]
+    return bool(calls) and all(
+        call.held_by in (HeldBy.BREAKER, HeldBy.DOUBT) and not call.lost
+        for call in calls
+    )

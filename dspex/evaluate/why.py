@@ -245,7 +245,11 @@ def _held(facts: Facts) -> tuple[Cause, float, str] | None:
         return Cause.PAUSED, facts.paused_for, text
     for outage in facts.outages:
         seconds = facts.now - outage.began
-        return Cause.OUTAGE, seconds, f"{outage.what} is down for {_span(seconds)}"
+        text = f"{outage.what} is down for {_span(seconds)}"
+        if outage.is_told:
+            left = _span(max(0.0, outage.look_at - facts.now))
+            text = f"{outage.what} wants no request for {left}"
+        return Cause.OUTAGE, seconds, text
     return None
 
 
@@ -281,6 +285,18 @@ def own_place(frames: tuple[tuple[str, int], ...]) -> tuple[str, int] | None:
         if not file.startswith((*libraries, "<")):
             return file, line
     return None
+
+
+def from_own_code(stack: Sequence[str]) -> Sequence[str]:
+    """Leave out what stands above a user's own code; all, where there is none.
+
+    Args:
+        stack: Frames as `traceback` prints them, the innermost last.
+    """
+    for number, frame in enumerate(stack):
+        if own_place(frames_of(frame)) is not None:
+            return stack[number:]
+    return ()
 
 
 def _libraries() -> tuple[str, ...]:

@@ -344,3 +344,35 @@ def test_an_unnamed_run_is_recorded_unless_that_is_switched_off(home: Path) -> N
 
     (path,) = (home / "runs").glob("*.sqlite")
     assert record_of(home, path.stem).totals().n == 3
+
+
+@pytest.mark.parametrize("second", [None, "second"])
+def test_a_result_that_was_resumed_is_that_of_the_whole_run(
+    home: Path, second: str | None
+) -> None:
+    def breaks(question: str) -> Any:
+        predicted = predict(question=question)
+        if question == "q2" and len(provider.bill) < 5:
+            raise ZeroDivisionError
+        return predicted
+
+    predict = dspex.Predict("question -> answer")
+    options = {"run": None, "concurrency": 1}
+    with (
+        FakeProvider(answer=answer) as provider,
+        dspex.Runtime(dspex.Config(home=home, persist=False)),
+        dspex.context(lm=dspex.LM("openai/fake", api_base=provider.base_url)),
+    ):
+        with pytest.raises(dspex.EvaluationError) as caught:
+            evaluator(6, max_errors=1, **options)(breaks)
+        first = caught.value.result
+        assert first is not None
+        whole = evaluator(6, **options)(breaks, resume=first, run=second)
+        billed = {each.request_id for each in provider.bill}
+
+    found = [whole] if second is None else [whole, dspex.load_run(second, home=home)]
+    assert 0 < first.calls < whole.calls == len(billed)
+    for each in found:
+        assert set(each.requests) == billed
+        assert each.usage.total_tokens == whole.bill.usage.total_tokens > 0
+        assert each.seconds > first.seconds

@@ -10,8 +10,11 @@ import pytest
 
 import dspex
 from dspex.core.errors import CircuitOpenError, EvaluationError
+from dspex.evaluate import outage
 from dspex.evaluate.outcome import OutcomeKind
-from dspex.testing import OVERLOADED, FakeProvider, Step
+from dspex.evaluate.why import Cause
+from dspex.testing import OVERLOADED, FakeProvider, Status, Step
+from tests.actors.lab import eventually
 from tests.actors.rows import answer, right, rows
 from tests.outages.play import WAYS, Outage, play
 
@@ -67,8 +70,8 @@ def test_a_provider_that_hangs_up_and_comes_back_costs_little_more_than_was_out(
         extra = len(provider.bill) - 200
 
     assert (result.score, result.complete) == (100.0, True)
-    # As below: on a busy machine more than the eight that were out.
-    assert extra <= 2 * 8
+    # A refused connection is on nobody's bill: what was out, and looks at the edges.
+    assert extra <= 8
 
 
 def test_a_provider_that_never_comes_back_ends_the_run_with_what_was_measured() -> None:
@@ -92,12 +95,48 @@ def test_a_provider_that_never_comes_back_ends_the_run_with_what_was_measured() 
     assert not partial.complete
     kinds = [o.kind for o in partial.outcomes if o is not None]
     assert kinds.count(OutcomeKind.SCORED) == 40
-    # What failed for the outage stands as not measured, and the rest was not begun.
-    # Who was out, and who then waited in vain for the breaker and asked nobody.
-    assert 0 < kinds.count(OutcomeKind.INFRASTRUCTURE) <= 2 * 8
+    # Who was out stands as not measured. Who waited for the breaker and asked nobody is
+    # as good as the rest, which was not begun.
+    assert 0 < kinds.count(OutcomeKind.INFRASTRUCTURE) <= 8
+    assert len(kinds) <= 40 + 8
     # A failure takes a place away; the rest are looks, one in a breaker's reset time.
     assert burned <= 8 + looks
     assert (whole.score, whole.complete) == (100.0, True)
+
+
+def test_a_failed_call_pauses_a_run_as_soon_as_the_breaker_is_open() -> None:
+    patient = replace(QUICK, max_outage=30.0)
+    with FakeProvider(answer=answer) as provider:
+        provider.play(Step(requests=40), Step(fault=OVERLOADED))
+        lm = dspex.LM("openai/fake", api_base=provider.base_url, num_retries=0)
+        evaluate = dspex.Evaluate(
+            devset=rows(200), metric=right, concurrency=8, max_outage=30.0
+        )
+        with dspex.Runtime(patient), dspex.context(lm=lm):
+            run = evaluate.start(dspex.Predict("question -> answer"))
+            eventually(lambda: any(w.cause is Cause.OUTAGE for w in run.why()))
+            provider.behave()
+            result = run.result()
+
+    assert (result.score, result.complete) == (100.0, True)
+
+
+def test_who_waits_behind_the_breaker_when_a_run_ends_was_not_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outage, "LOOK_WITHIN", 0.6)
+    patient = replace(QUICK, max_outage=30.0)
+    with FakeProvider(answer=answer) as provider:
+        provider.play(Step(requests=40), Step(fault=OVERLOADED))
+        with (
+            dspex.Runtime(patient),
+            pytest.raises(EvaluationError, match="max_outage") as caught,
+        ):
+            evaluate(provider, 200, max_outage=0.6)
+
+    told = [each for each in caught.value.result.outcomes if each is not None]
+    assert sum(each.kind is OutcomeKind.SCORED for each in told) == 40
+    assert len(told) <= 40 + 8
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -105,27 +144,26 @@ def test_a_provider_that_never_comes_back_ends_the_run_with_what_was_measured() 
 def test_however_it_is_down_it_gets_few_more_requests_than_were_out(
     way: str, retries: int | None
 ) -> None:
-    outage = Outage(
+    case = Outage(
         way=way,
         examples=160,
         down=0.4,
         concurrency=8,
         latency=0.01,
         retries=retries,
-        timeout=0.3,
+        # Only where nothing else ends a request: a busy machine is slow as well.
+        timeout=1.0 if way == "silent" else None,
         # One of the two does for each way.
         is_async=retries is None,
     )
 
-    bill = play(outage, dspex.Config(breaker_reset=0.5, persist=False))
+    bill = play(case, dspex.Config(breaker_reset=0.5, persist=False))
 
     assert (bill.scored, bill.failures) == (160, {})
     # On a busy machine it is down for longer than asked for, and one may look then.
     looks = int(bill.was_down / 0.5)
-    # `python -m tests.outages` holds that it is no more than were out. Beside other
-    # suites on two cores 9 and 14 have been seen, so here it is twice as many.
-    assert bill.extra <= 2 * 8 + looks
-    assert bill.sent <= 2 * 8 + bill.seconds / 0.5
+    assert bill.extra <= 8 + looks
+    assert bill.sent <= 8 + looks
 
 
 def test_a_deadline_that_passes_behind_an_open_breaker_is_not_the_examples_fault() -> (
@@ -142,6 +180,50 @@ def test_a_deadline_that_passes_behind_an_open_breaker_is_not_the_examples_fault
             result = run(dspex.Predict("question -> answer"))
 
     assert (result.score, result.complete) == (100.0, True)
+
+
+def test_a_provider_that_wants_an_hour_of_peace_ends_the_run_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outage, "LOOK_WITHIN", 0.3)
+    with FakeProvider(answer=answer) as provider:
+        provider.misbehave(Status(429, {"Retry-After": "3600"}), on=40, times=1)
+        with dspex.Runtime(QUICK):
+            with pytest.raises(EvaluationError, match="for 3600 s") as caught:
+                evaluate(provider, 200)
+            partial = caught.value.result
+            told = [each for each in partial.outcomes if each is not None]
+            asked = len(provider.bill)
+
+        # The hour is over.
+        with dspex.Runtime(QUICK):
+            lm = dspex.LM("openai/fake", api_base=provider.base_url)
+            again = dspex.Evaluate(devset=rows(200), metric=right)
+            with dspex.context(lm=lm):
+                whole = again(dspex.Predict("question -> answer"), resume=partial)
+
+    assert "max_outage=3600" in str(caught.value)
+    assert isinstance(caught.value.__cause__, dspex.LMRateLimitError)
+    # One was refused, what was out beside it was answered, and nobody asked again.
+    lost = [each for each in told if each.kind is not OutcomeKind.SCORED]
+    assert [each.stamp.attempt for each in lost] == [1]
+    assert asked == len(told) <= 40 + 8
+    assert (whole.score, whole.complete) == (100.0, True)
+
+
+def test_a_provider_that_never_answered_is_told_with_where_it_was_looked_for() -> None:
+    lm = dspex.LM("openai/fake", api_base="http://127.0.0.1:9/v1", api_key="sk-1")
+    run = dspex.Evaluate(devset=rows(200), metric=right, concurrency=8, max_outage=0.2)
+    with (
+        dspex.Runtime(QUICK),
+        dspex.context(lm=lm),
+        pytest.raises(EvaluationError, match="It never answered") as caught,
+    ):
+        run(dspex.Predict("question -> answer"))
+
+    assert "127.0.0.1:9" in str(caught.value)
+    told = [each for each in caught.value.result.outcomes if each is not None]
+    assert len(told) <= 8
 
 
 def test_one_call_that_fails_is_tried_again_and_holds_nobody_up() -> None:

@@ -36,6 +36,9 @@ class LMError(DspexError):
     in_doubt: bool = False
     """Whether it may be the provider's doing and not this call's: nobody who asked
     after its last request had an answer when it failed."""
+    lane: tuple[str, str] | None = None
+    """Whose breaker heard of it: the provider as its client calls it, and the model as
+    the provider does. `model` is the user's word for both."""
 
     def __init__(
         self,
@@ -103,6 +106,9 @@ class LMRateLimitError(LMProviderError):
 
     code = "rate_limit"
     retryable = True
+    puts_off: bool = False
+    """Whether `retry_after` is longer than a call may sleep, so that nobody need ask
+    before."""
 
 
 class LMAuthError(LMProviderError):
@@ -168,6 +174,8 @@ class CircuitOpenError(LMError):
     Attributes:
         retry_in: Seconds until the next request looks whether it is back.
         down_for: Seconds for which it has been down.
+        only_waited: Whether no request of this call was lost: it waited for the
+            provider to come back, and at most looked whether it was.
     """
 
     code = "circuit_open"
@@ -178,11 +186,13 @@ class CircuitOpenError(LMError):
         *,
         retry_in: float = 0.0,
         down_for: float = 0.0,
+        only_waited: bool = False,
         **facts: Any,
     ) -> None:
         super().__init__(message, **facts)
         self.retry_in = retry_in
         self.down_for = down_for
+        self.only_waited = only_waited
 
 
 class QueueFullError(LMError):

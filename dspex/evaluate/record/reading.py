@@ -27,6 +27,9 @@ _OPEN: Final = """
     LEFT JOIN outcomes AS o ON o.number = a.number
     WHERE a.number > ? AND NOT coalesce(o.settled, 0)
     GROUP BY a.number ORDER BY a.number LIMIT ?"""
+_BEGUN: Final = """
+    SELECT DISTINCT a.number FROM attempts AS a
+    LEFT JOIN outcomes AS o ON o.number = a.number WHERE o.number IS NULL"""
 _SUMS: Final = """
     SELECT count(*), count(score), total(score), total(score * score), min(score),
         max(score), total(prompt_tokens), total(completion_tokens),
@@ -135,6 +138,25 @@ def open_page(
         )
         for number, attempt in rows
     ]
+
+
+def begun(connection: sqlite3.Connection) -> set[int]:
+    """Return the numbers of what was begun and has no outcome."""
+    return {number for (number,) in connection.execute(_BEGUN)}
+
+
+def without_outcome(connection: sqlite3.Connection, numbers: Sequence[int]) -> set[int]:
+    """Return those of some numbers that have no outcome."""
+    left = set(numbers)
+    for first in range(0, len(numbers), PAGE):
+        page = numbers[first : first + PAGE]
+        marks = ", ".join("?" * len(page))
+        rows = connection.execute(
+            f"SELECT number FROM outcomes WHERE number IN ({marks})",  # noqa: S608 - nothing but question marks
+            page,
+        )
+        left.difference_update(number for (number,) in rows)
+    return left
 
 
 def attempt_page(
