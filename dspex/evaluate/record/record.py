@@ -280,8 +280,11 @@ class RunRecord(RecordReader):
         now = self._now()
         mine = this_process(now)
         with ExitStack() as stack:
-            paths = self.place.logs()
-            logs = [stack.enter_context(path.open("rb")) for path in paths]
+            paths, logs = self.place.logs(), []
+            for path in paths:
+                # One that is gone was taken by who took the run over before us.
+                with suppress(FileNotFoundError):
+                    logs.append(stack.enter_context(path.open("rb")))
             with self._connection.transaction() as connection:
                 generation = self._free_generation(connection)
                 before = self._worked_last(connection)
