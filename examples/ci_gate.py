@@ -86,12 +86,17 @@ def gate(folder: Path) -> int:
             before, after = evaluate(accepted(folder)), evaluate(candidate())
         except dspex.EvaluationError as error:
             print(error)
-            return TRY_AGAIN
+            # A program that raises is no outage: another try would not help it.
+            away = isinstance(error.__cause__, dspex.LMError)
+            return TRY_AGAIN if away else NOT_BETTER
     print(f"accepted: {before}", f"changed:  {after}", sep="\n")
-    names = ("the accepted", "the changed")
-    dspex.compare(before, after, names=names).report(folder / REPORT)
+    accepted_one, changed_one = "the accepted program", "the changed program"
+    found = dspex.compare(before, after, names=(accepted_one, changed_one))
+    found.report(folder / REPORT)
     try:
-        found = after.assert_better_than(before, margin=MARGIN)
+        after.assert_better_than(
+            before, margin=MARGIN, names=(changed_one, accepted_one)
+        )
     except dspex.IncompleteResultError as error:
         print(error)
         return TRY_AGAIN

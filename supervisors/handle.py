@@ -11,7 +11,7 @@ from supervisors.clock import SYSTEM_CLOCK
 from supervisors.errors import ActorDownError
 from supervisors.ref import DEFAULT_CALL_TIMEOUT, Ref, check_not_on_event_loop
 from supervisors.registry import Registry
-from supervisors.scope import current_scopes, time_left
+from supervisors.scope import check_scopes, current_scopes, time_left
 
 
 class Handle:
@@ -83,6 +83,20 @@ class Handle:
                 return ref.call(message, remaining(deadline))
             except ActorDownError:
                 _raise_unless_gone(ref)
+
+    def check_call(self, *, blocks: bool = True) -> None:
+        """Refuse what every call from here is refused, for an answer found without one.
+
+        Args:
+            blocks: Whether it stands for `call`, and not for `acall`.
+
+        Raises:
+            BlockingCallError: From an actor on an event loop, when it blocks.
+            ScopeCancelledError: The work this call belongs to was given up.
+        """
+        if blocks:
+            check_not_on_event_loop(self.name)
+        check_scopes(current_scopes())
 
     async def acall(
         self,

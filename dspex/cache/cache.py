@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from dspex.cache import contents, exchange
+from dspex.cache.at_hand import Memory
 from dspex.cache.contents import Listed, Pruned
 from dspex.cache.database import Database
 from dspex.cache.exchange import Imported
@@ -45,7 +46,7 @@ class Cache:
 
     def __init__(
         self,
-        memory: Handle,
+        memory: Memory,
         store: Handle | None = None,
         place: StorePlace | None = None,
     ) -> None:
@@ -78,6 +79,9 @@ class Cache:
             ActorDownError: The cache is gone for good.
         """
         message = _asking(identity, caller, deadline)
+        reply = self._memory.find(message.identity)
+        if reply is not None:
+            return reply
         try:
             found = self._memory.call(message, timeout=None, idempotent=True)
         except LMError:
@@ -95,6 +99,9 @@ class Cache:
         Cancelling the task that awaits it withdraws the caller.
         """
         message = _asking(identity, caller, deadline)
+        reply = self._memory.find(message.identity, blocks=False)
+        if reply is not None:
+            return reply
         try:
             found = await self._memory.acall(message, timeout=None, idempotent=True)
         except LMError:

@@ -1,4 +1,4 @@
-"""The memory tier: answers at hand, and one call for equal questions.
+"""The memory tier: answers at hand (`at_hand`), and one call for equal questions.
 
 A caller who looks a request up gets the answer (*hit*), or the task to fetch it
 (*lead*), or waits for whoever has that task (*follow*). On a miss the store is asked
@@ -18,6 +18,7 @@ from typing import Any, Final, assert_never
 
 import cachetools
 
+from dspex.cache.at_hand import HIT, AtHand
 from dspex.cache.entry import Absence, Entry, absence_of
 from dspex.cache.flights import Flights, Move
 from dspex.cache.key import Identity
@@ -48,9 +49,6 @@ Message = (
     LookUp | Settle | Leave | Clear | GetStatistics | Expire | GiveUpReading | Stored
 )
 
-HIT: Final = ("dspex", "cache", "hit")
-"""Event name of a look-up that was answered; its metadata are `key` and `tier`:
-"memory", "store", or "shared" for one that followed another's call."""
 MISS: Final = ("dspex", "cache", "miss")
 """Event name of a look-up that led to a call; its metadata is `key`."""
 
@@ -87,20 +85,20 @@ def _bytes_of(identity: Identity) -> int:
 class _Counts:
     """What the tier did since it started."""
 
-    hits: int = 0
     stored_hits: int = 0
     misses: int = 0
     shared: int = 0
 
 
 class MemoryActor(Actor):
-    """Holds the answers; the only one to touch them.
+    """Holds the answers, and is the only one to add or drop them.
 
     Args:
         max_entries: Answers held at most.
         max_bytes: Bytes they may take, about.
         ttl: Seconds an answer is held.
         errands: Its memory of what is out; one of its own by default.
+        name: Its name in this tree, by which callers find what is at hand.
         store: The name of the store in this tree, or `None` without one.
         wall_clock: Seconds since 1970, for the dates of what is stored.
     """
@@ -112,6 +110,7 @@ class MemoryActor(Actor):
         max_bytes: int = defaults.CACHE_BYTES,
         ttl: float,
         errands: Errands | None = None,
+        name: str = "memory",
         store: str | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -119,6 +118,7 @@ class MemoryActor(Actor):
         self._limits = {"max_entries": max_entries, "max_bytes": max_bytes}
         self._ttl = ttl
         self._errands = errands or Errands(max_bytes)
+        self._name = name
         self._store_name = store
         self._store: Handle | None = None
         self._wall_clock = wall_clock
@@ -136,6 +136,8 @@ class MemoryActor(Actor):
         self._shelf = Shelf(
             **self._limits, ttl=self._ttl, timer=self.surroundings.clock.monotonic
         )
+        self._at_hand = AtHand(self._shelf, self.actor_ref, self.surroundings.events)
+        self._at_hand.offer(self.surroundings.registry, self._name)
         if self._store_name is not None:
             self._store = Handle(self.surroundings.registry, self._store_name)
 
@@ -172,10 +174,8 @@ class MemoryActor(Actor):
 
     def _look_up(self, message: LookUp) -> Any:
         identity, caller = message.identity, message.caller
-        reply = self._shelf.get(identity)
+        reply = self._at_hand.find(identity)
         if reply is not None:
-            self._counts.hits += 1
-            self._tell_hit(identity.key, "memory")
             return Found(reply)
         can_read = self._store is not None and bool(identity.text)
         move = self._flights.ask(identity.key, caller, can_read=can_read)
@@ -236,7 +236,6 @@ class MemoryActor(Actor):
             # Else its call was settled meanwhile, and that answer is the newer one.
             self._shelf.put(message.identity, free)
         told = self._flights.found(key)
-        self._counts.hits += len(told)
         self._counts.stored_hits += len(told)
         self._answer(key, told, free, tier="store")
 
@@ -305,7 +304,7 @@ class MemoryActor(Actor):
         return CacheStatistics(
             size=len(shelf),
             bytes=shelf.bytes,
-            hits=counts.hits,
+            hits=shelf.hits + counts.stored_hits,
             stored_hits=counts.stored_hits,
             misses=counts.misses,
             shared=counts.shared,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ class _Kept:
 class Shelf:
     """The answers of the memory tier: the least recently used one makes room.
 
-    One actor owns it and is the only one to touch it, so there is no lock.
+    One actor owns it and puts answers in; any thread may take them.
 
     Args:
         max_entries: Answers held at most.
@@ -60,6 +61,8 @@ class Shelf:
         timer: Callable[[], float],
     ) -> None:
         self._max_entries = max_entries
+        # Protects all below: to take an answer moves it in the order of use.
+        self._lock = threading.Lock()
         self._kept: cachetools.TLRUCache[str, _Kept] = cachetools.TLRUCache(
             max_bytes,
             lambda key, _kept, now: now + lifetime(key, ttl),
@@ -68,13 +71,17 @@ class Shelf:
         )
         self.evictions = 0
         """Answers dropped for want of room or because their time was over."""
+        self.hits = 0
+        """How often an answer was taken."""
 
     def __len__(self) -> int:
-        self._drop_expired()
-        return len(self._kept)
+        with self._lock:
+            self._drop_expired()
+            return len(self._kept)
 
     def __contains__(self, key: str) -> bool:
-        return key in self._kept
+        with self._lock:
+            return key in self._kept
 
     @property
     def bytes(self) -> int:
@@ -83,33 +90,41 @@ class Shelf:
 
     def get(self, identity: Identity) -> Reply | None:
         """The answer to exactly that request."""
-        kept = self._kept.get(identity.key)
-        if kept is None:
-            return None
-        # A request may be known by its key alone, such as after a restart.
-        if kept.text and identity.text and kept.text != identity.text:
-            return None
-        return kept.reply
+        with self._lock:
+            kept = self._kept.get(identity.key)
+            if kept is None:
+                return None
+            # A request may be known by its key alone, such as after a restart.
+            if kept.text and identity.text and kept.text != identity.text:
+                return None
+            self.hits += 1
+            return kept.reply
 
     def put(self, identity: Identity, reply: Reply) -> None:
         """Hold an answer; one that is larger than all room there is goes by."""
-        self._drop_expired()
         kept = _Kept(identity.text, reply, weight(identity, reply))
-        before = len(self._kept) + (identity.key not in self._kept)
-        if kept.weight > self._kept.maxsize:
-            # Nor does an older answer to the same stand for it.
-            self._kept.pop(identity.key, None)
-            return
-        self._kept[identity.key] = kept
-        while len(self._kept) > self._max_entries:
-            self._kept.popitem()
-        self.evictions += before - len(self._kept)
+        with self._lock:
+            self._put(identity.key, kept)
 
     def clear(self) -> int:
         """Drop all; how many there were."""
-        count = len(self)
-        self._kept.clear()
-        return count
+        with self._lock:
+            self._drop_expired()
+            count = len(self._kept)
+            self._kept.clear()
+            return count
+
+    def _put(self, key: str, kept: _Kept) -> None:
+        self._drop_expired()
+        before = len(self._kept) + (key not in self._kept)
+        if kept.weight > self._kept.maxsize:
+            # Nor does an older answer to the same stand for it.
+            self._kept.pop(key, None)
+            return
+        self._kept[key] = kept
+        while len(self._kept) > self._max_entries:
+            self._kept.popitem()
+        self.evictions += before - len(self._kept)
 
     def _drop_expired(self) -> None:
         # The cache does it by itself at many occasions, but does not count.

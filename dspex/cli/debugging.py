@@ -17,16 +17,19 @@ from dspex.cli.console import Exit, Failure, say, show
 from dspex.cli.evaluating import Prepared
 
 if TYPE_CHECKING:
+    from dspex.cli.order import RunLimits
     from dspex.core.example import Example
     from dspex.evaluate.evaluate import Evaluate
 
 
-def debug(made: Prepared, numbers: Sequence[int]) -> None:
+def debug(made: Prepared, numbers: Sequence[int], limits: RunLimits) -> None:
     """Work on examples one after another and tell all of each.
 
     Args:
         made: Program, metric, examples and model.
         numbers: Which examples, from 0; all when there are none.
+        limits: How often, and between what ends the metric scores; the other limits
+            are for what runs beside others.
 
     Raises:
         Failure: One of them raised; its traceback is on standard error.
@@ -45,6 +48,8 @@ def debug(made: Prepared, numbers: Sequence[int]) -> None:
                 scoring = dspex.Evaluate(
                     devset=[example],
                     metric=made.metric,
+                    metric_range=limits.metric_range,
+                    trials=limits.trials,
                     debug=True,
                     keep_traces="all",
                 )

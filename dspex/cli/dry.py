@@ -6,21 +6,23 @@ from dspex.cli.console import show, show_json
 from dspex.cli.evaluating import Prepared
 
 
-def rehearse(made: Prepared, *, as_json: bool) -> None:
+def rehearse(made: Prepared, *, trials: int, as_json: bool) -> None:
     """Tell first prompt, calls, tokens, cost and share of the cache; no call is made.
 
     Args:
         made: Program, metric, examples and model.
+        trials: How often each example would be measured.
         as_json: Whether it is printed as JSON.
     """
     import dspex
     from dspex.programs.settings import context
 
     changes = {} if made.lm is None else {"lm": made.lm}
-    metric = made.metric if callable(made.metric) else None
     try:
         with dspex.Runtime(), context(**changes):
-            found = dspex.dry_run(made.program, made.examples, metric=metric)
+            found = dspex.dry_run(
+                made.program, made.examples, metric=made.metric, trials=trials
+            )
     finally:
         dspex.shutdown()
     if not as_json:
@@ -29,6 +31,7 @@ def rehearse(made: Prepared, *, as_json: bool) -> None:
     show_json(
         {
             "examples": found.examples,
+            "trials": found.trials,
             "calls": found.calls,
             "cached": found.cached,
             "share_cached": found.share_cached,

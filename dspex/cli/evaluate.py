@@ -124,9 +124,9 @@ def evaluate(
     name = None if dry_run or debug else _run_name(run, resume, no_persist)
     made = prepared(order)
     if dry_run:
-        rehearse(made, as_json=as_json)
+        rehearse(made, trials=order.limits.trials, as_json=as_json)
     elif debug:
-        debugged(made, numbers)
+        debugged(made, numbers, order.limits)
     else:
         carry_out(order, made, wanted_of(as_json=as_json, **others), run=name)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dspex.cli.console import Exit, Failure, say, show, show_json
+from dspex.cli.console import Exit, Failure, say, show, show_json, writing
 from dspex.cli.disturbed import disturbed
 from dspex.cli.metrics import metric_of
 from dspex.cli.order import Order
@@ -91,11 +91,19 @@ def carry_out(order: Order, made: Prepared, wanted: Wanted, *, run: str | None) 
         EvaluationError: It could not go on.
     """
     result = _evaluated(order, made, wanted, run)
-    if wanted.fail_under is not None and result.score < wanted.fail_under:
-        raise Failure(
-            f"the score {result.score:.1f} is below --fail-under {wanted.fail_under:g}",
-            Exit.FAILED,
-        )
+    if wanted.fail_under is not None:
+        _check_score(result, wanted.fail_under)
+
+
+def _check_score(result: EvaluationResult, fail_under: float) -> None:
+    """Fail unless the score is high enough, whatever is still to be measured."""
+    low, _ = result.score_range
+    if low >= fail_under:
+        return
+    told = f"the score {result.score:g}"
+    if low < result.score:
+        told = f"{told}, which may turn out to be {low:g},"
+    raise Failure(f"{told} is below --fail-under {fail_under:g}", Exit.FAILED)
 
 
 def _evaluated(
@@ -113,6 +121,7 @@ def _evaluated(
         metric_timeout=limits.metric_timeout,
         total_timeout=limits.total_timeout,
         max_errors=limits.max_errors,
+        metric_range=limits.metric_range,
         trials=limits.trials,
         isolate=limits.isolate,
         keep_traces=limits.keep_traces,
@@ -137,6 +146,8 @@ def _evaluated(
         # A module of the user's may have made calls when it was imported.
         dspex.shutdown()
     give(result, made, wanted, run)
+    if run is not None and not result.complete:
+        say(f"dspex: to measure what is missing: dspex resume {run}")
     return result
 
 
@@ -149,8 +160,10 @@ def _cut_short(
         text = "interrupted"
     else:
         give(result, made, wanted, run)
-        done = sum(outcome is not None for outcome in result.outcomes)
-        text = f"interrupted after {done} of {len(result.outcomes)} examples"
+        total = len(result.outcomes)
+        done = total - result.not_measured.total()
+        unit = "examples" if result.trials == 1 else "trials"
+        text = f"interrupted after {done} of {total} {unit}"
     if run is None:
         return text
     return f"{text}. To go on where it stopped: dspex resume {run}"
@@ -170,7 +183,8 @@ def give(
     if wanted.export is not None:
         save_rows(result, wanted.export)
     if wanted.report is not None:
-        result.report(wanted.report)
+        with writing(str(wanted.report)):
+            result.report(wanted.report)
 
 
 def input_names(program: Any, said: Sequence[str]) -> list[str]:

@@ -11,7 +11,9 @@ import click
 
 from dspex.cli import targets
 from dspex.cli.console import json_option, traceback_option
+from dspex.cli.units import Finite
 from dspex.core import defaults
+from dspex.core.errors import ConfigurationError
 
 _SECONDS = click.FloatRange(min=0, min_open=True)
 
@@ -53,6 +55,20 @@ def _number(text: str) -> float:
     return int(number)
 
 
+def _metric_range(
+    _context: click.Context, _parameter: click.Parameter, ends: tuple[float, float]
+) -> tuple[float, float]:
+    from dspex.evaluate.metric import checked_range
+
+    try:
+        return checked_range(ends)
+    except ConfigurationError as error:
+        raise click.BadParameter(
+            f"{ends[0]:g} {ends[1]:g} is no range of scores. Write the lowest and the "
+            "highest score of the metric, the lower first, such as 0 5."
+        ) from error
+
+
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say what to give of a result."""
     options = (
@@ -67,9 +83,10 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--fail-under",
-            type=float,
+            type=Finite(),
             metavar="PERCENT",
-            help="End with exit code 1 when the score is below this.",
+            help="End with exit code 1 when the score is below this, or could be once "
+            "everything is measured.",
         ),
         click.option(
             "--report",
@@ -136,6 +153,15 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Failures of program, metric or provider after which to stop: a "
             "count, a share such as 0.05 or 5% of what is settled, or none.  "
             f"[default: {defaults.MAX_ERRORS}]",
+        ),
+        click.option(
+            "--metric-range",
+            type=(float, float),
+            callback=_metric_range,
+            default=defaults.METRIC_RANGE,
+            metavar="LOW HIGH",
+            help="The lowest and the highest score the metric gives; one outside fails "
+            "its example.  [default: 0 1]",
         ),
         click.option(
             "--isolate",

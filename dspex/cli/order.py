@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from dspex.cli.models import ModelChoice
+from dspex.core import defaults
 
 if TYPE_CHECKING:
     from dspex.evaluate.record.head import RunHead
@@ -38,6 +39,8 @@ class RunLimits:
     """Seconds the whole run may take."""
     max_errors: float | None = None
     """Failures after which to stop, or which share of what is settled."""
+    metric_range: tuple[float, float] = defaults.METRIC_RANGE
+    """The lowest and the highest score the metric gives."""
     trials: int = 1
     """How often each example is measured."""
     isolate: Isolate = "thread"
@@ -107,7 +110,7 @@ class Order:
             )
         try:
             return cls._read(told)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise click.UsageError(
                 f"the run {head.run!r} was begun by dspex {head.version}, whose order "
                 "this one cannot read. Give the same `dspex evaluate` again with "
@@ -118,6 +121,9 @@ class Order:
     def _read(cls, told: Mapping[str, Any]) -> Self:
         known = {field.name for field in fields(RunLimits)}
         limits = {name: one for name, one in told["limits"].items() if name in known}
+        if "metric_range" in limits:
+            low, high = limits["metric_range"]
+            limits["metric_range"] = float(low), float(high)
         return cls(
             program=str(told["program"]),
             data=Path(told["data"]),

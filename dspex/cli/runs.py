@@ -1,23 +1,26 @@
-"""`dspex runs`: the evaluations that are recorded."""
+"""`dspex runs`: the evaluations that are recorded, listed and deleted."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dspex.cli.console import json_option, show, show_json, traceback_option
-from dspex.cli.units import date_text, size_text
+from dspex.cli.units import date_text, size_text, span
+from dspex.core.home import home
 from dspex.core.spoken import money
 
 if TYPE_CHECKING:
+    from dspex.evaluate.record.entries import Totals
     from dspex.evaluate.record.listing import RunSummary
 
-HEADING = ("run", "state", "score", "examples", "failed", "cost", "written", "size")
+HEADING = ("run", "state", "score", "measured", "failed", "cost", "written", "size")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -26,7 +29,8 @@ HEADING = ("run", "state", "score", "examples", "failed", "cost", "written", "si
 )
 @json_option
 @traceback_option
-def runs(limit: int | None, as_json: bool) -> None:  # noqa: FBT001 - click passes by name
+@click.pass_context
+def runs(context: click.Context, limit: int | None, as_json: bool) -> None:  # noqa: FBT001 - click passes by name
     """List the evaluations that are recorded, the one written last first.
 
     A state is how a run was left (complete, stopped, interrupted, killed), that it is
@@ -34,7 +38,10 @@ def runs(limit: int | None, as_json: bool) -> None:  # noqa: FBT001 - click pass
 
     \b
       dspex runs --limit 5
+      dspex runs delete first
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
+    if context.invoked_subcommand is not None:
+        return
     from dspex.evaluate.record.listing import runs as recorded
 
     found = recorded()[:limit]
@@ -44,6 +51,73 @@ def runs(limit: int | None, as_json: bool) -> None:  # noqa: FBT001 - click pass
         show("\n".join(table(found)))
     else:
         show("no run is recorded yet; dspex evaluate begins one")
+
+
+@runs.command()
+@click.argument("names", nargs=-1, metavar="[RUN]...")
+@click.option(
+    "--older-than",
+    type=span,
+    metavar="TIME",
+    help="Also each that was not written for so long: 12h, 30d.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@traceback_option
+def delete(names: tuple[str, ...], older_than: float | None, yes: bool) -> None:  # noqa: FBT001 - click passes by name
+    """Delete the records of RUNs, after asking. A run that goes on is left alone.
+
+    What was measured is gone then; answers of models stay in the cache.
+
+    \b
+      dspex runs delete first second
+      dspex runs delete --older-than 30d --yes
+    """  # noqa: D301 - \b is click's mark for lines to keep as they are
+    from dspex.evaluate.record.listing import delete_run
+    from dspex.evaluate.record.place import RunPlace
+
+    found = _chosen(names, older_than)
+    if not found:
+        show("there is nothing to delete")
+        return
+    if not yes:
+        told = "\n".join(f"  {line}" for line in table(found))
+        click.confirm(f"{told}\nDelete these records?", abort=True, err=True)
+    for summary in found:
+        delete_run(RunPlace(run=summary.run, home=home()))
+        show(f"deleted {summary.run} ({size_text(summary.size)})")
+
+
+def _chosen(names: Sequence[str], older_than: float | None) -> list[RunSummary]:
+    """Return the runs of these names, and those that are old enough.
+
+    Raises:
+        click.UsageError: Neither is said, or somebody works on one that is named.
+        RunNotFoundError: There is no run of a name.
+    """
+    from dspex.evaluate.record import trouble
+    from dspex.evaluate.record.listing import runs as recorded
+    from dspex.evaluate.record.place import RunPlace
+
+    if not names and older_than is None:
+        raise click.UsageError(
+            "no run was named; expected which to delete. Name them, or say "
+            "--older-than 30d; `dspex runs` lists them."
+        )
+    known = {summary.run: summary for summary in recorded()}
+    for name in names:
+        if name not in known:
+            raise trouble.not_found(RunPlace(run=name, home=home()))
+    before = None if older_than is None else time.time() - older_than
+    return [
+        summary
+        for summary in known.values()
+        if summary.run in names
+        or (
+            before is not None
+            and summary.written < before
+            and summary.state != "running"
+        )
+    ]
 
 
 def plain(summary: RunSummary) -> dict[str, Any]:
@@ -56,6 +130,7 @@ def plain(summary: RunSummary) -> dict[str, Any]:
         "examples": None if head is None else head.total,
         "trials": None if head is None else head.trials,
         "outcomes": None if totals is None else totals.n,
+        "measured": None if totals is None else measured_of(totals),
         "scored": None if totals is None else totals.scored,
         "cost": None if totals is None else totals.cost,
         "metrics": [] if head is None else list(head.metrics),
@@ -65,6 +140,11 @@ def plain(summary: RunSummary) -> dict[str, Any]:
         "path": str(summary.path),
         "trouble": summary.trouble,
     }
+
+
+def measured_of(totals: Totals) -> int:
+    """Return how many outcomes say something of the program, as in a result."""
+    return sum(many for kind, many in totals.by_kind.items() if kind.is_final)
 
 
 def table(found: Sequence[RunSummary]) -> Iterator[str]:
@@ -84,12 +164,13 @@ def _cells(summary: RunSummary) -> tuple[str, ...]:
     if head is None or totals is None:
         return (summary.run, summary.state, "-", "-", "-", "-", written, size)
     whole = "" if head.total is None else f" of {head.total * head.trials}"
+    measured = measured_of(totals)
     return (
         summary.run,
         summary.state,
         "-" if summary.score is None else f"{summary.score:.1f}",
-        f"{totals.n}{whole}",
-        str(totals.n - totals.scored),
+        f"{measured}{whole}",
+        str(measured - totals.scored),
         "-" if totals.cost is None else money(totals.cost),
         written,
         size,

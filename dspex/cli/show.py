@@ -58,6 +58,7 @@ def show_run(
       dspex show first --example 17
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
     from dspex.evaluate.recorded import load_run
+    from dspex.evaluate.rows import rows_of
 
     result = load_run(run)
     if numbers:
@@ -85,21 +86,6 @@ def picked(
         is_failed = row.outcome is not None and row.score is None
         if (failed and is_failed) or (wrong and is_wrong):
             yield row
-
-
-def rows_of(result: EvaluationResult, number: int) -> Iterator[ResultRow]:
-    """Yield the trials of an example."""
-    from dspex.evaluate.rows import ResultRow
-
-    for trial, outcome in enumerate(result.trials_of(number)):
-        score = None if outcome is None else outcome.score
-        yield ResultRow(
-            number=number,
-            trial=trial,
-            example=result.examples[number],
-            outcome=outcome,
-            counted=result.failure_score if score is None else score,
-        )
 
 
 def _give(

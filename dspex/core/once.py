@@ -6,17 +6,22 @@ looks here first. It follows the context: threads that run in a copy of it are s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 
 class Unrepeatable:
-    """What was begun in a block and is never to be run again; false while empty."""
+    """What was begun in a block and is never to be run again; false while empty.
 
-    __slots__ = ("_names",)
+    Args:
+        told: Hears of each before it begins; what this raises keeps it from beginning.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_names", "_told")
+
+    def __init__(self, told: Callable[[str], object] = lambda _name: None) -> None:
+        self._told = told
         self._names: list[str] = []
 
     @property
@@ -25,8 +30,10 @@ class Unrepeatable:
         return tuple(self._names)
 
     def add(self, name: str) -> None:
-        """Remember that something was begun. Any thread may."""
+        """Remember that something begins. Any thread may."""
+        # First: whoever gives this work up looks here, and only then starts it over.
         self._names.append(name)
+        self._told(name)
 
     def __bool__(self) -> bool:
         return bool(self._names)

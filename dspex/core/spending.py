@@ -7,9 +7,10 @@ context: threads and tasks that run in a copy of it are counted too.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from dspex.core.lm import Reply, Usage
 
@@ -57,7 +58,7 @@ class Spending:
         """Add up what there is."""
         replies = self._replies[:]
         if not replies:
-            return _NOTHING
+            return NOTHING_SPENT
         if len(replies) == 1:
             return _of_one(*replies[0])
         usage = _NO_USAGE
@@ -73,7 +74,8 @@ class Spending:
         )
 
 
-_NOTHING = Spent()
+NOTHING_SPENT: Final = Spent()
+"""No answer at all."""
 
 
 def _of_one(reply: Reply, call_id: str | None) -> Spent:
@@ -99,6 +101,16 @@ def count_from_here(spending: Spending) -> None:
     The context is somebody's own, and no block.
     """
     _counting.set((*_counting.get(), spending))
+
+
+@contextmanager
+def counting(spending: Spending) -> Iterator[None]:
+    """Count the answers of the block, beside whoever does already."""
+    token = _counting.set((*_counting.get(), spending))
+    try:
+        yield
+    finally:
+        _counting.reset(token)
 
 
 def answered(reply: Reply, call_id: str) -> None:

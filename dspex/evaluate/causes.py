@@ -20,6 +20,8 @@ LONGEST_LINE: Final = 200
 
 NOT_BEGUN: Final = "not begun"
 """What is said of examples that nobody began."""
+NOT_FINISHED: Final = "not finished"
+"""What is said of those that somebody began, and works on or was killed at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +51,13 @@ class Cause:
         return self.kind.value
 
     def __str__(self) -> str:
-        lost = "lost their " + repr(self.column) if self.column else "failed"
-        return (
-            f"{self.count} {lost} by {self.kind.value} ({self.error}), first example "
-            f"{self.first}: {self.text or 'no text'}"
-        )
+        first = f"first example {self.first}: {self.text or 'no text'}"
+        if self.kind is OutcomeKind.CANCELLED:
+            return f"{self.count} broken off, {first}"
+        lost = f"lost their {self.column!r}" if self.column else "failed"
+        # Where nothing was raised, there is no class to name.
+        named = "" if self.error == self.kind.value else f" ({self.error})"
+        return f"{self.count} {lost} by {self.kind.value}{named}, {first}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +67,11 @@ class Survey:
     causes: tuple[Cause, ...]
     """In the order in which they first appear."""
     never_begun: int
-    """Outcomes that are missing."""
+    """Outcomes that are missing, of what nobody began."""
     replaced: int
     """Scores of a first attempt that a later one took the place of."""
+    unfinished: int = 0
+    """Outcomes that are missing, of what was begun."""
 
 
 def survey(outcomes: Iterable[Outcome | None]) -> Survey:
@@ -88,22 +94,26 @@ def survey(outcomes: Iterable[Outcome | None]) -> Survey:
     )
 
 
-def not_measured(causes: Iterable[Cause], never_begun: int) -> Counter[str]:
+def not_measured(found: Survey) -> Counter[str]:
     """Count what was not measured, by a word for the reason.
 
     Example:
         >>> cause = Cause(
         ...     kind=OutcomeKind.TIMEOUT, error="E", count=3, first=0, text="slow"
         ... )
-        >>> dict(not_measured([cause], 2))
+        >>> dict(not_measured(Survey(causes=(cause,), never_begun=2, replaced=0)))
         {'timeout': 3, 'not begun': 2}
     """
     counted: Counter[str] = Counter()
-    for cause in causes:
+    for cause in found.causes:
         if not cause.kind.is_final:
             counted[cause.word] += cause.count
-    if never_begun:
-        counted[NOT_BEGUN] = never_begun
+    for word, many in (
+        (NOT_FINISHED, found.unfinished),
+        (NOT_BEGUN, found.never_begun),
+    ):
+        if many:
+            counted[word] = many
     return counted
 
 

@@ -250,8 +250,8 @@ def compare(
 
     Raises:
         DataError: They are results of different examples.
-        ConfigurationError: They count failures differently, or `confidence` makes no
-            sense.
+        ConfigurationError: They were scored by different metrics, count failures
+            differently, or `confidence` makes no sense.
     """
     _check_comparable(first, second)
     places = paired_places(first.examples, second.examples)
@@ -291,25 +291,26 @@ def assert_better(
     *,
     margin: float,
     confidence: float,
+    names: tuple[str, str],
 ) -> Comparison:
     """Raise unless a result is shown to be better than another.
 
     See `EvaluationResult.assert_better_than`, which is this.
     """
-    comparison = compare(
-        other, result, names=("the other", "this"), confidence=confidence
-    )
-    for name, one in (("this result", result), ("the other result", other)):
+    this, that = names
+    comparison = compare(other, result, names=(that, this), confidence=confidence)
+    for name, one in ((this, result), (that, other)):
         if not one.complete:
             raise IncompleteResultError(
-                f"{name} is not complete ({str(one).splitlines()[0]}), so it cannot be "
-                "told which is better; every example measured was expected. Run what "
-                "is missing again with resume=, then ask again.",
+                f"the evaluation of {name} is not complete "
+                f"({str(one).splitlines()[0]}), so it cannot be told which is better; "
+                "every example measured was expected. Run what is missing again with "
+                "resume=, then ask again.",
                 result=one,
             )
     if not comparison.is_better(margin):
         raise NotBetterError(
-            f"this is not shown to be better by more than {margin:g} points: "
+            f"{this} is not shown to be better by more than {margin:g} points: "
             f"{comparison.verdict} An interval above {margin:g} points as a whole was "
             "expected. Improve the program, or evaluate on more examples.",
             comparison=comparison,
@@ -318,6 +319,12 @@ def assert_better(
 
 
 def _check_comparable(first: EvaluationResult, second: EvaluationResult) -> None:
+    if first.metrics and second.metrics and first.metrics[0] != second.metrics[0]:
+        raise ConfigurationError(
+            f"the first result was scored by {first.metrics[0]!r} and the second by "
+            f"{second.metrics[0]!r}; the same metric was expected. Score one of them "
+            "again as the other: result.rescore(metric)."
+        )
     for name in ("failure_score", "metric_range"):
         one, other = getattr(first, name), getattr(second, name)
         if one != other:

@@ -203,9 +203,17 @@ class Counted(Scored):
     # What is missing, and what failed.
 
     @property
+    def unfinished(self) -> frozenset[tuple[int, int]]:
+        """What was begun and has no outcome, as (example, trial).
+
+        Only the record of a run that goes on, or whose process was killed, knows such.
+        """
+        return frozenset()
+
+    @property
     def not_measured(self) -> Counter[str]:
         """What nothing is known about, by a word for the reason."""
-        return not_measured(self.causes, self.survey.never_begun)
+        return not_measured(self.survey)
 
     @property
     def complete(self) -> bool:
@@ -246,8 +254,7 @@ class Counted(Scored):
     def money(self) -> Money:
         """Tokens, dollars and answers of what counts, and how many were cached.
 
-        What `resilience` cost, and what an interrupted run has paid for examples that
-        have no outcome yet, is not in it; in `usage` and `cost` it is.
+        What `resilience` cost is not in it; in `usage` and `cost` it is.
         """
         return Money.of(self.outcomes)
 

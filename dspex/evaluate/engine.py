@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
 from dspex.core.errors import EvaluationError
 from dspex.core.example import Example
 from dspex.evaluate.concluding import concluded, recorded_as, result_of
 from dspex.evaluate.control import EvaluationRun
+from dspex.evaluate.earlier import Earlier
 from dspex.evaluate.options import RunOptions
-from dspex.evaluate.ordering import ordered
-from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.ordering import NONE_EARLIER, ordered
 from dspex.evaluate.plan import Ended
 from dspex.evaluate.progress import Progress
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.run import Run
 from dspex.evaluate.run_errors import cancelled, interrupted
+from dspex.evaluate.standing import Rules
 from dspex.evaluate.steering import Steering
 from dspex.evaluate.worker import AsyncWork, Work
 from dspex.evaluate.workers import Workers
@@ -32,7 +33,7 @@ def work_through(
     options: RunOptions,
     *,
     steering: Steering | None = None,
-    known: Sequence[Outcome] = (),
+    earlier: Earlier = NONE_EARLIER,
     workers: Workers | None = None,
 ) -> EvaluationResult:
     """Do the work on every example, in worker actors, and count each once.
@@ -43,7 +44,7 @@ def work_through(
         options: How many at a time, how long, how many errors.
         steering: Decides how far to go; `max_errors` and errors that would meet every
             example end nothing then.
-        known: Outcomes of an interrupted run; its final ones are not made again.
+        earlier: What was measured before; its final outcomes are not made again.
         workers: What carries the work out; threads unless given. Work that is a
             coroutine function needs those on a loop.
 
@@ -53,7 +54,7 @@ def work_through(
         EvaluationInterrupted: Ctrl-C; it holds the result so far.
     """
     run = ordered(
-        examples, work, options, steering=steering, known=known, workers=workers
+        examples, work, options, steering=steering, earlier=earlier, workers=workers
     )
     try:
         ended = _wait(run, options)
@@ -70,7 +71,7 @@ def start_run(
     work: Work | AsyncWork,
     options: RunOptions,
     *,
-    known: Sequence[Outcome] = (),
+    earlier: Earlier = NONE_EARLIER,
     workers: Workers | None = None,
     needs: ExitStack | None = None,
     told: Callable[[EvaluationResult], None] = lambda _result: None,
@@ -81,12 +82,12 @@ def start_run(
         examples: See `work_through`.
         work: See `work_through`.
         options: See `work_through`.
-        known: See `work_through`.
+        earlier: See `work_through`.
         workers: See `work_through`.
         needs: What the work needs until the end of the run; closed then.
         told: Hears of the result when somebody has asked for it.
     """
-    run = ordered(examples, work, options, known=known, workers=workers)
+    run = ordered(examples, work, options, earlier=earlier, workers=workers)
 
     def conclude(ended: Ended) -> EvaluationResult:
         result = concluded(run, ended, options)
@@ -101,7 +102,7 @@ async def awork_through(
     work: Work | AsyncWork,
     options: RunOptions,
     *,
-    known: Sequence[Outcome] = (),
+    earlier: Earlier = NONE_EARLIER,
     workers: Workers | None = None,
 ) -> EvaluationResult:
     """Do as `work_through` does, while the running loop goes on.
@@ -112,7 +113,7 @@ async def awork_through(
             meanwhile, it does not wait for that end.
         EvaluationError: The run could not go on; it holds the result so far.
     """
-    run = ordered(examples, work, options, known=known, workers=workers)
+    run = ordered(examples, work, options, earlier=earlier, workers=workers)
     try:
         ended = await _await(run, options)
     except asyncio.CancelledError as error:
@@ -125,18 +126,29 @@ async def awork_through(
 
 
 def _wait(run: Run, options: RunOptions) -> Ended:
-    total = run.plan.total
-    total = None if total is None else total * run.plan.trials
-    show = options.display_progress
-    why = run.waits_for
-    with run, Progress(options.label, total, show=show, why=why) as progress:
+    with run, _progress(run, options, why=run.waits_for) as progress:
         return run.wait(TICK, progress)
 
 
 async def _await(run: Run, options: RunOptions) -> Ended:
-    total = run.plan.total
-    total = None if total is None else total * run.plan.trials
-    show = options.display_progress
     async with run:
-        with Progress(options.label, total, show=show) as progress:
+        # To ask what it waits for would hold the loop up.
+        with _progress(run, options) as progress:
             return await run.await_end(TICK, progress)
+
+
+def _progress(
+    run: Run, options: RunOptions, *, why: Callable[[], str] = str
+) -> Progress:
+    total, trials = run.plan.total, run.plan.trials
+    return Progress(
+        options.label,
+        None if total is None else total * trials,
+        show=options.display_progress,
+        why=why,
+        rules=Rules(
+            failure_score=options.failure_score,
+            metric_range=options.metric_range,
+            trials=trials,
+        ),
+    )

@@ -14,6 +14,7 @@ from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.evaluate.control import EvaluationRun
 from dspex.evaluate.devset import Devset, all_of, begun, checked_devset
+from dspex.evaluate.earlier import Earlier
 from dspex.evaluate.engine import awork_through, start_run, work_through
 from dspex.evaluate.isolate.errand import Limits
 from dspex.evaluate.metric import (
@@ -25,7 +26,6 @@ from dspex.evaluate.metric import (
     metric_names,
 )
 from dspex.evaluate.options import RunOptions
-from dspex.evaluate.ordering import known_of
 from dspex.evaluate.record.fingerprint import fingerprints
 from dspex.evaluate.report import Report
 from dspex.evaluate.result import EvaluationResult
@@ -116,8 +116,9 @@ class Evaluate:
             record: of what failed or scored below full ("wrong"; of the first 1,000),
             of "all", or of "none".
         notes: JSON values to remember in the record, such as a version of the program.
-        debug: Work on the caller's thread, one example after another, without deadline
-            or progress bar; an error of the program or the metric is raised as it is.
+        debug: Work on the caller's thread, one example after another, without deadline,
+            progress bar or record; an error of the program or the metric is raised as
+            it is.
 
     Raises:
         ConfigurationError: The set is empty, a number is not above zero, or there is no
@@ -240,7 +241,7 @@ class Evaluate:
         """
         metric, examples = self._checked(program, metric, devset)
         report = self._report(display_table, save_as_csv, save_as_json)
-        known = known_of(resume, examples)
+        earlier = Earlier.of(resume, examples)
         options = self._options_of(program, metric, num_threads, display_progress, run)
         if self.debug:
             result = on_this_thread(
@@ -249,7 +250,11 @@ class Evaluate:
         else:
             with self._workplace(program, metric) as place:
                 result = work_through(
-                    examples, place.work, options, known=known, workers=place.workers
+                    examples,
+                    place.work,
+                    options,
+                    earlier=earlier,
+                    workers=place.workers,
                 )
         report.give(result, metric_name(metric))
         return result
@@ -286,7 +291,7 @@ class Evaluate:
             )
         metric, examples = self._checked(program, metric, devset)
         report, name = self._report(), metric_name(metric)
-        known = known_of(resume, examples)
+        earlier = Earlier.of(resume, examples)
         options = self._options_of(program, metric, run=run)
         needs = ExitStack()
         try:
@@ -295,7 +300,7 @@ class Evaluate:
                 examples,
                 place.work,
                 options,
-                known=known,
+                earlier=earlier,
                 workers=place.workers,
                 needs=needs,
                 told=lambda result: report.give(result, name),
@@ -351,7 +356,7 @@ class Evaluate:
         """
         metric, examples = self._checked(program, metric, devset)
         report = self._report(display_table, save_as_csv, save_as_json)
-        known = known_of(resume, examples)
+        earlier = Earlier.of(resume, examples)
         options = self._options_of(program, metric, num_threads, display_progress, run)
         if self.debug:
             work = ascoring(program, metric, self.metric_range)
@@ -362,7 +367,11 @@ class Evaluate:
                 program, metric, self.isolate, self._limits, self._tracing()
             ) as place:
                 result = await awork_through(
-                    examples, place.work, options, known=known, workers=place.workers
+                    examples,
+                    place.work,
+                    options,
+                    earlier=earlier,
+                    workers=place.workers,
                 )
         report.give(result, metric_name(metric))
         return result

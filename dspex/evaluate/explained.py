@@ -12,6 +12,7 @@ from dspex.core.errors import DataError
 from dspex.core.example import Example
 from dspex.core.safe_text import safe_text
 from dspex.core.spoken import duration, money
+from dspex.evaluate.causes import NOT_BEGUN, NOT_FINISHED
 from dspex.evaluate.cells import fields_of, text_of
 from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.traced_call import TracedCall
@@ -45,8 +46,9 @@ def explained_row(result: EvaluationResult, number: int, trial: int) -> str:
     outcome, example = result.trials_of(number)[trial], result.examples[number]
     if outcome is not None:
         return explained(outcome, example)
-    lines = [f"example {number}: not begun", *_example(example)]
-    return safe_text("\n".join(lines))
+    is_begun = (number, trial) in result.unfinished
+    told = f"{_named(number, trial)}: {NOT_FINISHED if is_begun else NOT_BEGUN}"
+    return safe_text("\n".join([told, *_example(example)]))
 
 
 def _lines(outcome: Outcome, example: Example | None) -> Iterator[str]:
@@ -60,7 +62,10 @@ def _lines(outcome: Outcome, example: Example | None) -> Iterator[str]:
     if outcome.error is not None:
         error = outcome.error
         title = f"{error.type} in the {error.stage}"
-        yield from _text(title, error.where.strip() or error.message)
+        where = error.where.strip()
+        # The place of what was given up does not say why it was.
+        told = where if error.message in where else f"{where}\n{error.message}"
+        yield from _text(title, told.strip())
     yield from _text("how its workers died", "\n".join(outcome.evidence))
     for number, call in enumerate(outcome.trace, 1):
         yield from _call(number, call)
@@ -68,7 +73,6 @@ def _lines(outcome: Outcome, example: Example | None) -> Iterator[str]:
 
 def _head(outcome: Outcome) -> str:
     stamp = outcome.stamp
-    trial = f", trial {stamp.trial}" if stamp.trial else ""
     ended = outcome.kind.value if outcome.score is None else f"score {outcome.score:g}"
     told = [ended, duration(outcome.latency)]
     if stamp.attempt > 1:
@@ -79,7 +83,11 @@ def _head(outcome: Outcome) -> str:
         told.append(f"{outcome.usage.total_tokens:,} tokens")
     if outcome.cost is not None:
         told.append(money(outcome.cost))
-    return f"example {stamp.example}{trial}: {', '.join(told)}"
+    return f"{_named(*stamp.key)}: {', '.join(told)}"
+
+
+def _named(number: int, trial: int) -> str:
+    return f"example {number}, trial {trial}" if trial else f"example {number}"
 
 
 def _example(example: Example) -> Iterator[str]:

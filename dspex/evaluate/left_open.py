@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from dspex.core.spending import Spent
 from dspex.evaluate.comebacks import Comeback
 from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind
 from dspex.evaluate.plan import Ended, GivenUp
+from dspex.evaluate.worker import as_fields
 
 Key = tuple[int, int]
 """An example and its trial."""
@@ -49,7 +51,13 @@ def _left_open(
         if last.kind.is_final:
             # It had an answer and was to have another: neither of them counts yet.
             last = _outcome(
-                GivenUp(stamp=last.stamp, latency=last.latency),
+                GivenUp(
+                    stamp=last.stamp,
+                    latency=last.latency,
+                    spent=Spent(
+                        last.usage, last.cost, last.calls, last.cached, last.answers
+                    ),
+                ),
                 ended,
                 "before it was tried again",
             )
@@ -72,4 +80,5 @@ def _outcome(attempt: GivenUp, ended: Ended, when: str) -> Outcome:
         error=ErrorNote(stage=attempt.stage, type=kind.value, message=text, where=""),
         latency=attempt.latency,
         may_run_again=attempt.may_run_again,
+        **as_fields(attempt.spent, attempt.stamp),
     )

@@ -12,9 +12,10 @@ from types import FrameType
 from typing import Final
 
 from dspex.client.standing import CallStanding, ClientStanding
+from dspex.evaluate.attempt import Attempt
 from dspex.evaluate.belongings import Outlook
-from dspex.evaluate.floor import Attempt
-from dspex.evaluate.why import Facts, Key, Working
+from dspex.evaluate.outcome import LONGEST_TEXT
+from dspex.evaluate.why import Facts, Key, Working, from_own_code
 from supervisors import snapshot
 
 _LOOP: Final = "run_forever"
@@ -72,15 +73,33 @@ def _working(attempt: Attempt, now: float, frames: Mapping[int, FrameType]) -> W
     )
 
 
+def where_is(attempt: Attempt) -> str:
+    """Where an attempt's thread is, from the user's own code on.
+
+    As `traceback` prints it, the innermost last and kept in any case; empty when its
+    thread is in nobody's code but ours, or it has none of its own.
+    """
+    frames = _frames(attempt, sys._current_frames())  # noqa: SLF001 - its documented name
+    own = from_own_code(frames or ())
+    return "".join(own)[-LONGEST_TEXT:]
+
+
 def _stack(attempt: Attempt, frames: Mapping[int, FrameType]) -> str | None:
+    found = _frames(attempt, frames)
+    return None if found is None else "".join(found)
+
+
+def _frames(attempt: Attempt, frames: Mapping[int, FrameType]) -> list[str] | None:
     """Where an attempt's thread was; `None` when it has none of its own."""
-    thread = None if attempt.ref is None else snapshot(attempt.ref).thread_id
+    # Read once: a worker that comes to its end takes it away.
+    ref = attempt.ref
+    thread = None if ref is None else snapshot(ref).thread_id
     frame = frames.get(thread or 0)
     # Looked at after the frames: a thread that works on it now was at it then.
     if frame is None or not attempt.is_running:
         return None
-    stack = "".join(traceback.format_stack(frame))
-    return None if _LOOP in stack else stack
+    stack = traceback.format_stack(frame)
+    return None if any(_LOOP in each for each in stack) else stack
 
 
 def _calls(

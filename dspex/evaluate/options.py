@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,6 +77,16 @@ class RunOptions:
                     f"{name} is {value!r}; it must be a number of seconds above zero. "
                     "Leave it out for the default."
                 )
+        failure_score = self.failure_score
+        if not (_is_number(failure_score) and math.isfinite(failure_score)):
+            raise ConfigurationError(
+                f"failure_score is {failure_score!r}; it must be a finite number, as "
+                "it is added for each example without a score. Leave it out for 0.0."
+            )
+        if not (self.run is None or isinstance(self.run, str)):
+            raise ConfigurationError(
+                f"run is {self.run!r}; it must be a name as text. Write run='first'."
+            )
 
 
 def _is_number(value: object) -> bool:

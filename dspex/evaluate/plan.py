@@ -9,6 +9,7 @@ from typing import Literal
 
 from dspex.core import defaults
 from dspex.core.example import Example
+from dspex.core.spending import NOTHING_SPENT, Spent
 from dspex.evaluate.errors_allowed import ErrorLimit
 from dspex.evaluate.outage import Outage
 from dspex.evaluate.outcome import Outcome, Stage, Stamp
@@ -98,6 +99,8 @@ class GivenUp:
     """Which one."""
     latency: float = 0.0
     """Seconds it had taken until then."""
+    spent: Spent = NOTHING_SPENT
+    """What it had had from models."""
     stage: Stage = "program"
     """In whose code it was."""
     may_run_again: bool = True

@@ -7,6 +7,7 @@ are made by pure functions; where they go is the business of a `Screen`.
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import sys
 import time
@@ -14,25 +15,33 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self, TextIO
 
+from dspex.core import defaults
 from dspex.core.safe_text import safe_text
 from dspex.core.spoken import duration, money
 from dspex.core.statistics import Interval, Moments
 from dspex.evaluate.html.elements import element, written
 from dspex.evaluate.journal import Tally
 from dspex.evaluate.pace import Pace
+from dspex.evaluate.standing import Rules
 
 BAR: Final = 24
 """Characters of the bar."""
+BLOCKS: Final = "█░"
+"""What it is made of: what is done, what is not."""
+PLAIN_BLOCKS: Final = "#-"
+"""The same for a stream that cannot write those."""
 LONGEST_LABEL: Final = 24
 """Characters of the label."""
-NARROWEST: Final = 20
-"""Columns that are used even where a terminal says it has fewer."""
 QUIET_FOR: Final = 3.0
 """Seconds without an outcome after which it is asked what a run waits for."""
 ASK_EVERY: Final = 1.0
 """Seconds between two such questions."""
 WITHOUT_TOTAL: Final = 100
 """Examples between two lines where nobody knows how many there are."""
+RULES: Final = Rules(
+    failure_score=defaults.FAILURE_SCORE, metric_range=defaults.METRIC_RANGE
+)
+"""How scores are counted unless somebody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,19 +60,28 @@ class Snapshot:
     """Seconds to go."""
     waiting: str = ""
     """What holds it up, if anything does."""
+    rules: Rules = RULES
+    """How scores are counted."""
+
+    @property
+    def moments(self) -> Moments:
+        """Of the scores so far, failures taken as the failure score."""
+        tally, rules = self.tally, self.rules
+        low, high = rules.worst, rules.best
+        total = tally.score + tally.failures * rules.failure_score
+        squares = tally.squares + tally.failures * rules.failure_score**2
+        return Moments.of_sums(
+            tally.accepted,
+            total=total,
+            squares=squares,
+            # Inside 0 to 1 a score is its own square at the ends only.
+            binary=low >= 0 and high <= 1 and abs(total - squares) < 1e-9,
+        )
 
     @property
     def interval(self) -> Interval | None:
-        """95 % interval of the mean so far, failures taken as 0."""
-        tally = self.tally
-        moments = Moments.of_sums(
-            tally.accepted,
-            total=tally.score,
-            squares=tally.squares,
-            # Inside 0 to 1 a score is its own square at the ends only.
-            binary=abs(tally.score - tally.squares) < 1e-9,
-        )
-        return moments.interval()
+        """95 % interval of the mean so far."""
+        return self.moments.interval()
 
     @property
     def share(self) -> float | None:
@@ -78,7 +96,7 @@ class Snapshot:
         done = f"{tally.accepted:,}"
         told = [
             f"{done}/{self.total:,}" if self.total is not None else done,
-            _score(tally, self.interval),
+            _score(self.moments.mean, self.interval, self.rules),
             f"{tally.failures:,} failed" if tally.failures else "",
             f"waiting: {self.waiting}" if self.waiting else "",
             f"{duration(self.left)} left" if self.left and self.left >= 1 else "",
@@ -88,14 +106,17 @@ class Snapshot:
         return [safe_text(word, keep="") for word in told if word]
 
 
-def line_of(snapshot: Snapshot, width: int) -> str:
+def line_of(snapshot: Snapshot, width: int, blocks: str = BLOCKS) -> str:
     """Return one line that is no wider than it may be.
 
     What does not fit is left out, the least important first.
     """
     label = safe_text(snapshot.label, keep="")[:LONGEST_LABEL]
     line, *rest = snapshot.words()
-    line = f"{label} {line}"[:width]
+    if len(label) + 1 + len(line) > width:
+        # How far it is tells more than what it is.
+        return line[:width]
+    line = f"{label} {line}"
     for word in rest:
         if len(line) + 2 + len(word) > width:
             break
@@ -104,7 +125,7 @@ def line_of(snapshot: Snapshot, width: int) -> str:
     if share is None or len(line) + BAR + 1 > width:
         return line
     full = int(BAR * share)
-    bar = f"{'█' * full}{'░' * (BAR - full)}"
+    bar = f"{full * blocks[0]}{(BAR - full) * blocks[1]}"
     return f"{label} {bar}{line[len(label) :]}"
 
 
@@ -123,7 +144,7 @@ class Screen(Protocol):
         """Show how it stands now."""
 
     def close(self) -> None:
-        """Leave the last words snapshot."""
+        """Leave the last words there."""
 
 
 class Progress:
@@ -138,6 +159,7 @@ class Progress:
         now: Seconds of a clock that only goes forward.
         why: Says in a few words what a run waits for; asked once a second while
             nothing has ended for some.
+        rules: How scores are counted.
     """
 
     def __init__(
@@ -149,7 +171,9 @@ class Progress:
         stream: TextIO | None = None,
         now: Callable[[], float] = time.monotonic,
         why: Callable[[], str] = str,
+        rules: Rules = RULES,
     ) -> None:
+        self._rules = rules
         self._why = why
         self._moved = (0, now())
         self._asked = -math.inf
@@ -166,7 +190,7 @@ class Progress:
 
     def __exit__(self, *exc_info: object) -> None:
         if self._screen is not None:
-            self._screen.close()
+            self._on_screen(self._screen.close)
 
     def __call__(self, tally: Tally, waiting: str = "") -> None:
         """Show a tally, if it tells anything new.
@@ -183,16 +207,25 @@ class Progress:
         if (tally.accepted, waiting) == self._shown:
             return
         self._shown = tally.accepted, waiting
-        self._screen.show(
-            Snapshot(
-                label=self._label,
-                tally=tally,
-                total=self._total,
-                rate=self._pace.rate,
-                left=self._pace.left(tally.accepted, self._total),
-                waiting=waiting,
-            )
+        snapshot = Snapshot(
+            label=self._label,
+            tally=tally,
+            total=self._total,
+            rate=self._pace.rate,
+            left=self._pace.left(tally.accepted, self._total),
+            waiting=waiting,
+            rules=self._rules,
         )
+        show = self._screen.show
+        self._on_screen(lambda: show(snapshot))
+
+    def _on_screen(self, step: Callable[[], None]) -> None:
+        """Do a step on the screen; one that is gone ends the showing, not the run."""
+        try:
+            step()
+        except (OSError, ValueError):
+            # A terminal that was shut, or a stream that somebody closed.
+            self._screen = None
 
     def _held_up(self, accepted: int, now: float) -> str:
         """What the run waits for, once nothing has ended for a while."""
@@ -209,12 +242,13 @@ class _Terminal:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._blocks = _blocks(stream)
         self._is_begun = False
 
     def show(self, snapshot: Snapshot) -> None:
         # One column stays free: a full line makes some terminals begin a new one.
-        width = max(shutil.get_terminal_size().columns - 1, NARROWEST)
-        self._stream.write(f"\r{line_of(snapshot, width)}\x1b[K")
+        width = max(shutil.get_terminal_size().columns - 1, 1)
+        self._stream.write(f"\r{line_of(snapshot, width, self._blocks)}\x1b[K")
         self._stream.flush()
         self._is_begun = True
 
@@ -231,6 +265,7 @@ class _Lines:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._blocks = _blocks(stream)
         self._step = 0
 
     def show(self, snapshot: Snapshot) -> None:
@@ -239,7 +274,7 @@ class _Lines:
         if step == self._step:
             return
         self._step = step
-        self._stream.write(f"{line_of(snapshot, self.WIDTH)}\n")
+        self._stream.write(f"{line_of(snapshot, self.WIDTH, self._blocks)}\n")
         self._stream.flush()
 
     def close(self) -> None:
@@ -275,7 +310,7 @@ def _screen(show: bool | None, stream: TextIO | None) -> Screen | None:  # noqa:
     stream = sys.stderr if stream is None else stream
     if stream is None:
         return None  # a program without a console has no standard error
-    if stream.isatty():
+    if stream.isatty() and os.environ.get("TERM") != "dumb":
         return _Terminal(stream)
     return _Lines(stream) if show else None
 
@@ -289,11 +324,22 @@ def _notebook_display() -> Any:
     return sys.modules["IPython.display"].display
 
 
-def _score(tally: Tally, interval: Interval | None) -> str:
-    if not tally.accepted:
+def _score(mean: float | None, interval: Interval | None, rules: Rules) -> str:
+    if mean is None:
         return ""
-    score = f"{100 * tally.score / tally.accepted:.1f} %"
+    score = f"{100 * mean:.1f} %"
     if interval is None:
         return score
-    low, high = max(interval.low, 0.0), min(interval.high, 1.0)
-    return f"{score} ({100 * low:.0f}-{100 * high:.0f})"
+    # No wider than scores can be.
+    low, high = max(interval.low, rules.worst), min(interval.high, rules.best)
+    between = " to " if low < 0 else "-"
+    return f"{score} ({100 * low:.0f}{between}{100 * high:.0f})"
+
+
+def _blocks(stream: TextIO) -> str:
+    """Return what a bar is made of in a stream's own characters."""
+    try:
+        BLOCKS.encode(stream.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return PLAIN_BLOCKS
+    return BLOCKS

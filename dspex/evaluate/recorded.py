@@ -48,6 +48,7 @@ def recorded_result(
     worked = record.worked
     return RecordedResult(
         run=None if record.place.path is None else head.run,
+        metrics=head.metrics,
         record=record,
         totals=totals,
         examples=RecordedExamples(record, many),
@@ -95,7 +96,16 @@ class RecordedResult(EvaluationResult):
     def survey(self) -> Survey:
         """What one look at the outcomes that did not merely score finds."""
         found = survey(self.record.unusual())
-        return replace(found, never_begun=len(self.outcomes) - self.totals.n)
+        missing = len(self.outcomes) - self.totals.n
+        # A run that goes on may have begun more since.
+        unfinished = min(missing, len(self.unfinished))
+        return replace(found, never_begun=missing - unfinished, unfinished=unfinished)
+
+    @cached_property
+    def unfinished(self) -> frozenset[tuple[int, int]]:
+        """As of any result; looked up once."""
+        is_whole = len(self.outcomes) == self.totals.n
+        return frozenset() if is_whole else self.record.begun()
 
     @cached_property
     def columns(self) -> Mapping[str, tuple[float | None, ...]]:

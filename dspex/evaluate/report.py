@@ -6,6 +6,7 @@ import codecs
 import csv
 import json
 import logging
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dspex.core.adapters.render import render_value, whole_value
-from dspex.core.errors import EvaluationError
+from dspex.core.errors import ConfigurationError, EvaluationError
 from dspex.core.example import Example
 from dspex.core.safe_text import safe_text
 from dspex.core.whole_files import check_place, written_whole
@@ -37,7 +38,8 @@ class Report:
     """Where a result goes besides to the caller.
 
     Raises:
-        ConfigurationError: A file cannot be written where it is to be.
+        ConfigurationError: A file cannot be written where it is to be, or a number of
+            rows makes no sense.
     """
 
     table: bool | int = False
@@ -50,6 +52,12 @@ class Report:
     """Whether each failure is logged with the end of its traceback."""
 
     def __post_init__(self) -> None:
+        table: Any = self.table
+        if not (isinstance(table, int) and table >= 0):
+            raise ConfigurationError(
+                f"display_table is {table!r}; it must be True, False, or how many "
+                "rows to print. Leave it out to print none."
+            )
         for name, path in (("save_as_csv", self.csv), ("save_as_json", self.json)):
             if path is not None:
                 check_place(path, name)
@@ -62,24 +70,24 @@ class Report:
             metric: What the score is called.
 
         Raises:
-            EvaluationError: A file could not be written; it holds the result.
+            EvaluationError: Rows could not be printed or written; it holds the result.
         """
         if self.traceback:
             _log_failures(result)
         if not (self.table or self.csv or self.json):
             return
         rows = rows_of(result, metric)
-        if self.table:
-            most = None if self.table is True else int(self.table)
-            print("\n".join(table_lines(rows, most)))  # noqa: T201 - asked for
         try:
+            if self.table:
+                most = None if self.table is True else int(self.table)
+                _print("\n".join(table_lines(rows, most)))
             if self.csv is not None:
                 _write_csv(self.csv, rows)
             if self.json is not None:
                 _write_json(self.json, rows)
         except OSError as error:
             raise EvaluationError(
-                f"the rows could not be written: {error}; the evaluation itself has "
+                f"the rows could not be given: {error}; the evaluation itself has "
                 "ended. Take what it found from .result.",
                 result=result,
             ) from error
@@ -164,6 +172,12 @@ def _cell(value: Any) -> str:
 
 def _text(value: Any) -> str:
     return str(value) if isinstance(value, float) else render_value(value)
+
+
+def _print(text: str) -> None:
+    """Print a text; what the output has no characters for, by their numbers."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))  # noqa: T201 - asked for
 
 
 def _write_csv(path: Path, rows: Sequence[TableRow]) -> None:

@@ -37,6 +37,9 @@ class EvaluationResult(Counted):
 
     examples: Sequence[Example]
     """What was evaluated, in order."""
+    metrics: tuple[str, ...] = ()
+    """The names of its metrics, the one that is the score first; empty when nobody said
+    them."""
     run: str | None = None
     """The name of its run, for `load_run` and the command line; `None` when that is
     not recorded on disk."""
@@ -118,6 +121,7 @@ class EvaluationResult(Counted):
         *,
         margin: float = 0.0,
         confidence: float = 0.95,
+        names: tuple[str, str] = ("this", "the other"),
     ) -> Comparison:
         """Raise unless it is shown that this is better; for tests and CI.
 
@@ -125,6 +129,7 @@ class EvaluationResult(Counted):
             other: A result on the same examples.
             margin: Points by which it has to be better at least.
             confidence: Of the interval, which has to lie above the margin as a whole.
+            names: What this and the other are called.
 
         Returns:
             What was found.
@@ -136,7 +141,9 @@ class EvaluationResult(Counted):
         """
         from dspex.evaluate.compare import assert_better
 
-        return assert_better(self, other, margin=margin, confidence=confidence)
+        return assert_better(
+            self, other, margin=margin, confidence=confidence, names=names
+        )
 
     def save_csv(self, path: str | Path, *, raw: bool = False) -> None:
         """Write the rows to a file for spreadsheets, whole or not at all.

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dspex.core.example import Example
+from dspex.evaluate.causes import NOT_BEGUN, NOT_FINISHED
 from dspex.evaluate.outcome import Outcome, OutcomeKind
 
 if TYPE_CHECKING:
     from dspex.evaluate.result import EvaluationResult
-
-NOT_BEGUN = "not begun"
-"""What the kind of a row without an outcome is called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +25,18 @@ class ResultRow:
     example: Example
     """What was asked."""
     outcome: Outcome | None
-    """What came of it; `None` when it was never begun."""
+    """What came of it; `None` when that is not known."""
+    is_begun: bool = True
+    """Whether anybody began it."""
     counted: float
     """What it adds to the mean: its score, or the failure score."""
 
     @property
     def kind(self) -> str:
         """How it ended, in a word."""
-        return NOT_BEGUN if self.outcome is None else self.outcome.kind.value
+        if self.outcome is None:
+            return NOT_FINISHED if self.is_begun else NOT_BEGUN
+        return self.outcome.kind.value
 
     @property
     def score(self) -> float | None:
@@ -57,12 +59,29 @@ def rows_in_order(result: EvaluationResult) -> Iterator[ResultRow]:
     outcomes = iter(result.outcomes)
     for number, example in enumerate(result.examples):
         for trial in range(result.trials):
-            outcome = next(outcomes, None)
-            score = None if outcome is None else outcome.score
-            yield ResultRow(
-                number=number,
-                trial=trial,
-                example=example,
-                outcome=outcome,
-                counted=result.failure_score if score is None else score,
-            )
+            yield _row(result, number, trial, example, next(outcomes, None))
+
+
+def rows_of(result: EvaluationResult, number: int) -> Iterator[ResultRow]:
+    """Yield a row for each trial of one example."""
+    example = result.examples[number]
+    for trial, outcome in enumerate(result.trials_of(number)):
+        yield _row(result, number, trial, example, outcome)
+
+
+def _row(
+    result: EvaluationResult,
+    number: int,
+    trial: int,
+    example: Example,
+    outcome: Outcome | None,
+) -> ResultRow:
+    score = None if outcome is None else outcome.score
+    return ResultRow(
+        number=number,
+        trial=trial,
+        example=example,
+        outcome=outcome,
+        counted=result.failure_score if score is None else score,
+        is_begun=outcome is not None or (number, trial) in result.unfinished,
+    )

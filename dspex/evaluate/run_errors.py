@@ -8,6 +8,7 @@ from dspex.core.errors import (
     EvaluationCancelledError,
     EvaluationError,
     EvaluationInterrupted,
+    RecordError,
 )
 from dspex.core.safe_text import text_of_error
 from dspex.evaluate.outage import Outage
@@ -116,6 +117,15 @@ def broken(ended: Ended, result: EvaluationResult) -> EvaluationError:
     else:
         text = f"the evaluation stopped: {_sentence(ended.error)}"
     return EvaluationError(f"{text}\nSo far: {result}", result=result)
+
+
+def unrecorded(broken: RecordError, result: EvaluationResult) -> EvaluationError:
+    """Return the error for a run that is done and whose record is not."""
+    text = (
+        f"the evaluation is done, and its record is not: {broken}\nWhat was measured "
+        f"is in .result alone; save it with .result.save_jsonl(path).\n{result}"
+    )
+    return EvaluationError(text, result=result)
 
 
 def cause_of(outcome: Outcome) -> BaseException | None:

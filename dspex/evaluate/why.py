@@ -287,6 +287,18 @@ def own_place(frames: tuple[tuple[str, int], ...]) -> tuple[str, int] | None:
     return None
 
 
+def from_own_code(stack: Sequence[str]) -> Sequence[str]:
+    """Leave out what stands above a user's own code; all, where there is none.
+
+    Args:
+        stack: Frames as `traceback` prints them, the innermost last.
+    """
+    for number, frame in enumerate(stack):
+        if own_place(frames_of(frame)) is not None:
+            return stack[number:]
+    return ()
+
+
 def _libraries() -> tuple[str, ...]:
     """Folders whose code is not the user's."""
     ours = (Path(__file__).parents[1], Path(supervisors.__file__).parent)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from dspex.cache.at_hand import Memory
 from dspex.cache.cache import Cache
 from dspex.client.call import ATTEMPT, AttemptRecord
 from dspex.client.client import Client
@@ -170,7 +171,7 @@ class Branches:
         return False
 
     def _settle(self, key: str, outcome: Any) -> None:
-        memory = Handle(self._registry, tree.memory_name(tree.CACHE))
+        memory = Memory(self._registry, tree.memory_name(tree.CACHE))
         Cache(memory).settle(key, outcome)
 
 

@@ -13,11 +13,16 @@ from dspex.cache.cache import new_caller
 from dspex.cache.key import Identity
 from dspex.client.call import Call
 from dspex.client.client import Client
-from dspex.core.errors import LMCancelledError, LMError, RuntimeClosedError
+from dspex.core.errors import (
+    LMCancelledError,
+    LMConnectionError,
+    LMError,
+    RuntimeClosedError,
+)
 from dspex.core.lm import Reply
 from dspex.runtime.recording import recorder_here
 from dspex.runtime.runtime import Runtime
-from supervisors import ActorDownError, ScopeCancelledError
+from supervisors import ActorDownError, ScopeCancelledError, StartError
 
 GetClient = Callable[[], Client]
 """Returns the client of the branch, which is started when it is not there."""
@@ -107,6 +112,12 @@ class named:  # noqa: N801 - used as a function; a generator would cost twice as
                 error.model = model
             case ScopeCancelledError():
                 raise LMCancelledError(str(error), model=model) from error
+            case StartError():
+                text = (
+                    f"{model!r} could not be called: what makes its calls did not "
+                    f"start ({error.reason}). It is started again with the next call."
+                )
+                raise LMConnectionError(text, model=model) from error
             case ActorDownError():
                 text = f"{model!r} cannot be called any more: {error}"
                 raise RuntimeClosedError(text) from error

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +14,11 @@ from dspex.cache.cache import new_caller
 from dspex.cache.key import Identity
 from dspex.client.estimate import worst_case
 from dspex.client.prices import cost_of
+from dspex.core.draws import another_draw
 from dspex.core.errors import ConfigurationError, LMError
 from dspex.core.example import Example
 from dspex.core.lm import Message, Reply, Usage
+from dspex.programs.concurrency import run_coroutine
 from dspex.programs.program import Program
 from dspex.programs.settings import context, settings
 from dspex.runtime.language_model import LM
@@ -46,6 +51,8 @@ class DryRun:
     stopped: int
     """Examples on which the program stopped, since a placeholder was no answer it could
     go on with; what it would have asked after that is not counted."""
+    trials: int = 1
+    """How often it was run on each."""
     problem: BaseException | None = None
     """Why it stopped, for the first of them."""
     messages: tuple[Message, ...] = field(default=(), repr=False)
@@ -64,8 +71,9 @@ class DryRun:
     def __str__(self) -> str:
         sent = self.calls - self.cached
         beside = f" beside {self.unpriced} of unknown price" if self.unpriced else ""
+        trials = "" if self.trials == 1 else f", {self.trials} trials each"
         report = (
-            f"{self.calls} calls for {self.examples} examples; {self.cached} "
+            f"{self.calls} calls for {self.examples} examples{trials}; {self.cached} "
             f"({self.share_cached:.0%}) need no request.\n"
             f"The other {sent} take at most {self.usage.prompt_tokens:,} tokens sent "
             f"and {self.usage.completion_tokens:,} received, and cost at most "
@@ -84,7 +92,8 @@ def dry_run(
     program: Callable[..., Any],
     examples: Iterable[Example],
     *,
-    metric: Callable[..., Any] | None = None,
+    metric: Callable[..., Any] | Mapping[str, Callable[..., Any]] | None = None,
+    trials: int = 1,
 ) -> DryRun:
     """Find out what a program would ask on some examples, without asking.
 
@@ -97,7 +106,9 @@ def dry_run(
     Args:
         program: Called with each example's inputs by name.
         examples: With inputs, as for `Evaluate`.
-        metric: Called with each example and prediction, if it asks models as well.
+        metric: Called with each example and prediction, if it asks models as well; or
+            several by name.
+        trials: How often each example will be measured.
 
     Raises:
         ConfigurationError: There are no examples, no model is set, or a model is none
@@ -110,19 +121,32 @@ def dry_run(
             "least one."
         )
     _check_models(program)
+    several = metric if isinstance(metric, Mapping) else {"metric": metric}
+    metrics = [one for one in several.values() if one is not None]
     problems: list[BaseException] = []
     with recording(_look) as recorder, context(trace=None):
-        for row in rows:
+        for row, trial in itertools.product(rows, range(trials)):
             recorder.begin()
             try:
-                prediction = program(**row.inputs())
-                if metric is not None:
-                    metric(row, prediction)
+                with another_draw(f"trial {trial}") if trial else nullcontext():
+                    prediction = _called(program, **row.inputs())
+                    for one in metrics:
+                        _called(one, row, prediction)
             except ConfigurationError:
                 raise
             except Exception as error:  # noqa: BLE001 - the user's code met a placeholder
                 problems.append(error)
-    return _summed(recorder.calls, len(rows), problems)
+    return _summed(recorder.calls, len(rows), trials, problems)
+
+
+def _called(program: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call a program or a metric, be it async or not."""
+    call = program
+    if isinstance(program, Program) and type(program).forward is Program.forward:
+        # All it has is an `aforward`.
+        call = program.acall
+    value = call(*args, **kwargs)
+    return run_coroutine(value) if inspect.iscoroutine(value) else value
 
 
 def _check_models(program: Callable[..., Any]) -> None:
@@ -138,7 +162,10 @@ def _check_models(program: Callable[..., Any]) -> None:
 
 
 def _summed(
-    calls: Sequence[Recorded], examples: int, problems: Sequence[BaseException]
+    calls: Sequence[Recorded],
+    examples: int,
+    trials: int,
+    problems: Sequence[BaseException],
 ) -> DryRun:
     sent = [recorded.call for recorded in calls if recorded.needs_request]
     worst = [worst_case(call.request, answers=EMBEDS not in call.tags) for call in sent]
@@ -148,6 +175,7 @@ def _summed(
     ]
     return DryRun(
         examples=examples,
+        trials=trials,
         calls=len(calls),
         cached=len(calls) - len(sent),
         usage=sum(worst, Usage()),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from dspex.cache import cache as cache_tiers
+from dspex.cache.at_hand import Memory
 from dspex.cache.cache import new_caller
 from dspex.cache.key import Identity, identify
 from dspex.cache.store import StorePlace
@@ -180,7 +181,7 @@ class Cache(cache_tiers.Cache):
     def __init__(self, registry: Registry, child_id: str = "cache") -> None:
         shelf = _mounted(registry, child_id, _Shelf, "cache")
         store = Handle(registry, tree.store_name(child_id)) if shelf.place else None
-        memory = Handle(registry, tree.memory_name(child_id))
+        memory = Memory(registry, tree.memory_name(child_id))
         super().__init__(memory, store, shelf.place)
 
     @staticmethod

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from dspex.cache.at_hand import Memory
 from dspex.cache.cache import Cache
 from dspex.cache.files import cache_file
 from dspex.cache.memory import Errands, MemoryActor
@@ -84,7 +85,7 @@ def cache(registry: Registry, config: Config) -> Cache:
     """The cache of the tree that has these names."""
     place = store_place(config)
     store = None if place is None else Handle(registry, store_name(CACHE))
-    return Cache(Handle(registry, memory_name(CACHE)), store, place)
+    return Cache(Memory(registry, memory_name(CACHE)), store, place)
 
 
 def store_place(config: Config) -> StorePlace | None:
@@ -140,6 +141,7 @@ def _tiers(
             "ttl": config.cache_ttl,
             # Outlives each incarnation: what is asked by the calls that are out.
             "errands": Errands(config.cache_bytes),
+            "name": memory,
             "store": None if place is None else store,
         },
         name=memory,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dspex.cache.at_hand import Memory
 from dspex.cache.cache import Cache
 from dspex.cache.database import Database
 from dspex.cache.entry import Entry
@@ -98,7 +99,7 @@ def two_tiers(
         clock=ManualClock() if clock is None else clock,
         events=events,
     ) as top:
-        yield Cache(top.handle("memory"), top.handle("store"), place), top
+        yield Cache(Memory(top.registry, "memory"), top.handle("store"), place), top
 
 
 def restart(top: Supervisor, name: str) -> None:

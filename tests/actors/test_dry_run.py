@@ -240,3 +240,36 @@ def test_report_is_for_people() -> None:
         "The other 30 take at most 12,000 tokens sent and 3,000 received, and cost at "
         "most $0.0123 beside 2 of unknown price."
     )
+
+
+def test_trials_are_counted_each_as_a_draw_of_its_own(
+    lm: dspex.LM, provider: FakeProvider
+) -> None:
+    found = dry_run(dspex.Predict("country -> capital"), COUNTRIES, trials=3)
+
+    # Peru stands there twice; in each of the three draws it is asked once.
+    assert (found.calls, found.cached, found.trials) == (12, 3, 3)
+    assert "12 calls for 4 examples, 3 trials each" in str(found)
+    assert not provider.bill
+
+
+def test_async_programs_and_several_metrics_are_rehearsed_too(lm: dspex.LM) -> None:
+    find, judge = dspex.Predict("country -> capital"), dspex.Predict("capital -> fine")
+
+    class Later(dspex.Program):
+        async def aforward(self, country: str) -> Any:
+            return await find.acall(country=country)
+
+    async def later(country: str) -> Any:
+        return await find.acall(country=country)
+
+    async def asks(_example: Any, prediction: Any) -> bool:
+        return bool((await judge.acall(capital=prediction.capital)).fine)
+
+    metrics = {"asks": asks, "no": lambda _example, _prediction: 1.0}
+
+    of_program = dry_run(Later(), COUNTRIES[:2], metric=metrics)
+    of_function = dry_run(later, COUNTRIES[:2], metric=asks)
+
+    assert of_program.calls == of_function.calls == 4
+    assert of_program.stopped == of_function.stopped == 0

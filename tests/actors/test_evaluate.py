@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import threading
@@ -242,7 +243,15 @@ def test_a_program_that_ignores_its_deadline_holds_nobody_up(
     result = evaluator(10, timeout=0.3)(program)
     released.set()
 
-    assert [o.stamp.example for o in result.failures] == [0]
+    (slow,) = result.failures
+    assert slow.stamp.example == 0
+    assert slow.latency >= 0.3
+    assert slow.error is not None
+    # Where it hung: the user's own line, then what that waits in.
+    assert "released.wait(30)" in slow.error.where.splitlines()[1]
+    assert "threading.py" in slow.error.where
+    assert "released.wait(30)" in result.explain(0)
+    assert "was not done after 0.3 s" in result.explain(0)
 
 
 def test_a_program_given_up_cannot_spend_any_more(
@@ -350,6 +359,26 @@ def test_debug_runs_on_this_thread_and_raises_the_users_own_error() -> None:
     assert result.scores == (0.0, 1.0, 0.0)
 
 
+@pytest.mark.parametrize("way", ["thread", "loop"])
+def test_debugging_counts_what_it_asks_and_every_trial(
+    provider: FakeProvider, lm: dspex.LM, way: str
+) -> None:
+    predict = dspex.Predict("question -> answer")
+
+    async def later(question: str) -> Any:
+        return await predict.acall(question=question)
+
+    with dspex.context(lm=lm):
+        program = predict if way == "thread" else later
+        result = evaluator(2, debug=True, trials=3)(program)
+
+    assert (result.n, result.trials, result.score) == (2, 3, 100.0)
+    assert result.money.calls == len(provider.bill) == 6
+    assert result.usage.total_tokens == result.money.usage.total_tokens > 0
+    assert all(outcome and outcome.latency > 0 for outcome in result.outcomes)
+    assert result.seconds > 0
+
+
 def test_an_interrupted_result_goes_on_where_it_stopped(runtime: dspex.Runtime) -> None:
     calls: list[str] = []
 
@@ -389,6 +418,12 @@ def test_a_result_of_other_examples_cannot_be_resumed(runtime: dspex.Runtime) ->
         ({"trials": 1.5}, "whole number above zero"),
         ({"timeout": -1.0}, "above zero"),
         ({"timeout": "4"}, "number of seconds above zero"),
+        ({"failure_score": math.nan}, "failure_score is nan"),
+        ({"failure_score": -math.inf}, "failure_score is -inf"),
+        ({"failure_score": "0"}, "failure_score is '0'"),
+        ({"display_table": "all"}, "display_table is 'all'"),
+        ({"display_table": -1}, "how many rows to print"),
+        ({"run": 5}, "a name as text"),
     ],
 )
 def test_bad_options_are_refused_before_any_work(
@@ -467,3 +502,23 @@ def test_a_low_score_is_no_error(runtime: dspex.Runtime) -> None:
     result = evaluate(lambda question: dspex.Prediction(answer=question))
 
     assert (result.score, result.complete, result.failures) == (0.0, True, ())
+
+
+def test_an_example_leaves_nothing_for_the_garbage_collector(
+    runtime: dspex.Runtime,
+) -> None:
+    def program(question: str) -> dspex.Prediction:
+        return dspex.Prediction(answer=question.replace("q", "a"))
+
+    evaluator(10, persist=False)(program)
+    gc.collect()
+    gc.disable()
+    try:
+        result = evaluator(1000, persist=False)(program)
+        left_over = gc.collect()
+    finally:
+        gc.enable()
+
+    # The parts of the two runs may; and the journal's places, a pair for each example.
+    assert result.score == 100.0
+    assert left_over < 2 * 1000

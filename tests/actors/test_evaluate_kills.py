@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 
@@ -10,6 +11,7 @@ import pytest
 
 import dspex
 from dspex.client.call import Fate
+from dspex.client.client_actor import ClientActor
 from dspex.evaluate.result import EvaluationResult
 from dspex.testing import FakeProvider
 from supervisors import Event
@@ -115,6 +117,23 @@ def test_client_killed_five_times_and_cache_three_times(
     # dies with a request in hand never sends it, and the next one sends it instead.
     assert set(result.fates()) <= {Fate.ANSWERED, Fate.RESTARTED}
     assert len(provider.bill) == COUNT
+
+
+def test_a_client_killed_while_it_starts_is_charged_to_no_example(
+    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, starts = ClientActor.on_start, itertools.count()
+
+    def dies_at_first(client: ClientActor) -> None:
+        if not next(starts):
+            client.actor_ref.kill()
+        start(client)
+
+    monkeypatch.setattr(ClientActor, "on_start", dies_at_first)
+
+    result, _ = evaluated_while(provider, lambda _killer: None)
+
+    check_counted_once(result, provider)
 
 
 def test_wire_killed_three_times(provider: FakeProvider) -> None:

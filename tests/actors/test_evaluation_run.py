@@ -16,6 +16,7 @@ from dspex.core.errors import (
     EvaluationInterrupted,
 )
 from dspex.evaluate.control import EvaluationRun
+from dspex.evaluate.outcome import OutcomeKind
 from dspex.evaluate.run import Run
 from dspex.evaluate.why import Cause
 from dspex.testing import OVERLOADED, FakeProvider, Hang, Status
@@ -299,6 +300,33 @@ def test_who_waits_for_the_answer_of_another_example_says_so(
             assert run.result(PATIENT).complete
 
         assert len(provider.bill) == 1
+
+
+def test_what_was_broken_off_says_what_it_had_from_models(
+    runtime: dspex.Runtime,
+) -> None:
+    gate, answered = Gate(), threading.Event()
+    with FakeProvider(answer=answer) as provider:
+        lm = dspex.LM("openai/fake", api_base=provider.base_url)
+        ask = dspex.Predict("question -> answer")
+
+        def program(question: str) -> Any:
+            ask(question=question)
+            answered.set()
+            return gate(question)
+
+        with dspex.context(lm=lm):
+            run = start(program, 1, concurrency=1)
+        assert answered.wait(PATIENT)
+        run.stop()
+        gate.open()
+        result = run.result(PATIENT)
+
+    (open_one,) = result.outcomes
+    assert open_one is not None
+    assert open_one.kind is OutcomeKind.CANCELLED
+    assert (open_one.calls, result.money.usage) == (1, result.usage)
+    assert result.usage.total_tokens > 0
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +15,7 @@ import dspex
 from dspex.core.once import watch_unrepeatable
 from dspex.evaluate.outcome import OutcomeKind
 from dspex.evaluate.result import EvaluationResult
+from tests.actors import mailing
 from tests.actors.lab import eventually
 
 WITHIN = 10.0
@@ -126,6 +131,67 @@ def test_one_that_ran_out_of_time_is_left_alone_too() -> None:
     assert first.outcomes[0] is not None
     assert first.outcomes[0].kind is OutcomeKind.TIMEOUT
     assert mailer.sent == ["ann"]
+
+
+class Slow(dspex.Program):
+    """Takes its time before it sends."""
+
+    def __init__(self, tool: dspex.Tool) -> None:
+        super().__init__()
+        self.tool = tool
+        self.beginning = threading.Event()
+        self.is_first = True
+        self.first_may_send = threading.Event()
+        self.first_is_done = threading.Event()
+
+    def forward(self, to: str) -> dspex.Prediction:
+        if not self.is_first:
+            return dspex.Prediction(answer=self.tool(to=to))
+        self.is_first = False
+        self.beginning.set()
+        assert self.first_may_send.wait(WITHIN)
+        try:
+            return dspex.Prediction(answer=self.tool(to=to))
+        finally:
+            self.first_is_done.set()
+
+
+def test_a_worker_that_was_given_up_begins_nothing_of_that_kind() -> None:
+    mailer = Mailer()
+    mailer.may_end.set()
+    program = Slow(mailer.tool())
+    mailer.sending = program.beginning
+
+    result = evaluated_while_the_worker_is_killed(mailer, program)
+    program.first_may_send.set()
+    assert program.first_is_done.wait(WITHIN)
+
+    assert result.score == 100.0
+    assert mailer.sent == ["ann"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_an_example_whose_process_was_killed_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "deadly").touch()
+
+    killed = subprocess.run(
+        [sys.executable, "-m", "tests.actors.mailing", str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        check=False,
+        timeout=60,
+    )
+    result = mailing.evaluated(tmp_path)
+
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "mails").read_text().splitlines() == ["q0", "q1"]
+    first, second = result.outcomes
+    assert first is not None
+    assert first.kind is OutcomeKind.INFRASTRUCTURE
+    assert first.error is not None
+    assert "'send'" in first.error.message
+    assert second is not None
+    assert second.kind is OutcomeKind.SCORED
+    assert not result.complete
 
 
 class Marked(Sends):

@@ -36,6 +36,9 @@ def lenient(example, prediction):
 def words(example, prediction):
     return {"words": dspex.metrics.f1("capital")(example, prediction), "of": 1}
 
+def number_of(example, prediction):
+    return 3
+
 several = {"lenient": lenient, "words": words}
 number = 3
 """
@@ -97,6 +100,80 @@ def test_a_score_below_what_is_asked_for_fails(
     assert done.exit_code == code
     assert json.loads(done.stdout)["score"] == 75.0
     assert ("below --fail-under" in done.stderr) == (code is Exit.FAILED)
+
+
+@pytest.mark.parametrize("percent", ["nan", "inf", "-inf", "high"])
+def test_what_no_score_can_be_is_no_bound_for_one(
+    percent: str, run: Run, there: tuple[str, ...], capitals: Path
+) -> None:
+    words = ["--data", capitals, *EXACT, *there, f"--fail-under={percent}"]
+
+    assert run("evaluate", "country -> capital", *words).exit_code == Exit.USAGE
+
+
+def test_a_score_that_may_turn_out_too_low_fails(
+    run: Run, there: tuple[str, ...], capitals: Path, code: Path
+) -> None:
+    words = ["my_code:plain", capitals, "--inputs", "country", *EXACT, *there]
+    range_and_bound = ["--metric-range", -1, 1, "--fail-under", 0]
+
+    # Nothing is measured: 0.0 as far as anybody knows, and -100 at worst.
+    done = run("evaluate", *words, *range_and_bound, "--total-timeout", 1e-6)
+
+    assert done.exit_code == Exit.FAILED
+    assert "may turn out to be -100" in done.stderr
+    assert "dspex resume" in done.stderr
+
+
+def test_scores_lie_where_the_metric_range_says(
+    run: Run, there: tuple[str, ...], capitals: Path, code: Path
+) -> None:
+    words = ["my_code:plain", capitals, "--inputs", "country", "--limit", 1, *there]
+    metric = ["--metric", "my_code:number_of", "--run", "wide"]
+
+    without = run("evaluate", *words, "--metric", "my_code:number_of")
+    wide = run("evaluate", *words, *metric, "--metric-range", 0, 5)
+    again = run("resume", "wide")
+
+    assert "MetricRangeError" in without.stdout
+    assert wide.stdout.startswith("300.0 (1 examples)")
+    assert again.stdout.startswith("300.0 (1 examples)"), again.output
+
+
+def test_debugging_knows_range_and_trials(
+    run: Run, there: tuple[str, ...], capitals: Path, code: Path
+) -> None:
+    words = ["my_code:plain", capitals, "--inputs", "country", "--limit", 1, *there]
+    options = ["--metric", "my_code:number_of", "--metric-range", 0, 5, "--trials", 2]
+
+    told = run("evaluate", *words, *options, "--debug")
+
+    assert told.exit_code == 0, told.output
+    assert "example 0: score 3" in told.stdout
+    assert "example 0, trial 1: score 3" in told.stdout
+
+
+@pytest.mark.parametrize("ends", [(1, 0), (1, 1), ("nan", 1)])
+def test_what_is_no_range_of_scores_is_usage(
+    ends: tuple[object, object], run: Run, there: tuple[str, ...], capitals: Path
+) -> None:
+    words = ["country -> capital", capitals, *EXACT, *there]
+
+    done = run("evaluate", *words, "--metric-range", *ends)
+
+    assert done.exit_code == Exit.USAGE
+    assert "is no range of scores" in " ".join(done.stderr.split())
+
+
+def test_a_rehearsal_counts_every_trial(
+    run: Run, provider: FakeProvider, there: tuple[str, ...], capitals: Path
+) -> None:
+    words = ["country -> capital", capitals, *EXACT, *there, "--trials", 3]
+
+    found = json.loads(run("evaluate", *words, "--dry-run", "--json").stdout)
+
+    assert (found["examples"], found["trials"], found["calls"]) == (4, 3, 12)
+    assert not provider.bill
 
 
 def test_limit_takes_the_first_rows(

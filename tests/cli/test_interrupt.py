@@ -56,7 +56,7 @@ def test_an_evaluation_that_is_interrupted_prints_what_it_measured(
     assert found["score_measured"] == 100.0
     assert found["complete"] is False
     assert sum(found["not_measured"].values()) == 2
-    assert "interrupted after" in err
+    assert "interrupted after 2 of 4 examples" in err
     assert "Traceback" not in err
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +17,13 @@ from dspex.cli.console import Exit
 from dspex.cli.models import ModelChoice
 from dspex.cli.order import Order, RunLimits
 from dspex.core.home import home
+from dspex.evaluate.outcome import OutcomeKind
 from dspex.evaluate.record.head import RunHead
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
 from dspex.testing import WRONG_KEY, FakeProvider
 from tests.cli.conftest import Run
+from tests.unit.evaluate.record.making import created, decided
 
 ASKED = ("evaluate", "country -> capital")
 EXACT = ("--metric", "exact_match:capital")
@@ -71,7 +75,7 @@ def test_runs_are_listed_the_last_one_first(run: Run, maps: tuple[str, str]) -> 
     told, plain = run("runs"), json.loads(run("runs", "--json").stdout)
 
     lines = told.stdout.splitlines()
-    assert lines[0].split()[:4] == ["run", "state", "score", "examples"]
+    assert lines[0].split()[:4] == ["run", "state", "score", "measured"]
     assert [line.split()[0] for line in lines[1:]] == ["bad", "good"]
     assert lines[2].split()[1:7] == ["complete", "75.0", "4", "of", "4", "0"]
     assert [each["run"] for each in plain] == ["bad", "good"]
@@ -94,6 +98,66 @@ def test_a_record_that_cannot_be_read_is_listed_as_such(
     assert told.exit_code == 0
     assert "unreadable" in told.stdout
     assert "good" in told.stdout
+
+
+def test_what_was_broken_off_is_neither_measured_nor_failed(run: Run) -> None:
+    record = created(home(), total=4)
+    kinds = (OutcomeKind.PROGRAM, OutcomeKind.TIMEOUT, OutcomeKind.CANCELLED)
+    failed = [decided(number, kind=kind) for number, kind in enumerate(kinds, 1)]
+    record.commit([decided(0, 1.0), *failed])
+    record.close("interrupted", {})
+
+    told, (plain,) = run("runs").stdout, json.loads(run("runs", "--json").stdout)
+
+    assert plain["measured"] == 2
+    assert told.splitlines()[1].split()[3:7] == ["2", "of", "4", "1"]
+
+
+def test_a_run_is_deleted_after_asking(run: Run, maps: tuple[str, str]) -> None:
+    asked, done = run("runs", "delete", "bad"), run("runs", "delete", "bad", "--yes")
+
+    assert asked.exit_code == 1
+    assert "Delete these records?" in asked.stderr
+    assert done.exit_code == 0
+    assert done.stdout.startswith("deleted bad (")
+    left = {path.name.partition(".")[0] for path in (home() / "runs").iterdir()}
+    assert left == {"good"}
+
+
+def test_old_runs_are_deleted_and_no_others(run: Run, maps: tuple[str, str]) -> None:
+    for path in (home() / "runs").glob("good*"):
+        os.utime(path, (0, 0))
+
+    done = run("runs", "delete", "--older-than", "30d", "--yes")
+    again = run("runs", "delete", "--older-than", "30d", "--yes")
+
+    assert done.stdout.startswith("deleted good (")
+    assert "nothing to delete" in again.stdout
+    assert [each["run"] for each in json.loads(run("runs", "--json").stdout)] == ["bad"]
+
+
+def test_a_run_that_somebody_works_on_is_not_deleted(
+    run: Run, maps: tuple[str, str]
+) -> None:
+    record = RunRecord.open(RunPlace(run="good", home=home()), owner=True)
+    for path in (home() / "runs").glob("good*"):
+        os.utime(path, (0, 0))
+
+    named = run("runs", "delete", "good", "--yes")
+    old = run("runs", "delete", "--older-than", "1s", "--yes")
+
+    record.close("interrupted", {})
+    assert named.exit_code == Exit.BUSY
+    assert "good" not in old.stdout
+    assert (home() / "runs" / "good.sqlite").exists()
+
+
+@pytest.mark.parametrize("words", [[], ["nosuch", "--yes"], ["--older-than", "soon"]])
+def test_what_names_no_run_to_delete_is_usage(
+    run: Run, maps: tuple[str, str], words: list[str]
+) -> None:
+    assert run("runs", "delete", *words).exit_code == Exit.USAGE
+    assert len(json.loads(run("runs", "--json").stdout)) == 2
 
 
 def test_an_unnamed_run_is_recorded_and_its_name_told(
@@ -218,6 +282,26 @@ def test_a_comparison_fails_when_the_second_is_worse(
     assert better.exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "end"),
+    [
+        (("good", "bad", "-5"), Exit.FAILED),
+        (("good", "good", "0"), Exit.FAILED),
+        (("bad", "good", "-150"), Exit.OK),
+        (("bad", "good", "nan"), Exit.USAGE),
+    ],
+)
+def test_a_comparison_fails_unless_the_second_is_better(
+    run: Run, maps: tuple[str, str], words: tuple[str, str, str], end: Exit
+) -> None:
+    first, second, margin = words
+
+    done = run("compare", first, second, f"--fail-unless-better={margin}")
+
+    assert done.exit_code == end, done.output
+    assert ("is not shown to be better" in done.stderr) == (end is Exit.FAILED)
+
+
 def test_a_page_of_a_run_and_of_a_comparison(
     run: Run, maps: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -241,6 +325,32 @@ def test_the_rows_of_a_run_as_files(
         rows = list(csv.DictReader(file))
     assert [json.loads(line)["score"] for line in lines] == [1.0, 1.0, 1.0, 0.0]
     assert [row["example.country"] for row in rows][-1] == "Denmark"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("export", "good", "-o", "rows.csv"),
+        ("report", "good", "-o", "page.html"),
+        ("compare", "good", "bad", "--report", "page.html"),
+    ],
+)
+def test_a_disk_that_is_full_is_told_as_such(
+    run: Run,
+    maps: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+) -> None:
+    def full(*_args: object, **_kwargs: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+
+    done = run(*words)
+
+    assert done.exit_code == Exit.RECORD, done.output
+    assert "cannot be written: No space left" in done.stderr
+    assert not Path(words[-1]).exists()
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,20 @@ def test_a_program_that_is_worse_does_not_pass(
     )
 
     assert example.gate(tmp_path) == 1
-    assert "worse than the other by 100.0 points" in capsys.readouterr().out
+    assert "worse than the accepted program by 100.0 points" in capsys.readouterr().out
     assert (tmp_path / example.REPORT).exists()
+
+
+def test_a_program_that_raises_does_not_pass(
+    example: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    without_its_instruction(example, tmp_path)
+    broken = dspex.Predict("country -> capital")
+    monkeypatch.setattr(broken, "forward", lambda **_: 1 / 0)
+    monkeypatch.setattr(example, "accepted", lambda _folder: example.candidate())
+    monkeypatch.setattr(example, "candidate", lambda: broken)
+
+    assert example.gate(tmp_path) == example.NOT_BETTER
 
 
 def test_an_outage_is_no_verdict(

@@ -64,7 +64,7 @@ def write_json(value: object) -> bytes:
         JsonError: When it cannot be written as JSON.
     """
     try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+        return _ENCODER.encode(value).encode()
     except (TypeError, ValueError, RecursionError):
         raise JsonError("it cannot be written as JSON") from None
 
@@ -96,6 +96,7 @@ def _is_unicode(value: object) -> bool:
 
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _DECODER = json.JSONDecoder(
     parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_object
 )

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from dspex.client.providers.format import Allowance, RateLimits
 
 _MAX_LENGTH = 40
+_UNKNOWN = RateLimits()
 _SECONDS = {
     "ns": 1e-9,
     "us": 1e-6,
@@ -38,6 +39,8 @@ def openai_limits(headers: Mapping[str, str]) -> RateLimits:
         >>> openai_limits(headers).requests
         Allowance(limit=60, remaining=59, reset_in=1.0)
     """
+    if not any(name.startswith("x-ratelimit-") for name in headers):
+        return _UNKNOWN
     return RateLimits(
         requests=_allowance(headers, "requests"), tokens=_allowance(headers, "tokens")
     )

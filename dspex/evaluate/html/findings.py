@@ -13,9 +13,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from dspex.evaluate.causes import NOT_BEGUN, NOT_FINISHED
 from dspex.evaluate.html.drawings import Point
 from dspex.evaluate.outcome import OutcomeKind
-from dspex.evaluate.rows import NOT_BEGUN, ResultRow
+from dspex.evaluate.rows import ResultRow
 
 MOST_POINTS: Final = 1_500
 """Points of a drawing with one for each example."""
@@ -25,6 +26,7 @@ MOST_TIMES: Final = 20_000
 _RANK: Final = {
     OutcomeKind.CANCELLED.value: 1,
     NOT_BEGUN: 1,
+    NOT_FINISHED: 1,
     OutcomeKind.SCORED.value: 2,
 }
 """Where a row stands among the worst; failures are 0."""

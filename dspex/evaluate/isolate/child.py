@@ -105,21 +105,6 @@ class Printed(io.TextIOBase):
         self._channel.say({"printed": text, "on": self._name})
 
 
-class Told(Unrepeatable):
-    """What must never be run again; the parent is told before it begins."""
-
-    __slots__ = ("_channel",)
-
-    def __init__(self, channel: Channel) -> None:
-        super().__init__()
-        self._channel = channel
-
-    def add(self, name: str) -> None:
-        """Tell it."""
-        self._channel.say({"began": name})
-        super().add(name)
-
-
 class Child:
     """Takes jobs and does them.
 
@@ -171,7 +156,7 @@ class Child:
         _job.set(job["job"])
         self._failed_calls.clear()
         _show_stack_after(job["timeout"])
-        with unpacked.in_force(), watch_unrepeatable(Told(self._channel)):
+        with unpacked.in_force(), watch_unrepeatable(Unrepeatable(self._begins)):
             answer = self._answer(job, unpacked)
         faulthandler.cancel_dump_traceback_later()
         for stream in (sys.stdout, sys.stderr):
@@ -224,12 +209,19 @@ class Child:
     def ask(self, line: Line) -> Reply:
         """Ask the parent; see `Asks`. Any thread may."""
         call, future = self._asked(line)
-        return self._read(call, future.result())
+        reply: Reply = self._read(call, future.result())
+        return reply
 
     async def aask(self, line: Line) -> Reply:
         """The same for coroutines."""
         call, future = self._asked(line)
-        return self._read(call, await asyncio.wrap_future(future))
+        reply: Reply = self._read(call, await asyncio.wrap_future(future))
+        return reply
+
+    def _begins(self, name: str) -> None:
+        """Tell the parent what must never be run again; it has noted it at the end."""
+        call, future = self._asked({"began": name})
+        self._read(call, future.result())
 
     def _asked(self, line: Line) -> tuple[int, concurrent.futures.Future[Line]]:
         call = next(self._numbers)
@@ -246,13 +238,12 @@ class Child:
             ) from error
         return call, future
 
-    def _read(self, call: int, line: Line) -> Reply:
+    def _read(self, call: int, line: Line) -> Any:
         if "failure" in line:
             error = Failure(**line["failure"]).error()
             self._failed_calls[call] = error
             raise error
-        reply: Reply = value_of(line["value"], may_import=True)
-        return reply
+        return value_of(line["value"], may_import=True)
 
 
 def _show_stack_after(seconds: float | None) -> None:

@@ -102,10 +102,10 @@ class Errand:
                 self._child.ended()
                 raise self._too_slow(limits) from None
             match line:
+                case {"began": str(name)}:
+                    self._begins(line["call"], name)
                 case {"call": _}:
                     self._call(line)
-                case {"began": str(name)}:
-                    began_unrepeatable(name)
                 case {"stage": "metric"}:
                     self._stage = "metric"
                     metric_begins()
@@ -152,6 +152,15 @@ class Errand:
         return WorkFailed(
             error, "runtime", told=replace(told, where=self._child.last_stack())
         )
+
+    def _begins(self, call: int, name: str) -> None:
+        """Note what is never run again, and then let the child begin it."""
+        try:
+            began_unrepeatable(name)
+        except Exception as error:  # noqa: BLE001 - whatever forbids it is told
+            self._refuse(call, error)
+        else:
+            self._child.channel.say({"reply": call, "value": None})
 
     # Calls of models, each on a thread of its own.
 

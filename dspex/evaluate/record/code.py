@@ -22,7 +22,11 @@ from typing import Any, Final
 import supervisors
 from dspex.evaluate.record.codec import encode
 from dspex.evaluate.record.memory import changed_by, changed_by_methods, is_memory
-from dspex.evaluate.record.objects import name_of_named, name_of_type
+from dspex.evaluate.record.objects import (
+    attributes_of,
+    name_of_named,
+    name_of_type,
+)
 
 MOST_OBJECTS: Final = 5_000
 """Functions, classes and objects that are followed from one."""
@@ -47,14 +51,21 @@ _LOADS: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
 _WRAPPED: Final = (staticmethod, classmethod, functools.partialmethod)
 
 
+TextOf = Callable[[Any], str]
+"""Returns the text of anything."""
+Known = Callable[[Any, TextOf], str | None]
+"""Returns the text of some values, with what is inside of them by the function."""
+
+
 class CodeText:
     """Turns whatever code refers to into text, each thing once.
 
     Args:
-        known: Returns the text of a value it has a better one for, else `None`.
+        known: Returns the text of a value it has a better one for, else `None`. It is
+            handed `of` as well, for what is inside of such a value.
     """
 
-    def __init__(self, known: Callable[[Any], str | None] = lambda _: None) -> None:
+    def __init__(self, known: Known) -> None:
         self._known = known
         self._seen: dict[int, int] = {}
         # What was seen stays alive, or its id could become that of something else.
@@ -70,7 +81,7 @@ class CodeText:
             return f"<a {name_of_type(type(value))}>"
         self._seen[id(value)] = len(self._seen)
         self._kept.append(value)
-        known = self._known(value)
+        known = self._known(value, self.of)
         return self._text(value) if known is None else known
 
     def _constant(self, value: Any) -> str:
@@ -194,7 +205,7 @@ class CodeText:
             return f"<a {name_of_type(kind)}>"
         if isinstance(value, _CONTAINERS) or _class_is_named_only(kind):
             return encode(value)
-        fields = getattr(value, "__dict__", {})
+        fields = attributes_of(value)
         names = sorted(set(fields) - changed_by_methods(kind))
         told = [f"{name} = {self.of(fields[name])}" for name in names]
         return f"a {self.of(kind)}\n" + "\n".join(told)

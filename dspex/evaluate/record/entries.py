@@ -74,7 +74,7 @@ Entry = Began | Decided | Refused | Requested | Noted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """An attempt or a request that is about to begin."""
+    """An attempt, a request, or what is never run again, that is about to begin."""
 
     stamp: Stamp
     """Which attempt; of a request, the one it is made for."""
@@ -84,6 +84,8 @@ class Intent:
     """The call the request is made for."""
     number: int = 1
     """Which request of that call."""
+    unrepeatable: str = ""
+    """What the attempt begins that is marked `retry=False`; else nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

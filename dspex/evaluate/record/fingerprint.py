@@ -14,8 +14,9 @@ from typing import Any, Final
 from dspex.core.example import Example
 from dspex.core.signature import Signature
 from dspex.core.type_names import type_name
+from dspex.core.types.tool import Tool
 from dspex.evaluate.metric import metric_name
-from dspex.evaluate.record.code import CodeText
+from dspex.evaluate.record.code import CodeText, TextOf
 from dspex.evaluate.record.codec import encode, encode_row
 from dspex.evaluate.record.head import Fingerprints
 from dspex.evaluate.record.memory import changed_by_methods
@@ -25,11 +26,14 @@ from dspex.programs.walk import Parameter
 
 _SIZE: Final = 16
 """Bytes of a digest."""
-_NOT_ITS_OWN: Final = frozenset(
-    {"_compiled", "callbacks", "history", "signature", "config", "lm", "adapter"}
-    | {"traces", "train", "demos"}
+_OF_PROGRAMS: Final = frozenset({"_compiled", "callbacks", "history"})
+"""Attributes that every program has, and none of which says what it does."""
+_OF_PREDICTORS: Final = frozenset(
+    {"signature", "config", "lm", "adapter", "traces", "train", "demos"}
 )
-"""Attributes of programs that every program has; those that matter have own parts."""
+"""Those that every predictor has besides; what matters of them has parts of its own."""
+_OF_TOOLS: Final = ("name", "desc", "args", "arg_desc", "has_kwargs", "retry")
+"""What of a tool decides what it does, besides its function."""
 _NOT_ASKED: Final = frozenset({"cache", "num_retries"})
 """What a model's state holds that does not change what it is asked."""
 
@@ -88,7 +92,14 @@ def program_fingerprint(program: Any) -> dict[str, str]:
 def metric_fingerprint(metric: Any) -> dict[str, str]:
     """Return the digest of each metric, by what a person calls it."""
     metrics = metric if isinstance(metric, Mapping) else {metric_name(metric): metric}
-    return {f"the metric {name}": _digest(_text(one)) for name, one in metrics.items()}
+    return {f"the metric {name}": _metric_digest(one) for name, one in metrics.items()}
+
+
+def _metric_digest(metric: Any) -> str:
+    if isinstance(metric, Program):
+        # Its models have parts of their own, with their names.
+        return _digest("\n".join(f"{name}: {text}" for name, text in _parts(metric)))
+    return _digest(_text(metric))
 
 
 def model_fingerprint(model: Any) -> str:
@@ -129,15 +140,24 @@ def _own_models(program: Program, where: str) -> Iterator[tuple[str, str]]:
             yield words, model_fingerprint(own)
 
 
-def _parts(program: Program) -> Iterator[tuple[str, str]]:
-    """Yield the parts of a program, as text."""
+def _parts(program: Program, of: TextOf | None = None) -> Iterator[tuple[str, str]]:
+    """Yield the parts of a program, as text.
+
+    Args:
+        program: The program.
+        of: Returns the text of an attribute, within a walk that came by the program; a
+            walk of its own for each by default.
+    """
+    text_of = of or _text
     for name, each in _programs(program):
-        of = "" if name == "self" else f" of {name!r}"
-        yield f"the code of {type(each).__name__}{of}", CodeText().of(type(each))
-        memory = _NOT_ITS_OWN | changed_by_methods(type(each))
+        whose = "" if name == "self" else f" of {name!r}"
+        yield f"the code of {type(each).__name__}{whose}", text_of(type(each))
+        apart = _OF_PROGRAMS | changed_by_methods(type(each))
+        if isinstance(each, Parameter):
+            apart |= _OF_PREDICTORS
         for key, value in sorted(vars(each).items()):
-            if key not in memory and not _is_walked(value):
-                yield f"the attribute {key!r}{of}", _text(value)
+            if key not in apart and not _is_walked(value):
+                yield f"the attribute {key!r}{whose}", text_of(value)
     for name, predictor in program.named_predictors():
         yield from _predictor_parts(name, predictor)
 
@@ -193,10 +213,14 @@ def _text(value: Any) -> str:
     return CodeText(_known).of(value)
 
 
-def _known(value: Any) -> str | None:
+def _known(value: Any, of: TextOf) -> str | None:
     """Return the text of what is more than its code: programs, signatures, models."""
     if isinstance(value, Program):
-        return "\n".join(f"{name}: {text}" for name, text in _parts(value))
+        told = [*_parts(value, of), *_own_models(value, "")]
+        return "\n".join(f"{name}: {text}" for name, text in told)
+    if isinstance(value, Tool):
+        told = [getattr(value, name) for name in _OF_TOOLS]
+        return f"a tool {encode(told)}\n{of(value.func)}"
     if isinstance(value, type) and issubclass(value, Signature):
         return f"{value.instructions} {list(_fields(value))}"
     if callable(getattr(value, "complete", None)) and hasattr(value, "model"):

@@ -7,6 +7,7 @@ next knows of every request that may have been billed.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ class IntentLog:
         self._file = 1
         # Which of its files lies aside; 0 is none of them.
         self._aside = 0
+        # Ends what a full disk took of the last line, before the next one.
+        self._ending = b""
         if path is not None:
             self._handle = _opened(path)
 
@@ -64,7 +67,12 @@ class IntentLog:
         with self._lock:
             if self._handle is None:
                 raise FileNotFoundError(self.path)
-            self._size += os.write(self._handle, line)
+            line = self._ending + line
+            written = os.write(self._handle, line)
+            self._size += written
+            self._ending = b"" if written == len(line) else b"\n"
+            if self._ending:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
             # Asked afterwards: who takes the file away reads it once more then.
             if os.fstat(self._handle).st_nlink == 0:
                 raise FileNotFoundError(self.path)
@@ -113,7 +121,7 @@ class IntentLog:
             aside.replace(path)
             raise
         os.close(self._handle)
-        self._handle, self._size = fresh, 0
+        self._handle, self._size, self._ending = fresh, 0, b""
         self._aside, self._file = self._file, self._file + 1
 
     def close(self) -> None:
@@ -133,8 +141,11 @@ def line_of(intent: Intent) -> bytes:
     """
     stamp = intent.stamp
     numbers = f"{stamp.example}\t{stamp.trial}\t{stamp.attempt}\t{stamp.configuration}"
-    request = intent.request_id or ""
-    line = f"{numbers}\t{intent.number}\t{request}\t{intent.call_id}\n"
+    request, number, name = intent.request_id or "", intent.number, intent.call_id
+    if intent.unrepeatable:
+        # No request has that number. A name may hold what ends a line.
+        number, name = 0, ascii(intent.unrepeatable)[1:-1]
+    line = f"{numbers}\t{number}\t{request}\t{name}\n"
     return line.encode("ascii", "backslashreplace")
 
 
@@ -160,8 +171,9 @@ def read_intents(log: BinaryIO, run: str, start: int = 0) -> Iterator[Intent]:
                 configuration=configuration,
             ),
             request_id=words[5] or None,
-            call_id=words[6],
+            call_id=words[6] if number else "",
             number=number,
+            unrepeatable="" if number else words[6],
         )
 
 

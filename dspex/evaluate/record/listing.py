@@ -53,15 +53,17 @@ class RunSummary:
 
     @property
     def score(self) -> float | None:
-        """Points over the outcomes there are; `None` before the first.
+        """Points, as the run's result has them; `None` before the first outcome.
 
-        One without a score counts as in the run's result, so no failure is left out.
+        What has no score, or is not measured yet, counts as `failure_score`; of a
+        stream that goes on, only what has its outcome counts.
         """
-        if self.head is None or self.totals is None or not self.totals.n:
+        head, totals = self.head, self.totals
+        if head is None or totals is None or not totals.n:
             return None
-        without = self.totals.n - self.totals.scored
-        total = self.totals.total + without * self.head.failure_score
-        return 100.0 * total / self.totals.n
+        count = totals.n if head.total is None else head.total * head.trials
+        total = totals.total + (count - totals.scored) * head.failure_score
+        return 100.0 * total / count
 
 
 def runs(home: str | Path | None = None) -> list[RunSummary]:

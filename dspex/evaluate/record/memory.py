@@ -18,7 +18,7 @@ from typing import Any, Final
 _BINDS: Final = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR"})
 _BINDS_FREE: Final = frozenset({"STORE_DEREF", "DELETE_DEREF"})
 _READS: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_ATTR"})
-_SETS_ITEM: Final = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR"})
+_SETS_ITEM: Final = frozenset({"STORE_SUBSCR", "STORE_SLICE", "DELETE_SUBSCR"})
 _METHODS: Final = frozenset({"LOAD_METHOD", "LOAD_ATTR"})
 _CHANGES: Final = frozenset(
     name
@@ -36,13 +36,13 @@ _CONTAINERS: Final = (MutableMapping, MutableSequence, MutableSet)
 def changed_by(code: CodeType) -> frozenset[str]:
     """Return the names of what code changes: variables of outside, and attributes.
 
-    Rebound by `global` and `nonlocal`, changed by a method such as `append`, or named
-    on a line that sets an item.
+    Rebound by `global` and `nonlocal`, changed by a method such as `append`, or given
+    an item.
 
     Example:
         >>> def program(question):
         ...     seen.append(question)
-        ...     counts[question] = counts.get(question, 0) + 1
+        ...     counts[question] = weights[question]
         ...     return labels[0]
         >>> sorted(changed_by(program.__code__))
         ['counts', 'seen']
@@ -52,10 +52,14 @@ def changed_by(code: CodeType) -> frozenset[str]:
 
 
 def changed_by_methods(kind: type) -> frozenset[str]:
-    """Return the names of attributes that a class changes once an object is made."""
+    """Return the names of attributes that a class changes once an object is made.
+
+    What dspex's own classes change (a predictor's model, say) is set from outside.
+    """
     functions = (
         inspect.unwrap(function)
         for each in kind.__mro__
+        if each.__module__.partition(".")[0] != "dspex"
         for name, function in vars(each).items()
         if isinstance(function, FunctionType) and name not in _MAKES
     )
@@ -81,12 +85,13 @@ def _changed(code: CodeType) -> Iterator[str]:
         is_read = one.opname in _READS
         if is_read and following.opname in _METHODS and following.argval in _CHANGES:
             yield one.argval
-    lines = {_line(each) for each in instructions if each.opname in _SETS_ITEM}
+    # Where what is given an item begins: `counts` in `counts[name] = weights[name]`.
+    given = {_begin(each) for each in instructions if each.opname in _SETS_ITEM}
     for each in instructions:
         is_free = each.argval in code.co_freevars
         is_bound = each.opname in _BINDS or (each.opname in _BINDS_FREE and is_free)
         is_read = each.opname in _READS and not _loads_method(each)
-        if is_bound or (is_read and _line(each) in lines):
+        if is_bound or (is_read and _begin(each) in given):
             yield each.argval
 
 
@@ -100,6 +105,7 @@ def _loads_method(instruction: dis.Instruction) -> bool:
     )
 
 
-def _line(instruction: dis.Instruction) -> int | None:
+def _begin(instruction: dis.Instruction) -> tuple[int | None, int | None] | None:
+    """Line and column of what it belongs to; Python may be told to keep no columns."""
     positions = instruction.positions
-    return None if positions is None else positions.lineno
+    return None if positions is None else (positions.lineno, positions.col_offset)

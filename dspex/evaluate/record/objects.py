@@ -7,7 +7,7 @@ import enum
 import re
 from collections import deque
 from collections.abc import Mapping
-from types import FunctionType, MethodType, ModuleType
+from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any, Final
 
 LONGEST_TEXT: Final = 1_000
@@ -110,10 +110,22 @@ def _fields_of(value: Any) -> dict[str, Any] | None:
         return {name: getattr(value, name) for name in names if hasattr(value, name)}
     public = {
         name: each
-        for name, each in getattr(value, "__dict__", {}).items()
+        for name, each in attributes_of(value).items()
         if not name.startswith("_")
     }
     return public or None
+
+
+def attributes_of(value: Any) -> dict[str, Any]:
+    """Return an object's own attributes by name, those in slots included."""
+    slots = {
+        name: getattr(value, name)
+        for each in type(value).__mro__
+        if "__slots__" in vars(each)
+        for name, member in vars(each).items()
+        if isinstance(member, MemberDescriptorType) and hasattr(value, name)
+    }
+    return {**slots, **getattr(value, "__dict__", {})}
 
 
 def _plain_form(value: Any) -> tuple[bool, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from sqlite3 import Connection as SQLite
 from typing import Any, Final, Literal, Self, TypeVar
@@ -18,6 +19,7 @@ from dspex.evaluate.record.codec import decode
 from dspex.evaluate.record.connection import Connection
 from dspex.evaluate.record.entries import Attempt, Noted, OpenOne, Totals
 from dspex.evaluate.record.head import RunHead
+from dspex.evaluate.record.intents import read_intents
 from dspex.evaluate.record.ownership import Owner, is_alive
 from dspex.evaluate.record.place import RunPlace
 
@@ -122,7 +124,7 @@ class RecordReader:
     @property
     def worked_before(self) -> Worked:
         """What the owners before the last took together."""
-        told = (note.facts for note in self.notes() if note.kind == OWNED)
+        told = (note.facts for note in self.notes(OWNED))
         return sum(map(Worked.of, told), Worked())
 
     @property
@@ -146,6 +148,24 @@ class RecordReader:
         while page := self._asked(reading.open_page, after, self.head.trials):
             yield from (each for _, each in page)
             after = page[-1][0]
+
+    def begun(self) -> frozenset[tuple[int, int]]:
+        """Return what was begun and has no outcome, as (example, trial).
+
+        Somebody works on it, or was killed while at it. That of an owner who wrote
+        nothing more is in the file of its intents alone.
+        """
+        trials = self.head.trials
+        announced = set()
+        for path in self.place.logs():
+            # It may be gone by now: an owner takes out what it says.
+            with suppress(FileNotFoundError), path.open("rb") as log:
+                for intent in read_intents(log, self.place.run):
+                    example, trial = intent.stamp.key
+                    announced.add(example * trials + trial)
+        found = self._asked(reading.begun)
+        found |= self._asked(reading.without_outcome, sorted(announced))
+        return frozenset(divmod(number, trials) for number in found)
 
     def outcome(self, example: int, trial: int = 0) -> Outcome | None:
         """Return the outcome of an example; `None` when it has none yet."""
@@ -258,9 +278,9 @@ class RecordReader:
             yield from (each for _, each in page)
             after = page[-1][0]
 
-    def notes(self) -> list[Noted]:
-        """Return what else happened, in order."""
-        found = self._asked(lambda connection: list(reading.notes(connection)))
+    def notes(self, kind: str | None = None) -> list[Noted]:
+        """Return what else happened, in order; of one kind, or all of it."""
+        found = self._asked(reading.notes, kind)
         return [
             Noted(kind=kind, at=at, facts=self._decoded(decode, facts))
             for kind, at, facts in found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from dspex.core.lm import Usage
@@ -27,6 +27,9 @@ _OPEN: Final = """
     LEFT JOIN outcomes AS o ON o.number = a.number
     WHERE a.number > ? AND NOT coalesce(o.settled, 0)
     GROUP BY a.number ORDER BY a.number LIMIT ?"""
+_BEGUN: Final = """
+    SELECT DISTINCT a.number FROM attempts AS a
+    LEFT JOIN outcomes AS o ON o.number = a.number WHERE o.number IS NULL"""
 _SUMS: Final = """
     SELECT count(*), count(score), total(score), total(score * score), min(score),
         max(score), total(prompt_tokens), total(completion_tokens),
@@ -137,6 +140,25 @@ def open_page(
     ]
 
 
+def begun(connection: sqlite3.Connection) -> set[int]:
+    """Return the numbers of what was begun and has no outcome."""
+    return {number for (number,) in connection.execute(_BEGUN)}
+
+
+def without_outcome(connection: sqlite3.Connection, numbers: Sequence[int]) -> set[int]:
+    """Return those of some numbers that have no outcome."""
+    left = set(numbers)
+    for first in range(0, len(numbers), PAGE):
+        page = numbers[first : first + PAGE]
+        marks = ", ".join("?" * len(page))
+        rows = connection.execute(
+            f"SELECT number FROM outcomes WHERE number IN ({marks})",  # noqa: S608 - nothing but question marks
+            page,
+        )
+        left.difference_update(number for (number,) in rows)
+    return left
+
+
 def attempt_page(
     connection: sqlite3.Connection, after: tuple[int, int], run: str, trials: int
 ) -> list[tuple[tuple[int, int], Attempt]]:
@@ -212,9 +234,15 @@ def _usage(tokens: Sequence[float]) -> Usage:
     )
 
 
-def notes(connection: sqlite3.Connection) -> Iterator[tuple[str, float, str]]:
-    """Yield what was noted: kind, time, and the facts as text."""
-    yield from connection.execute("SELECT kind, at, facts FROM notes ORDER BY rowid")
+def notes(
+    connection: sqlite3.Connection, kind: str | None
+) -> list[tuple[str, float, str]]:
+    """Return what was noted, of one kind or all: kind, time, and the facts as text."""
+    return connection.execute(
+        "SELECT kind, at, facts FROM notes WHERE ?1 IS NULL OR kind = ?1 "
+        "ORDER BY rowid",
+        (kind,),
+    ).fetchall()
 
 
 def _count(connection: sqlite3.Connection, table: str) -> int:

@@ -30,6 +30,7 @@ from dspex.evaluate.record.ownership import (
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.reader import OWNED, RecordReader, Status
 from dspex.evaluate.record.retention import forget_old_runs
+from dspex.evaluate.record.unrepeatable import left_alone
 from dspex.evaluate.record.writing import import_intents, lose_open_requests, write
 
 
@@ -128,6 +129,11 @@ class RunRecord(RecordReader):
         if self._owner is None:
             self._take_over()
 
+    @property
+    def had_owners(self) -> bool:
+        """Whether others worked on the run before this owner."""
+        return self._generation != 1
+
     def beat(self) -> None:
         """Say that the owner lives. Call it every few seconds while nothing ends.
 
@@ -138,7 +144,7 @@ class RunRecord(RecordReader):
             RunFencedError: Another owner took the run over.
             RecordUnwritableError: It cannot be written now.
         """
-        if self._now() - self._beat >= BEAT_EVERY:
+        if self._is_beat_due(self._now()):
             self.commit(())
 
     def close(self, status: Status, facts: Mapping[str, Any] | None = None) -> None:
@@ -172,12 +178,21 @@ class RunRecord(RecordReader):
                 )
                 connection.execute("UPDATE owner SET owner = NULL")
         except RunFencedError:
-            self._let_go()
+            self.let_go()
             raise
-        self._let_go()
+        self.let_go()
         for path in paths:
             path.unlink(missing_ok=True)
         self._connection.close()
+
+    def let_go(self) -> None:
+        """Own the run no more, whether that can be written or not.
+
+        Whoever opens it next in this process may go on with it at once. Harmless after
+        `close`.
+        """
+        self._owner = None
+        self._disown()
 
     # Writing.
 
@@ -228,7 +243,8 @@ class RunRecord(RecordReader):
         try:
             self._log.write(intent)
         except FileNotFoundError:
-            raise trouble.fenced(self.place, "another owner took it over") from None
+            why = "another owner took it over, or its files were deleted"
+            raise trouble.fenced(self.place, why) from None
         except OSError as error:
             if not trouble.is_full(error):
                 raise
@@ -286,6 +302,9 @@ class RunRecord(RecordReader):
             with self._connection.transaction() as connection:
                 self._import(connection, logs)
                 lose_open_requests(connection)
+                trials = self.head.trials
+                alone = left_alone(connection, self.place.run, trials)
+                write(connection, tuple(alone), trials)
         self._own(generation, mine)
 
     def _free_generation(self, connection: SQLite) -> int:
@@ -308,10 +327,6 @@ class RunRecord(RecordReader):
         finalizer.atexit = False
         self._disown = finalizer
 
-    def _let_go(self) -> None:
-        self._owner = None
-        self._disown()
-
     @contextmanager
     def _writing(self) -> Iterator[SQLite]:
         """A transaction of the owner, which shows that it lives now and then."""
@@ -326,11 +341,16 @@ class RunRecord(RecordReader):
             if generation != self._generation:
                 raise trouble.fenced(self.place, "another owner took it over")
             now = self._now()
-            if now - self._beat >= BEAT_EVERY:
+            is_due = self._is_beat_due(now)
+            if is_due:
                 connection.execute("UPDATE owner SET beat = ?", (now,))
             yield connection
-        if now - self._beat >= BEAT_EVERY:
+        if is_due:
             self._beat = now
+
+    def _is_beat_due(self, now: float) -> bool:
+        # Also when the wall clock was set back, which lets the last beat lie ahead.
+        return abs(now - self._beat) >= BEAT_EVERY
 
     def _import(
         self, connection: SQLite, logs: Iterable[BinaryIO], start: int = 0
@@ -338,7 +358,7 @@ class RunRecord(RecordReader):
         """Take in what owners were about to do; what is known already stays."""
         for log in logs:
             intents = read_intents(log, self.place.run, start)
-            import_intents(connection, intents, self.head.trials)
+            import_intents(connection, intents, self.head.trials, self._now())
 
     def _empty_log(self) -> None:
         """Move what the file of intents says to the tables.

@@ -24,6 +24,7 @@ from dspex.evaluate.record.rows import (
     outcome_row,
     request_row,
 )
+from dspex.evaluate.record.unrepeatable import noted
 
 LATE: Final = "it is settled already"
 """Why the record itself refuses an outcome."""
@@ -163,15 +164,18 @@ def _write_outcomes(
 
 
 def import_intents(
-    connection: sqlite3.Connection, intents: Iterable[Intent], trials: int
+    connection: sqlite3.Connection, intents: Iterable[Intent], trials: int, now: float
 ) -> None:
     """Write what was about to begin, unless it is known that it did."""
     attempts: list[Row] = []
     requests: list[Row] = []
+    notes: list[Entry] = []
     for intent in intents:
         stamp = intent.stamp
         number = _number(stamp, trials)
         attempts.append((number, stamp.attempt, stamp.configuration, None))
+        if intent.unrepeatable:
+            notes.append(noted(intent, now))
         if intent.request_id is not None:
             tags = encode(stamp.tags())
             told: tuple[Any, ...] = (intent.request_id, intent.call_id, intent.number)
@@ -185,6 +189,7 @@ def import_intents(
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         requests,
     )
+    write(connection, notes, trials)
 
 
 def lose_open_requests(connection: sqlite3.Connection) -> None:

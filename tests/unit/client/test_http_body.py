@@ -13,7 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.client.http_body import EncodingError, TooLargeError, unpacked
+from dspex.client.http_body import (
+    EncodingError,
+    TooLargeError,
+    read_plain,
+    unpacked,
+)
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
@@ -51,6 +56,17 @@ def pieces(
         return [piece async for piece in unpacked(come(), headers, max_bytes)]
 
     return asyncio.run(collect())
+
+
+def read_at_once(
+    parts: list[bytes], headers: Mapping[str, str], max_bytes: int
+) -> bytes | None:
+    left = [part for part in parts if part]
+
+    async def take() -> bytes:
+        return left.pop(0) if left else b""
+
+    return asyncio.run(read_plain(take, headers, max_bytes))
 
 
 def split(packed: bytes, cuts: list[int]) -> list[bytes]:
@@ -148,3 +164,31 @@ def test_part_is_handed_on_before_the_next_one_comes() -> None:
 
     assert asyncio.run(take_one()) == b"first"
     assert asked == ["first"]
+
+
+@given(
+    body=st.binary(max_size=300),
+    cuts=st.lists(st.integers(0, 400), max_size=5),
+    encoding=st.sampled_from([None, "identity"]),
+    announced=st.sampled_from([None, 0, 100, 300, 10**9]),
+    room=st.integers(0, 300),
+)
+def test_a_plain_body_read_at_once_is_what_its_pieces_are(
+    body: bytes, cuts: list[int], encoding: str | None, announced: int | None, room: int
+) -> None:
+    told = {"content-encoding": encoding, "content-length": announced}
+    headers = {name: str(value) for name, value in told.items() if value is not None}
+    parts = split(body, cuts)
+
+    try:
+        expected = b"".join(pieces(parts, headers, room))
+    except TooLargeError:
+        with pytest.raises(TooLargeError):
+            read_at_once(parts, headers, room)
+    else:
+        assert read_at_once(parts, headers, room) == expected
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "deflate", "br", " GZIP ", ""])
+def test_a_packed_body_is_not_read_at_once(encoding: str) -> None:
+    assert read_at_once([b"whatever"], {"content-encoding": encoding}, 100) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -266,13 +267,36 @@ def test_the_gate_refuses_what_is_not_complete() -> None:
 
     with pytest.raises(IncompleteResultError, match="1 of 18 not measured") as caught:
         partly.assert_better_than(whole)
-    with pytest.raises(IncompleteResultError, match="the other result"):
+    with pytest.raises(IncompleteResultError, match="the evaluation of the other"):
         whole.assert_better_than(partly)
 
     assert caught.value.result is partly
+
+
+def test_the_gate_calls_the_two_by_their_names() -> None:
+    old, new = of_scores(*[1.0] * 18), of_scores(*[0.0] * 18)
+    partly = of_scores(*[1.0] * 17, None)
+
+    with pytest.raises(NotBetterError, match="new is not shown") as caught:
+        new.assert_better_than(old, names=("new", "old"))
+    with pytest.raises(IncompleteResultError, match="of old is not complete"):
+        new.assert_better_than(partly, names=("new", "old"))
+
+    assert "new is worse than old by 100.0 points" in str(caught.value)
 
 
 def test_a_tiny_p_value_is_told_as_such() -> None:
     found = compare(of_scores(*[0.0] * 40), of_scores(*[1.0] * 40))
 
     assert "p < 0.0001" in found.verdict
+
+
+def test_scores_of_different_metrics_are_not_compared() -> None:
+    strict = replace(of_scores(1.0, 0.0), metrics=("exact", "length"))
+    lenient = replace(of_scores(1.0, 1.0), metrics=("f1",))
+
+    with pytest.raises(ConfigurationError, match="'exact' and the second by 'f1'"):
+        compare(strict, lenient)
+
+    assert compare(strict, replace(lenient, metrics=("exact",))).n == 2
+    assert compare(strict, replace(lenient, metrics=())).n == 2

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from dspex.core.lm import Usage
+from dspex.core.spending import Spent
 from dspex.evaluate.comebacks import Comeback
 from dspex.evaluate.left_open import left_open
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
@@ -38,6 +42,26 @@ def test_what_was_worked_on_is_open_by_the_reason_of_the_end(
     outcome = left[3, 0]
     assert (outcome.kind, outcome.stage, outcome.latency) == (kind, "metric", 2.0)
     assert not outcome.is_settled
+
+
+def test_what_it_had_from_models_is_not_lost() -> None:
+    spent = Spent(Usage(prompt_tokens=5), 0.25, 2, 1, ("call-1",))
+    given_up = GivenUp(stamp=stamp(3, attempt=2), spent=spent)
+    last = replace(
+        comeback(OutcomeKind.MODEL).outcome,
+        usage=spent.usage,
+        cost=spent.cost,
+        calls=spent.calls,
+        cached=spent.cached,
+    )
+    waiting = {(0, 0): Comeback(outcome=last, past=Past())}
+
+    left = left_open(Ended(reason="cancelled", given_up=[given_up]), waiting)
+
+    for outcome in left.values():
+        assert (outcome.usage.prompt_tokens, outcome.cost) == (5, 0.25)
+        assert (outcome.calls, outcome.cached) == (2, 1)
+    assert left[3, 0].answers == ("call-1",)
 
 
 def test_what_began_something_never_run_again_stays_so() -> None:

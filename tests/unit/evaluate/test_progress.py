@@ -18,6 +18,7 @@ from dspex.evaluate.journal import Journal, Tally
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
 from dspex.evaluate.pace import Pace
 from dspex.evaluate.progress import BAR, Progress, Snapshot, html_of, line_of
+from dspex.evaluate.standing import Rules
 from supervisors.testing import ManualClock
 
 
@@ -79,6 +80,75 @@ def test_a_stream_in_a_file_is_told_of_each_hundred() -> None:
             progress(tally(done))
 
     assert len(stream.getvalue().splitlines()) == 9
+
+
+@pytest.mark.parametrize("columns", [1, 9, 12, 40, 80, 500])
+def test_no_terminal_is_too_narrow_or_too_wide(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    frames = shown(Terminal(), None).removesuffix("\n").split("\r")[1:]
+
+    lines = [frame.removesuffix("\x1b[K") for frame in frames]
+    # One column stays free, where there is more than one.
+    assert max(map(len, lines)) <= max(columns - 1, 1)
+    assert lines[-1].startswith("evaluate" if columns > 20 else "20/20"[: columns - 1])
+    assert (BAR * "█" in lines[-1]) == (columns > 40)
+
+
+@pytest.mark.parametrize("error", [OSError(5, "no such terminal"), ValueError("shut")])
+def test_a_terminal_that_is_gone_ends_the_showing_and_not_the_run(
+    error: Exception,
+) -> None:
+    class Gone(Terminal):
+        def write(self, text: str) -> int:
+            raise error
+
+    with Progress("evaluate", 20, stream=Gone()) as progress:
+        progress(tally(1))
+        progress(tally(2))
+
+
+def test_a_terminal_that_cannot_go_back_gets_nothing_unless_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+
+    assert shown(Terminal(), None) == ""
+    assert "\r" not in shown(Terminal(), True)
+
+
+def test_a_stream_without_blocks_gets_a_plain_bar() -> None:
+    class Old(Terminal):
+        encoding = "ascii"
+
+    text = shown(Old(), None)
+
+    assert text.isascii()
+    assert "#" * BAR in text
+
+
+@pytest.mark.parametrize(
+    ("done", "rules", "told"),
+    [
+        (tally(4, 12.0, squares=36.0), {"metric_range": (0, 5)}, "300.0 % (300-300)"),
+        (tally(4, 4.0, squares=8.0), {"metric_range": (0, 5)}, "100.0 % (0-284)"),
+        (tally(4, 2.0, scored=2), {"failure_score": 1.0}, "100.0 % (51-100)"),
+        (
+            tally(4, 2.0, scored=2),
+            {"failure_score": -1.0},
+            "0.0 % (-100 to 100)",
+        ),
+    ],
+)
+def test_the_running_score_follows_how_scores_are_counted(
+    done: Tally, rules: dict[str, Any], told: str
+) -> None:
+    counted: dict[str, Any] = {"failure_score": 0.0, "metric_range": (0, 1)} | rules
+    found = Snapshot(label="e", tally=done, total=20, rules=Rules(**counted))
+
+    assert found.words()[1] == told
 
 
 def test_nothing_new_is_not_shown_again() -> None:

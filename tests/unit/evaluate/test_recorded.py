@@ -17,10 +17,12 @@ from dspex.evaluate.record.fingerprint import row_digest
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.recorded import recorded_result
 from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.rows import rows_in_order
 from tests.unit.evaluate.record.making import (
     began,
     created,
     decided,
+    intent,
     place,
     requested,
     row,
@@ -140,7 +142,7 @@ def test_of_a_stream_there_are_as_many_as_were_begun() -> None:
 
     assert (viewed.n, len(viewed.outcomes)) == (2, 4)
     assert viewed.scores == (0.5, 0.0)
-    assert viewed.not_measured == {"not begun": 2}
+    assert viewed.not_measured == {"not finished": 1, "not begun": 1}
 
 
 def test_a_recorded_run_compares_with_one_in_memory() -> None:
@@ -210,3 +212,30 @@ def test_a_run_that_goes_on_may_be_looked_at(tmp_path: Path) -> None:
 
     assert (before.score, after.score) == (56.25, 68.75)
     record.close("complete")
+
+
+def test_what_a_killed_run_was_at_is_begun_and_not_finished(tmp_path: Path) -> None:
+    record = created(tmp_path, total=5)
+    record.announce(intent(None, 0))
+    record.announce(intent("asked", 3))
+    # What is announced is committed with the next outcomes, if there are any.
+    record.commit([began(0), began(1), began(2), decided(0), decided(2)])
+    del record
+
+    found = dspex.load_run("tuning", home=tmp_path)
+
+    assert found.unfinished == {(1, 0), (3, 0)}
+    assert found.not_measured == {"not finished": 2, "not begun": 1}
+    assert "2 not finished, 1 not begun" in str(found)
+    assert found.explain(1).startswith("example 1: not finished")
+    assert found.explain(4).startswith("example 4: not begun")
+    kinds = [one.kind for one in rows_in_order(found)]
+    assert kinds == ["scored", "not finished", "scored", "not finished", "not begun"]
+
+
+def test_of_a_run_that_is_whole_nothing_is_unfinished(tmp_path: Path) -> None:
+    record = created(tmp_path, total=1)
+    record.commit([began(0), began(0, attempt=2), decided(0, attempt=2)])
+    record.close("complete")
+
+    assert dspex.load_run("tuning", home=tmp_path).not_measured == {}

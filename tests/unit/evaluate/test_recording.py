@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dspex.client.call import Fate
+from dspex.core.errors import RecordFullError, RunFencedError
 from dspex.core.example import Example
 from dspex.evaluate.record import intents
 from dspex.evaluate.record.codec import decode, encode, encode_row
@@ -42,6 +43,25 @@ def test_a_request_that_has_ended_is_one_row_with_its_fate(tmp_path: Path) -> No
     assert fates(recording.record) == {"q1": "answered"}
     assert recording.record.example(0) == row(0)
     recording.close("complete", {})
+
+
+def test_a_run_that_could_not_write_its_end_may_go_on_in_its_process(
+    tmp_path: Path,
+) -> None:
+    recording = Recording(created(tmp_path))
+    with recording.record._connection.reading() as connection:
+        connection.execute("PRAGMA max_page_count=20")
+    large, number = "x" * 4_000, 0
+    while recording.commit([decided(number, feedback=large).outcome]):
+        number += 1
+
+    recording.close("stopped", {}, [decided(number, feedback=large).outcome])
+    again = opened(tmp_path)
+
+    assert isinstance(recording.trouble, RecordFullError)
+    assert list(again.settled()) == [(each, 0) for each in range(number)]
+    with pytest.raises(RunFencedError):
+        recording.record.commit(())
 
 
 @pytest.mark.parametrize("lines", [1, 3])

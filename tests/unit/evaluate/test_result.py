@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import dspex
 from dspex.client.call import AttemptRecord, Fate
 from dspex.core.lm import Usage
+from dspex.evaluate.causes import Cause
 from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
 from dspex.evaluate.result import EvaluationResult
 
@@ -180,3 +181,23 @@ def test_what_a_model_says_cannot_steer_the_terminal_it_is_printed_on() -> None:
 
     assert not set("\x1b\r") & set(str(result))
     assert "bad " in str(result)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "line"),
+    [
+        (OutcomeKind.CANCELLED, "cancelled", "2 broken off, first example 3: late"),
+        (OutcomeKind.TIMEOUT, "timeout", "2 failed by timeout, first example 3: late"),
+        (
+            OutcomeKind.TIMEOUT,
+            "LMTimeoutError",
+            "2 failed by timeout (LMTimeoutError), first example 3: late",
+        ),
+    ],
+)
+def test_a_cause_without_an_error_names_no_class(
+    kind: OutcomeKind, error: str, line: str
+) -> None:
+    cause = Cause(kind=kind, error=error, count=2, first=3, text="late")
+
+    assert str(cause) == line

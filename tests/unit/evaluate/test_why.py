@@ -20,6 +20,7 @@ from dspex.evaluate.why import (
     Waiting,
     Working,
     frames_of,
+    from_own_code,
     in_short,
     own_place,
     reasons,
@@ -223,6 +224,13 @@ def test_the_users_own_line_is_the_innermost_outside_of_libraries() -> None:
 
     assert own_place(frames) == ("/me/b.py", 2)
     assert own_place(((f"{STDLIB}/ssl.py", 3),)) is None
+
+
+def test_a_stack_is_told_from_the_users_own_code_on() -> None:
+    library, own = (stack((file, 1)) for file in (f"{STDLIB}/a.py", "/me/a.py"))
+
+    assert from_own_code([library, own, library]) == [own, library]
+    assert from_own_code([library]) == ()
 
 
 def waits(cause: Cause, text: str) -> Waiting:

@@ -137,6 +137,50 @@ def test_each_part_of_a_program_that_changes_is_named(
     assert changed(judged.program(), other) == (words,)
 
 
+class Configured(dspex.Program):
+    """Its author's attributes have names that predictors use for their own."""
+
+    checks: list[Any]
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__()
+        self.ask = dspex.Predict("question -> answer")
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+
+@pytest.mark.parametrize(
+    "name", ["config", "train", "demos", "traces", "signature", "lm", "adapter"]
+)
+def test_an_attribute_matters_whatever_its_name(name: str) -> None:
+    old, new = Configured(**{name: {"k": 3}}), Configured(**{name: {"k": 4}})
+
+    assert changed(old, new) == (f"the attribute {name!r}",)
+
+
+def test_a_program_may_hold_methods_of_its_own() -> None:
+    def made_with(offset: int) -> Configured:
+        program = Configured(offset=offset)
+        program.checks = [program.named_predictors, dspex.Tool(program.get_lm)]
+        return program
+
+    assert changed(made_with(1), made_with(1)) == ()
+    assert "the attribute 'offset'" in changed(made_with(1), made_with(2))
+
+
+def test_a_tool_matters_by_what_it_does_and_not_by_its_module() -> None:
+    source = "def look(city: str) -> str:\n    return city.upper()\n"
+    before, after = made(source, "look"), made(source.replace("up", "low"), "look")
+    main = made(source, "look")
+    main.__module__ = "__main__"
+
+    def agent(tool: Any) -> dspex.ReAct:
+        return dspex.ReAct("question -> answer", tools=[tool])
+
+    assert changed(agent(before), agent(main)) == ()
+    assert changed(agent(before), agent(after)) == ("the attribute 'tools'",)
+
+
 def test_another_forward_is_another_program() -> None:
     source = """
 import dspex
@@ -261,6 +305,48 @@ def test_a_list_that_is_only_read_matters(old: str, new: str) -> None:
     before, after = made(source), made(source.replace(old, new))
 
     assert metric_fingerprint(before) != metric_fingerprint(after)
+
+
+def test_what_is_read_where_an_item_is_set_matters() -> None:
+    source = """
+counts, weights = {}, {"a": 1}
+def metric(example, prediction):
+    counts[example.a] = weights[example.a]
+    return counts[example.a]
+"""
+    before, after = made(source), made(source.replace('"a": 1', '"a": 2'))
+
+    assert metric_fingerprint(before) != metric_fingerprint(after)
+
+
+def test_the_model_of_a_judge_that_a_metric_asks_matters() -> None:
+    judge = dspex.ChainOfThought("answer -> is_right: bool")
+
+    def metric(example: Any, prediction: Any) -> bool:
+        return bool(judge(answer=prediction.answer).is_right)
+
+    before = metric_fingerprint(metric)
+
+    judge.set_lm(dspex.LM("openai/a", api_key="sk-a"))
+
+    assert metric_fingerprint(metric) != before
+
+
+class InSlots:
+    __slots__ = ("threshold",)
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+
+    def __call__(self, example: Any, prediction: Any) -> bool:
+        return len(prediction.answer) > self.threshold
+
+
+def test_what_an_object_keeps_in_slots_matters() -> None:
+    assert metric_fingerprint(InSlots(1)) != metric_fingerprint(InSlots(2))
+    assert row_digest(dspex.Example(a=InSlots(1))) != row_digest(
+        dspex.Example(a=InSlots(2))
+    )
 
 
 @pytest.mark.parametrize(

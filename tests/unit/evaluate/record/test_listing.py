@@ -66,9 +66,19 @@ def test_a_run_is_listed_with_what_it_came_to(tmp_path: Path) -> None:
 
     assert summary.head == head()
     assert summary.totals is not None
-    assert (summary.totals.n, summary.score) == (3, 50.0)
+    assert (summary.totals.n, summary.score) == (3, 37.5)
     assert summary.path == place(tmp_path).path
     assert summary.size == summary.path.stat().st_size
+
+
+def test_the_score_in_a_list_is_that_of_the_result(tmp_path: Path) -> None:
+    record = created(tmp_path, total=4)
+    record.commit([decided(0, 1.0), decided(1, 1.0)])
+    record.close("interrupted")
+
+    (summary,) = dspex.runs(tmp_path)
+
+    assert summary.score == dspex.load_run("tuning", home=tmp_path).score == 50.0
 
 
 def test_a_record_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ import pytest
 from dspex.client.call import Fate
 from dspex.core.errors import (
     RecordDamagedError,
+    RecordError,
+    RecordFullError,
     RecordVersionError,
     RunBusyError,
     RunChangedError,
@@ -305,6 +307,19 @@ def test_a_new_run_may_not_have_the_name_of_an_old_one(tmp_path: Path) -> None:
         created(tmp_path)
 
 
+def test_a_record_on_a_network_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"server:/export {tmp_path.resolve()} nfs4 rw 0 0\n")
+    monkeypatch.setattr("dspex.cache.files._MOUNTS", mounts)
+
+    with pytest.raises(RecordError, match="on a disk of this machine"):
+        created(tmp_path)
+
+    assert not (tmp_path / "runs" / "tuning.sqlite").exists()
+
+
 def test_a_run_nobody_knows_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(RunNotFoundError):
         opened(tmp_path)
@@ -334,6 +349,20 @@ def test_a_second_owner_in_the_same_process_is_told(tmp_path: Path) -> None:
     first.close("complete")
     assert (caught.value.pid, caught.value.host) == (os.getpid(), socket.gethostname())
     assert opened(tmp_path).living_owner is not None
+
+
+@pytest.mark.parametrize("jump", [-3_600.0, 3_600.0])
+def test_an_owner_is_seen_also_when_the_wall_clock_jumps(jump: float) -> None:
+    now = 1_000_000.0
+    record = RunRecord.create(
+        RunPlace(run="r", home=None), head(), wall_clock=lambda: now
+    )
+
+    now += jump
+    record.beat()
+
+    assert record.owner is not None
+    assert record.owner.beat == now
 
 
 def test_an_owner_that_was_collected_owns_nothing(tmp_path: Path) -> None:
@@ -403,6 +432,22 @@ def test_a_half_written_line_of_intents_is_left_out(tmp_path: Path) -> None:
     del record
 
     assert fates(opened(tmp_path)) == {"q1": "lost"}
+
+
+def test_a_line_of_which_the_disk_took_a_part_says_so_and_spoils_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = created(tmp_path)
+    write = os.write
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda file, line: write(file, line[:9]))
+        with pytest.raises(RecordFullError):
+            record.announce(intent("q1"))
+    record.announce(intent("q2"))
+    del record
+
+    assert fates(opened(tmp_path)) == {"q2": "lost"}
 
 
 def test_a_long_log_of_intents_is_moved_to_the_tables(
