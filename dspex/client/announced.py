@@ -188,8 +188,11 @@ class AnnouncedLimit:
 
     def _is_doubted(self, heard: _Heard) -> bool:
         """Whether a header promises more than its limit, and too few agree with it."""
-        is_fast = heard.rate(heard.limit) * SHORTEST_SPAN > heard.limit
-        return is_fast and self._heard < _FEW and self._bucket.size is None
+        if self._heard >= _FEW or self._bucket.size is not None:
+            return False
+        # What is missing from a full one was sent by this client, so it is the limit.
+        is_ours = heard.limit - heard.remaining <= heard.moment.number + 1
+        return not is_ours and heard.rate(heard.limit) * SHORTEST_SPAN > heard.limit
 
     @property
     def _size(self) -> float:
