@@ -88,7 +88,8 @@ class Evaluate:
             in any case, and a low score never.
         max_outage: Seconds for which a provider may be down before the run ends with
             an error that says how to go on; else the runtime's, else 30. Until then
-            nothing is handed out, and no example is charged for it.
+            nothing is handed out, and no example is charged for it. A provider that
+            asks for longer than this with `Retry-After` ends the run within 5 s.
         failure_score: What an example without a score adds to the mean; 0.0.
         metric_range: The lowest and the highest score the metric gives; (0, 1). A score
             outside fails its example, and what was not measured lies inside.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dspex.client.call import AttemptRecord, Fate
-from dspex.core.errors import RecordUnwritableError, RunFencedError
+from dspex.core.errors import RecordError, RecordUnwritableError, RunFencedError
 from dspex.core.example import Example
 from dspex.evaluate.earlier import Earlier
 from dspex.evaluate.outcome import Outcome, Stamp
@@ -52,6 +52,8 @@ class Recording:
         """Why nothing can be written at present, such as a full disk."""
         self.fenced: RunFencedError | None = None
         """Who took the run over, once somebody has."""
+        self.broken: RecordError | None = None
+        """Why its end could not be written, and never can be."""
         # News of attempts and requests, until the next commit. Any thread adds.
         self._news: deque[Entry] = deque()
         # Requests under way by their ids, in single steps from any thread. Most end
@@ -200,9 +202,12 @@ class Recording:
         try:
             if self.commit(left_open, whole=True):
                 self.record.close(status, facts)
-        except (RecordUnwritableError, RunFencedError) as error:
-            if isinstance(error, RecordUnwritableError):
-                self.trouble = error
+        except RunFencedError as error:
+            self.fenced = error
+        except RecordUnwritableError as error:
+            self.trouble = error
+        except RecordError as error:
+            self.broken = error
         finally:
             self.record.let_go()
 

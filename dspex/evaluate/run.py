@@ -18,7 +18,7 @@ from typing import Self, TypeVar
 from dspex.client.call import ATTEMPT
 from dspex.core.errors import EvaluationError
 from dspex.core.spawner import the_spawner
-from dspex.evaluate.aggregator import AggregatorActor, Look
+from dspex.evaluate.aggregator import GATHER_FOR, AggregatorActor, Look
 from dspex.evaluate.belongings import Belongings, Names, Outlook, Wishes
 from dspex.evaluate.coordinator import CoordinatorActor, GetOutlook, Obey
 from dspex.evaluate.earlier import Earlier
@@ -359,7 +359,11 @@ class Run:
             id="aggregator",
             actor=AggregatorActor,
             args=(self._journal, self._floor.tray, names.coordinator, self.recording),
-            kwargs={"standings": self._runtime.standings},
+            kwargs={
+                # A steering hears of each outcome before more is begun than it needs.
+                "gather_for": GATHER_FOR if self.plan.steering is None else 0.0,
+                "standings": self._runtime.standings,
+            },
             name=names.aggregator,
         )
         source = ChildSpec(

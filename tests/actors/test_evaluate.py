@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import threading
@@ -503,3 +504,23 @@ def test_a_low_score_is_no_error(runtime: dspex.Runtime) -> None:
     result = evaluate(lambda question: dspex.Prediction(answer=question))
 
     assert (result.score, result.complete, result.failures) == (0.0, True, ())
+
+
+def test_an_example_leaves_nothing_for_the_garbage_collector(
+    runtime: dspex.Runtime,
+) -> None:
+    def program(question: str) -> dspex.Prediction:
+        return dspex.Prediction(answer=question.replace("q", "a"))
+
+    evaluator(10, persist=False)(program)
+    gc.collect()
+    gc.disable()
+    try:
+        result = evaluator(1000, persist=False)(program)
+        left_over = gc.collect()
+    finally:
+        gc.enable()
+
+    # The parts of the two runs may; and the journal's places, a pair for each example.
+    assert result.score == 100.0
+    assert left_over < 2 * 1000
