@@ -74,7 +74,7 @@ def compare(
 
     \b
       dspex compare before after --fail-if-worse
-      dspex compare before after --fail-unless-better -5
+      dspex compare before after --fail-unless-better=-5
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
     from dspex.evaluate.compare import compare as compared
     from dspex.evaluate.recorded import load_run

@@ -25,6 +25,7 @@ from dspex.evaluate.metric import (
     metric_name,
     metric_names,
 )
+from dspex.evaluate.notes import checked_notes
 from dspex.evaluate.options import RunOptions
 from dspex.evaluate.record.fingerprint import fingerprints
 from dspex.evaluate.report import Report
@@ -115,7 +116,8 @@ class Evaluate:
         keep_traces: Whose prompts and answers are kept with their outcome, also in the
             record: of what failed or scored below full ("wrong"; of the first 1,000),
             of "all", or of "none".
-        notes: JSON values to remember in the record, such as a version of the program.
+        notes: JSON values to remember in the record, such as a version of the program;
+            what is called like a key or a password is masked.
         debug: Work on the caller's thread, one example after another, without deadline,
             progress bar or record; an error of the program or the metric is raised as
             it is.
@@ -186,7 +188,7 @@ class Evaluate:
             total_timeout=total_timeout,
             run=run,
             persist=persist,
-            notes={} if notes is None else dict(notes),
+            notes=checked_notes(notes),
         )
 
     @property

@@ -1,10 +1,11 @@
 """Something every example needs is not there: when hand-out pauses and goes on.
 
 A provider behind an open breaker or one that asks for an hour without requests, a model
-server that is down, a full disk: to hand out more would only burn examples. So the first attempt that fails for such a reason pauses
-the hand-out. What was in flight fails or waits; what failed is tried again afterwards,
-uncharged. One attempt at a time looks whether it is over, so an outage costs at most as
-many extra attempts as there were workers, besides those looks.
+server that is down, a full disk: to hand out more would only burn examples. So the
+first attempt that fails for such a reason pauses the hand-out. What was in flight fails
+or waits; what failed is tried again afterwards, uncharged. One attempt at a time looks
+whether it is over, so an outage costs at most as many extra attempts as there were
+workers, besides those looks.
 
 Holds no clock and no actor. One thread owns a watch: the coordinator's.
 """

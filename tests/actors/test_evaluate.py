@@ -424,6 +424,8 @@ def test_a_result_of_other_examples_cannot_be_resumed(runtime: dspex.Runtime) ->
         ({"display_table": "all"}, "display_table is 'all'"),
         ({"display_table": -1}, "how many rows to print"),
         ({"run": 5}, "a name as text"),
+        ({"notes": "july"}, "notes is 'str'"),
+        ({"notes": {"made": object()}}, "notes are no JSON values"),
     ],
 )
 def test_bad_options_are_refused_before_any_work(

@@ -376,3 +376,14 @@ def test_a_result_that_was_resumed_is_that_of_the_whole_run(
         assert set(each.requests) == billed
         assert each.usage.total_tokens == whole.bill.usage.total_tokens > 0
         assert each.seconds > first.seconds
+
+
+def test_no_secret_of_the_notes_is_in_the_record(home: Path) -> None:
+    notes = {"version": 3, "all": [{"api_key": "sk-canary", "password": "sk-canary"}]}
+
+    evaluator(2, notes=notes)(program)
+
+    kept = record_of(home).head.settings["notes"]
+    assert kept == {"version": 3, "all": [{"api_key": "***", "password": "***"}]}
+    written = b"".join(path.read_bytes() for path in (home / "runs").iterdir())
+    assert b"sk-canary" not in written
