@@ -227,7 +227,8 @@ class WorkerRef:
     """A worker, as an attempt knows it."""
 
     def __init__(self, on_kill: Callable[[], None]) -> None:
-        self.life = SimpleNamespace(scope=SimpleNamespace(cancel=lambda _why: None))
+        scope = SimpleNamespace(cancel=lambda _why: None)
+        self.life = SimpleNamespace(scope=scope, thread=None)
         self._on_kill = on_kill
 
     def kill(self) -> bool:
