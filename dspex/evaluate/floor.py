@@ -9,6 +9,7 @@ the run.
 from __future__ import annotations
 
 import contextvars
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -90,6 +91,7 @@ class Floor(Estate):
         coordinator."""
         self.on_record: Callable[[], object] = lambda: None
         """Hears that the record cannot be written, or is another owner's."""
+        self._pid = os.getpid()
         # Protects what follows: coordinator and lanes take and give in one step.
         self._lock = threading.Lock()
         self._open: dict[tuple[int, int], Attempt] = {}
@@ -217,6 +219,9 @@ class Floor(Estate):
 
     def take(self, lane: Lane) -> Attempt | None:
         """The next attempt of a lane; `None` ends it."""
+        if self._pid != os.getpid():
+            # A program has forked, and its child came back to us: all else is not ours.
+            return None
         attempt = self._taken_by(lane)
         if attempt is None:
             if not self._lanes:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from dspex.client.call import AttemptRecord, Fate
 from dspex.core.errors import RunFencedError
 from dspex.evaluate.comebacks import Comebacks
 from dspex.evaluate.errors_allowed import counts_as_error
 from dspex.evaluate.outcome import Outcome, OutcomeKind
-from dspex.evaluate.record.entries import Totals
+from dspex.evaluate.record.entries import Bill, Totals
 from dspex.evaluate.record.requests import RecordedRequests
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.retrying import RetryRules
@@ -186,6 +187,7 @@ class RequestLog:
     Args:
         run: The run's name, as it stands in the tags of its requests.
         recording: Where they are written.
+        known: Requests of an earlier result that the run goes on from.
         on_fenced: Hears that another owner took the run over.
     """
 
@@ -193,6 +195,7 @@ class RequestLog:
         self,
         run: str,
         recording: Recording | None = None,
+        known: Mapping[str, AttemptRecord] = MappingProxyType({}),
         on_fenced: Callable[[], object] = lambda: None,
     ) -> None:
         self._run = run
@@ -200,9 +203,9 @@ class RequestLog:
         self._on_fenced = on_fenced
         # Protects the three fields below; also wakes whoever waits for the last fate.
         self._changed = threading.Condition()
-        self._records: dict[str, AttemptRecord] = {}
+        self._records = dict(known)
         self._open: set[str] = set()
-        self._cost: float | None = None
+        self._cost = Bill.of(self._records.values()).cost
         if recording is not None:
             self._cost = recording.record.totals().bill.cost
 

@@ -161,7 +161,8 @@ class _Several:
 def judgement_of(value: Any, name: str) -> Judgement:
     """Take what a metric gave as numbers.
 
-    - A number or a bool is the score.
+    - A number or a bool is the score, and so is what becomes one by `float()`: a
+      decimal, a scalar of NumPy. A text is none.
     - Of a mapping, `score` is the score, else its first number; a text called
       `feedback` says what was wrong. All its numbers are columns.
     - Of a `Prediction` or another object with a `score` and maybe a `feedback`, these
@@ -184,7 +185,9 @@ def judgement_of(value: Any, name: str) -> Judgement:
         return _of_mapping(value, name)
     refuse_dspy(value, f"what the metric {name} gave")
     score, told = getattr(value, "score", None), getattr(value, FEEDBACK, None)
-    if not isinstance(score, Real):
+    if score is None and _counts(value):
+        return Judgement(score=_number(value, name))
+    if not _counts(score):
         raise _no_number(value, name)
     return Judgement(score=_number(score, name), feedback=_words(told, name))
 
@@ -253,7 +256,7 @@ def metric_name(metric: Metric) -> str:
 def _of_mapping(value: Mapping[str, Any], name: str) -> Judgement:
     numbers = {key: one for key, one in value.items() if key != FEEDBACK}
     for key, one in numbers.items():
-        if not isinstance(one, Real):
+        if not _counts(one):
             raise _no_number(one, f"{name}, under {key!r},")
     columns = {key: _number(one, name) for key, one in numbers.items()}
     if not columns:
@@ -307,11 +310,19 @@ _PLAIN_NUMBERS: Final = frozenset({bool, int, float})
 """What nearly every metric gives; found quicker than what `Real` and its like are."""
 
 
+def _counts(value: Any) -> bool:
+    """Whether a value is a number, or becomes one: a decimal, a scalar of NumPy."""
+    return isinstance(value, Real) or hasattr(type(value), "__float__")
+
+
 def _number(value: Any, name: str) -> float:
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
+    except Exception as error:
+        # Such as an array of several, which has the method and refuses it.
+        raise _no_number(value, name) from error
     if not math.isfinite(number):
         raise ValueError(
             f"the metric {name} gave {number}; expected a finite number. Decide what "

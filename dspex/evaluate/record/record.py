@@ -129,6 +129,11 @@ class RunRecord(RecordReader):
         if self._owner is None:
             self._take_over()
 
+    @property
+    def had_owners(self) -> bool:
+        """Whether others worked on the run before this owner."""
+        return self._generation != 1
+
     def beat(self) -> None:
         """Say that the owner lives. Call it every few seconds while nothing ends.
 
@@ -238,7 +243,8 @@ class RunRecord(RecordReader):
         try:
             self._log.write(intent)
         except FileNotFoundError:
-            raise trouble.fenced(self.place, "another owner took it over") from None
+            why = "another owner took it over, or its files were deleted"
+            raise trouble.fenced(self.place, why) from None
         except OSError as error:
             if not trouble.is_full(error):
                 raise
