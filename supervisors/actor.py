@@ -25,8 +25,9 @@ from supervisors._actor_loop import ActorLoop
 from supervisors._answers import settle
 from supervisors._future import ReplyFuture
 from supervisors._launch import launch
-from supervisors._life import Life, ReplyToken, Stopped
+from supervisors._life import Life, ReplyToken
 from supervisors._mailbox import BoundedMailbox, Mailbox
+from supervisors._stopped import Stopped
 from supervisors._timers import Timers
 from supervisors.clock import SYSTEM_CLOCK, Clock
 from supervisors.errors import SelfCallError

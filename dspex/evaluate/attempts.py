@@ -135,6 +135,9 @@ class Attempts:
         )
 
     def _made(self, stamp: Stamp) -> Attempt:
+        if stamp.attempt == 1:
+            # Nearly all of them: nothing came before.
+            return Attempt(stamp, self._source.example(stamp.example), self._floor)
         # Read only: the aggregator changes it in one step.
         latest = self._comebacks.latest.get(stamp.key)
         answered = 0 if latest is None else latest.past.answered
