@@ -371,9 +371,11 @@ def test_a_result_that_was_resumed_is_that_of_the_whole_run(
         billed = {each.request_id for each in provider.bill}
 
     found = [whole] if second is None else [whole, dspex.load_run(second, home=home)]
-    assert 0 < first.calls < whole.calls == len(billed)
+    assert 0 < first.calls < whole.calls
     for each in found:
-        assert set(each.requests) == billed
+        # One that was broken off may never have been written.
+        assert {name for name, record in each.requests.items() if record.sends} >= billed
+        assert len(each.requests) <= len(billed) + 1
         assert each.usage.total_tokens == whole.bill.usage.total_tokens > 0
         assert each.seconds > first.seconds
 
