@@ -171,10 +171,10 @@ def test_a_deadline_that_passes_behind_an_open_breaker_is_not_the_examples_fault
 ):
     config = dspex.Config(breaker_reset=0.1, max_outage=30.0, persist=False)
     with FakeProvider(answer=answer, latency=0.005) as provider:
-        provider.play(Step(requests=30), Step(seconds=2.0, fault=OVERLOADED))
+        provider.play(Step(requests=30), Step(seconds=4.0, fault=OVERLOADED))
         lm = dspex.LM("openai/fake", api_base=provider.base_url, num_retries=9)
         run = dspex.Evaluate(
-            devset=rows(100), metric=right, concurrency=8, timeout=1.2, max_outage=30.0
+            devset=rows(100), metric=right, concurrency=8, timeout=3.0, max_outage=30.0
         )
         with dspex.Runtime(config), dspex.context(lm=lm):
             result = run(dspex.Predict("question -> answer"))
