@@ -71,7 +71,7 @@ class ActorLoop(pykka.ThreadingActor):
             life.end(reason)
             unsubscribe()
             enter(None)
-            life.thread_left.resolve(None)
+            life.leave_thread()
             _census.ended(life)
             # Nothing of the actor is kept by who keeps its life.
             life.on_signal = None
@@ -123,6 +123,8 @@ class ActorLoop(pykka.ThreadingActor):
                     inbox.put_back(envelope)
                     return told
             self._handle(envelope)
+            # While it waits for the next one, an actor holds nothing of the last.
+            del envelope
 
     def _attend(self) -> ExitReason | None:
         """Do what somebody outside wants ahead of all messages; a reason to end."""

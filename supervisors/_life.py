@@ -14,7 +14,7 @@ from supervisors import _census, _links
 from supervisors._answers import answer_dead, answer_of_the_dead, down_error
 from supervisors._future import ReplyFuture
 from supervisors._mailbox import Mailbox
-from supervisors._suspension import Suspension
+from supervisors._suspension import Pause, Suspension
 from supervisors.clock import SYSTEM_CLOCK, Clock
 from supervisors.errors import ActorDownError
 from supervisors.exits import NO_PROCESS, ExitReason, Normal
@@ -47,23 +47,6 @@ class ReplyToken:
         return self._future.reject(error)
 
 
-class Stopped:
-    """Pykka's `actor_stopped`: a `threading.Event` that is set by the end of a life."""
-
-    __slots__ = ("_life",)
-
-    def __init__(self, life: Life) -> None:
-        self._life = life
-
-    def is_set(self) -> bool:
-        """Whether the actor has ended."""
-        return self._life.over()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end, at most `timeout` seconds; say whether it came."""
-        return self._life.ended.wait(timeout)
-
-
 class Life:
     """The life of one incarnation, from start to exit reason.
 
@@ -77,8 +60,9 @@ class Life:
         "_before_end",
         "_claim",
         "_label",
+        "_leaving",
+        "_pauses",
         "_stop_wanted",
-        "_suspension",
         "abandoned_at",
         "at_rest",
         "attention",
@@ -90,6 +74,7 @@ class Life:
         "entered",
         "gave_up",
         "gave_up_over",
+        "has_left",
         "in_hand",
         "in_hand_since",
         "inbox",
@@ -109,7 +94,6 @@ class Life:
         "started",
         "started_at",
         "thread",
-        "thread_left",
         "traps",
         "watches",
     )
@@ -126,7 +110,10 @@ class Life:
         self.scope = Scope(label, voids=True)
         self.started = ReplyFuture() if started is None else started
         self.ended: ReplyFuture[ExitReason] = ReplyFuture()
-        self.thread_left: ReplyFuture[None] = ReplyFuture()
+        # Whether its thread has left its code, and the promise of that once somebody
+        # waits for it.
+        self.has_left = False
+        self._leaving: dict[str, ReplyFuture[None]] = {}
         self.thread: threading.Thread | None = None
         # Real seconds: when it was ended from outside, if it was.
         self.abandoned_at: float | None = None
@@ -143,7 +130,8 @@ class Life:
         self.at_rest = False
         self.ends_at_once = False
         self._stop_wanted: ExitReason | None = None
-        self._suspension = Suspension()
+        # Alone, and not in the `Suspension` that hardly any life ever has.
+        self._pauses: dict[str, Pause] = {}
         self.traps = False
         self.links: dict[Life, None] = {}
         # What this one watches, and how to call it off: it ends with the watcher.
@@ -197,6 +185,10 @@ class Life:
         """The reason it was asked to end with, if it was."""
         return self._stop_wanted
 
+    @property
+    def _suspension(self) -> Suspension:
+        return Suspension(self._pauses)
+
     def suspend(self) -> ReplyFuture[None]:
         """Let the actor handle nothing until `resume`; kept once it stands still."""
         reached = self._suspension.begin()
@@ -210,7 +202,7 @@ class Life:
     @property
     def resumed(self) -> ReplyFuture[None] | None:
         """What a suspended actor waits for; `None` for any other."""
-        return self._suspension.over()
+        return self._suspension.over() if self._pauses else None
 
     def park(self) -> None:
         """The actor stands still now, if it is suspended."""
@@ -248,7 +240,23 @@ class Life:
 
     def in_thread(self) -> bool:
         """Whether a thread is in the actor's code."""
-        return self.entered and not self.thread_left.done()
+        return self.entered and not self.has_left
+
+    @property
+    def thread_left(self) -> ReplyFuture[None]:
+        """Kept when no thread is in the actor's code any more."""
+        left = self._leaving.setdefault("thread", ReplyFuture())
+        # Noted first by whoever leaves, and looked for afterwards.
+        if self.has_left:
+            left.resolve(None)
+        return left
+
+    def leave_thread(self) -> None:
+        """Say that its thread is in its code no more."""
+        self.has_left = True
+        left = self._leaving.get("thread")
+        if left is not None:
+            left.resolve(None)
 
     def link(self, other: Life) -> bool:
         """Tie two lives; `False` when the other is over already."""
@@ -358,7 +366,8 @@ class Life:
         """
         self._claim = []
         self.inbox.lose(functools.partial(answer_of_the_dead, self.label, NO_PROCESS))
-        for future in (self.started, self.thread_left):
+        self.has_left = True
+        for future in (self.started, *self._leaving.values()):
             future.settle_without_callbacks(None)
         self.ended.settle_without_callbacks(NO_PROCESS)
 

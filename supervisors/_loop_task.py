@@ -183,7 +183,7 @@ class LoopTaskActor(TaskActor):
         life = self.life
         # Unless it has a reason, which all but what never began have.
         life.end(KILLED)
-        life.thread_left.resolve(None)
+        life.leave_thread()
         _census.ended(life)
         self._lodging.leave()
         life.let_go()

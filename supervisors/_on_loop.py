@@ -186,7 +186,7 @@ class OnLoop(Actor):
         life = self.life
         # Unless it has a reason, which all but what never began have.
         life.end(KILLED)
-        life.thread_left.resolve(None)
+        life.leave_thread()
         _census.ended(life)
 
     def _abandon(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from supervisors._future import ReplyFuture
 
 
-class _Pause:
+class Pause:
     """One time of standing still."""
 
     __slots__ = ("over", "reached")
@@ -16,18 +16,22 @@ class _Pause:
 
 
 class Suspension:
-    """The suspending and resuming of one actor, by any thread."""
+    """The suspending and resuming of one actor, by any thread.
+
+    Args:
+        pauses: What the actor's life keeps of it: one pause, or none. Made and taken
+            away in single steps of the dict, so that of many who suspend and resume at
+            once none leaves the actor waiting.
+    """
 
     __slots__ = ("_pauses",)
 
-    def __init__(self) -> None:
-        # Holds one pause, or none. Made and taken away in single steps of the dict, so
-        # that of many who suspend and resume at once none leaves the actor waiting.
-        self._pauses: dict[str, _Pause] = {}
+    def __init__(self, pauses: dict[str, Pause]) -> None:
+        self._pauses = pauses
 
     def begin(self) -> ReplyFuture[None]:
         """Want the actor to stand still; kept once it does."""
-        return self._pauses.setdefault("now", _Pause()).reached
+        return self._pauses.setdefault("now", Pause()).reached
 
     def end(self) -> None:
         """Let the actor go on."""

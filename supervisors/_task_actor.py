@@ -64,7 +64,7 @@ class TaskLife(Life):
 
     def _call_attention(self) -> None:
         """Wake whoever suspended it; nobody else waits, as nobody reads the mailbox."""
-        if self._suspension.over() is not None:
+        if self._pauses:
             super()._call_attention()
 
     def void(self, reason: ExitReason) -> None:
@@ -164,7 +164,7 @@ class TaskActor(Actor):
                 self._run()
         finally:
             enter(None)
-            life.thread_left.resolve(None)
+            life.leave_thread()
             _census.ended(life)
             life.let_go()
 

@@ -25,10 +25,11 @@ from supervisors._actor_loop import ActorLoop
 from supervisors._answers import settle
 from supervisors._future import ReplyFuture
 from supervisors._launch import launch
-from supervisors._life import Life, ReplyToken, Stopped
+from supervisors._life import Life, ReplyToken
 from supervisors._mailbox import BoundedMailbox, Mailbox
+from supervisors._stopped import Stopped
 from supervisors._timers import Timers
-from supervisors.clock import SYSTEM_CLOCK
+from supervisors.clock import SYSTEM_CLOCK, Clock
 from supervisors.errors import SelfCallError
 from supervisors.events import MAILBOX_FULL, Events
 from supervisors.exits import (
@@ -71,6 +72,13 @@ class Actor(ActorLoop):
 
     `set_trap_exit` changes it for one actor.
     """
+    # On the class, so that what many short-lived actors never have costs them nothing.
+    _surroundings: Surroundings | None = None
+    _clock: Clock = SYSTEM_CLOCK
+    _exit_reason: ExitReason | None = None
+    _timers: Timers | None = None
+    _idle_due: float | None = None
+
     mailbox_limit: ClassVar[int | None] = None
     """How many messages may wait; one more is refused with `MailboxFullError`.
 
@@ -94,16 +102,10 @@ class Actor(ActorLoop):
         self.life = life = self._make_life()
         life.traps = self.trap_exit
         life.ends_at_once = self.ends_at_once
-        life.clock = SYSTEM_CLOCK
         life.on_signal = self._trap
         self.actor_stopped = cast("threading.Event", Stopped(life))
         life.ref = self._actor_ref = Ref(self)
-        self._surroundings: Surroundings | None = None
-        self._clock = SYSTEM_CLOCK
-        self._exit_reason: ExitReason | None = None
-        self._timers: Timers | None = None
         self._continuations: list[Any] = []
-        self._idle_due: float | None = None
 
     def _make_life(self) -> Life:
         return Life(type(self).__name__, self.actor_inbox)

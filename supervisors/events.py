@@ -51,6 +51,9 @@ whose mailbox it is), message (its class). Measurements: limit."""
 HANDLER_FAILED = ("supervisors", "handler", "failed")
 """A handler raised and was detached. Metadata: handler_id, event (the name), error."""
 
+MOST_NAMES = 1_000
+"""Names of events of which it is remembered who wants them."""
+
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -114,6 +117,9 @@ class Events:
         self._lock = threading.Lock()
         # Replaced whole at each change, so that emit needs no lock to walk it.
         self._handlers: Mapping[Hashable, Attached] = {}
+        # Who wants the events of each name emitted so far. It goes with the handlers,
+        # so that whoever walks one of them finds those of one moment.
+        self._by_name: dict[Name, tuple[Attached, ...]] = {}
 
     def attach(
         self,
@@ -159,7 +165,7 @@ class Events:
                 )
                 raise ConfigError(msg)
             attached = Attached(key, handler, wanted)
-            self._handlers = {**self._handlers, key: attached}
+            self._replace({**self._handlers, key: attached})
         return key
 
     def detach(self, handler_id: Hashable) -> bool:
@@ -167,8 +173,13 @@ class Events:
         with self._lock:
             kept = dict(self._handlers)
             found = kept.pop(handler_id, None)
-            self._handlers = kept
+            self._replace(kept)
         return found is not None
+
+    def _replace(self, handlers: Mapping[Hashable, Attached]) -> None:
+        # In this order: what is looked up in the old table meanwhile goes with it.
+        self._handlers = handlers
+        self._by_name = {}
 
     def handlers(self, prefix: Name = ()) -> tuple[Attached, ...]:
         """The handlers that want something below `prefix`, in order of attaching."""
@@ -183,8 +194,19 @@ class Events:
 
         For events whose facts cost something to put together.
         """
-        handlers = self._handlers
-        return bool(handlers) and any(one.wants(name) for one in handlers.values())
+        return bool(self._wanting(name))
+
+    def _wanting(self, name: Name) -> tuple[Attached, ...]:
+        # Before the handlers: a table made from old ones is never the new table.
+        by_name = self._by_name
+        found = by_name.get(name)
+        if found is None:
+            handlers = self._handlers.values()
+            found = tuple(one for one in handlers if one.wants(name))
+            # Somebody's names may hold numbers.
+            if len(by_name) < MOST_NAMES:
+                by_name[name] = found
+        return found
 
     def emit(
         self,
@@ -193,14 +215,11 @@ class Events:
         **metadata: Any,
     ) -> None:
         """Hand an event to every handler that wants it, in order of attaching."""
-        if not self._handlers:
+        wanting = self._wanting(name)
+        if not wanting:
             return
-        event: Event | None = None
-        for attached in self._handlers.values():
-            if not attached.wants(name):
-                continue
-            if event is None:
-                event = Event(name=name, measurements=measurements, metadata=metadata)
+        event = Event(name=name, measurements=measurements, metadata=metadata)
+        for attached in wanting:
             try:
                 attached.handler(event)
             except Exception as error:  # noqa: BLE001 - a handler never harms who emits

@@ -17,7 +17,7 @@ import pytest
 PROJECT = Path(__file__).parents[1]
 README = "pip install '.[dev]' && pytest\n"
 # What the commands call, `expr` of the stand-ins included.
-NEEDED = "bash cat cp dirname env expr grep kill ln mkdir mktemp renice rm tail tee"
+NEEDED = "bash cat cp dirname env expr grep ln mkdir mktemp rm tail tee"
 
 PYTHON = """#!/bin/sh
 case "$*" in
@@ -123,7 +123,7 @@ def test_every_step_that_fails_is_named(project: Path) -> None:
     ]
 
 
-def test_one_step_behind_the_suite_that_fails_is_the_exit_code(project: Path) -> None:
+def test_one_step_after_the_suite_that_fails_is_the_exit_code(project: Path) -> None:
     ended = run(project, failing="pytest -m")
 
     assert ended.returncode == 1

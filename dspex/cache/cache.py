@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -28,6 +27,7 @@ from dspex.cache.statistics import CacheStatistics
 from dspex.cache.store import StorePlace
 from dspex.cache.trouble import CacheFileError
 from dspex.core.errors import ConfigurationError, LMError
+from dspex.core.ids import new_id
 from dspex.core.lm import Reply
 from supervisors import Handle, last_words
 
@@ -260,4 +260,4 @@ def _asking(identity: Identity | str, caller: str, deadline: float | None) -> Lo
 
 def new_caller() -> str:
     """A name for one look-up."""
-    return uuid.uuid4().hex
+    return new_id()

@@ -16,7 +16,9 @@ from dspex.cli.console import (
     show,
     show_json,
     traceback_option,
+    writing,
 )
+from dspex.cli.units import Finite
 
 if TYPE_CHECKING:
     from dspex.evaluate.compare import Comparison
@@ -31,6 +33,14 @@ if TYPE_CHECKING:
     is_flag=True,
     help="End with exit code 1 when SECOND is shown to be worse than FIRST, or when "
     "one of the two is not complete, so that it cannot be told.",
+)
+@click.option(
+    "--fail-unless-better",
+    "margin",
+    type=Finite(),
+    metavar="POINTS",
+    help="End with exit code 1 unless SECOND is shown to be better than FIRST by more "
+    "than this; below zero, so much worse it may be at most.",
 )
 @click.option(
     "--confidence",
@@ -53,6 +63,7 @@ def compare(
     first: str,
     second: str,
     fail_if_worse: bool,  # noqa: FBT001 - click passes by name
+    margin: float | None,
     confidence: float,
     report: Path | None,
     as_json: bool,  # noqa: FBT001 - click passes by name
@@ -63,9 +74,11 @@ def compare(
 
     \b
       dspex compare before after --fail-if-worse
+      dspex compare before after --fail-unless-better=-5
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
     from dspex.evaluate.compare import compare as compared
     from dspex.evaluate.recorded import load_run
+    from dspex.evaluate.verdict import is_worse
 
     results = [load_run(first), load_run(second)]
     found = compared(
@@ -76,9 +89,18 @@ def compare(
     else:
         show(str(found))
     if report is not None:
-        found.report(report)
-    if fail_if_worse:
-        _check(found, results)
+        with writing(str(report)):
+            found.report(report)
+    if fail_if_worse or margin is not None:
+        _check_complete(found, results)
+    if fail_if_worse and is_worse(found.paired):
+        raise Failure(found.verdict, Exit.FAILED)
+    if margin is not None and not found.is_better(margin):
+        raise Failure(
+            f"{second} is not shown to be better by more than {margin:g} points: "
+            f"{found.verdict}",
+            Exit.FAILED,
+        )
 
 
 def plain(found: Comparison) -> dict[str, Any]:
@@ -108,9 +130,7 @@ def plain(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _check(found: Comparison, results: Sequence[EvaluationResult]) -> None:
-    from dspex.evaluate.verdict import is_worse
-
+def _check_complete(found: Comparison, results: Sequence[EvaluationResult]) -> None:
     for name, result in zip(found.names, results, strict=True):
         if not result.complete:
             raise Failure(
@@ -118,5 +138,3 @@ def _check(found: Comparison, results: Sequence[EvaluationResult]) -> None:
                 f"better. Go on with it: dspex resume {name}",
                 Exit.FAILED,
             )
-    if is_worse(found.paired):
-        raise Failure(found.verdict, Exit.FAILED)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import IO, Any, Final, TypeVar
 
@@ -56,7 +57,8 @@ class Exit(IntEnum):
     INTERNAL = 70
     """A mistake of dspex itself."""
     RECORD = 74
-    """The record of a run cannot be written, or somebody else took the run over."""
+    """A file or the record of a run cannot be written, or somebody else took the run
+    over."""
     BUSY = 75
     """Somebody else works on that run; try again later."""
     CONFIGURATION = 78
@@ -117,12 +119,33 @@ class Failure(click.ClickException):
 
 def show(text: str) -> None:
     """Write a part of the result, for people."""
-    click.echo(safe_text(text))
+    with writing("standard output"):
+        click.echo(safe_text(text))
 
 
 def show_json(value: Any) -> None:
     """Write the result as JSON; nothing else goes to standard output then."""
-    click.echo(safe_json(value))
+    with writing("standard output"):
+        click.echo(safe_json(value))
+
+
+@contextmanager
+def writing(where: str) -> Iterator[None]:
+    """In the block something is written; that it cannot be is told as such.
+
+    Raises:
+        Failure: Then, such as on a full disk; not when whoever read it has gone.
+    """
+    try:
+        yield
+    except OSError as error:
+        if _is_broken_pipe(error):
+            raise
+        raise Failure(
+            f"{where} cannot be written: {error.strerror or error}. Make room for it, "
+            "or choose another place.",
+            Exit.RECORD,
+        ) from error
 
 
 def say(text: str) -> None:
@@ -202,7 +225,7 @@ def _told(error: Exception) -> str:
     )
 
 
-def _is_broken_pipe(error: Exception) -> bool:
+def _is_broken_pipe(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno == errno.EPIPE
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dspex.cli.console import Exit, Failure, say, show, show_json
+from dspex.cli.console import Exit, Failure, say, show, show_json, writing
 from dspex.cli.disturbed import disturbed
 from dspex.cli.metrics import metric_of
 from dspex.cli.order import Order
@@ -183,7 +183,8 @@ def give(
     if wanted.export is not None:
         save_rows(result, wanted.export)
     if wanted.report is not None:
-        result.report(wanted.report)
+        with writing(str(wanted.report)):
+            result.report(wanted.report)
 
 
 def input_names(program: Any, said: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ import click
 
 from dspex.cli import targets
 from dspex.cli.console import json_option, traceback_option
+from dspex.cli.units import Finite
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
 
@@ -54,21 +55,6 @@ def _number(text: str) -> float:
     return int(number)
 
 
-class _Percent(click.ParamType[float]):
-    """A score, as results show it. What no score can be is no bound for one."""
-
-    name = "percent"
-
-    def convert(self, value: Any, parameter: Any, context: Any) -> float:
-        """Read the text of the command line."""
-        percent = click.FLOAT.convert(value, parameter, context)
-        if not math.isfinite(percent):
-            self.fail(
-                f"{value!r} is no score. Write one such as 80.", parameter, context
-            )
-        return percent
-
-
 def _metric_range(
     _context: click.Context, _parameter: click.Parameter, ends: tuple[float, float]
 ) -> tuple[float, float]:
@@ -97,7 +83,7 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--fail-under",
-            type=_Percent(),
+            type=Finite(),
             metavar="PERCENT",
             help="End with exit code 1 when the score is below this, or could be once "
             "everything is measured.",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from dspex.cli import targets
-from dspex.cli.console import say, traceback_option
+from dspex.cli.console import say, traceback_option, writing
 
 
 @click.command()
@@ -41,5 +41,7 @@ def report(run: str, output: Path, title: str | None, rows: int) -> None:
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
     from dspex.evaluate.recorded import load_run
 
-    load_run(run).report(output, title=title or run, rows=rows)
+    result = load_run(run)
+    with writing(str(output)):
+        result.report(output, title=title or run, rows=rows)
     say(f"wrote {output}")

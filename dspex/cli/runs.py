@@ -91,7 +91,7 @@ def _chosen(names: Sequence[str], older_than: float | None) -> list[RunSummary]:
     """Return the runs of these names, and those that are old enough.
 
     Raises:
-        click.UsageError: Neither is said, or somebody works on one that is named.
+        click.UsageError: Neither is said.
         RunNotFoundError: There is no run of a name.
     """
     from dspex.evaluate.record import trouble

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -33,17 +34,22 @@ def as_plain(
         "n": result.n,
         "complete": result.complete,
         "score_measured": result.score_measured,
-        "score_at_best": result.score_at_best,
+        "score_at_best": _bound(result.score_at_best),
         "failures": _counted(outcome.kind.value for outcome in result.failures),
         "not_measured": dict(result.not_measured),
         "trials": result.trials,
-        "score_range": list(result.score_range),
+        "score_range": [_bound(end) for end in result.score_range],
         "calls": result.calls,
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "seconds": round(result.seconds, 3),
         "restarts": result.restarts,
     }
+
+
+def _bound(points: float) -> float | None:
+    """A bound as JSON has it: `None` where there is none."""
+    return points if math.isfinite(points) else None
 
 
 def lines_of(result: EvaluationResult, shown: int) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dspex.cli.console import writing
 from dspex.core.errors import ConfigurationError
 from dspex.core.whole_files import check_place
 
@@ -30,10 +31,11 @@ def rows_file(
 
 def save_rows(result: EvaluationResult, path: Path, *, raw: bool = False) -> None:
     """Write the rows of a result, as the file's suffix says."""
-    if path.suffix.lower() == ".csv":
-        result.save_csv(path, raw=raw)
-    else:
-        result.save_jsonl(path)
+    with writing(str(path)):
+        if path.suffix.lower() == ".csv":
+            result.save_csv(path, raw=raw)
+        else:
+            result.save_jsonl(path)
 
 
 def _checked(

@@ -1,16 +1,34 @@
-"""Spans of time and sizes as people type and read them."""
+"""Spans of time, sizes and numbers as people type and read them."""
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import click
 
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _BYTES: Final = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
+
+
+class Finite(click.ParamType[float]):
+    """A number to hold a score against: NaN is no bound for anything."""
+
+    name = "number"
+
+    def convert(self, value: Any, parameter: Any, context: Any) -> float:
+        """Read the text of the command line."""
+        number = click.FLOAT.convert(value, parameter, context)
+        if not math.isfinite(number):
+            self.fail(
+                f"{value!r} is no finite number. Write one such as 80.",
+                parameter,
+                context,
+            )
+        return number
 
 
 def span(text: str) -> float:

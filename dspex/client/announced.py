@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from dspex.client.bucket_size import BucketSize
 from dspex.client.providers.format import Allowance
 
 RESERVE = 0.04
@@ -23,6 +24,13 @@ header may have been written at the end of its way, as when a connection took lo
 
 _TOLERANCE = 1e-9
 """Relative error of sums of floats that must not cost a wait."""
+
+SHORTEST_SPAN = 1.0
+"""Seconds in which a whole limit comes back at least, as far as is believed of few
+headers: one that says sooner may be of a bucket that holds less than the limit."""
+
+_FEW = 4
+"""How many headers are few: more are believed whatever they say."""
 
 _SURE = 5
 """Headers that must speak against a belief held for long before it is given up."""
@@ -49,12 +57,11 @@ class _Heard:
     remaining: int
     reset_in: float
 
-    @property
-    def rate(self) -> float:
-        """How fast a bucket fills that says so."""
+    def rate(self, size: float) -> float:
+        """How fast a bucket of a size fills that says so."""
         if self.reset_in <= 0:
             return 0.0
-        return (self.limit - self.remaining) / self.reset_in
+        return max(0.0, size - self.remaining) / self.reset_in
 
 
 class AnnouncedLimit:
@@ -65,7 +72,8 @@ class AnnouncedLimit:
     `(limit - remaining) / reset_in`. A *window* is full again at one moment, and
     `reset_in` is how long until then. Each new header fits one of the two better; the
     mirror believes what most of the latest fitted. It takes a limit for a bucket
-    first, which is the slower belief while little is used.
+    first, which is the slower belief while little is used. A bucket may hold less than
+    the announced limit: see `BucketSize`.
 
     A window whose end has come is not trusted to be full until a header says so; until
     then it fills like a bucket of the same rate.
@@ -75,6 +83,10 @@ class AnnouncedLimit:
         self._last: _Heard | None = None
         self._votes = 0
         self._bucket_rate = 0.0
+        self._bucket = BucketSize()
+        self._was_smaller = False
+        # How many headers told of the limit as it is.
+        self._heard = 0
         self._longest_reset = 0.0
         self._window_ends = 0.0
         # What is left at the time `_at`, from which on it fills by `_rate`.
@@ -94,8 +106,7 @@ class AnnouncedLimit:
 
     def left(self, now: float) -> float:
         """How many are left, by the mirror; below 0 when too many were sent."""
-        limit = self.limit or 0
-        return min(float(limit), self._level + self._rate * max(0.0, now - self._at))
+        return min(self._size, self._level + self._rate * max(0.0, now - self._at))
 
     def hear(
         self, told: Allowance, sent: Moment, sent_after: float, now: float
@@ -113,12 +124,17 @@ class AnnouncedLimit:
         if heard is None:
             return
         last = self._last
+        if last is None or last.limit != heard.limit:
+            self._bucket, self._heard = BucketSize(), 0
+        self._heard += 1
+        self._bucket.hear(heard.limit, heard.remaining, heard.reset_in)
         if last is not None and last.limit == heard.limit:
             if sent.number < last.moment.number:
                 return
             self._vote(last, heard)
         else:
-            self._votes, self._bucket_rate, self._longest_reset = 0, heard.rate, 0.0
+            rate = heard.rate(heard.limit)
+            self._votes, self._bucket_rate, self._longest_reset = 0, rate, 0.0
         self._last = heard
         self._learn_rates(heard)
         is_quick = now - sent.at < self._longest_reset
@@ -126,8 +142,10 @@ class AnnouncedLimit:
             self._hear_window(heard, sent_after, now)
         else:
             self._rate = self._window_rate if self._is_window else self._bucket_rate
+            if self._is_doubted(heard):
+                self._rate = min(self._rate, heard.limit / SHORTEST_SPAN)
             fill = self._rate * (now - sent.at)
-            counted = max(0.0, fill - DOUBT * heard.limit)
+            counted = max(0.0, fill - DOUBT * self._size)
             self._level = heard.remaining - sent_after + counted
             self._at = now
 
@@ -140,14 +158,14 @@ class AnnouncedLimit:
         """
         if self._last is None:
             return 0.0
-        limit = self._last.limit
+        size = self._size
         if self._rate <= 0:
-            is_full = self._last.remaining == limit
-            return math.inf if is_full and self._level < min(cost, limit) else 0.0
-        reserve = 0 if self._is_window else int(RESERVE * max(limit, self._rate) + 1)
-        needed = min(cost + reserve, limit)
+            is_full = self._last.remaining == self._last.limit
+            return math.inf if is_full and self._level < min(cost, size) else 0.0
+        reserve = 0 if self._is_window else int(RESERVE * max(size, self._rate) + 1)
+        needed = min(cost + reserve, size)
         missing = needed - self.left(now)
-        if missing <= _TOLERANCE * limit:
+        if missing <= _TOLERANCE * size:
             return 0.0
         return max(0.0, self._at - now) + missing / self._rate
 
@@ -168,6 +186,21 @@ class AnnouncedLimit:
     def _is_window(self) -> bool:
         return self._votes > 0
 
+    def _is_doubted(self, heard: _Heard) -> bool:
+        """Whether a header promises more than its limit, and too few agree with it."""
+        if self._heard >= _FEW or self._bucket.size is not None:
+            return False
+        # What is missing from a full one was sent by this client, so it is the limit.
+        is_ours = heard.limit - heard.remaining <= heard.moment.number + 1
+        return not is_ours and heard.rate(heard.limit) * SHORTEST_SPAN > heard.limit
+
+    @property
+    def _size(self) -> float:
+        """How many there are at most at one time."""
+        limit = 0 if self._last is None else self._last.limit
+        smaller = None if self._is_window else self._bucket.size
+        return float(limit) if smaller is None else smaller
+
     @property
     def _window_rate(self) -> float:
         if self._last is None or self._longest_reset <= 0:
@@ -176,11 +209,18 @@ class AnnouncedLimit:
 
     def _learn_rates(self, heard: _Heard) -> None:
         self._longest_reset = max(self._longest_reset, heard.reset_in)
-        if heard.rate > 0:
+        is_smaller = self._bucket.size is not None
+        if is_smaller is not self._was_smaller:
+            # What was learned for another size was not the rate.
+            self._bucket_rate = self._bucket.rate
+            self._was_smaller = is_smaller
+        size = self._bucket.size or float(heard.limit)
+        rate = heard.rate(size)
+        if rate > 0:
             # The more is used, the less the rounding of the header's time matters.
-            weight = (heard.limit - heard.remaining) / heard.limit
+            weight = (size - heard.remaining) / size
             weight = weight if self._bucket_rate > 0 else 1.0
-            self._bucket_rate += weight * (heard.rate - self._bucket_rate)
+            self._bucket_rate += weight * (rate - self._bucket_rate)
 
     def _hear_window(self, heard: _Heard, sent_after: float, now: float) -> None:
         # The header was written before `now`, so its end is no later than this; the
@@ -198,9 +238,11 @@ class AnnouncedLimit:
 
     def _vote(self, before: _Heard, heard: _Heard) -> None:
         """Let a header speak for a bucket or a window, where they differ."""
-        if before.rate <= 0:
+        size = self._bucket.size or float(heard.limit)
+        rate = before.rate(size)
+        if rate <= 0:
             return
-        as_bucket = (heard.limit - heard.remaining) / before.rate
+        as_bucket = max(0.0, size - heard.remaining) / rate
         as_window = before.reset_in - (heard.moment.at - before.moment.at)
         fits_bucket = _is_close(as_bucket, heard.reset_in)
         fits_window = _is_close(as_window, heard.reset_in)

@@ -78,6 +78,9 @@ class Desk:
         if isinstance(outcome, LMError):
             outcome.attempts = entry.sent
             outcome.lane = (self.label, entry.lane.model)
+            if isinstance(outcome, LMRateLimitError):
+                asked, most = outcome.retry_after, call.retries.longest_retry_after
+                outcome.puts_off = asked is not None and asked > most
         else:
             outcome = outcome.with_changes(
                 attempts=entry.sent,

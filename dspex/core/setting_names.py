@@ -27,6 +27,16 @@ _SECRET: Final = re.compile(
 )
 
 
+def is_secret(name: str) -> bool:
+    """Whether something of this name is a key, a token or a password.
+
+    Example:
+        >>> is_secret("openai_api_key"), is_secret("api_key_env"), is_secret("tokens")
+        (True, False, False)
+    """
+    return _SECRET.search(name) is not None
+
+
 def not_settings(names: Iterable[str]) -> list[str]:
     """Return the names that may not be those of settings, sorted.
 
@@ -34,6 +44,4 @@ def not_settings(names: Iterable[str]) -> list[str]:
         >>> not_settings(["temperature", "max_tokens", "openai_api_key", "headers"])
         ['headers', 'openai_api_key']
     """
-    return sorted(
-        name for name in names if name in WHERE_CALLS_GO or _SECRET.search(name)
-    )
+    return sorted(name for name in names if name in WHERE_CALLS_GO or is_secret(name))

@@ -20,7 +20,11 @@ from dspex.evaluate.tray import Proposal, Tray
 from supervisors import Actor, ExitReason, Handle, Shutdown
 
 BATCH = 32
-"""Outcomes accepted in one step, at most. It never waits for more than there are."""
+"""Outcomes accepted in one step, at most."""
+
+GATHER_FOR = 0.01
+"""Seconds that an outcome may wait for others to be accepted with it, while somebody is
+at work. A transaction of the record costs as much as ten outcomes in it."""
 
 AGAIN_AFTER = 0.5
 """Seconds until a record that could not be written is tried again."""
@@ -29,6 +33,11 @@ AGAIN_AFTER = 0.5
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """Something is in the tray. Cast by whoever put it there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What is in the tray has waited long enough for more. Sent by a timer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +96,7 @@ class RecordMoved:
     """The record can be written no more, or again. Cast to the coordinator."""
 
 
-Message = Look | Beat | GetStanding
+Message = Look | Gathered | Beat | GetStanding
 
 
 @dataclass(slots=True)
@@ -124,6 +133,7 @@ class AggregatorActor(Actor):
         coordinator: The name of whoever hears of it.
         recording: Where outcomes are written before they count; `None` for a run
             without a record.
+        gather_for: Seconds that an outcome may wait for others; see `GATHER_FOR`.
         standings: Asks the clients what holds calls up.
         chance: Gives random numbers in [0, 1], which spread waits.
     """
@@ -135,11 +145,14 @@ class AggregatorActor(Actor):
         coordinator: str,
         recording: Recording | None = None,
         *,
+        gather_for: float = 0.0,
         standings: Standings = nobody_calls,
         chance: Callable[[], float] = random.random,
     ) -> None:
         super().__init__()
         self._recording = recording
+        self._gather_for = gather_for
+        self._is_gathering = False
         self._standings = standings
         self._chance = chance
         self._journal = journal
@@ -161,6 +174,9 @@ class AggregatorActor(Actor):
         match message:
             case Look():
                 return self._look()
+            case Gathered():
+                self._is_gathering = False
+                return self._look_at_once()
             case Beat():
                 return self._beat()
             case GetStanding():
@@ -187,10 +203,17 @@ class AggregatorActor(Actor):
             latest = self._journal.comebacks.begun.values()
             outcomes = [comeback.outcome for comeback in latest]
             if self._is_written(outcomes, ()):
-                for outcome in outcomes:
-                    self._journal.accept(outcome)
+                self._journal.accept_all(outcomes)
 
     def _look(self) -> None:
+        if self._gather_for and not self._tray.is_pressing:
+            if not self._is_gathering:
+                self._is_gathering = True
+                self.send_after(self._gather_for, Gathered())
+        else:
+            self._look_at_once()
+
+    def _look_at_once(self) -> None:
         if self._take():
             # Behind whatever else waits, so that a full tray holds nobody up.
             self.actor_ref.cast(Look())
@@ -210,8 +233,7 @@ class AggregatorActor(Actor):
         judged = self._judged(batch)
         if not self._is_written(judged.accepted, judged.without_effect):
             return 0
-        for outcome in judged.accepted:
-            self._journal.accept(outcome)
+        self._journal.accept_all(judged.accepted)
         self._journal.refuse(len(judged.refused))
         left = self._tray.drop(len(batch))
         if judged.accepted:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from dspex.core.errors import CircuitOpenError
+from dspex.core.errors import CircuitOpenError, LMRateLimitError
 from dspex.evaluate.outage import Sign
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
 from dspex.evaluate.retrying import Past, RetryRules, with_first_score
@@ -127,5 +127,11 @@ class Comebacks:
 
 def _only_waited(outcome: Outcome) -> bool:
     error = None if outcome.error is None else outcome.error.error
-    is_unasked = isinstance(error, CircuitOpenError) and error.only_waited
+    match error:
+        case CircuitOpenError():
+            is_unasked = error.only_waited
+        case LMRateLimitError():
+            is_unasked = error.puts_off and not error.attempts
+        case _:
+            is_unasked = False
     return is_unasked and not outcome.calls

@@ -250,8 +250,8 @@ def compare(
 
     Raises:
         DataError: They are results of different examples.
-        ConfigurationError: They count failures differently, or `confidence` makes no
-            sense.
+        ConfigurationError: They were scored by different metrics, count failures
+            differently, or `confidence` makes no sense.
     """
     _check_comparable(first, second)
     places = paired_places(first.examples, second.examples)
@@ -319,6 +319,12 @@ def assert_better(
 
 
 def _check_comparable(first: EvaluationResult, second: EvaluationResult) -> None:
+    if first.metrics and second.metrics and first.metrics[0] != second.metrics[0]:
+        raise ConfigurationError(
+            f"the first result was scored by {first.metrics[0]!r} and the second by "
+            f"{second.metrics[0]!r}; the same metric was expected. Score one of them "
+            "again as the other: result.rescore(metric)."
+        )
     for name in ("failure_score", "metric_range"):
         one, other = getattr(first, name), getattr(second, name)
         if one != other:

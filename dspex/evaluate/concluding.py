@@ -37,6 +37,9 @@ def concluded(run: Run, ended: Ended, options: RunOptions) -> EvaluationResult:
         raise error from run_errors.cause_of(ended.outcome)
     if ended.error is not None:
         raise run_errors.broken(ended, result) from ended.error
+    broken = None if run.recording is None else run.recording.broken
+    if broken is not None:
+        raise run_errors.unrecorded(broken, result) from broken
     return result
 
 
@@ -67,6 +70,7 @@ def result_of(run: Run, options: RunOptions) -> EvaluationResult:
     examples = cast("Sequence[Example]", plan.examples)
     return EvaluationResult(
         run=recorded_as(run),
+        metrics=options.metrics,
         examples=examples,
         outcomes=_outcomes(run, len(examples), record),
         trials=plan.trials,
@@ -75,7 +79,7 @@ def result_of(run: Run, options: RunOptions) -> EvaluationResult:
         requests=run.requests.records(),
         seconds=run.seconds,
         restarts=run.restarts,
-        refused=run.journal.tally.refused,
+        refused=run.refused,
     )
 
 
@@ -85,9 +89,9 @@ def _outcomes(
     """One for each example and trial, in order."""
     held, trials = run.left_open | run.journal.outcomes, run.plan.trials
     places = [divmod(place, trials) for place in range(count * trials)]
-    if record is None or len(held) == len(places):
+    if record is None or not record.had_owners or len(held) == len(places):
         return tuple(map(held.get, places))
-    # What this process has seen is whole; the rest was measured by an earlier one.
+    # What this owner has seen is whole; the rest was measured by an earlier one.
     before = record.outcomes(stop=len(places))
     return tuple(
         held.get(place) or earlier

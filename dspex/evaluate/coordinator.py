@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from dspex.core.example import Example
 from dspex.evaluate import steps as s
 from dspex.evaluate.aggregator import (
     Accepted,
@@ -22,24 +21,17 @@ from dspex.evaluate.aggregator import (
     SentBack,
     Standing,
 )
+from dspex.evaluate.attempts import Attempts
 from dspex.evaluate.belongings import Belongings, Names, Outlook
 from dspex.evaluate.comebacks import Comeback
-from dspex.evaluate.deadlines import Limits, overdue
-from dspex.evaluate.floor import Attempt
-from dspex.evaluate.looking import where_is
 from dspex.evaluate.outage import Sign
-from dspex.evaluate.outcome import ErrorNote, Outcome, Stamp
+from dspex.evaluate.outcome import Outcome, Stamp
 from dspex.evaluate.plan import Ended
-from dspex.evaluate.quarantine import Death
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.schedule import Schedule
-from dspex.evaluate.signs import only_waits, sign_of_waiting
 from dspex.evaluate.source import StreamMoved, TakeExamples
 from dspex.evaluate.steering import Steering
-from dspex.evaluate.tray import Proposal
 from dspex.evaluate.why import Planned
-from dspex.evaluate.worker import spent_by
-from dspex.evaluate.workers import ThreadWorkers
 from supervisors import Actor, ActorDownError, Handle, StartError
 
 RECORD = "the run's record"
@@ -106,8 +98,7 @@ class CoordinatorActor(Actor):
         self._workers = belongings.workers
         self._recording = belongings.recording
         self._finished = belongings.finished
-        self._comebacks = belongings.comebacks
-        self._standings = belongings.standings
+        self._attempts = Attempts(belongings)
         self._names = names
         self._configuration = 1
 
@@ -123,7 +114,7 @@ class CoordinatorActor(Actor):
         self._aggregator = Handle(registry, self._names.aggregator)
         self._stream = Handle(registry, self._names.source)
         self._workers.bind(registry, self._names.workers)
-        if isinstance(self._workers, ThreadWorkers):
+        if self._workers.opens_from_lanes:
             floor.open_lane = self._workers.open_lane
         # Ahead of what others send it from the moment it has its name.
         self.continue_with()
@@ -204,7 +195,7 @@ class CoordinatorActor(Actor):
             for attempt in floor.open_attempts()
             if attempt.stamp.example * plan.trials + attempt.stamp.trial in settled
         ]
-        self._settle(done)
+        self._attempts.settle(done)
         in_hand = floor.open_attempts()
         self._configuration = 1
         self._schedule = Schedule(
@@ -244,7 +235,7 @@ class CoordinatorActor(Actor):
 
     def _accepted(self, message: Accepted) -> None:
         keys = [outcome.stamp.key for outcome in message.outcomes]
-        self._settle(keys)
+        self._attempts.settle(keys)
         if self._plan.steering is not None:
             # First: what it needs no more is not handed out for the places now free.
             self._steer(self._plan.steering, message.outcomes)
@@ -253,13 +244,6 @@ class CoordinatorActor(Actor):
     def _sent_back(self, comebacks: Iterable[Comeback]) -> None:
         for each in comebacks:
             self._decide(s.CameBack(stamp=each.stamp, wait=each.wait, sign=each.sign))
-
-    def _settle(
-        self, keys: Sequence[s.Key], why: str = "its example has an outcome"
-    ) -> None:
-        for attempt in self._floor.settle(keys):
-            # It is needed no more: an earlier attempt was quicker, or enough is known.
-            attempt.give_up(why)
 
     def _steer(self, steering: Steering, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
@@ -271,29 +255,9 @@ class CoordinatorActor(Actor):
         self._decide(s.Steer(course=course))
 
     def _worker_ended(self, stamp: Stamp) -> None:
-        attempt = self._floor.attempt(stamp.key)
-        if attempt is None or attempt.stamp != stamp or not attempt.is_lost:
-            return
-        self._decide(
-            s.WorkerLost(
-                stamp=stamp,
-                begun=attempt.begun.names,
-                overdue=attempt.overdue,
-                sign=attempt.sign,
-                deaths=self._deaths_with(attempt),
-            )
-        )
-
-    def _deaths_with(self, attempt: Attempt) -> tuple[Death, ...]:
-        """How the workers of an example died, with the one that just did."""
-        floor, stamp, reason = self._floor, attempt.stamp, attempt.reason
-        deaths = floor.deaths.get(stamp.key, ())
-        is_known = any(death.attempt == stamp.attempt for death in deaths)
-        if reason is not None and attempt.overdue is None and not is_known:
-            seconds = floor.clock.monotonic() - attempt.began
-            death = Death(attempt=stamp.attempt, reason=reason, seconds=seconds)
-            deaths = floor.deaths[stamp.key] = (*deaths, death)
-        return deaths
+        loss = self._attempts.loss_of(stamp)
+        if loss is not None:
+            self._decide(loss)
 
     def _stream_moved(self) -> None:
         source = self._source
@@ -305,19 +269,8 @@ class CoordinatorActor(Actor):
             self._decide(s.Arrived(count=source.taken))
 
     def _look_at_time(self) -> None:
-        limits = Limits(attempt=self._plan.timeout, metric=self._plan.metric_timeout)
-        if limits.shortest is None:
-            return
-        running = [each for each in self._floor.open_attempts() if each.is_running]
         now = self._floor.clock.monotonic()
-        late, look = overdue(running, limits, now)
-        standings = self._standings() if late else ()
-        for attempt, stage in late:
-            attempt.overdue = stage
-            # Before it is given up, which ends what it is at.
-            attempt.where = where_is(attempt)
-            attempt.sign = sign_of_waiting(attempt.stamp, standings)
-            attempt.give_up("its time is over")
+        look = self._attempts.give_up_late(now)
         if look is not None:
             self.send_after(look - now, LookAtTime())
 
@@ -362,64 +315,27 @@ class CoordinatorActor(Actor):
     # What is to be done.
 
     def _decide(self, event: s.Happened) -> None:
-        floor = self._floor
+        floor, attempts = self._floor, self._attempts
         for effect in self._schedule.handle(event, floor.clock.monotonic()):
             match effect:
                 case s.HandOut():
-                    self._hand_out(effect.stamps)
+                    attempts.hand_out(effect.stamps, frontier=self._schedule.frontier)
                 case s.Hold():
                     floor.pause(paused=effect.on)
                 case s.LetThrough():
-                    floor.let_through(self._attempt(effect.stamp))
+                    attempts.let_through(effect.stamp)
                 case s.WakeAt():
                     self.send_after(effect.at - floor.clock.monotonic(), Wake())
                 case s.Fetch():
                     self._stream.cast(TakeExamples(upto=effect.upto))
                 case s.Withdraw():
-                    self._settle(effect.keys, "enough is known without it")
+                    attempts.settle(effect.keys, "enough is known without it")
                 case s.Propose():
-                    self._propose(effect)
+                    attempts.propose(effect.stamp, effect.verdict)
                 case s.End():
                     self._end(effect.ended)
                 case _:
                     assert_never(effect)
-
-    def _hand_out(self, stamps: Sequence[Stamp]) -> None:
-        floor = self._floor
-        floor.hand_out([self._attempt(stamp) for stamp in stamps])
-        if self._source.is_stream:
-            self._source.forget(self._schedule.frontier)
-
-    def _attempt(self, stamp: Stamp) -> Attempt:
-        # Read only: the aggregator changes it in one step.
-        latest = self._comebacks.latest.get(stamp.key)
-        answered = 0 if latest is None else latest.past.answered
-        example = self._example(stamp)
-        return Attempt(stamp, example, self._floor, answered=answered)
-
-    def _example(self, stamp: Stamp) -> Example:
-        before = self._floor.attempt(stamp.key)
-        return self._source.example(stamp.example) if before is None else before.example
-
-    def _propose(self, effect: s.Propose) -> None:
-        attempt, verdict = self._floor.attempt(effect.stamp.key), effect.verdict
-        outcome = Outcome(
-            stamp=effect.stamp,
-            kind=verdict.kind,
-            stage=verdict.stage,
-            error=ErrorNote(
-                stage=verdict.stage,
-                type=verdict.kind.value,
-                message=verdict.text,
-                where="" if attempt is None else attempt.where,
-            ),
-            latency=0.0 if attempt is None else attempt.seconds,
-            evidence=verdict.evidence,
-            trace=() if attempt is None else attempt.traced(),
-            may_run_again=attempt is None or not attempt.begun,
-            **({} if attempt is None else spent_by(attempt)),
-        )
-        self._floor.tray.put(Proposal(outcome, is_decided=True))
 
     def _open_lanes(self) -> None:
         lanes = self._floor.wanted_lanes()
@@ -432,14 +348,6 @@ class CoordinatorActor(Actor):
                 return
 
     def _end(self, ended: Ended) -> None:
-        at_work = [each for each in self._floor.close() if each.is_at_work]
-        # Before they are given up, which ends their calls.
-        standings = self._standings() if ended.outage is not None else ()
-        for attempt in at_work:
-            attempt.give_up("the evaluation is over")
-        given_up = tuple(
-            attempt.as_given_up()
-            for attempt in at_work
-            if attempt.has_shown or not only_waits(attempt.stamp, standings)
-        )
+        for_an_outage = ended.outage is not None
+        given_up = self._attempts.end_all(for_an_outage=for_an_outage)
         self._finished.resolve(replace(ended, given_up=given_up))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
 from dspex.core.errors import EvaluationError
 from dspex.core.example import Example
 from dspex.evaluate.concluding import concluded, recorded_as, result_of
 from dspex.evaluate.control import EvaluationRun
+from dspex.evaluate.earlier import Earlier
 from dspex.evaluate.options import RunOptions
-from dspex.evaluate.ordering import ordered
-from dspex.evaluate.outcome import Outcome
+from dspex.evaluate.ordering import NONE_EARLIER, ordered
 from dspex.evaluate.plan import Ended
 from dspex.evaluate.progress import Progress
 from dspex.evaluate.result import EvaluationResult
@@ -33,7 +33,7 @@ def work_through(
     options: RunOptions,
     *,
     steering: Steering | None = None,
-    known: Sequence[Outcome] = (),
+    earlier: Earlier = NONE_EARLIER,
     workers: Workers | None = None,
 ) -> EvaluationResult:
     """Do the work on every example, in worker actors, and count each once.
@@ -44,7 +44,7 @@ def work_through(
         options: How many at a time, how long, how many errors.
         steering: Decides how far to go; `max_errors` and errors that would meet every
             example end nothing then.
-        known: Outcomes of an interrupted run; its final ones are not made again.
+        earlier: What was measured before; its final outcomes are not made again.
         workers: What carries the work out; threads unless given. Work that is a
             coroutine function needs those on a loop.
 
@@ -54,7 +54,7 @@ def work_through(
         EvaluationInterrupted: Ctrl-C; it holds the result so far.
     """
     run = ordered(
-        examples, work, options, steering=steering, known=known, workers=workers
+        examples, work, options, steering=steering, earlier=earlier, workers=workers
     )
     try:
         ended = _wait(run, options)
@@ -72,7 +72,7 @@ def start_run(
     options: RunOptions,
     *,
     steering: Steering | None = None,
-    known: Sequence[Outcome] = (),
+    earlier: Earlier = NONE_EARLIER,
     workers: Workers | None = None,
     needs: ExitStack | None = None,
     told: Callable[[EvaluationResult], None] = lambda _result: None,
@@ -84,13 +84,13 @@ def start_run(
         work: See `work_through`.
         options: See `work_through`.
         steering: See `work_through`.
-        known: See `work_through`.
+        earlier: See `work_through`.
         workers: See `work_through`.
         needs: What the work needs until the end of the run; closed then.
         told: Hears of the result when somebody has asked for it.
     """
     run = ordered(
-        examples, work, options, steering=steering, known=known, workers=workers
+        examples, work, options, steering=steering, earlier=earlier, workers=workers
     )
 
     def conclude(ended: Ended) -> EvaluationResult:
@@ -106,7 +106,7 @@ async def awork_through(
     work: Work | AsyncWork,
     options: RunOptions,
     *,
-    known: Sequence[Outcome] = (),
+    earlier: Earlier = NONE_EARLIER,
     workers: Workers | None = None,
 ) -> EvaluationResult:
     """Do as `work_through` does, while the running loop goes on.
@@ -117,7 +117,7 @@ async def awork_through(
             meanwhile, it does not wait for that end.
         EvaluationError: The run could not go on; it holds the result so far.
     """
-    run = ordered(examples, work, options, known=known, workers=workers)
+    run = ordered(examples, work, options, earlier=earlier, workers=workers)
     try:
         ended = await _await(run, options)
     except asyncio.CancelledError as error:

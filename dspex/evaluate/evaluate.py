@@ -14,6 +14,7 @@ from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.evaluate.control import EvaluationRun
 from dspex.evaluate.devset import Devset, all_of, begun, checked_devset
+from dspex.evaluate.earlier import Earlier
 from dspex.evaluate.engine import awork_through, start_run, work_through
 from dspex.evaluate.isolate.errand import Limits
 from dspex.evaluate.metric import (
@@ -24,8 +25,8 @@ from dspex.evaluate.metric import (
     metric_name,
     metric_names,
 )
+from dspex.evaluate.notes import checked_notes
 from dspex.evaluate.options import RunOptions
-from dspex.evaluate.ordering import known_of
 from dspex.evaluate.record.fingerprint import fingerprints
 from dspex.evaluate.report import Report
 from dspex.evaluate.result import EvaluationResult
@@ -87,7 +88,8 @@ class Evaluate:
             in any case, and a low score never.
         max_outage: Seconds for which a provider may be down before the run ends with
             an error that says how to go on; else the runtime's, else 30. Until then
-            nothing is handed out, and no example is charged for it.
+            nothing is handed out, and no example is charged for it. A provider that
+            asks for longer than this with `Retry-After` ends the run within 5 s.
         failure_score: What an example without a score adds to the mean; 0.0.
         metric_range: The lowest and the highest score the metric gives; (0, 1). A score
             outside fails its example, and what was not measured lies inside.
@@ -114,7 +116,8 @@ class Evaluate:
         keep_traces: Whose prompts and answers are kept with their outcome, also in the
             record: of what failed or scored below full ("wrong"; of the first 1,000),
             of "all", or of "none".
-        notes: JSON values to remember in the record, such as a version of the program.
+        notes: JSON values to remember in the record, such as a version of the program;
+            what is called like a key or a password is masked.
         debug: Work on the caller's thread, one example after another, without deadline,
             progress bar or record; an error of the program or the metric is raised as
             it is.
@@ -185,7 +188,7 @@ class Evaluate:
             total_timeout=total_timeout,
             run=run,
             persist=persist,
-            notes={} if notes is None else dict(notes),
+            notes=checked_notes(notes),
         )
 
     @property
@@ -240,7 +243,7 @@ class Evaluate:
         """
         metric, examples = self._checked(program, metric, devset)
         report = self._report(display_table, save_as_csv, save_as_json)
-        known = known_of(resume, examples)
+        earlier = Earlier.of(resume, examples)
         options = self._options_of(program, metric, num_threads, display_progress, run)
         if self.debug:
             result = on_this_thread(
@@ -249,7 +252,11 @@ class Evaluate:
         else:
             with self._workplace(program, metric) as place:
                 result = work_through(
-                    examples, place.work, options, known=known, workers=place.workers
+                    examples,
+                    place.work,
+                    options,
+                    earlier=earlier,
+                    workers=place.workers,
                 )
         report.give(result, metric_name(metric))
         return result
@@ -286,7 +293,7 @@ class Evaluate:
             )
         metric, examples = self._checked(program, metric, devset)
         report, name = self._report(), metric_name(metric)
-        known = known_of(resume, examples)
+        earlier = Earlier.of(resume, examples)
         options = self._options_of(program, metric, run=run)
         needs = ExitStack()
         try:
@@ -295,7 +302,7 @@ class Evaluate:
                 examples,
                 place.work,
                 options,
-                known=known,
+                earlier=earlier,
                 workers=place.workers,
                 needs=needs,
                 told=lambda result: report.give(result, name),
@@ -351,7 +358,7 @@ class Evaluate:
         """
         metric, examples = self._checked(program, metric, devset)
         report = self._report(display_table, save_as_csv, save_as_json)
-        known = known_of(resume, examples)
+        earlier = Earlier.of(resume, examples)
         options = self._options_of(program, metric, num_threads, display_progress, run)
         if self.debug:
             work = ascoring(program, metric, self.metric_range)
@@ -362,7 +369,11 @@ class Evaluate:
                 program, metric, self.isolate, self._limits, self._tracing()
             ) as place:
                 result = await awork_through(
-                    examples, place.work, options, known=known, workers=place.workers
+                    examples,
+                    place.work,
+                    options,
+                    earlier=earlier,
+                    workers=place.workers,
                 )
         report.give(result, metric_name(metric))
         return result

@@ -9,212 +9,27 @@ the run.
 from __future__ import annotations
 
 import contextvars
+import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from dspex.core.errors import RunFencedError
-from dspex.core.example import Example
-from dspex.core.once import Unrepeatable
-from dspex.core.spending import Spending
-from dspex.evaluate.outage import DOUBTFUL, Sign
-from dspex.evaluate.outcome import Outcome, Stage, Stamp
-from dspex.evaluate.plan import GivenUp
+from dspex.evaluate.attempt import Attempt
+from dspex.evaluate.outage import DOUBTFUL
+from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.quarantine import Death
 from dspex.evaluate.recording import Recording
-from dspex.evaluate.traced_call import TracedCall
 from dspex.evaluate.tray import Proposal, Tray
-from dspex.evaluate.worker import AsyncWork, Work, aperform, perform
+from dspex.evaluate.worker import AsyncWork, Work
 from supervisors import (
     SYSTEM_CLOCK,
     ActorDownError,
     Clock,
     Estate,
-    ExitReason,
-    Normal,
-    Ref,
-    ScopeCancelledError,
     StartError,
 )
-
-
-class Attempt:
-    """One attempt at one example: a worker, from its preparation to its outcome.
-
-    It is what a lane runs: see `supervisors.LaneTask`.
-    """
-
-    __slots__ = (
-        "_floor",
-        "_given_up",
-        "answered",
-        "began",
-        "begun",
-        "example",
-        "lane",
-        "metric_began",
-        "overdue",
-        "proposed",
-        "reason",
-        "ref",
-        "sign",
-        "spending",
-        "stamp",
-        "traced",
-        "where",
-    )
-
-    def __init__(
-        self, stamp: Stamp, example: Example, floor: Floor, *, answered: int = 0
-    ) -> None:
-        self.stamp = stamp
-        self.answered = answered
-        """How many earlier attempts failed after an answer: this one asks anew."""
-        self.example = example
-        self._floor = floor
-        self._given_up: str | None = None
-        self.begun = Unrepeatable(self._begins_unrepeatable)
-        """What the worker has begun that is never run again."""
-        self.spending = Spending()
-        """What its worker has had from models."""
-        self.lane: Lane | None = None
-        """Where it runs, or ran."""
-        self.ref: Ref[Any] | None = None
-        """Its worker, once that has begun."""
-        self.began = 0.0
-        """When that was, on the tree's clock."""
-        self.metric_began: float | None = None
-        """When its metric began, once it has."""
-        self.overdue: Stage | None = None
-        """Where it was when its time was over, if it was given up for that."""
-        self.sign: Sign | None = None
-        """The outage that it waited for then, if it did."""
-        self.traced: Callable[[], tuple[TracedCall, ...]] = tuple
-        """Gives the calls it made so far, where they are kept."""
-        self.where = ""
-        """Where its thread was when its time was over, as `traceback` prints it."""
-        self.proposed = False
-        """Whether its worker has handed an outcome in."""
-        self.reason: ExitReason | None = None
-        """How its worker ended, once it has."""
-
-    @property
-    def label(self) -> str:
-        """What errors and pictures call its worker."""
-        return f"example {self.stamp.example} attempt {self.stamp.attempt}"
-
-    @property
-    def tags(self) -> Mapping[str, Any]:
-        """What the calls of its worker belong to, for their record."""
-        return self.stamp.tags()
-
-    @property
-    def context(self) -> contextvars.Context:
-        """Of which its worker gets a copy."""
-        return self._floor.context
-
-    @property
-    def is_prepared(self) -> bool:
-        """Whether no worker has begun it yet."""
-        return self.ref is None and self.reason is None and not self.proposed
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether its worker ended and handed nothing in."""
-        return self.reason is not None and not self.proposed
-
-    @property
-    def is_at_work(self) -> bool:
-        """Whether a worker has taken it and is not done."""
-        return self.lane is not None and self.reason is None and not self.proposed
-
-    @property
-    def is_running(self) -> bool:
-        """Whether its worker has begun and is not done."""
-        return self.ref is not None and self.is_at_work
-
-    @property
-    def has_shown(self) -> bool:
-        """Whether it had an answer, or began what is never run again."""
-        return bool(self.begun) or self.spending.total().calls > 0
-
-    def metric_begins(self) -> None:
-        """Note that the program is done and its metric begins."""
-        self.metric_began = self._floor.clock.monotonic()
-
-    def run(self) -> None:
-        """Work on the example, and hand the outcome in."""
-        outcome = perform(self, cast("Work", self._floor.work))
-        self._floor.propose(self, outcome)
-
-    async def arun(self) -> None:
-        """Do the same on an event loop, where the work is a coroutine function."""
-        outcome = await aperform(self, cast("AsyncWork", self._floor.work))
-        self._floor.propose(self, outcome)
-
-    def started(self, ref: Ref[Any]) -> None:
-        """Take note of the worker."""
-        self.began = self._floor.clock.monotonic()
-        self.ref = ref
-        self._floor.announce(self)
-        if self._given_up is not None:
-            self.give_up(self._given_up)
-
-    def _begins_unrepeatable(self, name: str) -> None:
-        """Have it written down that something begins which is never run again.
-
-        Raises:
-            ScopeCancelledError: The worker was given up: another may do it now.
-            RunFencedError: Another owner took the run over, and may do it.
-        """
-        if self.is_given_up or self.reason is not None:
-            msg = (
-                f"{name!r} is marked retry=False and was not begun: the attempt that "
-                "wanted to had been given up. Its example may be tried again."
-            )
-            raise ScopeCancelledError(msg)
-        self._floor.announce_unrepeatable(self, name)
-
-    def ended(self, reason: ExitReason) -> None:
-        """Take note of the worker's end; it is news unless the work was done."""
-        self.reason = reason
-        if not self.proposed or not isinstance(reason, Normal):
-            self._floor.lost(self)
-
-    def give_up(self, why: str) -> None:
-        """End the worker, at once or as soon as it begins.
-
-        The scope first: from now on every call of its thread is refused, so it stops
-        spending even though it cannot be killed.
-        """
-        # Before the look for a worker, which is noted before the look for this.
-        self._given_up = why
-        if self.ref is not None:
-            self.ref.life.scope.cancel(why)
-            self.ref.kill()
-
-    @property
-    def seconds(self) -> float:
-        """How long it has taken until now; 0 when no worker has begun it."""
-        if self.ref is None:
-            return 0.0
-        return self._floor.clock.monotonic() - self.began
-
-    def as_given_up(self) -> GivenUp:
-        """What is said of it when the run ends before it is done."""
-        return GivenUp(
-            stamp=self.stamp,
-            latency=self.seconds,
-            spent=self.spending.total(),
-            stage="program" if self.metric_began is None else "metric",
-            may_run_again=not self.begun,
-        )
-
-    @property
-    def is_given_up(self) -> bool:
-        """Whether the calls of its worker are refused."""
-        return self._given_up is not None
 
 
 class Lane:
@@ -276,6 +91,7 @@ class Floor(Estate):
         coordinator."""
         self.on_record: Callable[[], object] = lambda: None
         """Hears that the record cannot be written, or is another owner's."""
+        self._pid = os.getpid()
         # Protects what follows: coordinator and lanes take and give in one step.
         self._lock = threading.Lock()
         self._open: dict[tuple[int, int], Attempt] = {}
@@ -403,6 +219,19 @@ class Floor(Estate):
 
     def take(self, lane: Lane) -> Attempt | None:
         """The next attempt of a lane; `None` ends it."""
+        if self._pid != os.getpid():
+            # A program has forked, and its child came back to us: all else is not ours.
+            return None
+        attempt = self._taken_by(lane)
+        if attempt is None:
+            if not self._lanes:
+                # Nobody is left who could add to what waits there.
+                self.tray.press()
+        elif self._ready and not self._unbegun and len(self._lanes) < self._most:
+            self._open_another()
+        return attempt
+
+    def _taken_by(self, lane: Lane) -> Attempt | None:
         with self._lock:
             if lane not in self._lanes:
                 return None
@@ -412,12 +241,10 @@ class Floor(Estate):
             attempt = self._next()
             if attempt is None:
                 self._lanes.discard(lane)
-                return None
-            # In the same step: whoever settles its example sees who works on it.
-            attempt.lane = lane
-        if self._ready and not self._unbegun and len(self._lanes) < self._most:
-            self._open_another()
-        return attempt
+            else:
+                # In the same step: whoever settles its example sees who works on it.
+                attempt.lane = lane
+            return attempt
 
     def _open_another(self) -> None:
         open_lane = self.open_lane
@@ -484,10 +311,14 @@ class Floor(Estate):
         """Hand in what came of an attempt; called in its worker."""
         is_void = attempt.reason is not None or attempt.is_given_up
         attempt.proposed = not is_void
-        if not is_void and outcome.kind in DOUBTFUL:
+        is_doubtful = not is_void and outcome.kind in DOUBTFUL
+        if is_doubtful:
             with self._lock:
                 self._doubts.add(attempt.stamp.key)
         self.tray.put(Proposal(outcome, is_void=is_void))
+        if is_doubtful:
+            # Nothing is begun until it is judged.
+            self.tray.press()
 
     def lost(self, attempt: Attempt) -> None:
         """A worker was killed: its thread may never come back to its lane."""

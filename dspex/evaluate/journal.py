@@ -7,15 +7,16 @@ their restarts. The accepting is here, in one step per outcome.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from dspex.client.call import AttemptRecord, Fate
 from dspex.core.errors import RunFencedError
 from dspex.evaluate.comebacks import Comebacks
 from dspex.evaluate.errors_allowed import counts_as_error
 from dspex.evaluate.outcome import Outcome, OutcomeKind
-from dspex.evaluate.record.entries import Totals
+from dspex.evaluate.record.entries import Bill, Totals
 from dspex.evaluate.record.requests import RecordedRequests
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.retrying import RetryRules
@@ -83,24 +84,25 @@ class Journal(Estate):
         """By (example, trial)."""
         self.tally = Tally()
         """How far the run is."""
-        for outcome in known:
-            if outcome.is_settled and self._settle(outcome):
-                # What an earlier run left behind was judged then.
-                self.tally = replace(_counted(self.tally, outcome), judged=0)
+        settled = [each for each in known if each.is_settled and self._settle(each)]
+        # What an earlier run left behind was judged then, and is no error of this one.
+        self.tally = replace(
+            _counted(Tally(), settled), judged=0, errors=0, fatal=None, last_error=None
+        )
 
     def accept(self, outcome: Outcome) -> bool:
         """Count an outcome, or refuse it because its example has one already.
 
         The first accepted wins, so a late, doubled or zombie outcome changes nothing.
         """
-        if not self._settle(outcome):
-            self.refuse()
-            return False
-        tally = _counted(self.tally, outcome)
-        if outcome.error is not None:
-            tally = _charged(tally, outcome)
-        self.tally = tally
-        return True
+        return bool(self.accept_all((outcome,)))
+
+    def accept_all(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """Count several in one step; those that counted."""
+        counted = [outcome for outcome in outcomes if self._settle(outcome)]
+        self.tally = _counted(self.tally, counted)
+        self.refuse(len(outcomes) - len(counted))
+        return counted
 
     def refuse(self, count: int = 1) -> None:
         """Count outcomes that do not count."""
@@ -109,8 +111,8 @@ class Journal(Estate):
 
     def go_on(self, settled: Iterable[tuple[int, int]], totals: Totals) -> None:
         """Take over what an earlier owner of the run's record settled."""
-        for key in settled:
-            self.settled.add(self._place(key))
+        for example, trial in settled:
+            self.settled.add(example * self._trials + trial)
         self.tally = Tally(
             accepted=len(self.settled),
             scored=totals.scored,
@@ -121,35 +123,46 @@ class Journal(Estate):
 
     def has(self, key: tuple[int, int]) -> bool:
         """Whether an example has its outcome."""
-        return self._place(key) in self.settled
+        example, trial = key
+        return example * self._trials + trial in self.settled
 
     def _settle(self, outcome: Outcome) -> bool:
-        if not self.settled.add(self._place(outcome.stamp.key)):
+        key = example, trial = outcome.stamp.key
+        if not self.settled.add(example * self._trials + trial):
             return False
-        self.comebacks.forget(outcome.stamp.key)
+        self.comebacks.forget(key)
         if self._keeps:
-            self.outcomes[outcome.stamp.key] = outcome
+            self.outcomes[key] = outcome
         return True
 
-    def _place(self, key: tuple[int, int]) -> int:
-        example, trial = key
-        return example * self._trials + trial
 
-
-def _counted(tally: Tally, outcome: Outcome) -> Tally:
-    scored, score = outcome.kind is OutcomeKind.SCORED, outcome.score or 0.0
-    return Tally(
-        accepted=tally.accepted + 1,
+def _counted(tally: Tally, outcomes: Sequence[Outcome]) -> Tally:
+    score, squares, scored = tally.score, tally.squares, tally.scored
+    cost = tally.cost
+    for outcome in outcomes:
+        if outcome.kind is OutcomeKind.SCORED:
+            scored += 1
+        if outcome.score is not None:
+            score += outcome.score
+            squares += outcome.score * outcome.score
+        if outcome.cost is not None:
+            cost = _added(cost, outcome.cost)
+    tally = Tally(
+        accepted=tally.accepted + len(outcomes),
         refused=tally.refused,
-        scored=tally.scored + scored,
-        score=tally.score + score,
-        squares=tally.squares + score * score,
-        cost=_added(tally.cost, outcome.cost),
-        judged=tally.judged + 1,
+        scored=scored,
+        score=score,
+        squares=squares,
+        cost=cost,
+        judged=tally.judged + len(outcomes),
         errors=tally.errors,
         fatal=tally.fatal,
         last_error=tally.last_error,
     )
+    for outcome in outcomes:
+        if outcome.error is not None:
+            tally = _charged(tally, outcome)
+    return tally
 
 
 def _charged(tally: Tally, outcome: Outcome) -> Tally:
@@ -174,6 +187,7 @@ class RequestLog:
     Args:
         run: The run's name, as it stands in the tags of its requests.
         recording: Where they are written.
+        known: Requests of an earlier result that the run goes on from.
         on_fenced: Hears that another owner took the run over.
     """
 
@@ -181,6 +195,7 @@ class RequestLog:
         self,
         run: str,
         recording: Recording | None = None,
+        known: Mapping[str, AttemptRecord] = MappingProxyType({}),
         on_fenced: Callable[[], object] = lambda: None,
     ) -> None:
         self._run = run
@@ -188,9 +203,9 @@ class RequestLog:
         self._on_fenced = on_fenced
         # Protects the three fields below; also wakes whoever waits for the last fate.
         self._changed = threading.Condition()
-        self._records: dict[str, AttemptRecord] = {}
+        self._records = dict(known)
         self._open: set[str] = set()
-        self._cost: float | None = None
+        self._cost = Bill.of(self._records.values()).cost
         if recording is not None:
             self._cost = recording.record.totals().bill.cost
 

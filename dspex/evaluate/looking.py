@@ -12,11 +12,10 @@ from types import FrameType
 from typing import Final
 
 from dspex.client.standing import CallStanding, ClientStanding
+from dspex.evaluate.attempt import Attempt
 from dspex.evaluate.belongings import Outlook
-from dspex.evaluate.floor import Attempt
 from dspex.evaluate.outcome import LONGEST_TEXT
 from dspex.evaluate.why import Facts, Key, Working, from_own_code
-from supervisors import snapshot
 
 _LOOP: Final = "run_forever"
 """Who is on an event loop shares its thread with others."""
@@ -91,8 +90,10 @@ def _stack(attempt: Attempt, frames: Mapping[int, FrameType]) -> str | None:
 
 def _frames(attempt: Attempt, frames: Mapping[int, FrameType]) -> list[str] | None:
     """Where an attempt's thread was; `None` when it has none of its own."""
-    thread = None if attempt.ref is None else snapshot(attempt.ref).thread_id
-    frame = frames.get(thread or 0)
+    # Read once: a worker that comes to its end takes it away.
+    ref = attempt.ref
+    thread = None if ref is None else ref.life.thread
+    frame = None if thread is None else frames.get(thread.ident or 0)
     # Looked at after the frames: a thread that works on it now was at it then.
     if frame is None or not attempt.is_running:
         return None

@@ -37,6 +37,7 @@ class LoopWorkers:
             supervisor, which is replaced when somebody blocks it for too long.
     """
 
+    opens_from_lanes = False
     _tasks: TaskSupervisor
     _registry: Registry
 

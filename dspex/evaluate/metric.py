@@ -43,7 +43,8 @@ _NO_NUMBERS: Final[Mapping[str, float | None]] = MappingProxyType({})
 _NO_ERRORS: Final[Mapping[str, Exception]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen, which makes the making of one cost three times as much.
+@dataclass(slots=True, kw_only=True)
 class Judgement:
     """What a metric said of one answer."""
 
@@ -86,9 +87,9 @@ def judge(
     """
     arguments = (example, prediction) if trace is None else (example, prediction, trace)
     if not isinstance(metric, Mapping):
+        value = _called(metric, *arguments)
         name = metric_name(metric)
-        judgement = judgement_of(_called(metric, *arguments), name)
-        return _within(metric_range, judgement, name)
+        return _within(metric_range, judgement_of(value, name), name)
     several = _Several(metric)
     for name, one in metric.items():
         try:
@@ -160,7 +161,8 @@ class _Several:
 def judgement_of(value: Any, name: str) -> Judgement:
     """Take what a metric gave as numbers.
 
-    - A number or a bool is the score.
+    - A number or a bool is the score, and so is what becomes one by `float()`: a
+      decimal, a scalar of NumPy. A text is none.
     - Of a mapping, `score` is the score, else its first number; a text called
       `feedback` says what was wrong. All its numbers are columns.
     - Of a `Prediction` or another object with a `score` and maybe a `feedback`, these
@@ -183,7 +185,9 @@ def judgement_of(value: Any, name: str) -> Judgement:
         return _of_mapping(value, name)
     refuse_dspy(value, f"what the metric {name} gave")
     score, told = getattr(value, "score", None), getattr(value, FEEDBACK, None)
-    if not isinstance(score, Real):
+    if score is None and _counts(value):
+        return Judgement(score=_number(value, name))
+    if not _counts(score):
         raise _no_number(value, name)
     return Judgement(score=_number(score, name), feedback=_words(told, name))
 
@@ -252,7 +256,7 @@ def metric_name(metric: Metric) -> str:
 def _of_mapping(value: Mapping[str, Any], name: str) -> Judgement:
     numbers = {key: one for key, one in value.items() if key != FEEDBACK}
     for key, one in numbers.items():
-        if not isinstance(one, Real):
+        if not _counts(one):
             raise _no_number(one, f"{name}, under {key!r},")
     columns = {key: _number(one, name) for key, one in numbers.items()}
     if not columns:
@@ -306,11 +310,19 @@ _PLAIN_NUMBERS: Final = frozenset({bool, int, float})
 """What nearly every metric gives; found quicker than what `Real` and its like are."""
 
 
+def _counts(value: Any) -> bool:
+    """Whether a value is a number, or becomes one: a decimal, a scalar of NumPy."""
+    return isinstance(value, Real) or hasattr(type(value), "__float__")
+
+
 def _number(value: Any, name: str) -> float:
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
+    except Exception as error:
+        # Such as an array of several, which has the method and refuses it.
+        raise _no_number(value, name) from error
     if not math.isfinite(number):
         raise ValueError(
             f"the metric {name} gave {number}; expected a finite number. Decide what "

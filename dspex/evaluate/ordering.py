@@ -6,19 +6,18 @@ import contextvars
 import importlib.metadata
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
-from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.home import home
+from dspex.evaluate.earlier import Earlier
 from dspex.evaluate.errors_allowed import ErrorLimit
 from dspex.evaluate.opening import checking, last_attempts, open_recording
 from dspex.evaluate.options import RunOptions
-from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.plan import Plan
 from dspex.evaluate.record.head import RunHead
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.recording import Recording
-from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.retrying import rules_for
 from dspex.evaluate.run import Run, new_run_id
 from dspex.evaluate.source import Check, checked_example
@@ -26,6 +25,9 @@ from dspex.evaluate.steering import Steering
 from dspex.evaluate.worker import AsyncWork, Work
 from dspex.evaluate.workers import Workers
 from dspex.runtime.runtime import Runtime, current_runtime
+
+NONE_EARLIER: Final = Earlier()
+"""Nothing was measured before."""
 
 
 def ordered(
@@ -35,7 +37,7 @@ def ordered(
     *,
     workers: Workers | None = None,
     steering: Steering | None = None,
-    known: Sequence[Outcome] = (),
+    earlier: Earlier = NONE_EARLIER,
 ) -> Run:
     """Return a run that is ready to begin.
 
@@ -45,7 +47,7 @@ def ordered(
         options: How many at a time, how long, how many errors.
         workers: What carries the work out; threads unless given.
         steering: Decides how far to go.
-        known: Outcomes of an interrupted run; its final ones are not made again.
+        earlier: What was measured before; its final outcomes are not made again.
 
     Raises:
         RunBusyError: The run has a name, and somebody else works on it.
@@ -56,16 +58,21 @@ def ordered(
     name = new_run_id() if options.run is None else options.run
     recording, goes_on = _recording(name, examples, options, runtime)
     check: Check = checked_example
-    attempts = {each.stamp.key: each.stamp.attempt for each in known}
+    attempts = {each.stamp.key: each.stamp.attempt for each in earlier.outcomes}
     if recording is not None and goes_on:
         check = checking(recording, check)
         attempts = last_attempts(recording.record)
         if steering is not None:
             _told(steering, recording.record)
-    elif recording is not None and known and isinstance(examples, Sequence):
-        recording.take_over(known, examples)
+        # What earlier owners of this record took is in it.
+        earlier = Earlier(outcomes=earlier.outcomes)
+    elif recording is not None and isinstance(examples, Sequence):
+        recording.take_over(earlier, examples)
+        earlier = earlier.in_the_record()
     plan = _plan(name, examples, work, options, runtime, attempts, steering)
-    return Run(runtime, plan, known, check=check, workers=workers, recording=recording)
+    return Run(
+        runtime, plan, earlier, check=check, workers=workers, recording=recording
+    )
 
 
 def _told(steering: Steering, record: RunRecord) -> None:
@@ -73,30 +80,6 @@ def _told(steering: Steering, record: RunRecord) -> None:
     for outcome in record.outcomes():
         if outcome is not None and outcome.is_settled:
             steering.hear(outcome)
-
-
-def known_of(
-    result: EvaluationResult | None, examples: Iterable[Example]
-) -> Sequence[Outcome]:
-    """Return what an earlier result measured of these examples.
-
-    Raises:
-        ConfigurationError: It is a result of others, or none at all.
-    """
-    if result is None:
-        return ()
-    if not isinstance(result, EvaluationResult):
-        raise ConfigurationError(
-            f"resume is {result!r}; expected the result of an earlier evaluation. To "
-            "go on with a recorded run, give its name as run=."
-        )
-    is_stream = not isinstance(examples, Sequence)
-    if is_stream or list(result.examples) != list(examples):
-        raise ConfigurationError(
-            "resume was given a result of other examples; expected one of this "
-            "devset. Evaluate again without resume."
-        )
-    return [outcome for outcome in result.outcomes if outcome is not None]
 
 
 def _plan(

@@ -1,10 +1,11 @@
 """Something every example needs is not there: when hand-out pauses and goes on.
 
-A provider behind an open breaker, a model server that is down, a full disk: to hand out
-more would only burn examples. So the first attempt that fails for such a reason pauses
-the hand-out. What was in flight fails or waits; what failed is tried again afterwards,
-uncharged. One attempt at a time looks whether it is over, so an outage costs at most as
-many extra attempts as there were workers, besides those looks.
+A provider behind an open breaker or one that asks for an hour without requests, a model
+server that is down, a full disk: to hand out more would only burn examples. So the
+first attempt that fails for such a reason pauses the hand-out. What was in flight fails
+or waits; what failed is tried again afterwards, uncharged. One attempt at a time looks
+whether it is over, so an outage costs at most as many extra attempts as there were
+workers, besides those looks.
 
 Holds no clock and no actor. One thread owns a watch: the coordinator's.
 """
@@ -20,6 +21,7 @@ from dspex.client.standing import OpenBreaker
 from dspex.core.errors import (
     CircuitOpenError,
     LMConnectionError,
+    LMRateLimitError,
     LMResponseError,
     LMServerError,
     LMTimeoutError,
@@ -54,6 +56,9 @@ class Sign:
     """Seconds for which it has been so already."""
     retry_in: float = 0.0
     """Seconds until looking again makes sense."""
+    is_told: bool = False
+    """Whether the provider said so itself (`Retry-After`), and will not be back
+    before."""
     error: BaseException | None = field(default=None, repr=False, compare=False)
     """What it was raised with."""
 
@@ -84,6 +89,14 @@ def sign_of(
             text=str(error),
             down_for=error.down_for,
             retry_in=error.retry_in,
+            error=error,
+        )
+    if isinstance(error, LMRateLimitError) and error.puts_off:
+        return Sign(
+            what=error.model or "the provider",
+            text=str(error),
+            retry_in=error.retry_after or 0.0,
+            is_told=True,
             error=error,
         )
     if not isinstance(error, _UNWELL):
@@ -117,6 +130,8 @@ class Outage:
     look_at: float = math.inf
     """When the next attempt may look whether it is over; infinite when somebody else
     says so."""
+    is_told: bool = False
+    """Whether the provider has said that it is not over before then."""
     error: BaseException | None = field(default=None, repr=False, compare=False)
     """What it was raised with last."""
 
@@ -168,6 +183,9 @@ class OutageWatch:
         return next(over, None)
 
     def _ends_run_at(self, outage: Outage) -> float:
+        if outage.is_told and outage.look_at > outage.noticed + self._max_outage:
+            # It is in vain to wait for its end, but not for answers that are under way.
+            return outage.noticed + min(self._max_outage, LOOK_WITHIN)
         if outage.failed_looks or math.isinf(outage.look_at):
             return outage.began + self._max_outage
         # It may be one of long ago that is over; somebody of this run has to look.
@@ -248,5 +266,6 @@ class OutageWatch:
             began=min(began, known.began),
             failed_looks=known.failed_looks + looked,
             look_at=look_at,
+            is_told=sign.is_told,
             error=sign.error,
         )

@@ -48,6 +48,7 @@ def recorded_result(
     worked = record.worked
     return RecordedResult(
         run=None if record.place.path is None else head.run,
+        metrics=head.metrics,
         record=record,
         totals=totals,
         examples=RecordedExamples(record, many),

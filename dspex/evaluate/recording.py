@@ -13,19 +13,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dspex.client.call import AttemptRecord, Fate
-from dspex.core.errors import RecordUnwritableError, RunFencedError
+from dspex.core.errors import RecordError, RecordUnwritableError, RunFencedError
 from dspex.core.example import Example
+from dspex.evaluate.earlier import Earlier
 from dspex.evaluate.outcome import Outcome, Stamp
 from dspex.evaluate.record.entries import (
     Began,
     Decided,
     Entry,
     Intent,
+    Noted,
     Refused,
     Requested,
 )
 from dspex.evaluate.record.fingerprint import row_digest, row_digest_and_text
-from dspex.evaluate.record.reader import Status
+from dspex.evaluate.record.reader import OWNED, Status
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.record.unrepeatable import noted
 
@@ -50,6 +52,8 @@ class Recording:
         """Why nothing can be written at present, such as a full disk."""
         self.fenced: RunFencedError | None = None
         """Who took the run over, once somebody has."""
+        self.broken: RecordError | None = None
+        """Why its end could not be written, and never can be."""
         # News of attempts and requests, until the next commit. Any thread adds.
         self._news: deque[Entry] = deque()
         # Requests under way by their ids, in single steps from any thread. Most end
@@ -159,19 +163,26 @@ class Recording:
 
     # For the run.
 
-    def take_over(self, known: Sequence[Outcome], examples: Sequence[Example]) -> None:
-        """Write the outcomes of an earlier run, which this one goes on from."""
-        for outcome in known:
+    def take_over(self, earlier: Earlier, examples: Sequence[Example]) -> None:
+        """Write what an earlier result has, which this run goes on from."""
+        outcomes, now = earlier.outcomes, self._now()
+        if not outcomes:
+            return
+        for outcome in outcomes:
             example = examples[outcome.stamp.example]
             self._news.append(
                 Began(
                     stamp=outcome.stamp,
-                    at=self._now(),
+                    at=now,
                     digest=row_digest(example),
                     example=example,
                 )
             )
-        self.commit(known)
+        requests = earlier.requests.values()
+        self._news.extend(Requested(record=request) for request in requests)
+        took = {"seconds": earlier.seconds, "restarts": earlier.restarts}
+        self._news.append(Noted(kind=OWNED, facts=took, at=now))
+        self.commit(outcomes)
 
     def close(
         self,
@@ -191,9 +202,12 @@ class Recording:
         try:
             if self.commit(left_open, whole=True):
                 self.record.close(status, facts)
-        except (RecordUnwritableError, RunFencedError) as error:
-            if isinstance(error, RecordUnwritableError):
-                self.trouble = error
+        except RunFencedError as error:
+            self.fenced = error
+        except RecordUnwritableError as error:
+            self.trouble = error
+        except RecordError as error:
+            self.broken = error
         finally:
             self.record.let_go()
 

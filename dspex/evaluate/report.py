@@ -6,6 +6,7 @@ import codecs
 import csv
 import json
 import logging
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -69,24 +70,24 @@ class Report:
             metric: What the score is called.
 
         Raises:
-            EvaluationError: A file could not be written; it holds the result.
+            EvaluationError: Rows could not be printed or written; it holds the result.
         """
         if self.traceback:
             _log_failures(result)
         if not (self.table or self.csv or self.json):
             return
         rows = rows_of(result, metric)
-        if self.table:
-            most = None if self.table is True else int(self.table)
-            print("\n".join(table_lines(rows, most)))  # noqa: T201 - asked for
         try:
+            if self.table:
+                most = None if self.table is True else int(self.table)
+                _print("\n".join(table_lines(rows, most)))
             if self.csv is not None:
                 _write_csv(self.csv, rows)
             if self.json is not None:
                 _write_json(self.json, rows)
         except OSError as error:
             raise EvaluationError(
-                f"the rows could not be written: {error}; the evaluation itself has "
+                f"the rows could not be given: {error}; the evaluation itself has "
                 "ended. Take what it found from .result.",
                 result=result,
             ) from error
@@ -171,6 +172,12 @@ def _cell(value: Any) -> str:
 
 def _text(value: Any) -> str:
     return str(value) if isinstance(value, float) else render_value(value)
+
+
+def _print(text: str) -> None:
+    """Print a text; what the output has no characters for, by their numbers."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))  # noqa: T201 - asked for
 
 
 def _write_csv(path: Path, rows: Sequence[TableRow]) -> None:

@@ -8,7 +8,13 @@ from typing import Any
 
 from dspex.core.errors import DataError
 from dspex.core.example import Example
-from dspex.evaluate.metric import Metric, checked_metric, checked_range, judge
+from dspex.evaluate.metric import (
+    Metric,
+    checked_metric,
+    checked_range,
+    judge,
+    metric_names,
+)
 from dspex.evaluate.outcome import Outcome, OutcomeKind, kind_of, note
 from dspex.evaluate.record.unkept import Unkept
 from dspex.evaluate.result import EvaluationResult
@@ -28,7 +34,13 @@ def rescored(
         for number, outcome in enumerate(result.outcomes)
     )
     kept = {each.name: getattr(result, each.name) for each in fields(EvaluationResult)}
-    changed = {"outcomes": outcomes, "metric_range": expected}
+    changed: dict[str, Any] = {
+        "outcomes": outcomes,
+        "metric_range": expected,
+        "metrics": metric_names(metric),
+        # Its record has the scores of then.
+        "run": None,
+    }
     return EvaluationResult(**{**kept, **changed})
 
 

@@ -37,6 +37,9 @@ class EvaluationResult(Counted):
 
     examples: Sequence[Example]
     """What was evaluated, in order."""
+    metrics: tuple[str, ...] = ()
+    """The names of its metrics, the one that is the score first; empty when nobody said
+    them."""
     run: str | None = None
     """The name of its run, for `load_run` and the command line; `None` when that is
     not recorded on disk."""

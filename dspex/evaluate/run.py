@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Self, TypeVar
@@ -18,14 +18,14 @@ from typing import Self, TypeVar
 from dspex.client.call import ATTEMPT
 from dspex.core.errors import EvaluationError
 from dspex.core.spawner import the_spawner
-from dspex.evaluate.aggregator import AggregatorActor, Look
+from dspex.evaluate.aggregator import GATHER_FOR, AggregatorActor, Look
 from dspex.evaluate.belongings import Belongings, Names, Outlook, Wishes
 from dspex.evaluate.coordinator import CoordinatorActor, GetOutlook, Obey
+from dspex.evaluate.earlier import Earlier
 from dspex.evaluate.floor import Floor
 from dspex.evaluate.journal import Journal, RequestLog, Tally
 from dspex.evaluate.left_open import left_open
 from dspex.evaluate.looking import facts_of
-from dspex.evaluate.outcome import Outcome
 from dspex.evaluate.plan import Ended, Plan
 from dspex.evaluate.record.reader import Status, Worked
 from dspex.evaluate.recording import Recording
@@ -69,7 +69,7 @@ class Run:
     Args:
         runtime: The tree to run in.
         plan: What was ordered.
-        known: Outcomes of an earlier, interrupted run; the final ones are kept.
+        earlier: What was measured before; the final outcomes are kept.
         check: What each example of a stream has to pass.
         workers: What carries out the work; threads unless given.
         recording: What is written of it; `None` keeps no record.
@@ -79,13 +79,13 @@ class Run:
         self,
         runtime: Runtime,
         plan: Plan,
-        known: Iterable[Outcome] = (),
+        earlier: Earlier,
         *,
         check: Check = unchecked,
         workers: Workers | None = None,
         recording: Recording | None = None,
     ) -> None:
-        known = tuple(known)
+        known = earlier.outcomes
         self.plan = plan
         self.recording = recording
         self.left_open = {each.stamp.key: each for each in known if not each.is_settled}
@@ -103,11 +103,12 @@ class Run:
         self._wishes = Wishes()
         self._workers = ThreadWorkers() if workers is None else workers
         self._finished: ReplyFuture[Ended] = ReplyFuture()
-        self._requests = RequestLog(plan.run, recording, self._fenced)
-        # What earlier owners of its record took.
-        self._before = Worked()
+        self._requests = RequestLog(plan.run, recording, earlier.requests, self._fenced)
+        self._refused_before = earlier.refused
+        # What was measured before took, and what earlier owners of its record did.
+        self._before = Worked(seconds=earlier.seconds, restarts=earlier.restarts)
         if recording is not None:
-            self._before = recording.record.worked_before
+            self._before += recording.record.worked_before
         self._began = time.monotonic()
         self._took: float | None = None
         self._restarts_before = 0
@@ -332,6 +333,11 @@ class Run:
         return self._before.restarts + self._restarts
 
     @property
+    def refused(self) -> int:
+        """Outcomes that came late or twice, those of an earlier result included."""
+        return self._refused_before + self._journal.tally.refused
+
+    @property
     def seconds(self) -> float:
         """Wall time since it began, or until its end; and that of earlier owners."""
         took = time.monotonic() - self._began if self._took is None else self._took
@@ -353,7 +359,11 @@ class Run:
             id="aggregator",
             actor=AggregatorActor,
             args=(self._journal, self._floor.tray, names.coordinator, self.recording),
-            kwargs={"standings": self._runtime.standings},
+            kwargs={
+                # A steering hears of each outcome before more is begun than it needs.
+                "gather_for": GATHER_FOR if self.plan.steering is None else 0.0,
+                "standings": self._runtime.standings,
+            },
             name=names.aggregator,
         )
         source = ChildSpec(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from dspex.core.errors import (
     EvaluationCancelledError,
     EvaluationError,
     EvaluationInterrupted,
+    RecordError,
 )
 from dspex.core.safe_text import text_of_error
 from dspex.evaluate.outage import Outage
@@ -85,10 +88,20 @@ def away(
     recorded_as: str | None,
 ) -> EvaluationError:
     """Return one error for the whole run, and how to go on when it is over."""
+    span = outage.look_at - outage.noticed
+    why = f"has been away for more than {max_outage:g} s (max_outage)"
+    on = f"When it is back, go on with {line_on(recorded_as)}."
+    if outage.is_told and span > max_outage:
+        why = f"wants no request for {span:.0f} s, and a run waits for {max_outage:g} s"
+        on = (
+            f"Go on after that time with {line_on(recorded_as)}; or let a run wait so "
+            f"long, with max_outage={math.ceil(span)}."
+        )
+    elif not any(each is not None and each.is_settled for each in result.outcomes):
+        on = f"It never answered; see that it runs, and where it is looked for. {on}"
     text = (
-        f"the evaluation stopped because {outage.what} has been away for more than "
-        f"{max_outage:g} s (max_outage): {outage.text}\nNothing that was measured is "
-        f"lost. When it is back, go on with {line_on(recorded_as)}.\nSo far: {result}"
+        f"the evaluation stopped because {outage.what} {why}: {outage.text}\n"
+        f"Nothing that was measured is lost. {on}\nSo far: {result}"
     )
     return EvaluationError(text, result=result)
 
@@ -104,6 +117,15 @@ def broken(ended: Ended, result: EvaluationResult) -> EvaluationError:
     else:
         text = f"the evaluation stopped: {_sentence(ended.error)}"
     return EvaluationError(f"{text}\nSo far: {result}", result=result)
+
+
+def unrecorded(broken: RecordError, result: EvaluationResult) -> EvaluationError:
+    """Return the error for a run that is done and whose record is not."""
+    text = (
+        f"the evaluation is done, and its record is not: {broken}\nWhat was measured "
+        f"is in .result alone; save it with .result.save_jsonl(path).\n{result}"
+    )
+    return EvaluationError(text, result=result)
 
 
 def cause_of(outcome: Outcome) -> BaseException | None:

@@ -112,6 +112,7 @@ class _Debugged:
         options, outcomes = self._options, tuple(self._outcomes)
         return EvaluationResult(
             examples=self._examples,
+            metrics=options.metrics,
             outcomes=outcomes,
             trials=options.trials,
             failure_score=options.failure_score,

@@ -8,7 +8,6 @@ Settings of a call are left out: only prompts and answers are there.
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from dataclasses import replace
 from typing import Any, Final, Literal
 
@@ -31,24 +30,35 @@ MOST_CALLS: Final = 50
 class _Calls:
     """The calls of one example, as a program's history hears of them.
 
-    Any thread of the example may add: each addition is one step.
+    Any thread of the example may add: each addition is one step, and so is the removal
+    of the oldest that may follow it.
     """
 
-    __slots__ = ("history", "kept")
+    __slots__ = ("_kept",)
 
     def __init__(self) -> None:
-        self.kept: deque[tuple[Exchanged, object | None]] = deque(maxlen=MOST_CALLS)
-        # What belongs to a program finds its history by this name.
-        self.history = self
+        # No deque: an empty one of fixed length is made with room for all, and most
+        # examples of a quick program make no call.
+        self._kept: list[tuple[Exchanged, object | None]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._kept)
+
+    @property
+    def history(self) -> _Calls:
+        """What belongs to a program finds its history by this name."""
+        return self
 
     def add(self, call: Exchanged, most: int | None = None) -> None:  # noqa: ARG002 - a history's own argument
         """Keep a call."""
         caller = caller_here()
-        self.kept.append((call, None if caller is self else caller))
+        self._kept.append((call, None if caller is self else caller))
+        if len(self._kept) > MOST_CALLS:
+            del self._kept[0]
 
     def traced(self) -> tuple[TracedCall, ...]:
         """Return the last calls, as many as there is room for."""
-        return with_room([TracedCall.of(call, by) for call, by in tuple(self.kept)])
+        return with_room([TracedCall.of(call, by) for call, by in tuple(self._kept)])
 
 
 class Tracing:
@@ -112,13 +122,13 @@ class Tracing:
         return calls
 
     def _of_failure(self, calls: _Calls) -> tuple[TracedCall, ...]:
-        return calls.traced() if calls.kept and self.wants(None) else ()
+        return calls.traced() if calls and self.wants(None) else ()
 
     def _note(self, failed: WorkFailed, calls: _Calls) -> None:
         failed.trace = self._of_failure(calls)
 
     def _noted(self, measured: Measured, calls: _Calls) -> Measured:
-        if not calls.kept or not self.wants(measured.score):
+        if not calls or not self.wants(measured.score):
             return measured
         return replace(measured, trace=calls.traced())
 

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from dspex.evaluate.outcome import Outcome
+
+MANY: Final = 16
+"""Proposals that are not kept waiting for more."""
 
 
 class Proposal:
@@ -38,6 +42,9 @@ class Tray:
     def __init__(self) -> None:
         self._waiting: deque[Proposal] = deque()
         self._rung = False
+        self.is_pressing = False
+        """Whether what waits is to be taken at once: it is many, or nobody is at work
+        who could add to it, or somebody waits for what becomes of it."""
         self.ring: Callable[[], object] = lambda: None
         """Tells the aggregator that something waits; must work from any thread."""
 
@@ -47,11 +54,19 @@ class Tray:
         if not self._rung:
             self._rung = True
             self.ring()
+        elif len(self._waiting) >= MANY and not self.is_pressing:
+            self.press()
+
+    def press(self) -> None:
+        """Have what waits, if anything does, taken at once."""
+        if self._waiting:
+            self.is_pressing = True
+            self.ring()
 
     def look(self, most: int) -> list[Proposal]:
         """The oldest proposals, at most so many."""
         # Before the reading: whoever puts after it rings again.
-        self._rung = False
+        self._rung = self.is_pressing = False
         waiting = self._waiting
         return [waiting[index] for index in range(min(most, len(waiting)))]
 

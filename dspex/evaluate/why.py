@@ -245,7 +245,11 @@ def _held(facts: Facts) -> tuple[Cause, float, str] | None:
         return Cause.PAUSED, facts.paused_for, text
     for outage in facts.outages:
         seconds = facts.now - outage.began
-        return Cause.OUTAGE, seconds, f"{outage.what} is down for {_span(seconds)}"
+        text = f"{outage.what} is down for {_span(seconds)}"
+        if outage.is_told:
+            left = _span(max(0.0, outage.look_at - facts.now))
+            text = f"{outage.what} wants no request for {left}"
+        return Cause.OUTAGE, seconds, text
     return None
 
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from dspex.core.draws import another_draw, draw_from_here
 from dspex.core.example import Example
@@ -33,7 +33,9 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 """No columns, and none that is lost."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen, which makes the making of one cost three times as much: it goes from the
+# work to the outcome, in one thread.
+@dataclass(slots=True, kw_only=True)
 class Measured:
     """What the work on one example gave."""
 
@@ -58,12 +60,14 @@ class Measured:
         return cls(
             score=judgement.score,
             columns=judgement.columns,
-            lost={
-                name: note(error, "metric") for name, error in judgement.lost.items()
-            },
+            lost=_noted(judgement.lost) if judgement.lost else NOTHING,
             feedback=judgement.feedback,
             prediction=prediction,
         )
+
+
+def _noted(lost: Mapping[str, Exception]) -> Mapping[str, ErrorNote]:
+    return {name: note(error, "metric") for name, error in lost.items()}
 
 
 class WorkFailed(Exception):  # noqa: N818 - carries a failure, and is none itself
@@ -161,8 +165,7 @@ def perform(attempt: AtWork, work: Work) -> Outcome:
     """
     began = _begin(attempt)
     try:
-        with draw_of(attempt.stamp):
-            measured = work(attempt.example)
+        measured = work(attempt.example)
     except WorkerDied as died:
         raise Stop(died.reason) from None
     except BaseException as error:  # noqa: BLE001 - it ends one example, not the run
@@ -179,8 +182,7 @@ async def aperform(attempt: AtWork, work: AsyncWork) -> Outcome:
     """
     began = _begin(attempt)
     try:
-        with draw_of(attempt.stamp):
-            measured = await work(attempt.example)
+        measured = await work(attempt.example)
     except asyncio.CancelledError:
         raise
     except WorkerDied as died:
@@ -198,16 +200,17 @@ def _begin(attempt: AtWork) -> float:
     if attempt.answered:
         # The kept answers are those that the last attempt failed with.
         draw_from_here(f"retry {attempt.answered}")
+    trial = attempt.stamp.trial
+    if trial:
+        # A repetition is asked anew, and not answered by what the first was told.
+        draw_from_here(f"trial {trial}")
     return time.perf_counter()
 
 
 def draw_of(stamp: Stamp) -> AbstractContextManager[object]:
-    """A repetition is asked anew, and not answered by what the first was told."""
+    """The same for a block: a repetition is asked anew, and the first is not."""
     trial = stamp.trial
-    return another_draw(f"trial {trial}") if trial else _FIRST
-
-
-_FIRST: Final = nullcontext()
+    return another_draw(f"trial {trial}") if trial else nullcontext()
 
 
 def _failed(attempt: AtWork, error: BaseException, began: float) -> Outcome:
@@ -233,10 +236,11 @@ def _failed(attempt: AtWork, error: BaseException, began: float) -> Outcome:
 
 
 def _scored(attempt: AtWork, measured: Measured, began: float) -> Outcome:
-    return _ended(
-        attempt,
-        began,
-        OutcomeKind.SCORED,
+    spent = attempt.spending.total()
+    # Every field by name and none through a dict: each example comes here.
+    return Outcome(
+        stamp=attempt.stamp,
+        kind=OutcomeKind.SCORED,
         score=measured.score,
         columns=measured.columns,
         lost=measured.lost,
@@ -244,11 +248,18 @@ def _scored(attempt: AtWork, measured: Measured, began: float) -> Outcome:
         prediction=measured.prediction,
         value=measured.value,
         trace=measured.trace,
+        latency=time.perf_counter() - began,
+        may_run_again=not attempt.begun,
+        usage=spent.usage,
+        cost=spent.cost,
+        calls=spent.calls,
+        cached=spent.cached,
+        answers=spent.answers if attempt.stamp.attempt > 1 else (),
     )
 
 
 def _ended(attempt: AtWork, began: float, kind: OutcomeKind, **facts: Any) -> Outcome:
-    """The outcome of an attempt, with what it took."""
+    """The outcome of an attempt that failed, with what it took."""
     return Outcome(
         stamp=attempt.stamp,
         kind=kind,

@@ -32,6 +32,10 @@ class Workers(Protocol):
     def bind(self, registry: Registry, name: str) -> None:
         """Learn where that supervisor is found; called by each new coordinator."""
 
+    opens_from_lanes: bool
+    """Whether a lane may be opened from the thread of another; else only the
+    coordinator opens them."""
+
     def open_lane(self, lane: Lane) -> None:
         """Begin to take attempts from `lane`, one at a time, until there is none.
 
@@ -46,6 +50,7 @@ class Workers(Protocol):
 class ThreadWorkers:
     """Workers as short-lived actors on threads that are used again."""
 
+    opens_from_lanes = True
     _tasks: TaskSupervisor
 
     def child_spec(self, name: str, intensity: Intensity) -> ChildSpec:

@@ -23,7 +23,7 @@ from dspex.client.http_exchange import HttpExchange
 from dspex.client.http_messages import HttpRequest, OpenResponse
 from dspex.client.transport import Transport
 from dspex.core.errors import LMConnectionError, RecordFullError
-from dspex.evaluate.floor import Attempt
+from dspex.evaluate.attempt import Attempt
 from dspex.evaluate.record.reader import RecordReader
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.recording import Recording

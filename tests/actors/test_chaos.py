@@ -11,7 +11,7 @@ import dspex
 from dspex.cache.database import Database
 from dspex.client.http_exchange import HttpExchange
 from dspex.core.errors import ConfigurationError
-from dspex.evaluate.floor import Attempt
+from dspex.evaluate.attempt import Attempt
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.result import EvaluationResult
 from dspex.testing import FakeProvider

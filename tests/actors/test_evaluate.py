@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import threading
@@ -423,6 +424,8 @@ def test_a_result_of_other_examples_cannot_be_resumed(runtime: dspex.Runtime) ->
         ({"display_table": "all"}, "display_table is 'all'"),
         ({"display_table": -1}, "how many rows to print"),
         ({"run": 5}, "a name as text"),
+        ({"notes": "july"}, "notes is 'str'"),
+        ({"notes": {"made": object()}}, "notes are no JSON values"),
     ],
 )
 def test_bad_options_are_refused_before_any_work(
@@ -501,3 +504,23 @@ def test_a_low_score_is_no_error(runtime: dspex.Runtime) -> None:
     result = evaluate(lambda question: dspex.Prediction(answer=question))
 
     assert (result.score, result.complete, result.failures) == (0.0, True, ())
+
+
+def test_an_example_leaves_nothing_for_the_garbage_collector(
+    runtime: dspex.Runtime,
+) -> None:
+    def program(question: str) -> dspex.Prediction:
+        return dspex.Prediction(answer=question.replace("q", "a"))
+
+    evaluator(10, persist=False)(program)
+    gc.collect()
+    gc.disable()
+    try:
+        result = evaluator(1000, persist=False)(program)
+        left_over = gc.collect()
+    finally:
+        gc.enable()
+
+    # The parts of the two runs may; and the journal's places, a pair for each example.
+    assert result.score == 100.0
+    assert left_over < 2 * 1000

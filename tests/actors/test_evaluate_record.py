@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
+import itertools
+import os
+import shutil
+import signal
+import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +19,7 @@ import pytest
 
 import dspex
 from dspex.core.errors import EvaluationError, RunBusyError, RunChangedError
+from dspex.evaluate.outcome import OutcomeKind
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
 from dspex.testing import FakeProvider, Status
@@ -265,6 +273,60 @@ def test_a_run_that_was_taken_over_sends_next_to_nothing_more(
     second.close("stopped")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file stays there")
+def test_a_run_whose_record_is_deleted_tells_what_it_measured(home: Path) -> None:
+    asked = itertools.count()
+
+    def deletes(question: str) -> dspex.Prediction:
+        if next(asked) == 20:
+            shutil.rmtree(home / "runs")
+        return program(question)
+
+    with pytest.raises(EvaluationError, match="its files were deleted") as caught:
+        evaluator(5_000, concurrency=1)(deletes)
+
+    assert caught.value.result is not None
+    done = [each for each in caught.value.result.outcomes if each is not None]
+    assert len(done) >= 20
+    assert sum(each.kind is not OutcomeKind.SCORED for each in done) <= 1
+
+
+def test_a_run_whose_record_is_damaged_tells_what_it_measured(home: Path) -> None:
+    asked = itertools.count()
+
+    def damages(question: str) -> dspex.Prediction:
+        if next(asked) == 20:
+            with contextlib.closing(sqlite3.connect(home / "runs/mine.sqlite")) as file:
+                file.execute("DROP TABLE ended")
+        return program(question)
+
+    with pytest.raises(EvaluationError, match="its record is not") as caught:
+        evaluator(40)(damages)
+
+    assert caught.value.result is not None
+    assert caught.value.result.score == 100.0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_that_a_program_forks_takes_no_example(tmp_path: Path) -> None:
+    worked, children = tmp_path / "worked", []
+
+    def forks(question: str) -> dspex.Prediction:
+        with worked.open("a", encoding="ascii") as file:
+            file.write(f"{question}\n")
+        if question == "q1" and (child := os.fork()):
+            children.append(child)
+        return program(question)
+
+    result = evaluator(500, concurrency=1)(forks)
+    os.kill(children[0], signal.SIGKILL)
+    os.waitpid(children[0], 0)
+
+    assert result.score == 100.0
+    assert sorted(worked.read_text().split()) == sorted(f"q{n}" for n in range(500))
+
+
 def test_every_request_is_in_the_record_with_its_fate(
     home: Path, lm: dspex.LM, provider: FakeProvider
 ) -> None:
@@ -282,3 +344,48 @@ def test_an_unnamed_run_is_recorded_unless_that_is_switched_off(home: Path) -> N
 
     (path,) = (home / "runs").glob("*.sqlite")
     assert record_of(home, path.stem).totals().n == 3
+
+
+@pytest.mark.parametrize("second", [None, "second"])
+def test_a_result_that_was_resumed_is_that_of_the_whole_run(
+    home: Path, second: str | None
+) -> None:
+    def breaks(question: str) -> Any:
+        predicted = predict(question=question)
+        if question == "q2" and len(provider.bill) < 5:
+            raise ZeroDivisionError
+        return predicted
+
+    predict = dspex.Predict("question -> answer")
+    options = {"run": None, "concurrency": 1}
+    with (
+        FakeProvider(answer=answer) as provider,
+        dspex.Runtime(dspex.Config(home=home, persist=False)),
+        dspex.context(lm=dspex.LM("openai/fake", api_base=provider.base_url)),
+    ):
+        with pytest.raises(dspex.EvaluationError) as caught:
+            evaluator(6, max_errors=1, **options)(breaks)
+        first = caught.value.result
+        assert first is not None
+        whole = evaluator(6, **options)(breaks, resume=first, run=second)
+        billed = {each.request_id for each in provider.bill}
+
+    found = [whole] if second is None else [whole, dspex.load_run(second, home=home)]
+    assert 0 < first.calls < whole.calls
+    for each in found:
+        # One that was broken off may never have been written.
+        assert billed <= set(each.requests)
+        assert len(each.requests) <= len(billed) + 1
+        assert each.usage.total_tokens == whole.bill.usage.total_tokens > 0
+        assert each.seconds > first.seconds
+
+
+def test_no_secret_of_the_notes_is_in_the_record(home: Path) -> None:
+    notes = {"version": 3, "all": [{"api_key": "sk-canary", "password": "sk-canary"}]}
+
+    evaluator(2, notes=notes)(program)
+
+    kept = record_of(home).head.settings["notes"]
+    assert kept == {"version": 3, "all": [{"api_key": "***", "password": "***"}]}
+    written = b"".join(path.read_bytes() for path in (home / "runs").iterdir())
+    assert b"sk-canary" not in written

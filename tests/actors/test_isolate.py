@@ -335,7 +335,8 @@ def test_nothing_is_left_of_an_evaluation(runtime: dspex.Runtime) -> None:
 
     evaluate(programs.behave)
 
-    eventually(lambda: open_files() == fds, "the closing of all descriptors")
+    # Those of an earlier test may have been open still.
+    eventually(lambda: open_files() <= fds, "the closing of all descriptors")
     assert not children_of(os.getpid())
     # Threads are used again, so a second evaluation needs no more of them.
     after_first = threading.active_count()

@@ -13,7 +13,7 @@ from dspex.core.errors import CircuitOpenError, EvaluationError
 from dspex.evaluate import outage
 from dspex.evaluate.outcome import OutcomeKind
 from dspex.evaluate.why import Cause
-from dspex.testing import OVERLOADED, FakeProvider, Step
+from dspex.testing import OVERLOADED, FakeProvider, Status, Step
 from tests.actors.lab import eventually
 from tests.actors.rows import answer, right, rows
 from tests.outages.play import WAYS, Outage, play
@@ -136,7 +136,8 @@ def test_who_waits_behind_the_breaker_when_a_run_ends_was_not_begun(
 
     told = [each for each in caught.value.result.outcomes if each is not None]
     assert sum(each.kind is OutcomeKind.SCORED for each in told) == 40
-    assert len(told) <= 40 + 8
+    # Those that were out, and whoever looked whether it is over.
+    assert len(told) <= 40 + 8 + 2
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -171,15 +172,59 @@ def test_a_deadline_that_passes_behind_an_open_breaker_is_not_the_examples_fault
 ):
     config = dspex.Config(breaker_reset=0.1, max_outage=30.0, persist=False)
     with FakeProvider(answer=answer, latency=0.005) as provider:
-        provider.play(Step(requests=30), Step(seconds=2.0, fault=OVERLOADED))
+        provider.play(Step(requests=30), Step(seconds=4.0, fault=OVERLOADED))
         lm = dspex.LM("openai/fake", api_base=provider.base_url, num_retries=9)
         run = dspex.Evaluate(
-            devset=rows(100), metric=right, concurrency=8, timeout=1.2, max_outage=30.0
+            devset=rows(100), metric=right, concurrency=8, timeout=3.0, max_outage=30.0
         )
         with dspex.Runtime(config), dspex.context(lm=lm):
             result = run(dspex.Predict("question -> answer"))
 
     assert (result.score, result.complete) == (100.0, True)
+
+
+def test_a_provider_that_wants_an_hour_of_peace_ends_the_run_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outage, "LOOK_WITHIN", 0.3)
+    with FakeProvider(answer=answer) as provider:
+        provider.misbehave(Status(429, {"Retry-After": "3600"}), on=40, times=1)
+        with dspex.Runtime(QUICK):
+            with pytest.raises(EvaluationError, match="for 3600 s") as caught:
+                evaluate(provider, 200)
+            partial = caught.value.result
+            told = [each for each in partial.outcomes if each is not None]
+            asked = len(provider.bill)
+
+        # The hour is over.
+        with dspex.Runtime(QUICK):
+            lm = dspex.LM("openai/fake", api_base=provider.base_url)
+            again = dspex.Evaluate(devset=rows(200), metric=right)
+            with dspex.context(lm=lm):
+                whole = again(dspex.Predict("question -> answer"), resume=partial)
+
+    assert "max_outage=3600" in str(caught.value)
+    assert isinstance(caught.value.__cause__, dspex.LMRateLimitError)
+    # One was refused, what was out beside it was answered, and nobody asked again.
+    lost = [each for each in told if each.kind is not OutcomeKind.SCORED]
+    assert [each.stamp.attempt for each in lost] == [1]
+    assert asked == len(told) <= 40 + 8
+    assert (whole.score, whole.complete) == (100.0, True)
+
+
+def test_a_provider_that_never_answered_is_told_with_where_it_was_looked_for() -> None:
+    lm = dspex.LM("openai/fake", api_base="http://127.0.0.1:9/v1", api_key="sk-1")
+    run = dspex.Evaluate(devset=rows(200), metric=right, concurrency=8, max_outage=0.2)
+    with (
+        dspex.Runtime(QUICK),
+        dspex.context(lm=lm),
+        pytest.raises(EvaluationError, match="It never answered") as caught,
+    ):
+        run(dspex.Predict("question -> answer"))
+
+    assert "127.0.0.1:9" in str(caught.value)
+    told = [each for each in caught.value.result.outcomes if each is not None]
+    assert len(told) <= 8
 
 
 def test_one_call_that_fails_is_tried_again_and_holds_nobody_up() -> None:

@@ -37,10 +37,17 @@ class Meter(Protocol):
 
 
 class Bucket:
-    """A token bucket, full at first."""
+    """A token bucket, full at first.
 
-    def __init__(self, rate: float, burst: int) -> None:
+    Args:
+        rate: How many come back in a second.
+        burst: How many it holds.
+        limit: What the headers call the limit; `burst` unless given.
+    """
+
+    def __init__(self, rate: float, burst: int, limit: int | None = None) -> None:
         self._rate, self._burst = rate, burst
+        self._limit = burst if limit is None else limit
         self._level, self._at = float(burst), 0.0
 
     def take(self, now: float) -> bool:
@@ -54,7 +61,7 @@ class Bucket:
         self._fill(now)
         left = int(self._level)
         return Allowance(
-            limit=self._burst,
+            limit=self._limit,
             remaining=left,
             reset_in=(self._burst - self._level) / self._rate,
         )

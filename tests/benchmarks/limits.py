@@ -22,6 +22,7 @@ RATE = 50
 PROVIDERS: dict[str, Callable[[random.Random], Meter]] = {
     "bucket of 50": lambda _: Bucket(RATE, RATE),
     "bucket of 10": lambda _: Bucket(RATE, RATE // 5),
+    "10, told as 50": lambda _: Bucket(RATE, RATE // 5, RATE),
     "50 each second": lambda chance: Window(RATE, 1.0, chance.uniform(0, 1)),
     "500 each 10 s": lambda chance: Window(10 * RATE, 10.0, chance.uniform(0, 10)),
 }

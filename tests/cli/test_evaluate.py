@@ -125,6 +125,18 @@ def test_a_score_that_may_turn_out_too_low_fails(
     assert "dspex resume" in done.stderr
 
 
+def test_a_score_without_bounds_is_json_all_the_same(
+    run: Run, there: tuple[str, ...], capitals: Path, code: Path
+) -> None:
+    words = ["my_code:plain", capitals, "--inputs", "country", *EXACT, *there]
+    unbound = ["--metric-range", "-inf", "inf", "--total-timeout", 1e-6, "--json"]
+
+    found = json.loads(run("evaluate", *words, *unbound).stdout)
+
+    assert found["score_range"] == [None, None]
+    assert found["score_at_best"] is None
+
+
 def test_scores_lie_where_the_metric_range_says(
     run: Run, there: tuple[str, ...], capitals: Path, code: Path
 ) -> None:

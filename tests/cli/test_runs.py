@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import sys
@@ -281,6 +282,26 @@ def test_a_comparison_fails_when_the_second_is_worse(
     assert better.exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "end"),
+    [
+        (("good", "bad", "-5"), Exit.FAILED),
+        (("good", "good", "0"), Exit.FAILED),
+        (("bad", "good", "-150"), Exit.OK),
+        (("bad", "good", "nan"), Exit.USAGE),
+    ],
+)
+def test_a_comparison_fails_unless_the_second_is_better(
+    run: Run, maps: tuple[str, str], words: tuple[str, str, str], end: Exit
+) -> None:
+    first, second, margin = words
+
+    done = run("compare", first, second, f"--fail-unless-better={margin}")
+
+    assert done.exit_code == end, done.output
+    assert ("is not shown to be better" in done.stderr) == (end is Exit.FAILED)
+
+
 def test_a_page_of_a_run_and_of_a_comparison(
     run: Run, maps: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -304,6 +325,32 @@ def test_the_rows_of_a_run_as_files(
         rows = list(csv.DictReader(file))
     assert [json.loads(line)["score"] for line in lines] == [1.0, 1.0, 1.0, 0.0]
     assert [row["example.country"] for row in rows][-1] == "Denmark"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("export", "good", "-o", "rows.csv"),
+        ("report", "good", "-o", "page.html"),
+        ("compare", "good", "bad", "--report", "page.html"),
+    ],
+)
+def test_a_disk_that_is_full_is_told_as_such(
+    run: Run,
+    maps: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+) -> None:
+    def full(*_args: object, **_kwargs: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+
+    done = run(*words)
+
+    assert done.exit_code == Exit.RECORD, done.output
+    assert "cannot be written: No space left" in done.stderr
+    assert not Path(words[-1]).exists()
 
 
 @pytest.mark.parametrize(

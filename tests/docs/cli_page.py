@@ -31,11 +31,11 @@ def _tables() -> Iterator[str]:
     for name, command in sorted(main.commands.items()):
         if command.hidden:
             continue
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield from _table(name, command)
         if isinstance(command, click.Group):
             for below, one in sorted(command.commands.items()):
                 yield from _table(f"{name} {below}", one)
-        else:
-            yield from _table(name, command)
 
 
 def _table(name: str, command: click.Command) -> Iterator[str]:

@@ -42,6 +42,8 @@ use_git_change_detection = false
 pytest_add_cli_args =
   -p
   no:cacheprovider
+  -n
+  0
   --hypothesis-profile=mutation
 pytest_add_cli_args_test_selection =
   {tests}

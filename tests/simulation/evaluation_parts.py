@@ -176,7 +176,7 @@ class Life:
     def end(self, reason: ExitReason) -> None:
         """End it between two of its messages."""
         self._process.kill()
-        self._actor.life.thread_left.resolve(None)
+        self._actor.life.leave_thread()
         if isinstance(reason, Crashed):
             self._actor.on_end(reason)
 
@@ -189,7 +189,7 @@ class Life:
                 self._at_work(self._actor.on_receive, message)
         except InjectedCrash as crash:
             self._post.sim.note(f"crash of {crash}")
-        self._actor.life.thread_left.resolve(None)
+        self._actor.life.leave_thread()
         self._actor.on_end(Crashed(InjectedCrash()))
         self._post.restart_later(self.name)
 
@@ -227,7 +227,8 @@ class WorkerRef:
     """A worker, as an attempt knows it."""
 
     def __init__(self, on_kill: Callable[[], None]) -> None:
-        self.life = SimpleNamespace(scope=SimpleNamespace(cancel=lambda _why: None))
+        scope = SimpleNamespace(cancel=lambda _why: None)
+        self.life = SimpleNamespace(scope=scope, thread=None)
         self._on_kill = on_kill
 
     def kill(self) -> bool:

@@ -17,10 +17,11 @@ from typing import Any, cast
 
 from dspex.core.errors import CircuitOpenError, LMConnectionError
 from dspex.core.example import Example
-from dspex.evaluate.aggregator import AggregatorActor, Look
+from dspex.evaluate.aggregator import GATHER_FOR, AggregatorActor, Look
+from dspex.evaluate.attempt import Attempt
 from dspex.evaluate.belongings import Belongings, Names, Wishes
 from dspex.evaluate.coordinator import CoordinatorActor, Obey
-from dspex.evaluate.floor import Attempt, Floor, Lane
+from dspex.evaluate.floor import Floor, Lane
 from dspex.evaluate.journal import Journal
 from dspex.evaluate.opening import last_attempts
 from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, note
@@ -422,6 +423,7 @@ class RunProcess:
                 self.floor.tray,
                 names.coordinator,
                 self.recording,
+                gather_for=GATHER_FOR,
                 chance=world.sim.random.random,
             ),
         )
@@ -548,12 +550,11 @@ class CountingJournal(Journal):
         super().__init__(world.weather.trials, keeps=keeps, rules=rules)
         self._world = world
 
-    def accept(self, outcome: Outcome) -> bool:
-        """Count an outcome."""
-        is_new = super().accept(outcome)
-        if is_new:
-            self._world.accepted[outcome.stamp.key] += 1
-        return is_new
+    def accept_all(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """Count outcomes."""
+        counted = super().accept_all(outcomes)
+        self._world.accepted.update(outcome.stamp.key for outcome in counted)
+        return counted
 
 
 class Worker:

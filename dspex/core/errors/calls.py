@@ -106,6 +106,9 @@ class LMRateLimitError(LMProviderError):
 
     code = "rate_limit"
     retryable = True
+    puts_off: bool = False
+    """Whether `retry_after` is longer than a call may sleep, so that nobody need ask
+    before."""
 
 
 class LMAuthError(LMProviderError):

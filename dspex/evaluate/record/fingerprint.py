@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from dspex.core.example import Example
@@ -55,8 +56,13 @@ def row_digest_and_text(example: Example) -> tuple[str, str]:
     """Return an example's digest, and its text as a record keeps it."""
     text, ordered = encode_row(example)
     inputs = example._input_keys  # noqa: SLF001 - no copy
-    names = None if inputs is None else sorted(inputs)
-    return _digest(f"{ordered}\n{encode(names)}"), text
+    return _digest(f"{ordered}\n{_inputs_text(inputs)}"), text
+
+
+@lru_cache(maxsize=64)
+def _inputs_text(inputs: frozenset[str] | None) -> str:
+    # The same for all rows of nearly every set.
+    return encode(None if inputs is None else sorted(inputs))
 
 
 def rows_digest(rows: Iterable[Example]) -> str:

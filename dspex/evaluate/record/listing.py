@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from dspex.core.errors import RecordError, RunNotFoundError
 from dspex.core.home import home as default_home
@@ -76,7 +77,7 @@ def runs(home: str | Path | None = None) -> list[RunSummary]:
             else `DSPEX_HOME` or the platform's.
     """
     where = Path(home or current_runtime().config.home or default_home())
-    found = [_summary(place, path) for place, path in places(where)]
+    found = [_summary(place, files) for place, files in places(where)]
     return sorted(found, key=lambda each: each.written, reverse=True)
 
 
@@ -100,8 +101,10 @@ def delete_run(place: RunPlace) -> None:
         path.unlink(missing_ok=True)
 
 
-def _summary(place: RunPlace, path: Path) -> RunSummary:
-    written, size = last_written(place), bytes_of(place)
+def _summary(place: RunPlace, files: Sequence[Path]) -> RunSummary:
+    written, size = last_written(files), bytes_of(files)
+    # It was found in a folder.
+    path = cast("Path", place.path)
     try:
         record = RunRecord.open(place, owner=False)
         return RunSummary(

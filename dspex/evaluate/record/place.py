@@ -57,7 +57,7 @@ class RunPlace:
 
     def logs(self) -> list[Path]:
         """Return the files there are of what owners were about to do."""
-        if self.home is None:
+        if self.home is None or not folder(self.home).is_dir():
             return []
         pattern = re.compile(rf"{re.escape(self.run)}\.\d+\.(?:log|old)")
         return sorted(

@@ -239,9 +239,9 @@ def notes(
 ) -> list[tuple[str, float, str]]:
     """Return what was noted, of one kind or all: kind, time, and the facts as text."""
     return connection.execute(
-        "SELECT kind, at, facts FROM notes WHERE ?1 IS NULL OR kind = ?1 "
+        "SELECT kind, at, facts FROM notes WHERE :kind IS NULL OR kind = :kind "
         "ORDER BY rowid",
-        (kind,),
+        {"kind": kind},
     ).fetchall()
 
 

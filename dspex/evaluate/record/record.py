@@ -129,6 +129,11 @@ class RunRecord(RecordReader):
         if self._owner is None:
             self._take_over()
 
+    @property
+    def had_owners(self) -> bool:
+        """Whether others worked on the run before this owner."""
+        return self._generation != 1
+
     def beat(self) -> None:
         """Say that the owner lives. Call it every few seconds while nothing ends.
 
@@ -238,7 +243,8 @@ class RunRecord(RecordReader):
         try:
             self._log.write(intent)
         except FileNotFoundError:
-            raise trouble.fenced(self.place, "another owner took it over") from None
+            why = "another owner took it over, or its files were deleted"
+            raise trouble.fenced(self.place, why) from None
         except OSError as error:
             if not trouble.is_full(error):
                 raise
@@ -274,8 +280,11 @@ class RunRecord(RecordReader):
         now = self._now()
         mine = this_process(now)
         with ExitStack() as stack:
-            paths = self.place.logs()
-            logs = [stack.enter_context(path.open("rb")) for path in paths]
+            paths, logs = self.place.logs(), []
+            for path in paths:
+                # One that is gone was taken by who took the run over before us.
+                with suppress(FileNotFoundError):
+                    logs.append(stack.enter_context(path.open("rb")))
             with self._connection.transaction() as connection:
                 generation = self._free_generation(connection)
                 before = self._worked_last(connection)

@@ -1,13 +1,25 @@
-"""How long records are kept, told by their files alone: none is opened for it."""
+"""How long records are kept, told by their files alone: none is opened for it.
+
+There may be thousands of runs, and this is asked whenever one begins: the folder is
+read once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
 from dspex.evaluate.record.place import SIDE_FILES, SUFFIX, RunPlace, folder
+
+_FILE: Final = re.compile(
+    rf"(.+)(?:{re.escape(SUFFIX)}(?:{'|'.join(SIDE_FILES)})|\.\d+\.(?:log|old))"
+)
+"""The name of a file of a record: the run's, and what follows it."""
 
 
 def forget_old_runs(
@@ -26,22 +38,25 @@ def forget_old_runs(
         The names of the runs that are gone.
     """
     gone = []
-    for place, _ in places(home):
-        if last_written(place) < now - older_than:
-            for path in files_of(place):
+    for place, files in places(home):
+        if last_written(files) < now - older_than:
+            for path in files:
                 path.unlink(missing_ok=True)
             gone.append(place.run)
     return gone
 
 
-def places(home: Path) -> Iterator[tuple[RunPlace, Path]]:
-    """Yield the records below a home, each with its file, in order of their names."""
-    for path in sorted(folder(home).glob(f"*{SUFFIX}")):
+def places(home: Path) -> Iterator[tuple[RunPlace, Sequence[Path]]]:
+    """Yield the records below a home, each with its files, in order of their names."""
+    files = _files_by_run(folder(home))
+    for run in sorted(files):
         try:
-            yield RunPlace(run=path.name.removesuffix(SUFFIX), home=home), path
+            place = RunPlace(run=run, home=home)
         except ConfigurationError:
             # Somebody else put it there; no run can have that name.
             continue
+        if place.path in files[run]:
+            yield place, files[run]
 
 
 def files_of(place: RunPlace) -> list[Path]:
@@ -50,15 +65,28 @@ def files_of(place: RunPlace) -> list[Path]:
     return [path for path in [*beside, *place.logs()] if path.exists()]
 
 
-def last_written(place: RunPlace) -> float:
-    """Return when a record was last written, in seconds since 1970."""
-    # A file may go while it is looked at: a log that was moved into the record.
-    return max((_stat(path)[0] for path in files_of(place)), default=0.0)
+def last_written(files: Iterable[Path]) -> float:
+    """Return when a record was last written, in seconds since 1970.
+
+    Args:
+        files: All of its files; one may go meanwhile, such as a log that was moved
+            into the record.
+    """
+    return max((_stat(path)[0] for path in files), default=0.0)
 
 
-def bytes_of(place: RunPlace) -> int:
+def bytes_of(files: Iterable[Path]) -> int:
     """Return how many bytes the files of a record take."""
-    return sum(_stat(path)[1] for path in files_of(place))
+    return sum(_stat(path)[1] for path in files)
+
+
+def _files_by_run(where: Path) -> dict[str, list[Path]]:
+    files: dict[str, list[Path]] = defaultdict(list)
+    if where.is_dir():
+        for path in where.iterdir():
+            if named := _FILE.fullmatch(path.name):
+                files[named[1]].append(path)
+    return files
 
 
 def _stat(path: Path) -> tuple[float, int]:

@@ -56,6 +56,18 @@ def test_a_detached_handler_hears_no_more() -> None:
     assert seen == []
 
 
+def test_who_comes_later_hears_of_events_that_nobody_wanted_before() -> None:
+    events = Events()
+    heard: list[tuple[str, ...]] = []
+    events.emit(("work", "done"))
+    assert not events.are_wanted(("work", "done"))
+
+    events.attach(lambda event: heard.append(event.name), ("work",))
+    events.emit(("work", "done"))
+
+    assert heard == [("work", "done")]
+
+
 def test_events_are_wanted_by_whoever_would_hear_them() -> None:
     events = Events()
     assert not events.are_wanted(("a", "start"))

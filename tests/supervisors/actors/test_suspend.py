@@ -157,7 +157,7 @@ def test_many_who_suspend_and_resume_at_once_leave_it_running() -> None:
 def test_all_who_suspend_at_once_wait_for_the_same_standstill() -> None:
     with switch_interval(1e-6):
         for _ in range(200):
-            suspension = Suspension()
+            suspension = Suspension({})
             promises: list[object] = []
 
             together(*[lambda: promises.append(suspension.begin())] * 4)  # noqa: B023 - run at once

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import weakref
 from typing import Any
 
 import pykka
@@ -373,6 +374,20 @@ def test_the_token_of_a_cast_goes_nowhere(home: Threads) -> None:
         ref.cast(lambda actor: actor.reply_token().reply("nobody") and NO_REPLY)
 
         assert ref.call(lambda actor: len(actor.life.open_tokens)) == 0
+
+
+def test_an_actor_that_waits_holds_nothing_of_its_last_message(home: Threads) -> None:
+    def step(actor: Actor) -> None:
+        return None
+
+    is_gone = threading.Event()
+    weakref.finalize(step, is_gone.set)
+
+    with home.running(Scripted) as ref:
+        ref.call(step)
+        del step
+
+        assert is_gone.wait(WAIT)
 
 
 # Calls.

@@ -11,14 +11,28 @@ from supervisors._zombies import Zombies
 class Turn(ReplyFuture[None]):
     """A thread that leaves as soon as somebody waits for that."""
 
+    def __init__(self, life: Life) -> None:
+        super().__init__()
+        self._life = life
+
     def wait(self, timeout: float | None = None) -> bool:
-        return self.resolve(None) or True
+        self._life.leave_thread()
+        return True
+
+
+class Leaving(Life):
+    """One whose thread has a turn to leave its code."""
+
+    __slots__ = ()
+
+    @property
+    def thread_left(self) -> ReplyFuture[None]:
+        return Turn(self)
 
 
 def in_its_code(*, on_a_loop: bool) -> Life:
-    life = Life("a", Mailbox())
+    life = Leaving("a", Mailbox())
     life.entered = True
-    life.thread_left = Turn()
     if on_a_loop:
         life.on_abandon = lambda: None
     return life

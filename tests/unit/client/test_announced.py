@@ -65,3 +65,41 @@ def test_the_header_of_a_refusal_has_told_of_it_already() -> None:
 
     limit.give_back(1, Moment(number=4, at=0.0))
     assert limit.left(0.0) == 51
+
+
+def test_a_bucket_that_holds_less_than_its_limit_is_known_by_its_first_headers() -> (
+    None
+):
+    limit = AnnouncedLimit()
+
+    # Fifty a second, ten of them at one time.
+    for number in range(4):
+        taken = number + 1
+        hear(limit, number, 0.0, (50, 10 - taken, taken / 50))
+
+    assert limit.rate == pytest.approx(50.0)
+    assert limit.left(10.0) == pytest.approx(10.0)
+    # What is left alone is of its rate.
+    assert limit.wait(3, 0.0) == 0.0
+    assert limit.wait(7, 0.0) == pytest.approx((7 + 3 - 6) / 50)
+
+
+def test_one_header_that_promises_more_than_its_limit_in_a_second_is_not_believed() -> (
+    None
+):
+    limit = AnnouncedLimit()
+
+    hear(limit, 0, 0.0, (50, 9, 0.02))
+
+    assert limit.rate == 50.0
+
+
+def test_a_limit_that_changes_is_learned_anew() -> None:
+    limit = AnnouncedLimit()
+    for number in range(4):
+        hear(limit, number, 0.0, (50, 9 - number, (number + 1) / 50))
+
+    hear(limit, 4, 1.0, (100, 50, 50.0))
+
+    assert limit.rate == pytest.approx(1.0)
+    assert limit.left(100.0) == 100.0

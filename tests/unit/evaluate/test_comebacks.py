@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.core.errors import CircuitOpenError
+from dspex.core.errors import CircuitOpenError, LMRateLimitError
 from dspex.evaluate.comebacks import Comeback, Comebacks
 from dspex.evaluate.outage import Sign
 from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
@@ -89,6 +89,15 @@ def test_what_has_its_outcome_is_forgotten() -> None:
     assert not comebacks.latest
 
 
+def put_off(attempt: int, *, attempts: int) -> Outcome:
+    error = LMRateLimitError("busy", retry_after=3600.0, attempts=attempts)
+    error.puts_off = True
+    note = ErrorNote(
+        stage="program", type="LMRateLimitError", message="", where="", error=error
+    )
+    return outcome(attempt, OutcomeKind.INFRASTRUCTURE, error=note)
+
+
 def waited(attempt: int, *, only: bool = True, calls: int = 0) -> Outcome:
     error = CircuitOpenError("down", only_waited=only)
     note = ErrorNote(
@@ -102,6 +111,7 @@ def test_who_only_waited_for_an_outage_to_end_has_nothing_to_show() -> None:
 
     comebacks.judge(waited(1), DOWN, chance=0.5)
     comebacks.judge(waited(2), DOWN, chance=0.5)
+    comebacks.judge(put_off(3, attempts=0), DOWN, chance=0.5)
 
     assert comebacks.latest
     assert not comebacks.begun
@@ -113,6 +123,7 @@ def test_who_only_waited_for_an_outage_to_end_has_nothing_to_show() -> None:
         outcome(1, OutcomeKind.INFRASTRUCTURE),
         waited(1, only=False),
         waited(1, calls=1),
+        put_off(1, attempts=1),
     ],
 )
 def test_who_lost_a_request_or_had_an_answer_has_begun_whatever_follows(

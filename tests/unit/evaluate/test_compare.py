@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -288,3 +289,14 @@ def test_a_tiny_p_value_is_told_as_such() -> None:
     found = compare(of_scores(*[0.0] * 40), of_scores(*[1.0] * 40))
 
     assert "p < 0.0001" in found.verdict
+
+
+def test_scores_of_different_metrics_are_not_compared() -> None:
+    strict = replace(of_scores(1.0, 0.0), metrics=("exact", "length"))
+    lenient = replace(of_scores(1.0, 1.0), metrics=("f1",))
+
+    with pytest.raises(ConfigurationError, match="'exact' and the second by 'f1'"):
+        compare(strict, lenient)
+
+    assert compare(strict, replace(lenient, metrics=("exact",))).n == 2
+    assert compare(strict, replace(lenient, metrics=())).n == 2

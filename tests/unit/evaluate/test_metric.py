@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -35,6 +36,18 @@ from dspex.metrics import exact_match, f1
 EXAMPLE, PREDICTION = Example(a="Lima"), Prediction(a="lima city")
 
 
+class Becomes:
+    """What is no number and becomes one, as a bool or a scalar of NumPy does."""
+
+    def __init__(self, number: float | None) -> None:
+        self._number = number
+
+    def __float__(self) -> float:
+        if self._number is None:
+            raise TypeError("only one of them can be a number")
+        return self._number
+
+
 def giving(value: Any) -> Any:
     return lambda _example, _prediction: value
 
@@ -46,6 +59,9 @@ def giving(value: Any) -> Any:
         (3, 3.0),
         (0.5, 0.5),
         (Fraction(1, 4), 0.25),
+        (Decimal("0.25"), 0.25),
+        (Becomes(0.25), 0.25),
+        (Prediction(score=Becomes(0.5)), 0.5),
         (Prediction(score=0.5), 0.5),
         (Prediction(score=True, feedback="Well done."), 1.0),
     ],
@@ -149,6 +165,8 @@ def test_a_metric_sees_the_trace_only_where_there_is_one() -> None:
         Prediction(answer="Lima"),
         Prediction(score=None),
         Prediction(score="1"),
+        Becomes(None),
+        {"a": Becomes(None)},
     ],
 )
 def test_what_is_no_number_is_told_with_the_metrics_name(value: Any) -> None:

@@ -14,11 +14,13 @@ from dspex.core.errors import (
     CircuitOpenError,
     LMConnectionError,
     LMInvalidRequestError,
+    LMRateLimitError,
     LMServerError,
     LMTimeoutError,
 )
 from dspex.evaluate.outage import (
     LOOK_EVERY,
+    LOOK_WITHIN,
     OutageWatch,
     Sign,
     sign_of,
@@ -216,3 +218,44 @@ def test_another_provider_or_another_error_is_no_sign() -> None:
     others = (other, wrong, unasked, ValueError("down"), None)
 
     assert [sign_of(error, BREAKERS) for error in others] == [None] * 5
+
+
+def put_off(seconds: float) -> Sign:
+    error = LMRateLimitError("busy", model="openai/m", retry_after=seconds)
+    error.puts_off = True
+    sign = sign_of(error, {})
+    assert sign is not None
+    return sign
+
+
+def test_a_short_rate_limit_is_no_sign() -> None:
+    assert sign_of(LMRateLimitError("busy", retry_after=3.0), {}) is None
+
+
+def test_a_provider_that_is_back_within_the_patience_is_waited_for_and_looked_at() -> (
+    None
+):
+    watch = OutageWatch(4000.0)
+    watch.failed(1, put_off(3600.0), 100.0)
+
+    assert watch.too_long(3699.0) is None
+    assert watch.room(100.0) == 3600.0
+
+    watch.begins(1, 3700.0)
+    watch.ended(1)
+
+    assert not watch.is_on
+
+
+@given(patience=st.floats(0, 3000), asked=st.floats(3001, 1e6))
+def test_one_that_is_not_ends_the_run_when_what_is_out_had_time_to_come(
+    patience: float, asked: float
+) -> None:
+    watch = OutageWatch(patience)
+
+    watch.failed(1, put_off(asked), 100.0)
+
+    assert watch.ends_run_at == 100.0 + min(patience, LOOK_WITHIN)
+    # Those that come back later with the rest of it do not put the end off.
+    watch.failed(2, put_off(asked), 100.1)
+    assert watch.ends_run_at == 100.0 + min(patience, LOOK_WITHIN)

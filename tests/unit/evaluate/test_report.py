@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +159,36 @@ def test_a_result_is_not_lost_with_its_file(tmp_path: Path) -> None:
         report.give(result, "right")
 
     assert raised.value.result is result
+
+
+def test_a_result_is_not_lost_with_the_output_it_was_printed_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(32, "nobody reads")
+
+    result = result_of(({"city": "Łódź"}, dspex.Prediction(answer="Ж")))
+    monkeypatch.setattr(sys, "stdout", Gone())
+
+    with pytest.raises(EvaluationError, match="nobody reads") as caught:
+        Report(table=True).give(result, "metric")
+
+    assert caught.value.result is result
+
+
+def test_an_output_that_lacks_a_character_shows_its_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+
+    Report(table=True).give(
+        result_of(({"city": "Łódź"}, dspex.Prediction(answer="Ж"))), "metric"
+    )
+    sys.stdout.flush()
+
+    assert rb"\u0141\xf3d\u017a" in raw.getvalue()
 
 
 @pytest.mark.parametrize("folder", [".", "absent/rows"])

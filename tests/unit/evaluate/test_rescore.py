@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,11 +18,13 @@ def length(_example: Any, prediction: Any) -> float:
 
 
 def test_predictions_are_scored_anew_and_the_old_result_is_as_it_was() -> None:
-    found = of_scores(0.0, 0.0)
+    found = replace(of_scores(0.0, 0.0), metrics=("exact",), run="july")
 
     again = found.rescore(lambda *_: {"right": 1, "f1": 0.5})
 
     assert (found.score, again.score) == (0.0, 100.0)
+    assert again.metrics == ("<lambda>",)
+    assert again.run is None
     assert again.columns == {"right": (1.0, 1.0), "f1": (0.5, 0.5)}
     assert again.results[1][1] is found.results[1][1]
 

@@ -133,6 +133,22 @@ def test_a_retry_that_is_due_waits_for_a_worker() -> None:
     assert str(waiting) == "example 4: retry 1 when a worker is free"
 
 
+def test_a_provider_that_has_said_when_it_is_back_is_told_with_the_rest_of_it() -> None:
+    outage = Outage(
+        what="openai/m",
+        text="busy",
+        began=100.0,
+        noticed=100.0,
+        look_at=3700.0,
+        is_told=True,
+    )
+
+    waiting = only(Facts(next_example=3, not_begun=1, outages=(outage,), now=220.0))
+
+    assert waiting.cause is Cause.OUTAGE
+    assert waiting.text == "not begun: openai/m wants no request for 58 min 0 s"
+
+
 def test_an_outage_holds_back_what_is_planned_and_what_was_not_begun() -> None:
     facts = Facts(
         planned=(Planned(key=(4, 0), attempt=2, left=0.0),),

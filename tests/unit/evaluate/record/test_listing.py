@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from dspex.evaluate.outcome import OutcomeKind
 from dspex.evaluate.record.listing import delete_run
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.record.retention import forget_old_runs
 from tests.unit.evaluate.record.making import created, decided, head, intent, place
 
 
@@ -114,6 +117,25 @@ def test_a_run_somebody_works_on_is_not_deleted(tmp_path: Path) -> None:
 
     record.commit([decided(0)])
     assert record.totals().n == 1
+
+
+def test_the_folder_is_read_once_however_many_runs_are_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run in ("a", "a.1", "b"):
+        recorded(tmp_path, run).close("complete")
+    read, reads = Path.iterdir, Counter[Path]()
+
+    def counted(folder: Path) -> Iterator[Path]:
+        reads[folder] += 1
+        return read(folder)
+
+    monkeypatch.setattr(Path, "iterdir", counted)
+
+    forgotten = forget_old_runs(tmp_path, time.time() + 100 * 86_400)
+
+    assert forgotten == ["a", "a.1", "b"]
+    assert reads == {tmp_path / "runs": 1}
 
 
 def test_what_was_not_written_for_90_days_goes_when_a_run_begins(

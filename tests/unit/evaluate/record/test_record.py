@@ -481,6 +481,35 @@ def test_a_log_that_was_taken_and_not_moved_yet_is_not_lost(tmp_path: Path) -> N
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["tuning.sqlite"]
 
 
+def test_a_log_that_lies_aside_is_not_overwritten_by_the_next(tmp_path: Path) -> None:
+    record = created(tmp_path)
+    record.announce(intent("q1"))
+    record._log.take()
+    record.announce(intent("q2"))
+
+    record._log.take()
+    del record
+
+    assert fates(opened(tmp_path)) == {"q1": "lost", "q2": "lost"}
+
+
+def test_of_two_that_take_over_the_second_is_told_though_the_logs_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = created(tmp_path)
+    seen = place(tmp_path).logs()
+    del record
+    winner = opened(tmp_path)
+
+    # The other one had looked for the logs before the winner took them.
+    monkeypatch.setattr(RunPlace, "logs", lambda _place: seen)
+    with pytest.raises(RunBusyError):
+        opened(tmp_path)
+
+    monkeypatch.undo()
+    winner.close("complete")
+
+
 def test_where_there_is_no_room_for_an_empty_log_the_full_one_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
