@@ -34,12 +34,12 @@ class Handle:
         return self._present() is not None
 
     def cast(self, message: Any) -> bool:
-        """Send and forget; `False` when nobody has the name now, as in OTP."""
+        """Send and forget; `False` when it is sent to nobody.
+
+        Either nobody has the name now, as in OTP, or this is a dead actor's code.
+        """
         ref = self._present()
-        if ref is None:
-            return False
-        ref.cast(message)
-        return True
+        return ref is not None and ref.cast(message)
 
     def submit(self, message: Any) -> ReplyFuture[Any]:
         """Send to the present incarnation and return the promise of its reply.

@@ -57,17 +57,21 @@ class Ref(pykka.ActorRef[A]):
         super().__init__(actor)  # type: ignore[arg-type] # A is the actor's own class
         self.life: Life = actor.life
 
-    def cast(self, message: Any) -> None:
+    def cast(self, message: Any) -> bool:
         """Send `message` and forget it; to a dead actor it is dropped, as in OTP.
 
-        It is void as well when it comes out of a dead actor's code, which may still
-        run: see `supervisors.scope.last_words` for what must be sent all the same.
+        Returns:
+            `False` when it is void, because it comes out of a dead actor's code, which
+            may still run: see `supervisors.scope.last_words` for what must be sent all
+            the same.
 
         Raises:
             MailboxFullError: The actor has a bounded mailbox, and it is full.
         """
-        if not sends_are_void():
-            self.life.inbox.put(Envelope(message))
+        if sends_are_void():
+            return False
+        self.life.inbox.put(Envelope(message))
+        return True
 
     def hear(self, message: Any) -> None:
         """Bring news that no bound refuses and no end of its bringer voids."""
@@ -176,7 +180,7 @@ class Ref(pykka.ActorRef[A]):
             return self._send(message, current_scopes())
         return self.call(message, timeout)
 
-    def monitor(self, callback: Callable[[ExitReason], None]) -> Callable[[], None]:
+    def monitor(self, callback: Callable[[ExitReason], object]) -> Callable[[], None]:
         """Call `callback` with the exit reason exactly once, also when already dead.
 
         It runs in the thread that ends the actor, so it only sends a message. Actors

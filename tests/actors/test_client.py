@@ -10,11 +10,11 @@ from functools import partial
 import pytest
 
 import dspex
-from dspex.client.call import Fate
+from dspex.client.call import ATTEMPT, Fate
 from dspex.core.errors import LMCancelledError
 from dspex.core.lm import Reply, Usage
 from dspex.testing import RATE_LIMITED, FakeProvider
-from supervisors import Scope, within
+from supervisors import Event, Scope, within
 from supervisors.testing import ManualClock
 from tests.actors.lab import (
     PATIENT,
@@ -94,6 +94,27 @@ def test_calls_in_flight_survive_the_wire_and_are_sent_again(
     assert_books_agree(record, provider)
     fates = {entry.fate for entry in provider.bill[:50]}
     assert fates == {"gone"}
+
+
+def test_what_a_client_had_booked_when_it_was_killed_and_not_handed_on_costs_nothing(
+    provider: FakeProvider, runtime: dspex.Runtime, lm: dspex.LM
+) -> None:
+    record = Record(runtime.events)
+    budget = dspex.Budget(calls=100)
+    kills = iter([True])
+
+    def kill_at_once(event: Event) -> None:
+        if event.metadata["record"].fate is Fate.OPEN and next(kills, False):
+            runtime.start().registry.resolve(client_name(lm)).kill()
+
+    lm("warm")
+    runtime.events.attach(kill_at_once, ATTEMPT)
+    with budget:
+        assert lm("hi") == ["re: hi"]
+
+    assert len(provider.bill) == 2
+    assert (budget.spent.calls, budget.spent.assumed) == (1, 0)
+    assert_books_agree(record, provider)
 
 
 def test_wire_and_client_die_together(

@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from supervisors import Actor, ActorDownError, Ref, ScopeCancelledError, last_words
+from supervisors import (
+    Actor,
+    ActorDownError,
+    Handle,
+    Ref,
+    Registry,
+    ScopeCancelledError,
+    last_words,
+)
 from supervisors._threads import THREADS
 from supervisors.testing import Probe, ProbeActor
 from tests.supervisors.actors.parts import (
@@ -115,6 +123,15 @@ def test_what_it_casts_is_void(
     other.call("sync")
     assert told.expect() == "sync"
     told.expect_nothing()
+
+
+def test_who_casts_in_vain_is_told(other: Ref[Any]) -> None:
+    registry = Registry()
+    registry.register("other", other)
+    handle = Handle(registry, "other")
+
+    assert handle.cast("alive")
+    assert as_zombie(lambda: handle.cast("from the dead")) is False
 
 
 def test_its_last_words_are_sent(other: Ref[Any], told: Probe) -> None:
