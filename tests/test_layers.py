@@ -61,7 +61,11 @@ LAYERS = (
     ),
     Layer(path="dspex/runtime", third_party=("pykka", "structlog")),
     Layer(path="dspex/evaluate", third_party=("pykka", "structlog")),
-    Layer(path="dspex/teleprompt", third_party=("structlog",)),
+    Layer(
+        path="dspex/teleprompt",
+        third_party=("structlog",),
+        optional=("gepa", "optuna"),
+    ),
     Layer(path="dspex/testing", third_party=("click",), is_face=True),
     Layer(path="dspex/demo", third_party=("click",), is_face=True),
     Layer(path="dspex/migrate", is_face=True),
@@ -208,7 +212,7 @@ def test_each_package_of_the_table_is_a_dependency_and_each_dependency_is_there(
     base = {_import_name(line) for line in project["dependencies"]}
     extras = {
         _import_name(line)
-        for extra in ("local", "parquet")
+        for extra in ("gepa", "local", "optuna", "parquet")
         for line in project["optional-dependencies"][extra]
     }
 
