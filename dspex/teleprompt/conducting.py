@@ -35,6 +35,7 @@ from dspex.programs.program import Program
 from dspex.runtime.runtime import current_runtime
 from dspex.teleprompt.lift import Lift
 from dspex.teleprompt.order import Order
+from dspex.teleprompt.searched import Searched
 from dspex.teleprompt.spending import (
     added,
     note_seen,
@@ -59,6 +60,8 @@ PATIENCE: Final = 10.0
 
 STUDY: Final = "study"
 """Under which name a record's last words tell of the study's end."""
+SEARCHED: Final = "searched"
+"""Under which name the settings in its head tell what it searches."""
 _STATUS: Final[Mapping[Ended, Status]] = {
     "complete": "complete",
     "budget": "stopped",
@@ -199,6 +202,7 @@ class _Place:
 
     def __init__(self, order: Order) -> None:
         self._order = order
+        self._searched = Searched.of(order)
         runtime = current_runtime()
         persist = runtime.config.persist if order.persist is None else order.persist
         on_disk = order.run is not None or persist
@@ -234,6 +238,7 @@ class _Place:
                 "optimiser": order.optimiser,
                 "concurrency": order.concurrency,
                 "max_errors": order.max_errors,
+                SEARCHED: self._searched.plain(),
             },
             kind="study",
         )
@@ -279,6 +284,7 @@ class _Place:
             spent=study.spent,
             seconds=self._seconds + self._took(),
             lift=None if found is None else found.lift,
+            searched=self._searched,
         )
         if self._order.budget is not None:
             note_seen(self._order.budget, self._run, self._on_record())
