@@ -4,8 +4,8 @@
 
 `import dspy` and `import dspy.a.b` give modules that hold nothing: each attribute is
 looked up, by its name alone, in `dspex`, `dspex.teleprompt` and `dspex.testing`. A name
-that is in none of them is an `AttributeError` that says so. A real DSPy is never imported. At the end
-stands what failed, by cause.
+that is in none of them is an `AttributeError` that says so. A real DSPy is never
+imported. At the end stands what failed, by cause.
 
 The conftest files of the tests are not loaded, because they reach into DSPy's insides.
 """
