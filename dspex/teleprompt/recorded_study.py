@@ -18,7 +18,7 @@ from dspex.teleprompt.candidate import Candidate, best_of
 from dspex.teleprompt.conducting import SEARCHED, STUDY
 from dspex.teleprompt.lift import Lift
 from dspex.teleprompt.searched import Searched
-from dspex.teleprompt.spending import added, spent_in_parts
+from dspex.teleprompt.spending import added, spending_of_requests, spent_in_parts
 from dspex.teleprompt.steps import Step, steps_in
 from dspex.teleprompt.study import CANDIDATE, LAST
 from dspex.teleprompt.study_result import StudyResult
@@ -77,7 +77,9 @@ def load_study(
         candidates=candidates,
         best=_best(told, candidates),
         ended=told.get("ended", "open"),
-        spent=added([spent_in_parts(name, where), *(s.spent for s in steps.values())]),
+        spent=added(
+            [spent_in_parts(name, where), spending_of_requests(record.requests())]
+        ),
         seconds=record.worked.seconds,
         lift=None if lift is None else Lift.of_plain(lift),
         searched=None if searched is None else Searched.of_plain(searched),
