@@ -20,10 +20,12 @@ from dspex.evaluate.html.page import page
 from dspex.evaluate.html.scale import Scale, brief
 from dspex.evaluate.html.values import block, line, table
 from dspex.teleprompt.candidate import Candidate
+from dspex.teleprompt.plan import counted
 from dspex.teleprompt.score_drawing import best_first, score_of, score_texts
 from dspex.teleprompt.shown_program import program_lines
 
 if TYPE_CHECKING:
+    from dspex.teleprompt.plan import StudyPlan
     from dspex.teleprompt.study_result import StudyResult
 
 MOST_SHOWN: Final = 20
@@ -40,6 +42,23 @@ _HEADING: Final = ("number", "score", "candidate", "made from", "where it came f
 def notebook_html(study: StudyResult) -> str:
     """Return a study's sentences, its scores by number, and its best candidates."""
     return written(element("div", *_sentences(study), *_found(study, MOST_SHOWN)))
+
+
+def plan_html(plan: StudyPlan) -> str:
+    """Return a plan as a table, under its sentence."""
+    headline, *_ = str(plan).splitlines()
+    lines = (
+        (step.what, counted(step.least, step.most), counted(*step.calls))
+        for step in plan.steps
+    )
+    return written(
+        element(
+            "div",
+            element("p", headline),
+            table(("what", "how often", "calls"), lines, (1, 2)),
+            (element("p", note) for note in plan.notes),
+        )
+    )
 
 
 def write_page(
