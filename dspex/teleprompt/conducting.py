@@ -21,7 +21,6 @@ from dspex.core.errors import (
     BudgetExceededError,
     EvaluationError,
     EvaluationInterrupted,
-    RunError,
 )
 from dspex.core.home import home
 from dspex.evaluate.metric import metric_names
@@ -30,6 +29,7 @@ from dspex.evaluate.ordering import dspex_version
 from dspex.evaluate.record.head import RunHead
 from dspex.evaluate.record.reader import Status
 from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.recording import Recording
 from dspex.evaluate.run import new_run_id
 from dspex.programs.program import Program
 from dspex.runtime.runtime import current_runtime
@@ -204,19 +204,23 @@ class _Place:
         on_disk = order.run is not None or persist
         self._run = order.run or new_run_id()
         self._home = (runtime.config.home or home()) if on_disk else None
-        self._record = self._opened() if on_disk else None
-        before = None if self._record is None else self._record.worked_before
-        self._seconds = 0.0 if before is None else before.seconds
+        self._recording = Recording(self._opened()) if on_disk else None
+        self._steps = Steps(self._run, self._recording)
+        self._seconds = 0.0
+        if self._recording is not None:
+            self._seconds = self._recording.record.worked_before.seconds
         self._began = time.monotonic()
         self._is_closed = False
         self.study = Study(
             order,
             run=self._run,
-            steps=Steps(self._record),
-            is_recorded=self._record is not None,
+            steps=self._steps,
+            is_recorded=on_disk,
         )
+        self._noting = ExitStack()
 
     def __enter__(self) -> Self:
+        self._noting.enter_context(self._steps.requests.noted())
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -263,16 +267,18 @@ class _Place:
 
     def line_on(self) -> str | None:
         """Return the line of code that goes on; `None` when nothing is recorded."""
-        if self._record is None:
+        if self._recording is None:
             return None
         return f"{self._order.optimiser}(...).compile(..., run={self._run!r})"
 
     def ended(self, how: Ended, found: Found[P] | None) -> StudyResult:
         """Close the record, and return what there is to say of the study."""
         study = self.study
+        # What was given up is being broken off; its fate comes a moment later.
+        self._steps.requests.wait_settled()
         result = StudyResult(
             optimiser=self._order.optimiser,
-            run=None if self._record is None else self._run,
+            run=None if self._recording is None else self._run,
             candidates=study.candidates,
             best=None if found is None else found.number,
             ended=how,
@@ -289,16 +295,15 @@ class _Place:
         return time.monotonic() - self._began
 
     def _close(self, status: Status, result: StudyResult | None) -> None:
-        if self._record is None or self._is_closed:
+        if self._is_closed:
             return
         self._is_closed = True
         facts: dict[str, Any] = {"seconds": self._took(), "restarts": 0}
         if result is not None:
             lift = None if result.lift is None else result.lift.plain()
             facts[STUDY] = {"best": result.best, "ended": result.ended, "lift": lift}
-        try:
-            self.study.beat()
-            self._record.close(status, facts)
-        except RunError as error:
+        with self._noting:
+            why = self._steps.close(status, facts)
+        if why is not None:
             # The study is done all the same, and its caller has what it found.
-            _log.warning("study_not_closed", run=self._run, why=error.message)
+            _log.warning("study_not_closed", run=self._run, why=why.message)

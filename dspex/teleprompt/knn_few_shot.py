@@ -64,7 +64,8 @@ class Neighbours(Generic[P]):
             max_errors=self.how.max_errors,
         )
         # For one question: nothing of it is kept.
-        study = Study(order, run="neighbours", steps=Steps(None), is_recorded=False)
+        run = "neighbours"
+        study = Study(order, run=run, steps=Steps(run), is_recorded=False)
         taught, _ = self.how.taught(study, "demos", self.student, self.teacher, rows)
         return taught(**inputs)
 

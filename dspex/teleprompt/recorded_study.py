@@ -12,7 +12,7 @@ from dspex.runtime.runtime import current_runtime
 from dspex.teleprompt.candidate import Candidate, best_of
 from dspex.teleprompt.conducting import STUDY
 from dspex.teleprompt.lift import Lift
-from dspex.teleprompt.spending import added, spent_in_parts
+from dspex.teleprompt.spending import added, spending_of_requests, spent_in_parts
 from dspex.teleprompt.steps import steps_in
 from dspex.teleprompt.study import CANDIDATE, LAST
 from dspex.teleprompt.study_result import StudyResult
@@ -60,7 +60,9 @@ def load_study(name: str, *, home: str | Path | None = None) -> StudyResult:
         candidates=candidates,
         best=told.get("best", number),
         ended=told.get("ended", "open"),
-        spent=added([spent_in_parts(name, where), *(s.spent for s in steps.values())]),
+        spent=added(
+            [spent_in_parts(name, where), spending_of_requests(record.requests())]
+        ),
         seconds=record.worked.seconds,
         lift=None if lift is None else Lift.of_plain(lift),
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from dspex.client.budget import Budget, Spending
+from dspex.client.call import AttemptRecord
 from dspex.core.errors import RecordError, RunNotFoundError
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.record.retention import places
@@ -58,8 +59,13 @@ def spending_of(result: EvaluationResult) -> Spending:
             dollars=money.cost or 0.0,
             unpriced=money.unpriced,
         )
+    return spending_of_requests(result.requests.values())
+
+
+def spending_of_requests(requests: Iterable[AttemptRecord]) -> Spending:
+    """Return what requests cost, as far as that is known."""
     # One that was given up before it was written cost nothing.
-    records = [each for each in result.requests.values() if each.sends]
+    records = [each for each in requests if each.sends]
     return Spending(
         calls=len(records),
         tokens=sum(each.usage.total_tokens for each in records),

@@ -264,7 +264,7 @@ class Study:
     @property
     def spent_in_steps(self) -> Spending:
         """What the requests of its steps cost, those of its runs apart."""
-        return self._steps.spent
+        return self._steps.requests.spent
 
     @property
     def at_work(self) -> tuple[tuple[str, int, int | None], ...]:

@@ -17,10 +17,11 @@ from dspex.core.errors import (
     RunBusyError,
     RunChangedError,
 )
-from dspex.teleprompt import BootstrapFewShotWithRandomSearch
+from dspex.teleprompt import COPRO, BootstrapFewShotWithRandomSearch
 from dspex.teleprompt.recorded_study import load_study
 from dspex.teleprompt.study_line import StudyLine
 from dspex.testing import FakeProvider, ScriptedTask
+from dspex.testing.faults import Hang
 
 TASK = ScriptedTask(seed=1, train=12, dev=15)
 SEEDS = 3
@@ -173,6 +174,29 @@ def test_going_on_in_one_process_counts_nothing_twice(
 
     # A request that was broken off may have been written and never read.
     assert len(provider.bill) <= budget.spent.calls <= len(provider.bill) + 2
+
+
+@pytest.mark.usefixtures("lm")
+def test_what_a_step_had_asked_when_it_was_interrupted_is_counted(
+    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.misbehave(Hang())
+    how = COPRO(metric=TASK.metric, breadth=5, depth=1)
+    student = dspex.Predict("question -> answer")
+
+    with monkeypatch.context() as patch:
+        after(4, provider, patch)
+        with pytest.raises(EvaluationInterrupted):
+            how.compile(student, trainset=TASK.trainset, run="tuning")
+    first = how.study
+    provider.behave()
+    how.compile(student, trainset=TASK.trainset, run="tuning")
+
+    assert first is not None
+    assert first.spent.calls == 4
+    assert how.study is not None
+    assert how.study.spent.calls == len(provider.bill)
+    assert load_study("tuning").spent.calls == len(provider.bill)
 
 
 @pytest.mark.usefixtures("lm")
