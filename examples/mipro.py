@@ -1,4 +1,4 @@
-"""MIPROv2: find an instruction and demonstrations at once, in two steps of a program.
+"""MIPROv2: find an instruction and demonstrations at once.
 
     python mipro.py
 
@@ -15,8 +15,8 @@ from dspex.testing import ScriptedTask
 
 def main() -> None:
     """Try combinations of instructions and demonstrations, and show what was chosen."""
-    task = ScriptedTask(train=60, dev=200, demo_gain=0.1)
-    choosing, judging = task.devset[:60], task.devset[60:]
+    task = ScriptedTask(train=30, dev=90, word_gain=0.15)
+    choosing, judging = task.devset[:30], task.devset[30:]
     program = dspex.Predict("question -> answer")
     optimiser = dspex.MIPROv2(metric=task.metric, auto="light")
 
