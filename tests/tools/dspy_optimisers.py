@@ -76,7 +76,7 @@ def drawn(seed: int, optimiser: str, *, small: bool = False) -> Scenario:
     rng = random.Random(f"{optimiser} {seed}")
     teacher = rng.choice(["none", "none", "program", "model"])
     options, told = _OPTIONS[optimiser](rng, small)
-    return Scenario(
+    search = Scenario(
         optimiser=optimiser,  # type: ignore[typeddict-item] # one of the four
         seed=seed,
         steps=rng.choice([1, 1, 2]),
@@ -84,12 +84,15 @@ def drawn(seed: int, optimiser: str, *, small: bool = False) -> Scenario:
         val=rng.choice([0, rng.randint(12, 14 if small else 30)]),
         grades=rng.random() < 0.4,
         raising=rng.choice([0.0, 0.0, 0.05]),
+        program_raises=False,
         doubled=rng.choice([0, 0, 2]),
         teacher="none" if optimiser == "copro" else teacher,  # type: ignore[typeddict-item] # one of the three
         demos=rng.choice([0, 0, 2]),
         options=options,
         compile=told,
     )
+    shown = options.get("max_labeled_demos") or search["demos"] or teacher == "program"
+    return {**search, "program_raises": not shown}
 
 
 def _bootstrap(rng: random.Random, small: bool) -> Options:
@@ -236,7 +239,9 @@ def settings_of(search: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     said = [f"{name}={search[name]}" for name in ("steps", "train", "val")]
     said += [] if search["teacher"] == "none" else [f"teacher={search['teacher']}"]
     said += [
-        f"{name}" for name in ("grades", "raising", "doubled", "demos") if search[name]
+        f"{name}"
+        for name in ("grades", "raising", "program_raises", "doubled", "demos")
+        if search[name]
     ]
     told = {**search["options"], **search["compile"]}
     unsaid = {"num_threads", "max_errors", "eval_kwargs", "init_temperature"}
