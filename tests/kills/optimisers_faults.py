@@ -106,7 +106,7 @@ class _Lab:
     ) -> Disturbed:
         """Say what it came to."""
         billed = {str(each.request_id) for each in self.provider.bill}
-        known = set()
+        known: set[str] = set()
         for place, _ in places(self.home):
             record = RunRecord.open(place, owner=False)
             known.update(each.request_id for each in record.requests())
