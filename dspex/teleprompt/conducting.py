@@ -35,6 +35,7 @@ from dspex.programs.program import Program
 from dspex.runtime.runtime import current_runtime
 from dspex.teleprompt.lift import Lift
 from dspex.teleprompt.order import Order
+from dspex.teleprompt.searched import Searched
 from dspex.teleprompt.spending import (
     NOTHING,
     added,
@@ -62,6 +63,8 @@ PATIENCE: Final = 10.0
 
 STUDY: Final = "study"
 """Under which name a record's last words tell of the study's end."""
+SEARCHED: Final = "searched"
+"""Under which name the settings in its head tell what it searches."""
 _STATUS: Final[Mapping[Ended, Status]] = {
     "complete": "complete",
     "budget": "stopped",
@@ -199,6 +202,7 @@ class _Place:
 
     def __init__(self, order: Order) -> None:
         self._order = order
+        self._searched = Searched.of(order)
         runtime = current_runtime()
         persist = runtime.config.persist if order.persist is None else order.persist
         on_disk = order.run is not None or persist
@@ -244,6 +248,7 @@ class _Place:
                 "optimiser": order.optimiser,
                 "concurrency": order.concurrency,
                 "max_errors": order.max_errors,
+                SEARCHED: self._searched.plain(),
             },
             kind="study",
         )
@@ -289,6 +294,7 @@ class _Place:
             spent=study.spent,
             seconds=self._seconds + self._took(),
             lift=None if found is None else found.lift,
+            searched=self._searched,
         )
         note_seen(self.budget, self._run, self._on_record())
         self._close(_STATUS[how], result)
