@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import dspex
+from dspex.testing import DummyLM
 from tests.tools import optimisers_side
 from tests.tools.dspy_optimisers import DATA, difference
 
@@ -53,3 +54,23 @@ def test_too_many_errors_are_a_runtime_error_as_for_dspys_users(tmp_path: Path) 
         pytest.raises(RuntimeError, match="why"),
     ):
         how.compile(Failing(), trainset=rows)
+
+
+def test_a_student_teaches_with_the_demos_it_has(tmp_path: Path) -> None:
+    rows = [dspex.Example(question="why", answer="so").with_inputs("question")]
+    student = dspex.Predict("question -> answer")
+    student.demos = [dspex.Example(question="who", answer="me")]
+    lm = DummyLM([{"answer": "so"}])
+    how = dspex.BootstrapFewShot(max_labeled_demos=0)
+
+    with dspex.Runtime(dspex.Config(home=tmp_path)), dspex.context(lm=lm):
+        taught = how.compile(student, trainset=rows)
+
+    [call] = lm.history
+    assert [turn["role"] for turn in call["messages"]] == [
+        "system",
+        "user",
+        "assistant",
+        "user",
+    ]
+    assert [demo.answer for demo in taught.demos] == ["so"]

@@ -33,8 +33,13 @@ SIDE = ROOT / "tests/tools/optimisers_side.py"
 DATA = ROOT / "tests/data/dspy_optimisers.json"
 OPTIMISERS = ("bootstrap", "random_search", "copro", "mipro")
 
-KEPT = {"bootstrap": 3, "random_search": 2, "copro": 2, "mipro": 2}
-"""Searches of each that are kept as data."""
+KEPT = {
+    "bootstrap": (0, 1, 2),
+    "random_search": (7, 14),
+    "copro": (0, 13),
+    "mipro": (0, 13, 15),
+}
+"""The seeds of small searches that are kept as data."""
 NOTHING_LEFT = "No valid program found in param_score_dict"
 """What DSPy's `MIPROv2` raises when all that it tried was scored on all rows; dspex
 goes on with the next trial."""
@@ -71,7 +76,7 @@ def drawn(seed: int, optimiser: str, *, small: bool = False) -> Scenario:
     rng = random.Random(f"{optimiser} {seed}")
     teacher = rng.choice(["none", "none", "program", "model"])
     options, told = _OPTIONS[optimiser](rng, small)
-    return Scenario(
+    search = Scenario(
         optimiser=optimiser,  # type: ignore[typeddict-item] # one of the four
         seed=seed,
         steps=rng.choice([1, 1, 2]),
@@ -79,16 +84,19 @@ def drawn(seed: int, optimiser: str, *, small: bool = False) -> Scenario:
         val=rng.choice([0, rng.randint(12, 14 if small else 30)]),
         grades=rng.random() < 0.4,
         raising=rng.choice([0.0, 0.0, 0.05]),
+        program_raises=False,
         doubled=rng.choice([0, 0, 2]),
         teacher="none" if optimiser == "copro" else teacher,  # type: ignore[typeddict-item] # one of the three
         demos=rng.choice([0, 0, 2]),
         options=options,
         compile=told,
     )
+    shown = options.get("max_labeled_demos") or search["demos"] or teacher == "program"
+    return {**search, "program_raises": not shown}
 
 
 def _bootstrap(rng: random.Random, small: bool) -> Options:
-    del small
+    del small  # It is in any case.
     options = {
         "max_bootstrapped_demos": rng.randint(1, 6),
         "max_labeled_demos": rng.randint(0, 8),
@@ -231,7 +239,9 @@ def settings_of(search: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     said = [f"{name}={search[name]}" for name in ("steps", "train", "val")]
     said += [] if search["teacher"] == "none" else [f"teacher={search['teacher']}"]
     said += [
-        f"{name}" for name in ("grades", "raising", "doubled", "demos") if search[name]
+        f"{name}"
+        for name in ("grades", "raising", "program_raises", "doubled", "demos")
+        if search[name]
     ]
     told = {**search["options"], **search["compile"]}
     unsaid = {"num_threads", "max_errors", "eval_kwargs", "init_temperature"}
@@ -245,20 +255,17 @@ def settings_of(search: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
 
 
 def write(dspy_python: str) -> None:
-    """Keep some of DSPy's searches, those that raise left out."""
+    """Keep what DSPy finds in some small searches."""
     searches = [
         drawn(seed, optimiser, small=True)
-        for optimiser in OPTIMISERS
-        for seed in range(20)
+        for optimiser, seeds in KEPT.items()
+        for seed in seeds
     ]
-    left = dict(KEPT)
-    kept = []
-    for search, found in zip(
-        searches, in_library(dspy_python, "dspy", searches), strict=True
-    ):
-        if "raised" not in found and left[search["optimiser"]]:
-            left[search["optimiser"]] -= 1
-            kept.append({"search": search, "found": found})
+    found = in_library(dspy_python, "dspy", searches)
+    kept = [
+        {"search": search, "found": each}
+        for search, each in zip(searches, found, strict=True)
+    ]
     DATA.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
 
 

@@ -45,7 +45,10 @@ class Scenario(TypedDict):
     grades: bool
     """Whether the metric also gives halves."""
     raising: float
-    """The share of the answers at which the metric raises, and the program."""
+    """The share of the answers at which the metric raises."""
+    program_raises: bool
+    """Whether the program raises at other answers. In DSPy it then loses demos of its
+    teacher, so it is asked of searches without such demos."""
     doubled: int
     """Rows of the training set that are there twice."""
     teacher: Literal["none", "program", "model"]
@@ -146,7 +149,8 @@ def program(library: Any, scenario: Scenario) -> Any:
                 step = getattr(self, f"step{number}")
                 notes[name] = step(question=question, **notes)[name]
             found = self.last(question=question, **notes)
-            raise_at("program", scenario, found.answer)
+            if scenario["program_raises"]:
+                raise_at("program", scenario, found.answer)
             return found
 
     return Steps()
