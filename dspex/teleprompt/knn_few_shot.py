@@ -23,6 +23,7 @@ from dspex.teleprompt.candidate import Candidate
 from dspex.teleprompt.conducting import Found
 from dspex.teleprompt.judging import lift_of
 from dspex.teleprompt.order import Order, checked_budget, checked_rows
+from dspex.teleprompt.plan import PerRun, PlanStep, StudyPlan, counted
 from dspex.teleprompt.steps import Steps
 from dspex.teleprompt.study import Study
 from dspex.teleprompt.teleprompter import Teleprompter
@@ -220,6 +221,51 @@ class KNNFewShot(Teleprompter):
             return Found(program=made, number=0, lift=lift_of(study, made))
 
         return self._conduct(order, search, candidates=1)
+
+    def plan(
+        self,
+        student: Program,
+        *,
+        teacher: Program | None = None,
+        valset: Sequence[Example] | None = None,
+        testset: Sequence[Example] | None = None,
+    ) -> StudyPlan:
+        """Return what `compile` would ask, without asking it; its arguments, too.
+
+        What it asks for each answer later is in the note.
+        """
+        how, rows = self._bootstrap.bootstrapping(), self.KNN.trainset[: self.KNN.k]
+        chosen = checked_rows(valset if testset is None else testset, "the valset")
+        judging = () if chosen is None or how.metric is None else chosen
+        answer = PerRun.rehearsed(
+            how.with_most_demos(student, rows), judging or rows, how.metric
+        )
+        demos = how.planned(student, teacher, rows, [how.max_bootstrapped_demos])
+        each = (
+            f"Each answer is preceded by {counted(*demos.calls)} calls, which make its "
+            "demos."
+        )
+        many = len(judging)
+        return StudyPlan(
+            optimiser="KNNFewShot",
+            steps=(
+                PlanStep(
+                    what="demos for each row that is judged",
+                    least=many * demos.least,
+                    most=many * demos.most,
+                    each=demos.each,
+                ),
+                PlanStep(
+                    what="the winner and the program given, judged",
+                    least=2 * many,
+                    most=2 * many,
+                    each=answer,
+                ),
+            )
+            if judging
+            else (),
+            notes=(each,),
+        )
 
 
 def _over(student: P, neighbours: Neighbours[P]) -> P:

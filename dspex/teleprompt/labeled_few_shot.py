@@ -4,46 +4,80 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import ClassVar, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
+from dspex.client.budget import Budget
+from dspex.core import defaults
 from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
 from dspex.evaluate.devset import checked_set
+from dspex.evaluate.metric import Metric, checked_metric
 from dspex.programs.program import Program
+from dspex.programs.settings import settings
+from dspex.teleprompt.candidate import Candidate
+from dspex.teleprompt.conducting import Found
+from dspex.teleprompt.judging import lift_of, planned
+from dspex.teleprompt.order import Order, checked_budget, checked_rows
+from dspex.teleprompt.plan import PerRun, StudyPlan
+from dspex.teleprompt.searched import Searched
+from dspex.teleprompt.study import Study
+from dspex.teleprompt.study_result import StudyResult
+from dspex.teleprompt.teleprompter import Teleprompter
 
 P = TypeVar("P", bound=Program)
 
 
-class LabeledFewShot:
+class LabeledFewShot(Teleprompter):
     """Gives every predictor `k` examples of the training set as demos.
 
-    When to use it: first, as the yardstick for anything more costly; it makes no call.
-    When not: for programs with steps between, which the examples say nothing about.
+    When to use it: first, as the yardstick for anything more costly; it makes no call,
+    unless it is to be judged. When not: for programs with steps between, which the
+    examples say nothing about.
 
     The algorithm is DSPy's: one random generator with seed 0 draws for one predictor
     after the other.
 
     Args:
         k: Demos for each predictor.
+        metric: What the result is judged by, where there is a set to judge it on.
+        num_threads: Examples judged at a time; else the setting, else 16.
+        display_progress: `None` shows a line on a terminal and nothing elsewhere.
 
     Raises:
         ConfigurationError: `k` is below one.
     """
 
-    callback_kind: ClassVar[str] = "compile"
-
-    def __init__(self, k: int = 16) -> None:
+    def __init__(
+        self,
+        k: int = 16,
+        *,
+        metric: Metric | None = None,
+        num_threads: int | None = None,
+        display_progress: bool | None = None,
+    ) -> None:
         if k < 1:
             raise ConfigurationError(
                 f"k is {k}; it counts demos. Pass at least 1, or use the program as is."
             )
         self.k = k
+        self.metric = None if metric is None else checked_metric(metric)
+        self.num_threads = num_threads
+        self.display_progress = display_progress
 
     @with_callbacks
     def compile(
-        self, student: P, *, trainset: Sequence[Example], sample: bool = True
+        self,
+        student: P,
+        *,
+        trainset: Sequence[Example],
+        sample: bool = True,
+        valset: Sequence[Example] | None = None,
+        testset: Sequence[Example] | None = None,
+        budget: Budget | None = None,
+        run: str | None = None,
     ) -> P:
         """Return a copy of `student` with demos; `student` stays as it is.
 
@@ -52,13 +86,78 @@ class LabeledFewShot:
             trainset: Where the demos come from. Nobody needs to say which fields are
                 inputs: the program's signatures do.
             sample: Draw them at random; else take the first `k`.
+            valset: Examples to judge the result on, beside the student, when there is a
+                metric; see `study`.
+            testset: The same.
+            budget: What the judging may spend.
+            run: A name for this study, under which it is recorded.
 
         Raises:
-            ConfigurationError: The training set is empty.
+            BudgetExceededError: The budget was used up before the result was judged.
+            ConfigurationError: A set is empty.
+            EvaluationError: The judging could not go on.
+            EvaluationInterrupted: Ctrl-C during the judging; `.best_so_far` is the
+                program.
+            RunChangedError: The study of that name was begun with something else.
         """
         refuse_dspy(student, "student")
         rows = checked_set(trainset, "trainset", have_inputs=False)
-        return labelled(student, rows, self.k, sample=sample)
+        made = labelled(student, rows, self.k, sample=sample)
+        order = Order(
+            optimiser="LabeledFewShot",
+            student=student,
+            metric=self.metric,
+            trainset=rows,
+            valset=checked_rows(valset, "valset"),
+            testset=checked_rows(testset, "testset"),
+            parameters={"k": self.k, "sample": sample},
+            run=run,
+            budget=checked_budget(budget),
+            concurrency=self.num_threads or settings.concurrency,
+            max_errors=settings.max_errors or defaults.MAX_ERRORS,
+            display_progress=self.display_progress,
+        )
+        drawn = "drawn at random" if sample else "the first ones"
+        candidate = Candidate(
+            number=0,
+            label=f"up to {self.k} labelled demos",
+            origin=f"examples of the training set as they are, {drawn}",
+            program=made,
+        )
+        if run is None and valset is None and testset is None:
+            # Nothing is asked and nothing kept, so it needs no runtime.
+            self.study = StudyResult(
+                optimiser=order.optimiser,
+                run=None,
+                candidates=(candidate,),
+                best=0,
+                searched=Searched.of(order),
+            )
+            return made
+
+        def search(study: Study) -> Found[P]:
+            study.report(replace(candidate, state=made.dump_state()))
+            return Found(program=made, number=0, lift=lift_of(study, made))
+
+        return self._conduct(order, search, candidates=1)
+
+    def plan(
+        self,
+        student: Program,
+        *,
+        trainset: Sequence[Example],
+        valset: Sequence[Example] | None = None,
+        testset: Sequence[Example] | None = None,
+    ) -> StudyPlan:
+        """Return what `compile` would ask, without asking it; its arguments, too."""
+        rows = checked_set(trainset, "trainset", have_inputs=False)
+        chosen = testset if testset is not None else valset
+        judging = checked_rows(chosen, "the set to judge on")
+        if judging is None or self.metric is None:
+            return StudyPlan(optimiser="LabeledFewShot")
+        shown = labelled(student, rows, self.k)
+        each = PerRun.rehearsed(shown, judging, self.metric)
+        return StudyPlan(optimiser="LabeledFewShot", steps=(*planned(judging, each),))
 
 
 def labelled(student: P, rows: Sequence[Example], k: int, *, sample: bool = True) -> P:
