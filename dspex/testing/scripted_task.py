@@ -7,7 +7,6 @@ compared with the best there is, without a model and without luck.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
@@ -19,16 +18,16 @@ from dspex.core.errors import ConfigurationError, DataError
 from dspex.core.example import Example
 from dspex.core.lm import Message
 from dspex.core.metrics import ExactMatch, exact_match
+from dspex.core.prediction import Prediction
 from dspex.programs.predict import Predict
 from dspex.programs.program import Program
 from dspex.programs.settings import context
 from dspex.testing._dice import throw
 from dspex.testing._items import Item, demos_in, fields_asked, item_in
 from dspex.testing._offline import OfflineLM
+from dspex.testing._scripted_words import Words
 from dspex.testing.dummy_lm import answer_text, name_if_known
 
-_DECOYS: Final = ("politely", "quickly", "boldly", "twice", "aloud", "in rhyme")
-"""Words that proposals use and that help nobody."""
 _FILLER: Final = "It is in the list."
 
 
@@ -43,16 +42,18 @@ class ScriptedTask:
     where W counts the planted `words` that the system turn has (in any order and case),
     and D counts the useful demos shown, at most `most_demos`. A demo is useful for a
     question when it is an example that was drawn as useful (a share of
-    `useful_share`), is of the question's kind, and shows the right code; the same one
-    twice counts once.
+    `useful_share`), is of the question's kind, and shows its question and the right
+    code; the same one twice counts once.
 
     Whether a question is then answered right is drawn by seed and item: the same
     prompt has the same answer, whatever threads do, and a program with a better chance
     answers right all that a worse one does, and more.
 
-    A prompt without any item is taken for one that wants an instruction: each field it
-    asks for gets a sentence with some of the planted words and some that do not help,
-    drawn by seed and prompt.
+    A prompt that asks for an instruction (a field with this word in its name), or that
+    has no item in it, gets a sentence with some of the planted words and some that do
+    not help, drawn by seed and prompt, in each field. With an `echo_share`, words that
+    the prompt speaks of are taken up more often, the more often it does: so a search
+    that tells what did well, or what was wrong, has an uphill.
 
     A `rollout_id` or a `seed` among the settings draws anew, answers and instructions
     (not through `FakeProvider`, whose answers see the prompt alone).
@@ -80,6 +81,12 @@ class ScriptedTask:
         demo_gain: What each of them adds.
         useful_share: The share of examples that are useful as demos.
         kinds: Kinds of items; a demo helps questions of its own kind.
+        proposal_share: The chance of each word, planted or not, to be in an
+            instruction that is proposed.
+        echo_share: The chance that it is taken up because of one mention in the
+            prompt; each mention is another.
+        hint_share: How many of the wrong answers `feedback_metric` names a planted word
+            for; for the others it names one that does not help.
 
     Attributes:
         trainset: Examples with `question` and `answer`, of all kinds in turn.
@@ -103,12 +110,18 @@ class ScriptedTask:
         demo_gain: float = 0.1,
         useful_share: float = 0.4,
         kinds: int = 1,
+        proposal_share: float = 0.5,
+        echo_share: float = 0.0,
+        hint_share: float = 0.5,
     ) -> None:
         _check_shares(
             base=base,
             word_gain=word_gain,
             demo_gain=demo_gain,
             useful_share=useful_share,
+            proposal_share=proposal_share,
+            echo_share=echo_share,
+            hint_share=hint_share,
         )
         _check_counts(train=train, dev=dev, most_demos=most_demos, kinds=kinds - 1)
         self.seed = seed
@@ -119,6 +132,13 @@ class ScriptedTask:
         self.demo_gain = demo_gain
         self.useful_share = useful_share
         self.kinds = kinds
+        self._words = Words(
+            seed=seed,
+            planted=self.words,
+            proposal_share=proposal_share,
+            echo_share=echo_share,
+            hint_share=hint_share,
+        )
         self.trainset = [self._example(number) for number in range(train)]
         self.devset = [self._example(number) for number in range(train, train + dev)]
 
@@ -126,6 +146,40 @@ class ScriptedTask:
     def metric(self) -> ExactMatch:
         """The task's metric: the answer is the example's."""
         return exact_match("answer")
+
+    def feedback_metric(
+        self,
+        gold: Example,
+        pred: Any,
+        trace: Any = None,
+        pred_name: str | None = None,  # noqa: ARG002 - GEPA's signature
+        pred_trace: Any = None,
+    ) -> Prediction:
+        """Score as `metric` does, and say in words what was wrong; for `GEPA`.
+
+        Of a wrong answer it tells the right one, and a word to try: one of the planted
+        words that the instruction lacks, or one that does not help, drawn by seed and
+        item. It knows the instruction from a trace; without one any word may be named.
+
+        Args:
+            gold: The example.
+            pred: What the program gave.
+            trace: The steps of its run, or `None`.
+            pred_name: The predictor that words are wanted for.
+            pred_trace: The steps of that predictor.
+
+        Returns:
+            A prediction with `score` (0.0 or 1.0) and `feedback`.
+        """
+        if self.metric(gold, pred):
+            return Prediction(score=1.0, feedback="Right.")
+        steps = pred_trace or trace or ()
+        told = " ".join(step[0].signature.instructions for step in steps)
+        hint = self._words.hint(str(item_in(str(gold["question"]))), told)
+        return Prediction(
+            score=0.0,
+            feedback=f"Wrong: the code is {gold['answer']}. Try to answer {hint}.",
+        )
 
     @property
     def optimum(self) -> float:
@@ -158,7 +212,7 @@ class ScriptedTask:
                 "trainset or devset was expected. Pass the example's question on."
             )
         told = " ".join(turn.text for turn in turns if turn.role == "system")
-        return self._capped(self._words_in(told), self._demos_for(item, turns))
+        return self._capped(self._words.planted_in(told), self._demos_for(item, turns))
 
     def accuracy(
         self, program: Callable[..., Any], examples: Sequence[Example] | None = None
@@ -225,10 +279,6 @@ class ScriptedTask:
         # Ten tenths are to be one.
         return min(1.0, round(chance, 12))
 
-    def _words_in(self, text: str) -> int:
-        said = set(re.findall(r"\w+", text.casefold()))
-        return sum(set(word.casefold().split()) <= said for word in self.words)
-
     def _demos_for(self, asked: Item, turns: Sequence[Message]) -> int:
         useful = {
             item
@@ -250,23 +300,14 @@ class ScriptedTask:
     ) -> str:
         asked = fields_asked(turns)
         item = item_in(turns[-1].text)
-        if item is None:
-            return answer_text(
-                adapter, dict.fromkeys(asked, self._proposal(turns, rollout))
-            )
+        if item is None or any("instruction" in name for name in asked):
+            whole = "\n".join(turn.text for turn in turns)
+            proposal = self._words.proposal(whole, rollout)
+            return answer_text(adapter, dict.fromkeys(asked, proposal))
         luck = throw(self.seed, f"luck{rollout}", item.number)
         code = self._code(item)
         said = code if luck < self.chance(turns) else f"not {code[::-1]}"
         return answer_text(adapter, {**dict.fromkeys(asked, _FILLER), "answer": said})
-
-    def _proposal(self, turns: Sequence[Message], rollout: str) -> str:
-        whole = "\n".join(turn.text for turn in turns) + rollout
-        drawn = [
-            word
-            for number, word in enumerate((*self.words, *_DECOYS))
-            if throw(self.seed, f"proposal {whole}", number) < 1 / 2
-        ]
-        return " ".join(["Give the code of the item", *drawn]) + "."
 
 
 class _ScriptedLM(OfflineLM):

@@ -93,7 +93,7 @@ def test_an_example_that_takes_too_long_has_failed() -> None:
             return value
 
     results, failed, errors = Slow().batch(
-        rows(0, 1), timeout=0.05, return_failed_examples=True
+        rows(0, 1), timeout=0.5, return_failed_examples=True
     )
     over.set()
 

@@ -219,7 +219,7 @@ def test_an_example_out_of_time_is_given_up_and_the_rest_goes_on(
     lm = dspex.LM("openai/fake", api_base=provider.base_url)
 
     with dspex.context(lm=lm):
-        result = evaluator(20, timeout=1.0)(dspex.Predict("question -> answer"))
+        result = evaluator(20, timeout=5.0)(dspex.Predict("question -> answer"))
 
     (slow,) = result.failures
     assert slow.kind is OutcomeKind.TIMEOUT
@@ -240,18 +240,18 @@ def test_a_program_that_ignores_its_deadline_holds_nobody_up(
             released.wait(30)
         return dspex.Prediction(answer=question.replace("q", "a"))
 
-    result = evaluator(10, timeout=0.3)(program)
+    result = evaluator(10, timeout=1.0)(program)
     released.set()
 
     (slow,) = result.failures
     assert slow.stamp.example == 0
-    assert slow.latency >= 0.3
+    assert slow.latency >= 1.0
     assert slow.error is not None
     # Where it hung: the user's own line, then what that waits in.
     assert "released.wait(30)" in slow.error.where.splitlines()[1]
     assert "threading.py" in slow.error.where
     assert "released.wait(30)" in result.explain(0)
-    assert "was not done after 0.3 s" in result.explain(0)
+    assert "was not done after 1 s" in result.explain(0)
 
 
 def test_a_program_given_up_cannot_spend_any_more(

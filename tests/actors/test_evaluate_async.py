@@ -221,7 +221,7 @@ def test_an_example_out_of_time_is_cancelled_for_real(way: str) -> None:
                 cancelled.append(question)
         return predicted(question)
 
-    evaluate = evaluator(5, aright, timeout=0.2)
+    evaluate = evaluator(5, aright, timeout=1.0)
     result = (
         evaluate(program) if way == "call" else asyncio.run(evaluate.acall(program))
     )
@@ -243,7 +243,7 @@ def test_a_coroutine_that_ignores_its_cancellation_holds_nobody_up() -> None:
                 continue
         return predicted(question)
 
-    result = evaluator(5, aright, timeout=0.2, concurrency=2)(program)
+    result = evaluator(5, aright, timeout=1.0, concurrency=2)(program)
     released.set()
 
     assert [o.stamp.example for o in result.failures] == [2]
@@ -258,7 +258,7 @@ def test_a_plain_metric_that_hangs_blocks_no_loop() -> None:
             released.wait(PATIENT)
         return right(example, prediction)
 
-    evaluate = evaluator(10, metric, timeout=0.3, concurrency=2)
+    evaluate = evaluator(10, metric, timeout=1.0, concurrency=2)
     result = asyncio.run(evaluate.acall(apredicted))
     released.set()
 

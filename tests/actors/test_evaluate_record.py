@@ -179,7 +179,7 @@ def test_what_was_in_hand_at_the_total_timeout_is_told_and_taken_up_again(
             released.wait(30)
         return program(question)
 
-    evaluate = evaluator(4, concurrency=2, total_timeout=1.0)
+    evaluate = evaluator(4, concurrency=2, total_timeout=2.0)
     first = evaluate(hangs)
     recorded = dspex.load_run("mine", home=home)
     told = [(each.not_measured, each.failure_lines) for each in (first, recorded)]
@@ -203,7 +203,7 @@ def test_a_run_that_goes_on_from_a_result_is_recorded_whole(home: Path) -> None:
             released.wait(30)
         return program(question)
 
-    evaluate = evaluator(3, run=None, concurrency=1, total_timeout=1.0)
+    evaluate = evaluator(3, run=None, concurrency=1, total_timeout=2.0)
     first = evaluate(hangs)
     released.set()
     evaluate(hangs, resume=first, run="second")

@@ -127,7 +127,7 @@ def test_a_hung_metric_is_given_up_alone() -> None:
             released.wait(30)
         return right(example, prediction)
 
-    result = evaluator([row(n) for n in range(6)], metric=slow, metric_timeout=0.3)(
+    result = evaluator([row(n) for n in range(6)], metric=slow, metric_timeout=1.0)(
         program
     )
     released.set()
@@ -147,7 +147,7 @@ def test_a_run_out_of_time_ends_with_what_it_has() -> None:
             released.wait(30)
         return program(question)
 
-    result = evaluator([row(n) for n in range(3)], concurrency=1, total_timeout=0.5)(
+    result = evaluator([row(n) for n in range(3)], concurrency=1, total_timeout=2.0)(
         hangs
     )
     released.set()

@@ -124,7 +124,7 @@ def test_one_that_ran_out_of_time_is_left_alone_too() -> None:
     program = Sends(mailer.tool())
 
     with dspex.Runtime(dspex.Config(persist=False)):
-        first = evaluation(timeout=0.05)(program)
+        first = evaluation(timeout=0.5)(program)
         mailer.may_end.set()
         evaluation()(program, resume=first)
 

@@ -99,13 +99,13 @@ def test_a_piece_that_takes_too_long_is_given_up_and_may_call_no_more(
             ended.set()
         return n
 
-    ends = list(spawner.each(work, range(2), concurrency=2, timeout=0.05, label="row"))
+    ends = list(spawner.each(work, range(2), concurrency=2, timeout=0.5, label="row"))
     ends_are_in.set()
 
     late = next(end for end in ends if end.position == 0)
     assert isinstance(late.error, WorkTimeoutError)
     assert late.error.position == 0
-    assert "row 0 was not done within 0.05 s" in str(late.error)
+    assert "row 0 was not done within 0.5 s" in str(late.error)
     assert [end.value for end in ends if end.position == 1] == [1]
     assert ended.wait(WITHIN)
     assert isinstance(errors[0], dspex.LMCancelledError)

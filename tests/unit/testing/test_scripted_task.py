@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dspex
@@ -158,6 +159,94 @@ def test_whoever_asks_for_an_instruction_gets_words_that_may_help() -> None:
     assert math.isclose(accuracy, 0.5)
 
 
+def reflections(task: ScriptedTask, feedback: str, count: int = 200) -> list[str]:
+    """What the model proposes, told of this feedback on examples of the task."""
+    reflect = dspex.Predict("attempt: int, examples -> improved_instruction")
+    examples = f"{task.trainset[0].question} {feedback}"
+    with dspex.context(lm=task.lm()):
+        return [
+            reflect(attempt=number, examples=examples).improved_instruction
+            for number in range(count)
+        ]
+
+
+def test_an_instruction_is_proposed_also_where_examples_are_shown() -> None:
+    texts = reflections(ScriptedTask(), "Wrong.", count=3)
+
+    assert all(text.startswith("Give the code of the item") for text in texts)
+
+
+@given(mentions=st.integers(0, 3))
+@settings(max_examples=4, deadline=None)
+def test_a_word_is_taken_up_with_the_chance_that_its_mentions_give(
+    mentions: int,
+) -> None:
+    task = ScriptedTask(proposal_share=0.2, echo_share=0.5)
+
+    texts = reflections(task, "Verbatim! " * mentions)
+
+    chance = 1 - 0.8 * 0.5**mentions
+    deviation = math.sqrt(chance * (1 - chance) / len(texts))
+    taken_up = sum("verbatim" in text for text in texts) / len(texts)
+    assert abs(taken_up - chance) < 4 * deviation
+    other = sum("lowercase" in text for text in texts) / len(texts)
+    assert abs(other - 0.2) < 4 * math.sqrt(0.2 * 0.8 / len(texts))
+
+
+def test_an_empty_demo_and_one_without_its_question_do_not_help() -> None:
+    task = ScriptedTask(useful_share=1.0)
+    program, whole = dspex.Predict(QA), task.trainset[0]
+    only_answer = dspex.Example(answer=whole.answer)
+    only_question = dspex.Example(question=whole.question)
+
+    accuracies = []
+    for demos in ([only_answer], [only_question], [whole]):
+        program.demos = demos
+        accuracies.append(task.accuracy(program))
+
+    assert accuracies == [0.3, 0.3, 0.4]
+
+
+def hints(task: ScriptedTask, program: dspex.Predict) -> list[str]:
+    """What is said of wrong answers of a program."""
+    wrong = dspex.Prediction(answer="wrong")
+    step: tuple[Any, ...] = (program, {}, wrong)
+    said = [
+        task.feedback_metric(row, wrong, [step], "self", [step]) for row in task.devset
+    ]
+    assert {each.score for each in said} == {0.0}
+    return [each.feedback for each in said]
+
+
+def test_feedback_names_a_word_that_is_missing_for_a_share_of_wrong_answers() -> None:
+    task = ScriptedTask(dev=300, hint_share=0.25)
+
+    bare = hints(task, dspex.Predict(QA))
+    half = hints(task, told(dspex.Predict(QA), "verbatim"))
+    whole = hints(task, told(dspex.Predict(QA), *task.words))
+
+    def naming(said: list[str], *words: str) -> int:
+        return sum(any(word in each for word in words) for each in said)
+
+    assert 50 <= naming(bare, *task.words) <= 100
+    assert naming(bare, "verbatim") > 0 < naming(bare, "lowercase")
+    assert naming(half, "lowercase") == naming(bare, *task.words)
+    assert naming(half, "verbatim") == naming(whole, *task.words) == 0
+    assert bare == hints(task, dspex.Predict(QA))
+
+
+def test_feedback_tells_the_right_answer_and_scores_as_the_metric_does() -> None:
+    task = ScriptedTask()
+    row = task.trainset[0]
+
+    right = task.feedback_metric(row, dspex.Prediction(answer=row.answer))
+    wrong = task.feedback_metric(row, dspex.Prediction(answer="wrong"))
+
+    assert (right.score, right.feedback) == (1.0, "Right.")
+    assert wrong.score == 0.0
+    assert row.answer in wrong.feedback
+
+
 def test_a_program_that_asks_twice_counts_by_its_last_call() -> None:
     task = ScriptedTask()
 
@@ -216,10 +305,16 @@ def test_too_few_useful_examples_for_an_optimum_are_told() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("base", 1.1), ("word_gain", -0.1), ("kinds", 0), ("train", -1)],
+    [
+        ("base", 1.1),
+        ("word_gain", -0.1),
+        ("kinds", 0),
+        ("train", -1),
+        ("echo_share", 2),
+    ],
 )
 def test_what_makes_no_sense_is_refused(name: str, value: float) -> None:
-    settings: dict[str, float] = {name: value}
+    setting: dict[str, float] = {name: value}
 
     with pytest.raises(dspex.ConfigurationError, match=name):
-        ScriptedTask(**settings)  # type: ignore[arg-type] # one of them at a time
+        ScriptedTask(**setting)  # type: ignore[arg-type] # one of them at a time
