@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import dspex
 from tests.truth.calls import Calls
-from tests.truth.ground import Ground
+from tests.truth.ground import FULL, Ground, Size
 from tests.truth.random_search import Draw, random_search
 
 Found = Callable[[Ground], dspex.Module]
@@ -23,8 +23,8 @@ class Contest:
     """The optimiser's name."""
     why: str
     """What the task rewards, and why the comparison is fair."""
-    ground: Callable[[int], Ground]
-    """Makes the ground of a seed."""
+    ground: Callable[[int, Size], Ground]
+    """Makes the ground of a seed; its settings are the same for all."""
     optimise: Found
     """Lets the optimiser work; all calls of it count."""
     budget: int
@@ -64,9 +64,9 @@ class Held:
         return (self.found - self.student) / (self.optimum - self.student)
 
 
-def held(contest: Contest, seed: int) -> Held:
+def held(contest: Contest, seed: int, size: Size = FULL) -> Held:
     """Hold a contest. Nothing is written to disk."""
-    ground, began = contest.ground(seed), time.monotonic()
+    ground, began = contest.ground(seed, size), time.monotonic()
     config = dspex.Config(persist=False)
     with dspex.Runtime(config), dspex.context(lm=ground.task.lm(), concurrency=1):
         spent, spent_drawn = Calls(), Calls()

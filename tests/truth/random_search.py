@@ -23,14 +23,13 @@ def random_search(
     call nothing can be scored, and the student is returned.
 
     Args:
-        ground: Where. Programs are scored on the valset, or on the trainset where
-            there is none, with the task's metric.
+        ground: Where. Programs are scored on its valset with the task's metric.
         draw: Draws a program.
         calls: Counts its calls.
         until: What the optimiser has spent.
     """
     rng = random.Random(f"random search {ground.task.seed}")
-    rows, metric = ground.valset or ground.trainset, ground.task.metric
+    rows, metric = ground.valset, ground.task.metric
     best, most = ground.student, -1
     while calls.made < until:
         program = draw(ground, rng)
@@ -48,16 +47,13 @@ def with_demos(ground: Ground, rng: random.Random, many: int) -> dspex.Predict:
 
 
 def with_instruction(
-    ground: Ground, rng: random.Random, program: dspex.Predict | None = None
+    ground: Ground, rng: random.Random, program: dspex.Predict
 ) -> dspex.Predict:
-    """Ask the model for an instruction as `COPRO` does at first; put it in a copy.
+    """Return a program with an instruction that the model proposes for the student.
 
-    Args:
-        ground: Where.
-        rng: Draws the rollout, so that each proposal is another.
-        program: What gets the instruction; the student unless given.
+    It is asked as `COPRO` asks at first, each time for another one.
     """
-    program = (program or ground.student).deepcopy()
+    program = program.deepcopy()
     propose = dspex.Predict(ProposeInstruction, temperature=1.0)
     said = propose(
         basic_instruction=ground.student.signature.instructions,

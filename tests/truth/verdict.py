@@ -25,10 +25,8 @@ the interval must reach it."""
 class Verdict:
     """What is shown of one optimiser."""
 
-    optimiser: str
-    """Its name."""
-    budget: int
-    """Calls that it may make."""
+    contest: Contest
+    """What was held."""
     held: Sequence[Held]
     """The contests, by seed."""
 
@@ -56,7 +54,7 @@ class Verdict:
     @property
     def is_within(self) -> bool:
         """Whether it kept within its budget for each seed."""
-        return all(each.calls <= self.budget for each in self.held)
+        return all(each.calls <= self.contest.budget for each in self.held)
 
     @property
     def missed(self) -> list[str]:
@@ -64,16 +62,16 @@ class Verdict:
         told = {
             "not shown to beat random search": self.is_ahead,
             f"not shown to go {NEIGHBOURHOOD:.0%} of the way": self.is_near,
-            f"more than {self.budget} calls": self.is_within,
+            f"more than {self.contest.budget} calls": self.is_within,
         }
         return [words for words, is_shown in told.items() if not is_shown]
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return {
-            "optimiser": self.optimiser,
+            "why": self.contest.why,
             "missed": self.missed,
-            "budget": self.budget,
+            "budget": self.contest.budget,
             "lead": asdict(self.lead),
             "share": None if self.share is None else asdict(self.share),
             "held": [asdict(each) for each in self.held],
@@ -83,7 +81,7 @@ class Verdict:
 def verdict_on(contest: Contest, seeds: Iterable[int]) -> Verdict:
     """Hold a contest for each seed."""
     ended = [held(contest, seed) for seed in seeds]
-    return Verdict(optimiser=contest.optimiser, budget=contest.budget, held=ended)
+    return Verdict(contest=contest, held=ended)
 
 
 HEADER = (
@@ -100,7 +98,7 @@ def line_of(verdict: Verdict) -> str:
         return statistics.fmean(getattr(each, name) for each in verdict.held)
 
     lead, share = verdict.lead, verdict.share
-    found = [f"{verdict.optimiser:34}"]
+    found = [f"{verdict.contest.optimiser:34}"]
     for name, width in (("student", 7), ("drawn", 6), ("found", 5), ("optimum", 7)):
         found.append(f"{100 * mean(name):{width}.1f}")
     found.append(f"{_spread(100, lead.difference, lead.interval):>22}")
