@@ -40,6 +40,8 @@ LEARNED = 12
 """Rows to learn from."""
 DEMOS = 3
 """Demos of each program."""
+LONGEST_ANSWER = 80
+"""Tokens of an answer at most; a model this small may not find the end by itself."""
 HANDS = 2
 """Examples worked on at a time; the model has so many cores."""
 
@@ -294,7 +296,7 @@ def main(
 ) -> None:
     """Measure what each optimiser does on the embedded model."""
     with dspex.Runtime():
-        lm = dspex.LM(MODEL, cache=False)
+        lm = dspex.LM(MODEL, cache=False, max_tokens=LONGEST_ANSWER)
         with dspex.context(lm=lm):
             given = material(task, rows, lm)
             found = list(measured(given, only or list(OPTIMISERS), _tell))
