@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from dspex.client.budget import Budget
@@ -22,9 +21,7 @@ from dspex.teleprompt.conducting import Found
 from dspex.teleprompt.judging import lift_of, planned
 from dspex.teleprompt.order import Order, checked_budget, checked_rows
 from dspex.teleprompt.plan import PerRun, StudyPlan
-from dspex.teleprompt.searched import Searched
 from dspex.teleprompt.study import Study
-from dspex.teleprompt.study_result import StudyResult
 from dspex.teleprompt.teleprompter import Teleprompter
 
 P = TypeVar("P", bound=Program)
@@ -33,17 +30,17 @@ P = TypeVar("P", bound=Program)
 class LabeledFewShot(Teleprompter):
     """Gives every predictor `k` examples of the training set as demos.
 
-    When to use it: first, as the yardstick for anything more costly; it makes no call,
-    unless it is to be judged. When not: for programs with steps between, which the
-    examples say nothing about.
+    When to use it: first, as the yardstick for anything more costly; it makes no call.
+    When not: for programs with steps between, which the examples say nothing about.
 
     The algorithm is DSPy's: one random generator with seed 0 draws for one predictor
     after the other.
 
     Args:
         k: Demos for each predictor.
-        metric: What the result is judged by, where there is a set to judge it on.
+        metric: What judges the result, where there is a set to judge it on.
         num_threads: Examples judged at a time; else the setting, else 16.
+        max_errors: Errors after which judging stops; else the setting, else 10.
         display_progress: `None` shows a line on a terminal and nothing elsewhere.
 
     Raises:
@@ -56,6 +53,7 @@ class LabeledFewShot(Teleprompter):
         *,
         metric: Metric | None = None,
         num_threads: int | None = None,
+        max_errors: float | None = None,
         display_progress: bool | None = None,
     ) -> None:
         if k < 1:
@@ -65,6 +63,7 @@ class LabeledFewShot(Teleprompter):
         self.k = k
         self.metric = None if metric is None else checked_metric(metric)
         self.num_threads = num_threads
+        self.max_errors = max_errors
         self.display_progress = display_progress
 
     @with_callbacks
@@ -86,15 +85,16 @@ class LabeledFewShot(Teleprompter):
             trainset: Where the demos come from. Nobody needs to say which fields are
                 inputs: the program's signatures do.
             sample: Draw them at random; else take the first `k`.
-            valset: Examples to judge the result on, beside the student, when there is a
-                metric; see `study`.
+            valset: Examples to judge the result on, beside the student; see `study`.
             testset: The same.
             budget: What the judging may spend.
-            run: A name for this study, under which it is recorded.
+            run: A name for this study, under which its judging is recorded. When it is
+                interrupted, the same call goes on where it stopped.
 
         Raises:
             BudgetExceededError: The budget was used up before the result was judged.
-            ConfigurationError: A set is empty.
+            ConfigurationError: A set is empty, or there is one to judge on and no
+                metric.
             EvaluationError: The judging could not go on.
             EvaluationInterrupted: Ctrl-C during the judging; `.best_so_far` is the
                 program.
@@ -102,41 +102,36 @@ class LabeledFewShot(Teleprompter):
         """
         refuse_dspy(student, "student")
         rows = checked_set(trainset, "trainset", have_inputs=False)
-        made = labelled(student, rows, self.k, sample=sample)
+        judged_on = self._judged_on(valset, testset)
         order = Order(
             optimiser="LabeledFewShot",
             student=student,
             metric=self.metric,
             trainset=rows,
-            valset=checked_rows(valset, "valset"),
-            testset=checked_rows(testset, "testset"),
+            valset=valset,
+            testset=testset,
             parameters={"k": self.k, "sample": sample},
             run=run,
+            # Nothing is asked, so there is nothing to keep.
+            persist=None if judged_on else False,
             budget=checked_budget(budget),
             concurrency=self.num_threads or settings.concurrency,
-            max_errors=settings.max_errors or defaults.MAX_ERRORS,
+            max_errors=self.max_errors or settings.max_errors or defaults.MAX_ERRORS,
             display_progress=self.display_progress,
         )
-        drawn = "drawn at random" if sample else "the first ones"
-        candidate = Candidate(
-            number=0,
-            label=f"up to {self.k} labelled demos",
-            origin=f"examples of the training set as they are, {drawn}",
-            program=made,
-        )
-        if run is None and valset is None and testset is None:
-            # Nothing is asked and nothing kept, so it needs no runtime.
-            self.study = StudyResult(
-                optimiser=order.optimiser,
-                run=None,
-                candidates=(candidate,),
-                best=0,
-                searched=Searched.of(order),
-            )
-            return made
 
         def search(study: Study) -> Found[P]:
-            study.report(replace(candidate, state=made.dump_state()))
+            made = labelled(student, rows, self.k, sample=sample)
+            how = "drawn from" if sample else "the first of"
+            study.report(
+                Candidate(
+                    number=0,
+                    label=f"{min(self.k, len(rows))} labelled demos",
+                    origin=f"examples {how} the training set, as they are",
+                    state=made.dump_state(),
+                    program=made,
+                )
+            )
             return Found(program=made, number=0, lift=lift_of(study, made))
 
         return self._conduct(order, search, candidates=1)
@@ -151,13 +146,30 @@ class LabeledFewShot(Teleprompter):
     ) -> StudyPlan:
         """Return what `compile` would ask, without asking it; its arguments, too."""
         rows = checked_set(trainset, "trainset", have_inputs=False)
-        chosen = testset if testset is not None else valset
-        judging = checked_rows(chosen, "the set to judge on")
-        if judging is None or self.metric is None:
+        judged_on = self._judged_on(valset, testset)
+        if judged_on is None:
             return StudyPlan(optimiser="LabeledFewShot")
         shown = labelled(student, rows, self.k)
-        each = PerRun.rehearsed(shown, judging, self.metric)
-        return StudyPlan(optimiser="LabeledFewShot", steps=(*planned(judging, each),))
+        each = PerRun.rehearsed(shown, judged_on, self.metric)
+        steps = tuple(planned(judged_on, each))
+        return StudyPlan(optimiser="LabeledFewShot", steps=steps)
+
+    def _judged_on(
+        self, valset: Sequence[Example] | None, testset: Sequence[Example] | None
+    ) -> Sequence[Example] | None:
+        """Return the rows the result is judged on; `None` for none.
+
+        Raises:
+            ConfigurationError: There are some and no metric, or there is none in them.
+        """
+        rows = checked_rows(valset, "valset")
+        rows = checked_rows(testset, "testset") or rows
+        if rows is not None and self.metric is None:
+            raise ConfigurationError(
+                "there are examples to judge the result on, and no metric; expected "
+                "both or neither. Pass metric= to LabeledFewShot()."
+            )
+        return rows
 
 
 def labelled(student: P, rows: Sequence[Example], k: int, *, sample: bool = True) -> P:

@@ -167,17 +167,6 @@ def test_labelled_demos_are_judged_where_there_is_a_metric_and_a_set(
     assert len(made.program.demos) == 2
 
 
-def test_labelled_demos_alone_need_no_model_and_no_runtime() -> None:
-    how = LabeledFewShot(2)
-
-    found = how.compile(dspex.Predict(QA), trainset=TASK.trainset)
-
-    assert how.study is not None
-    assert how.study.run is None
-    assert how.study.winner is not None
-    assert how.study.winner.program is found
-
-
 @pytest.mark.usefixtures("_runtime")
 def test_what_the_cache_has_is_told(provider: FakeProvider) -> None:
     program = dspex.Predict(QA)
