@@ -11,6 +11,9 @@ from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
 from dspex.core.spawner import the_spawner
+from dspex.evaluate.options import RunOptions
+from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.worker import AsyncWork, Work
 from dspex.programs.knn import KNN, Vectorizer
 from dspex.programs.program import Program
 from dspex.programs.settings import settings
@@ -24,10 +27,42 @@ from dspex.teleprompt.plan import PerRun, PlanStep, StudyPlan
 from dspex.teleprompt.steps import Steps
 from dspex.teleprompt.study import Study
 from dspex.teleprompt.teleprompter import Teleprompter
+from supervisors import Scope, current_scope, within
 
 P = TypeVar("P", bound=Program)
 
 _AT_EACH_CALL: Final = "Each call of the result makes demos of its own, and embeds."
+
+
+class _ForOneQuestion(Study):
+    """A study of which nothing is kept; its calls are those of whoever asks it.
+
+    So an evaluation of the program knows, and pays, all that its answers took.
+    """
+
+    def __init__(self, order: Order) -> None:
+        run = "neighbours"
+        super().__init__(order, run=run, steps=Steps(run), is_recorded=False)
+        around = current_scope()
+        self._tags = {} if around is None else around.tags
+
+    def work(
+        self,
+        name: str,
+        rows: Sequence[Example],
+        work: Work | AsyncWork,
+        options: RunOptions,
+        **how: Any,
+    ) -> EvaluationResult:
+        """Do the work on every row."""
+        if "run" not in self._tags:
+            return super().work(name, rows, work, options, **how)
+
+        def counted(example: Example) -> Any:
+            with within(Scope("the demos of a question", tags=self._tags)):
+                return work(example)
+
+        return super().work(name, rows, counted, options, **how)
 
 
 class Neighbours:
@@ -74,10 +109,8 @@ class Neighbours:
             concurrency=self.concurrency,
             max_errors=self.how.max_errors,
         )
-        # For one question: nothing of it is kept.
-        study = Study(order, run="neighbours", steps=Steps(None), is_recorded=False)
-        teacher = self.teacher or student
-        taught, _ = self.how.taught(study, "demos", student, teacher, rows)
+        study = _ForOneQuestion(order)
+        taught, _ = self.how.taught(study, "demos", student, self.teacher, rows)
         return taught
 
 
