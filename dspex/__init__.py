@@ -219,6 +219,7 @@ if TYPE_CHECKING:
     from dspex.teleprompt import BootstrapRS as BootstrapRS
     from dspex.teleprompt import LabeledFewShot as LabeledFewShot
     from dspex.teleprompt import MIPROv2 as MIPROv2
+    from dspex.teleprompt import load_study as load_study
 
 __version__ = "0.1.0"
 
@@ -389,6 +390,7 @@ _HOMES = {
     "load": "dspex.programs.saving.loading",
     "load_program": "dspex.programs.saving.whole_program",
     "load_run": "dspex.evaluate.recorded",
+    "load_study": "dspex.teleprompt",
     "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
     "normalize_text": "dspex.metrics",
@@ -577,6 +579,7 @@ __all__ = [
     "load",
     "load_program",
     "load_run",
+    "load_study",
     "majority",
     "make_signature",
     "normalize_text",

@@ -35,10 +35,13 @@ from dspex.programs.program import Program
 from dspex.runtime.runtime import current_runtime
 from dspex.teleprompt.lift import Lift
 from dspex.teleprompt.order import Order
+from dspex.teleprompt.searched import Searched
 from dspex.teleprompt.spending import (
+    NOTHING,
     added,
     note_seen,
     seen_by,
+    spending_of_requests,
     spent_in_parts,
     without,
 )
@@ -46,6 +49,7 @@ from dspex.teleprompt.steps import Steps
 from dspex.teleprompt.study import Study, StudyStopped
 from dspex.teleprompt.study_line import StudyLine
 from dspex.teleprompt.study_result import Ended, StudyResult
+from dspex.teleprompt.worst_case import WorstCase
 from supervisors import Exit, Ok, Task
 
 P = TypeVar("P", bound=Program)
@@ -59,6 +63,8 @@ PATIENCE: Final = 10.0
 
 STUDY: Final = "study"
 """Under which name a record's last words tell of the study's end."""
+SEARCHED: Final = "searched"
+"""Under which name the settings in its head tell what it searches."""
 _STATUS: Final[Mapping[Ended, Status]] = {
     "complete": "complete",
     "budget": "stopped",
@@ -103,10 +109,7 @@ def conduct(
         RunBusyError: Somebody else works on the study of that name.
         RunChangedError: It was begun with another program, metric, setting or set.
     """
-    with _Place(order) as place, ExitStack() as stack:
-        if order.budget is not None:
-            place.charge(order.budget)
-            stack.enter_context(order.budget)
+    with _Place(order) as place, place.budget:
         study = place.study
         task = Task.async_(partial(_attempt, search, study), label=order.optimiser)
         try:
@@ -199,6 +202,7 @@ class _Place:
 
     def __init__(self, order: Order) -> None:
         self._order = order
+        self._searched = Searched.of(order)
         runtime = current_runtime()
         persist = runtime.config.persist if order.persist is None else order.persist
         on_disk = order.run is not None or persist
@@ -217,10 +221,16 @@ class _Place:
             steps=self._steps,
             is_recorded=on_disk,
         )
+        self.budget = Budget(name=self._run) if order.budget is None else order.budget
+        """What all its requests count in."""
+        self._worst = WorstCase(self._run, self.budget, self._steps)
         self._noting = ExitStack()
 
     def __enter__(self) -> Self:
+        spent = without(self._on_record(), seen_by(self.budget, self._run))
+        self.budget.count(spent)
         self._noting.enter_context(self._steps.requests.noted())
+        self._noting.enter_context(self._worst.watched())
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -238,22 +248,21 @@ class _Place:
                 "optimiser": order.optimiser,
                 "concurrency": order.concurrency,
                 "max_errors": order.max_errors,
+                SEARCHED: self._searched.plain(),
             },
             kind="study",
         )
         record, _ = open_record(head, self._home)
         return record
 
-    def charge(self, budget: Budget) -> None:
-        """Count in a budget what the study has spent without it."""
-        budget.count(without(self._on_record(), seen_by(budget, self._run)))
-
     def _on_record(self) -> Spending:
-        """Return what was spent by all who worked on the study, as it is recorded."""
+        """Return what all who worked on the study have spent, at worst."""
         if self._home is None:
-            return Spending()
-        parts = spent_in_parts(self._run, self._home)
-        return added([parts, self.study.spent_in_steps])
+            return NOTHING
+        most = self._worst.most
+        parts = spent_in_parts(self._run, self._home, most=most)
+        steps = spending_of_requests(self._steps.requests.all, most=most)
+        return added([parts, steps])
 
     def is_used_up(self, error: BaseException) -> bool:
         """Whether an error came up because the order's budget is used up."""
@@ -285,9 +294,9 @@ class _Place:
             spent=study.spent,
             seconds=self._seconds + self._took(),
             lift=None if found is None else found.lift,
+            searched=self._searched,
         )
-        if self._order.budget is not None:
-            note_seen(self._order.budget, self._run, self._on_record())
+        note_seen(self.budget, self._run, self._on_record())
         self._close(_STATUS[how], result)
         return result
 

@@ -11,6 +11,9 @@ from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
 from dspex.core.spawner import the_spawner
+from dspex.evaluate.options import RunOptions
+from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.worker import AsyncWork, Work
 from dspex.programs.knn import KNN, Vectorizer
 from dspex.programs.program import Program
 from dspex.programs.settings import settings
@@ -23,8 +26,40 @@ from dspex.teleprompt.order import Order, checked_budget, checked_rows
 from dspex.teleprompt.steps import Steps
 from dspex.teleprompt.study import Study
 from dspex.teleprompt.teleprompter import Teleprompter
+from supervisors import Scope, current_scope, within
 
 P = TypeVar("P", bound=Program)
+
+
+class _ForOneQuestion(Study):
+    """A study of which nothing is kept; its calls are those of whoever asks it.
+
+    So an evaluation of the program knows, and pays, all that its answers took.
+    """
+
+    def __init__(self, order: Order) -> None:
+        run = "neighbours"
+        super().__init__(order, run=run, steps=Steps(run), is_recorded=False)
+        around = current_scope()
+        self._tags = {} if around is None else around.tags
+
+    def work(
+        self,
+        name: str,
+        rows: Sequence[Example],
+        work: Work | AsyncWork,
+        options: RunOptions,
+        **how: Any,
+    ) -> EvaluationResult:
+        """Do the work on every row."""
+        if "run" not in self._tags:
+            return super().work(name, rows, work, options, **how)
+
+        def counted(example: Example) -> Any:
+            with within(Scope("the demos of a question", tags=self._tags)):
+                return work(example)
+
+        return super().work(name, rows, counted, options, **how)
 
 
 class Neighbours(Generic[P]):
@@ -63,9 +98,7 @@ class Neighbours(Generic[P]):
             concurrency=self.concurrency,
             max_errors=self.how.max_errors,
         )
-        # For one question: nothing of it is kept.
-        run = "neighbours"
-        study = Study(order, run=run, steps=Steps(run), is_recorded=False)
+        study = _ForOneQuestion(order)
         taught, _ = self.how.taught(study, "demos", self.student, self.teacher, rows)
         return taught(**inputs)
 

@@ -72,6 +72,11 @@ class Steps:
             self.keep(step)
         return step.value
 
+    def value_of(self, name: str) -> Any:
+        """Return what came of a step; `None` when it was not done."""
+        step = self._done.get(name)
+        return None if step is None else step.value
+
     def keep(self, step: Step) -> None:
         """Note a step; one of that name is replaced.
 

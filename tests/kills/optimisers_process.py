@@ -21,7 +21,6 @@ def main() -> None:
     parser.add_argument("--optimiser", required=True)
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--url", required=True)
-    parser.add_argument("--run", required=True)
     parser.add_argument("--concurrency", type=int, required=True)
     parser.add_argument("--calls", type=int)
     parser.add_argument("--dollars", type=float)
@@ -33,7 +32,6 @@ def main() -> None:
         came = searched(
             options.optimiser,
             options.url,
-            run=options.run,
             threads=options.concurrency,
             budget=budget if is_capped else None,
         )

@@ -26,10 +26,9 @@ from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.record.retention import places
 from dspex.teleprompt.proposing import ASKED_AT_ONCE
 from dspex.testing import FakeProvider
-from tests.kills.optimisers_work import MODEL, PRICE, TASK, Came, searched
+from tests.kills.optimisers_work import MODEL, PRICE, SEARCHES, TASK, Came, searched
 
 ROOT = Path(__file__).parents[2]
-RUN = "tuning"
 LATENCY = 0.005
 """Seconds the provider takes."""
 WITHIN = 120.0
@@ -120,7 +119,7 @@ def undisturbed(name: str) -> tuple[Came, int, float]:
         FakeProvider(answer=TASK.answer, price=PRICE) as provider,
         dspex.Runtime(dspex.Config(home=Path(home), prices={MODEL: PRICE})),
     ):
-        came = searched(name, provider.base_url, run=RUN, threads=1, budget=None)
+        came = searched(name, provider.base_url, threads=1)
         return came, len(provider.bill), provider.total_cost
 
 
@@ -177,10 +176,10 @@ def _look(told: KilledSearch, home: Path, billed: list[str]) -> None:
     fates = Counter(each.fate for each in requests.values())
     told.lost = fates[Fate.LOST]
     told.not_needed = fates[Fate.CANCELLED]
-    answered = Counter(
-        _unit(each) for each in requests.values() if each.fate is Fate.ANSWERED
-    )
-    told.paid_twice = sorted(unit for unit, times in answered.items() if times > 1)
+    if SEARCHES[told.optimiser].asks_once:
+        answered = [each for each in requests.values() if each.fate is Fate.ANSWERED]
+        times = Counter(map(_unit, answered))
+        told.paid_twice = sorted(unit for unit, many in times.items() if many > 1)
 
 
 def _unit(request: AttemptRecord) -> str:
@@ -202,7 +201,7 @@ def _command(
     name: str, home: Path, url: str, concurrency: int, caps: Caps
 ) -> list[str]:
     command = [sys.executable, "-m", "tests.kills.optimisers_process"]
-    command += ["--optimiser", name, "--home", str(home), "--url", url, "--run", RUN]
+    command += ["--optimiser", name, "--home", str(home), "--url", url]
     return [*command, "--concurrency", str(concurrency), *caps.arguments()]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import dspex
@@ -26,6 +26,8 @@ from dspex.teleprompt.teleprompter import Teleprompter
 from dspex.testing import ScriptedTask
 
 TASK: Final = ScriptedTask(seed=3, train=12, dev=10)
+RUN: Final = "tuning"
+"""The name of each search, in a home of its own."""
 MODEL: Final = "openai/fake"
 PRICE: Final = Price(input=1.0, output=2.0)
 """Dollars for a million tokens."""
@@ -57,6 +59,8 @@ class Search:
     """Makes it, for so many examples at a time and a model that proposes."""
     arguments: Mapping[str, Any]
     """What its `compile` is given beside the student."""
+    asks_once: bool = True
+    """Whether one example takes one call, so that a second one is one too many."""
 
 
 def _feedback(
@@ -146,29 +150,31 @@ SEARCHES: Final[Mapping[str, Search]] = {
             **_QUIET,
         ),
         arguments={"valset": TASK.devset[:5]},
+        asks_once=False,
     ),
 }
 """By name. `LabeledFewShot` asks nothing, so nothing can disturb it."""
 
 
-def lm_at(url: str) -> dspex.LM:
-    """The model of a provider; the cache keeps nothing, so that each call is billed."""
-    return dspex.LM(MODEL, api_base=url, cache=False, max_tokens=LONGEST_ANSWER)
-
-
 def searched(
-    name: str, url: str, *, run: str | None, threads: int, budget: dspex.Budget | None
+    name: str,
+    url: str,
+    *,
+    threads: int,
+    budget: dspex.Budget | None = None,
+    cache: bool = False,
 ) -> Came:
     """Do a search, or go on with it.
 
     Args:
         name: The optimiser.
         url: Where the provider is.
-        run: The study's name; `None` for one that is not recorded.
         threads: Examples at a time.
         budget: What may be spent.
+        cache: Whether answers are kept, so that not each call is billed.
     """
-    search, lm = SEARCHES[name], lm_at(url)
+    lm = dspex.LM(MODEL, api_base=url, cache=cache, max_tokens=LONGEST_ANSWER)
+    search = SEARCHES[name]
     how = search.make(threads, lm)
     winner = None
     with dspex.context(lm=lm):
@@ -177,7 +183,7 @@ def searched(
                 dspex.Predict("question -> answer"),
                 **search.arguments,
                 budget=budget,
-                run=run,
+                run=RUN,
             )
         except (BudgetExceededError, EvaluationError):
             if how.study is None or how.study.ended != "budget":
@@ -188,8 +194,7 @@ def searched(
 
 def came(winner: dspex.Program | None, study: StudyResult) -> Came:
     """What a study came to."""
-    # Of a run without a record nobody knows the name.
-    told = [replace(each, run=None).plain() for each in study.candidates]
+    told = [each.plain() for each in study.candidates]
     return Came(
         winner=_digest(None if winner is None else winner.dump_state()),
         candidates=_digest(told),
