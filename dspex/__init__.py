@@ -210,9 +210,19 @@ if TYPE_CHECKING:
     from dspex.runtime.runtime import shutdown as shutdown
     from dspex.runtime.stream import AsyncStream as AsyncStream
     from dspex.runtime.stream import Stream as Stream
+    from dspex.teleprompt import COPRO as COPRO
+    from dspex.teleprompt import GEPA as GEPA
     from dspex.teleprompt import BootstrapFewShot as BootstrapFewShot
+    from dspex.teleprompt import (
+        BootstrapFewShotWithRandomSearch as BootstrapFewShotWithRandomSearch,
+    )
     from dspex.teleprompt import BootstrapResult as BootstrapResult
+    from dspex.teleprompt import BootstrapRS as BootstrapRS
+    from dspex.teleprompt import Ensemble as Ensemble
+    from dspex.teleprompt import KNNFewShot as KNNFewShot
     from dspex.teleprompt import LabeledFewShot as LabeledFewShot
+    from dspex.teleprompt import MIPROv2 as MIPROv2
+    from dspex.teleprompt import load_study as load_study
 
 __version__ = "0.1.0"
 
@@ -230,9 +240,12 @@ _HOMES = {
     "BatchInterrupted": "dspex.core.errors",
     "BestOfN": "dspex.programs.best_of_n",
     "BootstrapFewShot": "dspex.teleprompt",
+    "BootstrapFewShotWithRandomSearch": "dspex.teleprompt",
+    "BootstrapRS": "dspex.teleprompt",
     "BootstrapResult": "dspex.teleprompt",
     "Budget": "dspex.client.budget",
     "BudgetExceededError": "dspex.core.errors",
+    "COPRO": "dspex.teleprompt",
     "Cache": "dspex.runtime.mounting",
     "CacheFileError": "dspex.cache.trouble",
     "ChainOfThought": "dspex.programs.chain_of_thought",
@@ -255,6 +268,7 @@ _HOMES = {
     "DspexError": "dspex.core.errors",
     "EM": "dspex.metrics",
     "Embedder": "dspex.runtime.embedder",
+    "Ensemble": "dspex.teleprompt",
     "Evaluate": "dspex.evaluate.evaluate",
     "EvaluationCancelledError": "dspex.core.errors",
     "EvaluationError": "dspex.core.errors",
@@ -265,6 +279,7 @@ _HOMES = {
     "F1": "dspex.metrics",
     "FieldInfoWithName": "dspex.core.adapters.chat",
     "File": "dspex.core.types.file",
+    "GEPA": "dspex.teleprompt",
     "GLOBAL_HISTORY": "dspex.programs.history",
     "History": "dspex.core.types.history",
     "HotPotF1": "dspex.metrics",
@@ -274,6 +289,7 @@ _HOMES = {
     "InputField": "dspex.core.fields",
     "JSONAdapter": "dspex.core.adapters",
     "KNN": "dspex.programs.knn",
+    "KNNFewShot": "dspex.teleprompt",
     "LM": "dspex.runtime.language_model",
     "LMAuthError": "dspex.core.errors",
     "LMBillingError": "dspex.core.errors",
@@ -298,6 +314,7 @@ _HOMES = {
     "LabeledFewShot": "dspex.teleprompt",
     "LineAdapter": "dspex.core.adapters",
     "LongPrompt": "dspex.client.price",
+    "MIPROv2": "dspex.teleprompt",
     "Message": "dspex.core.lm",
     "MetricRangeError": "dspex.core.errors",
     "MissingFileError": "dspex.core.errors",
@@ -379,6 +396,7 @@ _HOMES = {
     "load": "dspex.programs.saving.loading",
     "load_program": "dspex.programs.saving.whole_program",
     "load_run": "dspex.evaluate.recorded",
+    "load_study": "dspex.teleprompt",
     "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",
     "normalize_text": "dspex.metrics",
@@ -401,8 +419,10 @@ _SUBMODULES = frozenset({"evaluate", "metrics", "streaming", "teleprompt", "test
 
 __all__ = [
     "ACTIVE_CALL_ID",
+    "COPRO",
     "EM",
     "F1",
+    "GEPA",
     "GLOBAL_HISTORY",
     "KNN",
     "LM",
@@ -419,6 +439,8 @@ __all__ = [
     "BatchInterrupted",
     "BestOfN",
     "BootstrapFewShot",
+    "BootstrapFewShotWithRandomSearch",
+    "BootstrapRS",
     "BootstrapResult",
     "Budget",
     "BudgetExceededError",
@@ -443,6 +465,7 @@ __all__ = [
     "DryRun",
     "DspexError",
     "Embedder",
+    "Ensemble",
     "Evaluate",
     "EvaluationCancelledError",
     "EvaluationError",
@@ -459,6 +482,7 @@ __all__ = [
     "IncompleteResultError",
     "InputField",
     "JSONAdapter",
+    "KNNFewShot",
     "LMAuthError",
     "LMBillingError",
     "LMCancelledError",
@@ -481,6 +505,7 @@ __all__ = [
     "LabeledFewShot",
     "LineAdapter",
     "LongPrompt",
+    "MIPROv2",
     "Message",
     "MetricRangeError",
     "MissingFileError",
@@ -563,6 +588,7 @@ __all__ = [
     "load",
     "load_program",
     "load_run",
+    "load_study",
     "majority",
     "make_signature",
     "normalize_text",

@@ -1,4 +1,4 @@
-"""`dspex export`: the rows of a recorded run as a file."""
+"""`dspex export`: the rows of a recorded run, or of a study, as a file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from dspex.cli import targets
 from dspex.cli.console import say, traceback_option
+from dspex.cli.studies import study_named
 
 
 @click.command()
@@ -32,10 +33,12 @@ from dspex.cli.console import say, traceback_option
 def export(run: str, output: Path, raw: bool) -> None:  # noqa: FBT001 - click passes by name
     """Write the rows of the recorded RUN to a file, whole or not at all.
 
+    Of an optimiser's study, a row is a candidate.
+
     \b
       dspex export first -o first.csv
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
     from dspex.evaluate.recorded import load_run
 
-    targets.save_rows(load_run(run), output, raw=raw)
+    targets.save_rows(study_named(run) or load_run(run), output, raw=raw)
     say(f"wrote {output}")

@@ -8,6 +8,7 @@ import click
 
 from dspex.cli import targets
 from dspex.cli.console import say, traceback_option, writing
+from dspex.cli.studies import study_named
 
 
 @click.command()
@@ -28,11 +29,13 @@ from dspex.cli.console import say, traceback_option, writing
     default=1_000,
     show_default=True,
     metavar="N",
-    help="Show N rows, the worst first.",
+    help="Show N rows, the worst first; of a study N candidates, the best first.",
 )
 @traceback_option
 def report(run: str, output: Path, title: str | None, rows: int) -> None:
     """Write the recorded RUN as one HTML file: drawings, failures, rows.
+
+    Of an optimiser's study it shows the scores, the candidates and the winner.
 
     It reaches for nothing outside, so it can be sent by mail or kept with a build.
 
@@ -41,7 +44,12 @@ def report(run: str, output: Path, title: str | None, rows: int) -> None:
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
     from dspex.evaluate.recorded import load_run
 
-    result = load_run(run)
-    with writing(str(output)):
-        result.report(output, title=title or run, rows=rows)
+    study = study_named(run)
+    if study is not None:
+        with writing(str(output)):
+            study.report(output, title=title or run, candidates=rows)
+    else:
+        result = load_run(run)
+        with writing(str(output)):
+            result.report(output, title=title or run, rows=rows)
     say(f"wrote {output}")

@@ -14,6 +14,7 @@ from dspex.cli.evaluating import carry_out, prepared
 from dspex.cli.models import ModelChoice, model_options
 from dspex.cli.options import output_options
 from dspex.cli.order import Order
+from dspex.cli.studies import study_named
 from dspex.core.home import home
 
 
@@ -39,6 +40,7 @@ def resume(
     \b
       dspex resume first
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
+    _refuse_study(run)
     order = _ordered(run)
     if choice.is_said:
         order = replace(order, choice=choice)
@@ -54,6 +56,29 @@ def resume(
     with chdir(order.folder):
         made = prepared(order)
         carry_out(order, made, wanted_of(**others), run=run)
+
+
+def _refuse_study(run: str) -> None:
+    """Hold that a run is no study, which needs the code that began it.
+
+    Raises:
+        Failure: It is one; the text says the line of code that goes on.
+    """
+    study = study_named(run)
+    if study is None:
+        return
+    if study.line_on is None:
+        raise Failure(
+            f"the run {run!r} is a study of {study.optimiser}, and it is done; there "
+            f"is nothing to go on with. See what it found: dspex show {run}",
+            Exit.USAGE,
+        )
+    raise Failure(
+        f"the run {run!r} is a study of {study.optimiser}, which the code that began "
+        "it goes on with; expected a run that `dspex evaluate` began. Give the same "
+        f"call again, with its name: {study.line_on}",
+        Exit.USAGE,
+    )
 
 
 def _ordered(run: str) -> Order:

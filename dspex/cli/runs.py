@@ -1,23 +1,16 @@
-"""`dspex runs`: the evaluations that are recorded, listed and deleted."""
+"""`dspex runs`: the evaluations and studies that are recorded, listed and deleted."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import click
 
 from dspex.cli.console import json_option, show, show_json, traceback_option
-from dspex.cli.units import date_text, size_text, span
+from dspex.cli.listed import Listed, listed, plain, table
+from dspex.cli.units import size_text, span
 from dspex.core.home import home
-from dspex.core.spoken import money
-
-if TYPE_CHECKING:
-    from dspex.evaluate.record.entries import Totals
-    from dspex.evaluate.record.listing import RunSummary
-
-HEADING = ("run", "state", "score", "measured", "failed", "cost", "written", "size")
 
 
 @click.group(invoke_without_command=True)
@@ -27,26 +20,36 @@ HEADING = ("run", "state", "score", "measured", "failed", "cost", "written", "si
     metavar="N",
     help="Show the N written last only.",
 )
+@click.option(
+    "--parts", is_flag=True, help="Show the evaluations that studies are made of, too."
+)
 @json_option
 @traceback_option
 @click.pass_context
-def runs(context: click.Context, limit: int | None, as_json: bool) -> None:  # noqa: FBT001 - click passes by name
-    """List the evaluations that are recorded, the one written last first.
+def runs(
+    context: click.Context,
+    limit: int | None,
+    parts: bool,  # noqa: FBT001 - click passes by name
+    as_json: bool,  # noqa: FBT001 - click passes by name
+) -> None:
+    """List what is recorded, evaluations and optimisers' studies, the last first.
 
     A state is how a run was left (complete, stopped, interrupted, killed), that it is
-    running, or that its record cannot be read (unreadable).
+    running, or that its record cannot be read (unreadable). A study is one line, with
+    the score of its winner, or the best so far.
 
     \b
       dspex runs --limit 5
+      dspex runs --parts
       dspex runs delete first
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
     if context.invoked_subcommand is not None:
         return
     from dspex.evaluate.record.listing import runs as recorded
 
-    found = recorded()[:limit]
+    found = listed(recorded(), with_parts=parts)[:limit]
     if as_json:
-        show_json([plain(summary) for summary in found])
+        show_json([plain(line) for line in found])
     elif found:
         show("\n".join(table(found)))
     else:
@@ -66,7 +69,8 @@ def runs(context: click.Context, limit: int | None, as_json: bool) -> None:  # n
 def delete(names: tuple[str, ...], older_than: float | None, yes: bool) -> None:  # noqa: FBT001 - click passes by name
     """Delete the records of RUNs, after asking. A run that goes on is left alone.
 
-    What was measured is gone then; answers of models stay in the cache.
+    A study is deleted with the evaluations it is made of. What was measured is gone
+    then; answers of models stay in the cache.
 
     \b
       dspex runs delete first second
@@ -82,13 +86,18 @@ def delete(names: tuple[str, ...], older_than: float | None, yes: bool) -> None:
     if not yes:
         told = "\n".join(f"  {line}" for line in table(found))
         click.confirm(f"{told}\nDelete these records?", abort=True, err=True)
-    for summary in found:
-        delete_run(RunPlace(run=summary.run, home=home()))
-        show(f"deleted {summary.run} ({size_text(summary.size)})")
+    for line in found:
+        # A study first: while somebody works on it, nothing of it is deleted.
+        for run in (line.run, *(part.run for part in line.parts)):
+            delete_run(RunPlace(run=run, home=home()))
+        with_parts = f" and its {len(line.parts)} runs" if line.parts else ""
+        show(f"deleted {line.run}{with_parts} ({size_text(line.size)})")
 
 
-def _chosen(names: Sequence[str], older_than: float | None) -> list[RunSummary]:
+def _chosen(names: Sequence[str], older_than: float | None) -> list[Listed]:
     """Return the runs of these names, and those that are old enough.
+
+    Of parts of studies, only those that are named: the others go with their study.
 
     Raises:
         click.UsageError: Neither is said.
@@ -103,75 +112,27 @@ def _chosen(names: Sequence[str], older_than: float | None) -> list[RunSummary]:
             "no run was named; expected which to delete. Name them, or say "
             "--older-than 30d; `dspex runs` lists them."
         )
-    known = {summary.run: summary for summary in recorded()}
+    everything = recorded()
+    known = {each.run for each in everything}
     for name in names:
         if name not in known:
             raise trouble.not_found(RunPlace(run=name, home=home()))
     before = None if older_than is None else time.time() - older_than
-    return [
-        summary
-        for summary in known.values()
-        if summary.run in names
-        or (
-            before is not None
-            and summary.written < before
-            and summary.state != "running"
-        )
-    ]
-
-
-def plain(summary: RunSummary) -> dict[str, Any]:
-    """Return a run as JSON values."""
-    head, totals = summary.head, summary.totals
-    return {
-        "run": summary.run,
-        "state": summary.state,
-        "score": summary.score,
-        "examples": None if head is None else head.total,
-        "trials": None if head is None else head.trials,
-        "outcomes": None if totals is None else totals.n,
-        "measured": None if totals is None else measured_of(totals),
-        "scored": None if totals is None else totals.scored,
-        "cost": None if totals is None else totals.cost,
-        "metrics": [] if head is None else list(head.metrics),
-        "created": None if head is None else head.created,
-        "written": summary.written,
-        "bytes": summary.size,
-        "path": str(summary.path),
-        "trouble": summary.trouble,
+    lines = {
+        line.run: line
+        for line in listed(everything, with_parts=False)
+        if line.run in names or _is_older(line, before)
     }
+    gone = {part.run for line in lines.values() for part in line.parts}
+    parts = [
+        line
+        for line in listed(everything, with_parts=True)
+        if line.run in names and line.run not in lines and line.run not in gone
+    ]
+    return [*lines.values(), *parts]
 
 
-def measured_of(totals: Totals) -> int:
-    """Return how many outcomes say something of the program, as in a result."""
-    return sum(many for kind, many in totals.by_kind.items() if kind.is_final)
-
-
-def table(found: Sequence[RunSummary]) -> Iterator[str]:
-    """Yield the runs as lines of a table."""
-    lines = [HEADING, *map(_cells, found)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for cells, summary in zip(lines, (None, *found), strict=True):
-        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        yield "  ".join(padded).rstrip()
-        if summary is not None and summary.trouble is not None:
-            yield f"  {summary.trouble}"
-
-
-def _cells(summary: RunSummary) -> tuple[str, ...]:
-    head, totals = summary.head, summary.totals
-    written, size = date_text(summary.written), size_text(summary.size)
-    if head is None or totals is None:
-        return (summary.run, summary.state, "-", "-", "-", "-", written, size)
-    whole = "" if head.total is None else f" of {head.total * head.trials}"
-    measured = measured_of(totals)
-    return (
-        summary.run,
-        summary.state,
-        "-" if summary.score is None else f"{summary.score:.1f}",
-        f"{measured}{whole}",
-        str(measured - totals.scored),
-        "-" if totals.cost is None else money(totals.cost),
-        written,
-        size,
-    )
+def _is_older(line: Listed, before: float | None) -> bool:
+    if before is None or line.summary.state == "running":
+        return False
+    return all(each.written < before for each in (line.summary, *line.parts))

@@ -1,4 +1,4 @@
-"""`dspex show`: what a recorded run found, and all that is known of an example."""
+"""`dspex show`: what a recorded run or study found, and all of an example of it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 from dspex.cli.console import json_option, show, show_json, traceback_option
 from dspex.cli.scores import as_plain, lines_of, row_lines
+from dspex.cli.studies import show_study, study_named
 
 if TYPE_CHECKING:
     from dspex.evaluate.result import EvaluationResult
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
     metavar="N",
     help="Tell all of this example, counted from 0; may be given again.",
 )
+@click.option(
+    "--candidate",
+    "candidates",
+    multiple=True,
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Of a study, show this candidate's program in full; may be given again.",
+)
 @click.option("--failed", is_flag=True, help="List the examples without a score.")
 @click.option("--wrong", is_flag=True, help="List those that scored below full.")
 @click.option(
@@ -41,6 +50,7 @@ if TYPE_CHECKING:
 def show_run(
     run: str,
     numbers: tuple[int, ...],
+    candidates: tuple[int, ...],
     failed: bool,  # noqa: FBT001 - click passes by name
     wrong: bool,  # noqa: FBT001 - click passes by name
     limit: int,
@@ -52,14 +62,33 @@ def show_run(
     raised, each prompt with its answer and how long that took. Prompts are kept of what
     failed or scored below full; `dspex evaluate --keep-traces all` keeps them all.
 
+    Of an optimiser's study: the score of each candidate, where it came from, the best
+    program, and how much better that is.
+
     \b
       dspex show first
       dspex show first --failed
       dspex show first --example 17
+      dspex show tuning --candidate 3
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
     from dspex.evaluate.recorded import load_run
     from dspex.evaluate.rows import rows_of
 
+    study = study_named(run)
+    if study is not None:
+        if numbers or failed or wrong:
+            raise click.UsageError(
+                f"{run!r} is an optimiser's study, and has candidates instead of "
+                "examples. Say --candidate N, or show one of its runs: dspex runs "
+                "--parts lists them."
+            )
+        show_study(study, candidates, limit=limit, as_json=as_json)
+        return
+    if candidates:
+        raise click.UsageError(
+            f"{run!r} is an evaluation, and has examples instead of candidates. Say "
+            "--example N."
+        )
     result = load_run(run)
     if numbers:
         _check(result, numbers)

@@ -13,6 +13,7 @@ from dspex.core.whole_files import check_place
 
 if TYPE_CHECKING:
     from dspex.evaluate.result import EvaluationResult
+    from dspex.teleprompt.study_result import StudyResult
 
 Checked = Path | None
 
@@ -29,7 +30,9 @@ def rows_file(
     return _checked(parameter, path, (".csv", ".jsonl"))
 
 
-def save_rows(result: EvaluationResult, path: Path, *, raw: bool = False) -> None:
+def save_rows(
+    result: EvaluationResult | StudyResult, path: Path, *, raw: bool = False
+) -> None:
     """Write the rows of a result, as the file's suffix says."""
     with writing(str(path)):
         if path.suffix.lower() == ".csv":

@@ -121,6 +121,11 @@ class Budget:
         with _lock:
             return self._account.reserved
 
+    def reserved_by(self, request_id: str) -> Spending | None:
+        """Return what a request under way may cost at worst; `None` for no such one."""
+        with _lock:
+            return self._account.reserved_by(request_id)
+
     @property
     def left(self) -> Room:
         """What is neither spent nor reserved; 0 where more than the cap was billed."""

@@ -105,6 +105,19 @@ class Account:
             unpriced=sum(not asked.priced for asked in self._open.values()),
         )
 
+    def reserved_by(self, request_id: str) -> Spending | None:
+        """What one request under way may cost."""
+        asked = self._open.get(request_id)
+        if asked is None:
+            return None
+        amount = asked.amount
+        return Spending(
+            calls=amount.calls,
+            tokens=amount.tokens,
+            dollars=dollars_of(amount.money),
+            unpriced=int(not asked.priced),
+        )
+
     @property
     def left(self) -> Room:
         """What is neither spent nor reserved."""

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar, overload
 
+from dspex.core.errors import RunNotFoundError
 from dspex.core.example import Example
 from dspex.core.home import home as default_home
 from dspex.evaluate.causes import Survey, survey
@@ -74,13 +75,22 @@ def load_run(name: str, *, home: str | Path | None = None) -> EvaluationResult:
             else `DSPEX_HOME` or the platform's.
 
     Raises:
-        RunNotFoundError: There is no such run.
+        RunNotFoundError: There is no such run, or it is an optimiser's study; see
+            `load_study`.
         RecordError: Its record cannot be read.
         ConfigurationError: It is no name of a run.
     """
     chosen = home or current_runtime().config.home or default_home()
     place = RunPlace(run=name, home=Path(chosen))
-    return recorded_result(RunRecord.open(place, owner=False))
+    record = RunRecord.open(place, owner=False)
+    if record.head.kind == "study":
+        raise RunNotFoundError(
+            f"the run {name!r} is an optimiser's study; expected an evaluation. Load "
+            "it with dspex.load_study(); its evaluations are runs of their own, whose "
+            f"names begin with {f'{name}.'!r}.",
+            run=name,
+        )
+    return recorded_result(record)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -109,6 +109,10 @@ class Recording:
             self._news.append(Requested(record=request))
             self._under_way.pop(request.request_id, None)
 
+    def note(self, noted: Noted) -> None:
+        """Have something else that happened written with the next commit."""
+        self._news.append(noted)
+
     def _announce(self, intent: Intent) -> None:
         try:
             self.record.announce(intent)

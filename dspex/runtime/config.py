@@ -51,9 +51,12 @@ class Config:
     prices: Mapping[str, Price] = field(default_factory=dict)
     """Prices by model string, such as `openai/my-model`; they win over the table."""
     home: Path | None = None
-    """Where files go; `None` is `DSPEX_HOME`, else the platform's user folder."""
+    """Where files go; `None` is `DSPEX_HOME`, else the platform's user folder. A text
+    becomes a path."""
 
     def __post_init__(self) -> None:
+        if self.home is not None:
+            object.__setattr__(self, "home", Path(self.home))
         for each in fields(self):
             value = getattr(self, each.name)
             if isinstance(value, bool):

@@ -10,10 +10,12 @@ from dspex.teleprompt.knn_few_shot import KNNFewShot
 from dspex.teleprompt.labeled_few_shot import LabeledFewShot
 from dspex.teleprompt.lift import Lift
 from dspex.teleprompt.mipro_v2 import MIPROv2
+from dspex.teleprompt.plan import StudyPlan
 from dspex.teleprompt.random_search import (
     BootstrapFewShotWithRandomSearch,
     BootstrapRS,
 )
+from dspex.teleprompt.recorded_study import load_study
 from dspex.teleprompt.study_result import StudyResult
 from dspex.teleprompt.teleprompter import Teleprompter
 
@@ -31,6 +33,8 @@ __all__ = [
     "Lift",
     "MIPROv2",
     "NotNeeded",
+    "StudyPlan",
     "StudyResult",
     "Teleprompter",
+    "load_study",
 ]

@@ -88,8 +88,10 @@ class Ascent:
         for depth in range(self._how.depth):
             for number, place in enumerate(self._places):
                 self._try(depth, number, place)
-            if depth + 1 < self._how.depth:
-                for number, place in enumerate(self._places):
+            for number, place in enumerate(self._places):
+                best = [_points(each.candidate) for each in place.ranked()]
+                place.statistics_best.append(_summary(depth, best[:BEST_COUNTED]))
+                if depth + 1 < self._how.depth:
                     self._propose(depth, number, place)
         return self._ranked()[0].candidate
 
@@ -193,7 +195,6 @@ class Ascent:
     def _propose(self, depth: int, number: int, place: _Place) -> None:
         """Ask for the next wordings, with the best until now in view."""
         ranked, breadth = place.ranked(), self._how.breadth
-        place.statistics_best.append(_summary(depth, _top(ranked)))
         proposed = wordings(
             self._study,
             f"round{depth + 1}.p{number}",
@@ -207,21 +208,13 @@ class Ascent:
         place.all.extend(proposed)
 
     def _ranked(self) -> list[_Tried]:
-        """Return all that was tried, the best first, each program once."""
+        """Return all that was tried, the best first.
+
+        A program that was tried for the sake of two predictors is there twice, as in
+        DSPy.
+        """
         tried = [each for place in self._places for each in place.tried.values()]
-        tried.sort(key=lambda each: -_points(each.candidate))
-        seen: set[tuple[Any, ...]] = set()
-        kept = []
-        for each in tried:
-            told = each.candidate.program.named_predictors()
-            key = (
-                _points(each.candidate),
-                *(Wording.of(predictor.signature) for _, predictor in told),
-            )
-            if key not in seen:
-                seen.add(key)
-                kept.append(each)
-        return kept
+        return sorted(tried, key=lambda each: -_points(each.candidate))
 
 
 def _told(ranked: Sequence[_Tried]) -> Iterator[str]:
@@ -234,10 +227,6 @@ def _told(ranked: Sequence[_Tried]) -> Iterator[str]:
 
 def _points(candidate: Candidate) -> float:
     return 0.0 if candidate.score is None else candidate.score
-
-
-def _top(ranked: Sequence[_Tried]) -> list[float]:
-    return [_points(each.candidate) for each in ranked[:BEST_COUNTED]]
 
 
 def _summary(depth: int, scores: Sequence[float]) -> dict[str, float]:

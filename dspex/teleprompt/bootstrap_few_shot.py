@@ -169,7 +169,7 @@ class BootstrapFewShot(Teleprompter):
             Candidate(
                 number=0,
                 label="bootstrapped demos",
-                origin=f"a teacher's answers: {self.result}",
+                origin=f"a teacher's answers: {self.result.taken}",
                 state=taught.dump_state(),
                 program=taught,
             )

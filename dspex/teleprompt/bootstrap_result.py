@@ -94,8 +94,13 @@ class BootstrapResult(EvaluationResult):
     def _is_extra(self, record: AttemptRecord) -> bool:
         return int(record.tags.get("example", 0)) >= self.needed
 
-    def __str__(self) -> str:
+    @property
+    def taken(self) -> str:
+        """Whose answers became demos, in words that are the same each time."""
         return (
             f"demos from {self.accepted} of the first {self.needed} of {self.n} "
-            f"examples; {self.not_needed}"
+            "examples"
         )
+
+    def __str__(self) -> str:
+        return f"{self.taken}; {self.not_needed}"

@@ -103,7 +103,7 @@ class Bootstrapping:
             StudyStopped: The study was stopped; it holds what was made until then.
         """
         copy = student.reset_copy()
-        teacher = self._teacher(copy, teacher, rows)
+        teacher = self._teacher(student, teacher, rows)
         check_alike(copy, teacher)
         if not self.max_bootstrapped_demos:
             nothing = BootstrapResult(examples=rows, outcomes=(None,) * len(rows))
@@ -152,7 +152,7 @@ class Bootstrapping:
             rows: The examples to work on.
             sizes: How many demos are wanted for each set.
         """
-        asked = self._teacher(student.reset_copy(), teacher, rows)
+        asked = self._teacher(student, teacher, rows)
         return PlanStep(
             what="demos: the teacher on an example",
             least=sum(min(size, len(rows)) for size in sizes),

@@ -21,7 +21,6 @@ from dspex.core.errors import (
     BudgetExceededError,
     EvaluationError,
     EvaluationInterrupted,
-    RunError,
 )
 from dspex.core.home import home
 from dspex.evaluate.metric import metric_names
@@ -30,15 +29,19 @@ from dspex.evaluate.ordering import dspex_version
 from dspex.evaluate.record.head import RunHead
 from dspex.evaluate.record.reader import Status
 from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.recording import Recording
 from dspex.evaluate.run import new_run_id
 from dspex.programs.program import Program
 from dspex.runtime.runtime import current_runtime
 from dspex.teleprompt.lift import Lift
 from dspex.teleprompt.order import Order
+from dspex.teleprompt.searched import Searched
 from dspex.teleprompt.spending import (
+    NOTHING,
     added,
     note_seen,
     seen_by,
+    spending_of_requests,
     spent_in_parts,
     without,
 )
@@ -46,6 +49,7 @@ from dspex.teleprompt.steps import Steps
 from dspex.teleprompt.study import Study, StudyStopped
 from dspex.teleprompt.study_line import StudyLine
 from dspex.teleprompt.study_result import Ended, StudyResult
+from dspex.teleprompt.worst_case import WorstCase
 from supervisors import Exit, Ok, Task
 
 P = TypeVar("P", bound=Program)
@@ -59,6 +63,8 @@ PATIENCE: Final = 10.0
 
 STUDY: Final = "study"
 """Under which name a record's last words tell of the study's end."""
+SEARCHED: Final = "searched"
+"""Under which name the settings in its head tell what it searches."""
 _STATUS: Final[Mapping[Ended, Status]] = {
     "complete": "complete",
     "budget": "stopped",
@@ -103,10 +109,7 @@ def conduct(
         RunBusyError: Somebody else works on the study of that name.
         RunChangedError: It was begun with another program, metric, setting or set.
     """
-    with _Place(order) as place, ExitStack() as stack:
-        if order.budget is not None:
-            place.charge(order.budget)
-            stack.enter_context(order.budget)
+    with _Place(order) as place, place.budget:
         study = place.study
         task = Task.async_(partial(_attempt, search, study), label=order.optimiser)
         try:
@@ -199,24 +202,35 @@ class _Place:
 
     def __init__(self, order: Order) -> None:
         self._order = order
+        self._searched = Searched.of(order)
         runtime = current_runtime()
         persist = runtime.config.persist if order.persist is None else order.persist
         on_disk = order.run is not None or persist
         self._run = order.run or new_run_id()
         self._home = (runtime.config.home or home()) if on_disk else None
-        self._record = self._opened() if on_disk else None
-        before = None if self._record is None else self._record.worked_before
-        self._seconds = 0.0 if before is None else before.seconds
+        self._recording = Recording(self._opened()) if on_disk else None
+        self._steps = Steps(self._run, self._recording)
+        self._seconds = 0.0
+        if self._recording is not None:
+            self._seconds = self._recording.record.worked_before.seconds
         self._began = time.monotonic()
         self._is_closed = False
         self.study = Study(
             order,
             run=self._run,
-            steps=Steps(self._record),
-            is_recorded=self._record is not None,
+            steps=self._steps,
+            is_recorded=on_disk,
         )
+        self.budget = Budget(name=self._run) if order.budget is None else order.budget
+        """What all its requests count in."""
+        self._worst = WorstCase(self._run, self.budget, self._steps)
+        self._noting = ExitStack()
 
     def __enter__(self) -> Self:
+        spent = without(self._on_record(), seen_by(self.budget, self._run))
+        self.budget.count(spent)
+        self._noting.enter_context(self._steps.requests.noted())
+        self._noting.enter_context(self._worst.watched())
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -234,22 +248,21 @@ class _Place:
                 "optimiser": order.optimiser,
                 "concurrency": order.concurrency,
                 "max_errors": order.max_errors,
+                SEARCHED: self._searched.plain(),
             },
             kind="study",
         )
         record, _ = open_record(head, self._home)
         return record
 
-    def charge(self, budget: Budget) -> None:
-        """Count in a budget what the study has spent without it."""
-        budget.count(without(self._on_record(), seen_by(budget, self._run)))
-
     def _on_record(self) -> Spending:
-        """Return what was spent by all who worked on the study, as it is recorded."""
+        """Return what all who worked on the study have spent, at worst."""
         if self._home is None:
-            return Spending()
-        parts = spent_in_parts(self._run, self._home)
-        return added([parts, self.study.spent_in_steps])
+            return NOTHING
+        most = self._worst.most
+        parts = spent_in_parts(self._run, self._home, most=most)
+        steps = spending_of_requests(self._steps.requests.all, most=most)
+        return added([parts, steps])
 
     def is_used_up(self, error: BaseException) -> bool:
         """Whether an error came up because the order's budget is used up."""
@@ -263,25 +276,27 @@ class _Place:
 
     def line_on(self) -> str | None:
         """Return the line of code that goes on; `None` when nothing is recorded."""
-        if self._record is None:
+        if self._recording is None:
             return None
         return f"{self._order.optimiser}(...).compile(..., run={self._run!r})"
 
     def ended(self, how: Ended, found: Found[P] | None) -> StudyResult:
         """Close the record, and return what there is to say of the study."""
         study = self.study
+        # What was given up is being broken off; its fate comes a moment later.
+        self._steps.requests.wait_settled()
         result = StudyResult(
             optimiser=self._order.optimiser,
-            run=None if self._record is None else self._run,
+            run=None if self._recording is None else self._run,
             candidates=study.candidates,
             best=None if found is None else found.number,
             ended=how,
             spent=study.spent,
             seconds=self._seconds + self._took(),
             lift=None if found is None else found.lift,
+            searched=self._searched,
         )
-        if self._order.budget is not None:
-            note_seen(self._order.budget, self._run, self._on_record())
+        note_seen(self.budget, self._run, self._on_record())
         self._close(_STATUS[how], result)
         return result
 
@@ -289,16 +304,15 @@ class _Place:
         return time.monotonic() - self._began
 
     def _close(self, status: Status, result: StudyResult | None) -> None:
-        if self._record is None or self._is_closed:
+        if self._is_closed:
             return
         self._is_closed = True
         facts: dict[str, Any] = {"seconds": self._took(), "restarts": 0}
         if result is not None:
             lift = None if result.lift is None else result.lift.plain()
             facts[STUDY] = {"best": result.best, "ended": result.ended, "lift": lift}
-        try:
-            self.study.beat()
-            self._record.close(status, facts)
-        except RunError as error:
+        with self._noting:
+            why = self._steps.close(status, facts)
+        if why is not None:
             # The study is done all the same, and its caller has what it found.
-            _log.warning("study_not_closed", run=self._run, why=error.message)
+            _log.warning("study_not_closed", run=self._run, why=why.message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 from dspex.client.budget import Budget
@@ -17,26 +18,37 @@ from dspex.evaluate.devset import checked_set
 from dspex.programs.program import Program
 from dspex.programs.settings import settings
 from dspex.teleprompt.conducting import Found
-from dspex.teleprompt.evolving import Evolution, Evolving, import_gepa
+from dspex.teleprompt.evolving import Evolution, Evolving
 from dspex.teleprompt.extent import Auto
+from dspex.teleprompt.gepa_extent import EvolutionExtent, reckoned
+from dspex.teleprompt.gepa_package import import_gepa
+from dspex.teleprompt.gepa_result import detailed
 from dspex.teleprompt.judging import lift_of, planned
+from dspex.teleprompt.mipro_search import save_all
 from dspex.teleprompt.order import Order, checked_budget, checked_rows
 from dspex.teleprompt.plan import PerRun, PlanStep, StudyPlan
+from dspex.teleprompt.reflection import Proposer, Reflecting
+from dspex.teleprompt.rollouts import FeedbackMetric, Scoring
 from dspex.teleprompt.study import Study
 from dspex.teleprompt.teleprompter import Teleprompter
 
 P = TypeVar("P", bound=Program)
 
-FeedbackMetric = Callable[..., Any]
-"""`metric(gold, pred, trace, pred_name, pred_trace)`: a number, or a `Prediction` with
-`score` and `feedback`."""
-
-_CANDIDATES: Final[Mapping[Auto, int]] = {"light": 6, "medium": 12, "heavy": 18}
-"""By how much is tried, how many candidates that is for."""
-_STEP: Final = 35
-"""Rows of a trial, as the reckoning of `auto` takes them."""
-_FULL_EVERY: Final = 5
-"""Trials between two scores on all rows, as that reckoning takes them."""
+_PASSED_ON: Final = frozenset(
+    {
+        "acceptance_criterion",
+        "callbacks",
+        "merge_val_overlap_floor",
+        "mlflow_attach_existing",
+        "mlflow_experiment_name",
+        "mlflow_tracking_uri",
+        "stop_callbacks",
+        "tracking_key_prefix",
+        "wandb_attach_existing",
+    }
+)
+"""What of `gepa_kwargs` the package is told."""
+_OWN_PROPOSER: Final = "What the instruction_proposer asks comes on top."
 
 
 class GEPA(Teleprompter):
@@ -53,7 +65,10 @@ class GEPA(Teleprompter):
 
     Args:
         metric: `metric(gold, pred, trace, pred_name, pred_trace)`; it gives a number,
-            or a `Prediction` with `score` and `feedback`.
+            or a `Prediction` with `score` and `feedback`. Asked for a score, it gets
+            `None` for the last three. Asked for words on a predictor, it gets the
+            run's trace, the predictor's name and its own step; the score it gives then
+            does not count.
         auto: How much is tried: "light", "medium" or "heavy". One of this and the next
             two is to be given.
         max_full_evals: The same, in times of all rows.
@@ -65,25 +80,36 @@ class GEPA(Teleprompter):
             `instruction_proposer` is given.
         skip_perfect_score: Whether a step without any fault is left at that.
         add_format_failure_as_feedback: Whether answers that do not fit are reflected on
-            as well, with the form they should have.
+            as well, with the fields they should have.
         instruction_proposer: Your own proposer: called with `candidate`,
             `reflective_dataset` and `components_to_update`, it returns texts by name.
-        component_selector: Which predictors a step rewrites: "round_robin" or "all".
+        component_selector: Which predictors a step rewrites: "round_robin", "all", or a
+            function of the package's (state, trajectories, scores, number, candidate).
         use_merge: Whether candidates are merged as well.
         max_merge_invocations: How often, at most.
         num_threads: Examples worked on at a time; else the setting, else 16.
         failure_score: The score of what failed.
         perfect_score: The score without fault.
-        log_dir: DSPy's; the study's record keeps what it kept there.
-        track_stats: Whether the winner has `detailed_results`, which is `study`.
-        track_best_outputs: DSPy's; outputs are in the runs of the study.
-        warn_on_score_mismatch: DSPy's; the whole program's score counts in any case.
-        seed: Of all draws.
+        log_dir: A folder that gets `evaluated_programs/program_N.json` for each
+            candidate. Nothing is read from it: to go on with a search, name it with
+            `compile(run=...)`.
+        track_stats: Whether the winner has `detailed_results`, with DSPy's fields.
+        use_wandb: Passed on to the package, as are the next three.
+        wandb_api_key: See `use_wandb`.
+        wandb_init_kwargs: See `use_wandb`.
+        track_best_outputs: Whether those have the outputs as well.
+        warn_on_score_mismatch: DSPy's; nothing is warned of, see `metric`.
+        use_mlflow: See `use_wandb`.
+        seed: Of all draws; `None` is 0.
+        gepa_kwargs: More for the package: `stop_callbacks`, `acceptance_criterion`,
+            `callbacks`, `merge_val_overlap_floor`, and what names a run of wandb or
+            MLflow.
         display_progress: `None` shows a line on a terminal and nothing elsewhere.
 
     Raises:
         ConfigurationError: The metric takes other arguments, how much to try is said
-            not at all or twice, nobody reflects, or the package is not installed.
+            not at all or twice, nobody reflects, the package is not installed, or it is
+            to be told what would break the search.
     """
 
     def __init__(
@@ -98,33 +124,39 @@ class GEPA(Teleprompter):
         reflection_lm: LanguageModel | None = None,
         skip_perfect_score: bool = True,
         add_format_failure_as_feedback: bool = False,
-        instruction_proposer: Callable[..., Mapping[str, str]] | None = None,
-        component_selector: str = "round_robin",
+        instruction_proposer: Proposer | None = None,
+        component_selector: str | Callable[..., Sequence[str]] = "round_robin",
         use_merge: bool = True,
         max_merge_invocations: int | None = 5,
         num_threads: int | None = None,
         failure_score: float = 0.0,
         perfect_score: float = 1.0,
-        log_dir: str | None = None,
+        log_dir: str | Path | None = None,
         track_stats: bool = False,
+        use_wandb: bool = False,
+        wandb_api_key: str | None = None,
+        wandb_init_kwargs: Mapping[str, Any] | None = None,
         track_best_outputs: bool = False,
         warn_on_score_mismatch: bool = True,
+        use_mlflow: bool = False,
         seed: int | None = 0,
+        gepa_kwargs: Mapping[str, Any] | None = None,
         display_progress: bool | None = None,
     ) -> None:
         self.metric = _checked_feedback(metric)
-        extents = (auto, max_full_evals, max_metric_calls)
-        if sum(each is not None for each in extents) != 1:
-            raise ConfigurationError(
-                f"auto={auto!r}, max_full_evals={max_full_evals!r} and "
-                f"max_metric_calls={max_metric_calls!r}; expected exactly one of them, "
-                "to say how much to try. Pass auto='light' to begin with."
-            )
+        self._extent = EvolutionExtent(
+            auto=auto, max_full_evals=max_full_evals, max_metric_calls=max_metric_calls
+        )
         if reflection_lm is None and instruction_proposer is None:
             raise ConfigurationError(
                 "nobody is there to reflect; expected reflection_lm, best a strong "
                 "model, or an instruction_proposer of your own. Pass "
                 "reflection_lm=dspex.LM(...)."
+            )
+        if track_best_outputs and not track_stats:
+            raise ConfigurationError(
+                "track_best_outputs is given and track_stats is not; the outputs are "
+                "part of the statistics. Pass track_stats=True as well."
             )
         self.auto = auto
         self.max_full_evals = max_full_evals
@@ -141,12 +173,20 @@ class GEPA(Teleprompter):
         self.num_threads = num_threads
         self.failure_score = failure_score
         self.perfect_score = perfect_score
-        self.log_dir = log_dir
+        self.log_dir = None if log_dir is None else Path(log_dir)
         self.track_stats = track_stats
         self.track_best_outputs = track_best_outputs
         self.warn_on_score_mismatch = warn_on_score_mismatch
         self.seed = seed
         self.display_progress = display_progress
+        self.gepa_kwargs = _checked_kwargs(gepa_kwargs or {})
+        # Beside the settings: one of them is a secret.
+        self._tracking = {
+            "use_wandb": use_wandb,
+            "wandb_api_key": wandb_api_key,
+            "wandb_init_kwargs": wandb_init_kwargs,
+            "use_mlflow": use_mlflow,
+        }
         import_gepa()
 
     @with_callbacks
@@ -188,13 +228,18 @@ class GEPA(Teleprompter):
                 "teacher is given; GEPA learns from the student's own runs. Leave it "
                 "out, and pass a strong model as reflection_lm."
             )
+        if not student.predictors():
+            raise ConfigurationError(
+                f"{type(student).__name__} has no predictor, and so no instruction to "
+                "improve; expected one or more. Make one in its __init__."
+            )
         rows = checked_set(trainset, "trainset")
         chosen_on = checked_rows(valset, "valset")
         how = self._evolving(student, rows, chosen_on)
         order = Order(
             optimiser="GEPA",
             student=student,
-            metric=self.metric,
+            metric=Scoring(self.metric),
             trainset=rows,
             valset=chosen_on,
             testset=checked_rows(testset, "testset"),
@@ -205,19 +250,33 @@ class GEPA(Teleprompter):
             max_errors=math.inf,
             display_progress=self.display_progress,
         )
+        begun: list[Evolution] = []
 
         def search(study: Study) -> Found[P]:
-            best = Evolution(
-                study, how, rows if chosen_on is None else chosen_on
-            ).best()
+            choosing = rows if chosen_on is None else chosen_on
+            begun.append(Evolution(study, how, choosing))
+            best = begun[0].best()
             winner: P = best.program
             lift = lift_of(study, winner, chosen_on=chosen_on)
             return Found(program=winner, number=best.number, lift=lift)
 
         winner = self._conduct(order, search)
-        if self.track_stats:
-            vars(winner)["detailed_results"] = self.study
+        self._describe(winner, begun[0])
         return winner
+
+    def _describe(self, winner: Program, evolution: Evolution) -> None:
+        """Leave with the winner, and in files, what was asked for."""
+        candidates = () if self.study is None else self.study.candidates
+        if self.log_dir is not None:
+            save_all(self.log_dir, candidates)
+        if self.track_stats:
+            vars(winner)["detailed_results"] = detailed(
+                candidates,
+                evolution.results if self.track_best_outputs else None,
+                scored=evolution.scored,
+                log_dir=None if self.log_dir is None else str(self.log_dir),
+                seed=self.seed,
+            )
 
     def plan(
         self,
@@ -230,29 +289,54 @@ class GEPA(Teleprompter):
         """Return what `compile` would ask, without asking it; its arguments, too."""
         rows = checked_set(trainset, "trainset")
         chosen_on = checked_rows(valset, "valset")
-        most = self._metric_calls(student, rows, chosen_on)
-        each = PerRun.rehearsed(student, rows)
-        # Each reflection is preceded by a step on some rows, and followed by another.
-        reflections = most // (2 * self.reflection_minibatch_size)
+        counts = reckoned(
+            self._extent.calls(len(student.predictors()), rows, chosen_on),
+            len(chosen_on or rows),
+            minibatch=self.reflection_minibatch_size,
+            merges=self.use_merge,
+        )
+        each = PerRun.rehearsed(student, rows, Scoring(self.metric))
+        running = PlanStep(
+            what="candidates on examples",
+            least=counts.least,
+            most=counts.most,
+            each=each,
+        )
         return StudyPlan(
             optimiser="GEPA",
             steps=(
-                PlanStep(
-                    what="candidates on examples",
-                    least=len(chosen_on or rows),
-                    # It stops when it has done so many, after the evaluation at hand.
-                    most=most + len(chosen_on or rows),
-                    each=each,
-                ),
-                PlanStep(
-                    what="reflections",
-                    least=0,
-                    most=reflections,
-                    each=PerRun(calls=1.0),
-                ),
+                running,
+                *self._reflecting(student, rows, counts.reflections, each),
                 *planned(checked_rows(testset, "testset"), each),
             ),
+            notes=() if self.instruction_proposer is None else (_OWN_PROPOSER,),
         )
+
+    def _reflecting(
+        self, student: Program, rows: Sequence[Example], steps: int, each: PerRun
+    ) -> list[PlanStep]:
+        """Return what reflecting asks: the metric for words, and who reflects."""
+        times = steps * self._components(student)
+        alone = PerRun.rehearsed(student, rows)
+        planned_steps = []
+        if each.calls > alone.calls:
+            words = PlanStep(
+                what="the metric's words on them",
+                least=0,
+                most=times * self.reflection_minibatch_size,
+                each=PerRun(calls=each.calls - alone.calls),
+            )
+            planned_steps.append(words)
+        if self.instruction_proposer is None:
+            once = PerRun(calls=1.0)
+            step = PlanStep(what="reflections", least=0, most=times, each=once)
+            planned_steps.append(step)
+        return planned_steps
+
+    def _components(self, student: Program) -> int:
+        """Return how many predictors one step rewrites at most."""
+        one = self.component_selector == "round_robin"
+        return 1 if one else len(student.predictors())
 
     def _evolving(
         self,
@@ -260,56 +344,38 @@ class GEPA(Teleprompter):
         rows: Sequence[Example],
         chosen_on: Sequence[Example] | None,
     ) -> Evolving:
+        seed = self.seed or 0
         return Evolving(
-            metric=self.metric,
-            metric_calls=self._metric_calls(student, rows, chosen_on),
+            reflecting=Reflecting(
+                metric=self.metric,
+                lm=self.reflection_lm,
+                proposer=self.instruction_proposer,
+                reflects_on_format=self.add_format_failure_as_feedback,
+                seed=seed,
+            ),
+            metric_calls=self._extent.calls(len(student.predictors()), rows, chosen_on),
             minibatch_size=self.reflection_minibatch_size,
             selection=self.candidate_selection_strategy,
             components=self.component_selector,
-            reflection_lm=self.reflection_lm,
-            proposer=self.instruction_proposer,
             skip_perfect_score=self.skip_perfect_score,
-            reflects_on_format=self.add_format_failure_as_feedback,
             merges=(self.max_merge_invocations or 0) if self.use_merge else 0,
             failure_score=self.failure_score,
             perfect_score=self.perfect_score,
-            seed=self.seed or 0,
+            seed=seed,
+            passed_on=self.gepa_kwargs,
+            tracking=self._tracking,
         )
 
-    def _metric_calls(
-        self,
-        student: Program,
-        rows: Sequence[Example],
-        chosen_on: Sequence[Example] | None,
-    ) -> int:
-        """Return how many examples are scored."""
-        if self.max_metric_calls is not None:
-            return self.max_metric_calls
-        if self.max_full_evals is not None:
-            return self.max_full_evals * (len(rows) + len(chosen_on or ()))
-        assert self.auto is not None, "one of the three is given"  # noqa: S101 - held above
-        predictors = max(len(student.predictors()), 1)
-        return calls_for(_CANDIDATES[self.auto], predictors, len(chosen_on or rows))
 
-
-def calls_for(candidates: int, predictors: int, rows: int) -> int:
-    """Return how many examples are worth scoring, as DSPy reckons it.
-
-    Args:
-        candidates: For how many candidates.
-        predictors: How many the program has.
-        rows: How many there are to choose by.
-
-    Example:
-        >>> calls_for(6, 1, 100)
-        780
-    """
-    trials = int(max(4 * predictors * math.log2(candidates), 1.5 * candidates))
-    tried = rows + 5 * candidates + trials * _STEP
-    if not trials:
-        return tried
-    full = (trials + 1) // _FULL_EVERY + 1 + (trials < _FULL_EVERY)
-    return tried + full * rows
+def _checked_kwargs(told: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = sorted(set(told) - _PASSED_ON)
+    if unknown:
+        raise ConfigurationError(
+            f"gepa_kwargs has {unknown}, which GEPA decides itself or cannot go on "
+            f"with after a crash; it may have {sorted(_PASSED_ON)}. Leave the others "
+            "out, or use the argument of GEPA."
+        )
+    return dict(told)
 
 
 def _checked_feedback(metric: FeedbackMetric) -> FeedbackMetric:

@@ -160,6 +160,13 @@ class GroundedProposer:
         self._lm = lm
         self._grounds = grounds
         self._temperature = temperature
+        # Appended to by pieces side by side; only its length is read.
+        self._asks: list[str] = []
+
+    @property
+    def asked(self) -> int:
+        """How many answers it has asked for."""
+        return len(self._asks)
 
     def instructions(
         self, count: int, demo_sets: Sequence[Demos], rng: random.Random
@@ -327,6 +334,7 @@ class GroundedProposer:
                     return None
             return without_heading(str(said[output]))
 
+        self._asks.append(name)
         return self._study.once(name, ask)
 
 

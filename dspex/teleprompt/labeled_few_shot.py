@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
+from dspex.client.budget import Budget
+from dspex.core import defaults
 from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
 from dspex.evaluate.devset import checked_set
+from dspex.evaluate.metric import Metric, checked_metric
 from dspex.programs.program import Program
+from dspex.programs.settings import settings
+from dspex.teleprompt.candidate import Candidate
+from dspex.teleprompt.conducting import Found
+from dspex.teleprompt.judging import lift_of, planned
+from dspex.teleprompt.order import Order, checked_budget, checked_rows
+from dspex.teleprompt.plan import PerRun, StudyPlan
+from dspex.teleprompt.study import Study
+from dspex.teleprompt.teleprompter import Teleprompter
 
 P = TypeVar("P", bound=Program)
 
 
-class LabeledFewShot:
+class LabeledFewShot(Teleprompter):
     """Gives every predictor `k` examples of the training set as demos.
 
     When to use it: first, as the yardstick for anything more costly; it makes no call.
@@ -27,23 +38,45 @@ class LabeledFewShot:
 
     Args:
         k: Demos for each predictor.
+        metric: What judges the result, where there is a set to judge it on.
+        num_threads: Examples judged at a time; else the setting, else 16.
+        max_errors: Errors after which judging stops; else the setting, else 10.
+        display_progress: `None` shows a line on a terminal and nothing elsewhere.
 
     Raises:
         ConfigurationError: `k` is below one.
     """
 
-    callback_kind: ClassVar[str] = "compile"
-
-    def __init__(self, k: int = 16) -> None:
+    def __init__(
+        self,
+        k: int = 16,
+        *,
+        metric: Metric | None = None,
+        num_threads: int | None = None,
+        max_errors: float | None = None,
+        display_progress: bool | None = None,
+    ) -> None:
         if k < 1:
             raise ConfigurationError(
                 f"k is {k}; it counts demos. Pass at least 1, or use the program as is."
             )
         self.k = k
+        self.metric = None if metric is None else checked_metric(metric)
+        self.num_threads = num_threads
+        self.max_errors = max_errors
+        self.display_progress = display_progress
 
     @with_callbacks
     def compile(
-        self, student: P, *, trainset: Sequence[Example], sample: bool = True
+        self,
+        student: P,
+        *,
+        trainset: Sequence[Example],
+        sample: bool = True,
+        valset: Sequence[Example] | None = None,
+        testset: Sequence[Example] | None = None,
+        budget: Budget | None = None,
+        run: str | None = None,
     ) -> P:
         """Return a copy of `student` with demos; `student` stays as it is.
 
@@ -52,13 +85,91 @@ class LabeledFewShot:
             trainset: Where the demos come from. Nobody needs to say which fields are
                 inputs: the program's signatures do.
             sample: Draw them at random; else take the first `k`.
+            valset: Examples to judge the result on, beside the student; see `study`.
+            testset: The same.
+            budget: What the judging may spend.
+            run: A name for this study, under which its judging is recorded. When it is
+                interrupted, the same call goes on where it stopped.
 
         Raises:
-            ConfigurationError: The training set is empty.
+            BudgetExceededError: The budget was used up before the result was judged.
+            ConfigurationError: A set is empty, or there is one to judge on and no
+                metric.
+            EvaluationError: The judging could not go on.
+            EvaluationInterrupted: Ctrl-C during the judging; `.best_so_far` is the
+                program.
+            RunChangedError: The study of that name was begun with something else.
         """
         refuse_dspy(student, "student")
         rows = checked_set(trainset, "trainset", have_inputs=False)
-        return labelled(student, rows, self.k, sample=sample)
+        judged_on = self._judged_on(valset, testset)
+        order = Order(
+            optimiser="LabeledFewShot",
+            student=student,
+            metric=self.metric,
+            trainset=rows,
+            valset=valset,
+            testset=testset,
+            parameters={"k": self.k, "sample": sample},
+            run=run,
+            # Nothing is asked, so there is nothing to keep.
+            persist=None if judged_on else False,
+            budget=checked_budget(budget),
+            concurrency=self.num_threads or settings.concurrency,
+            max_errors=self.max_errors or settings.max_errors or defaults.MAX_ERRORS,
+            display_progress=self.display_progress,
+        )
+
+        def search(study: Study) -> Found[P]:
+            made = labelled(student, rows, self.k, sample=sample)
+            how = "drawn from" if sample else "the first of"
+            study.report(
+                Candidate(
+                    number=0,
+                    label=f"{min(self.k, len(rows))} labelled demos",
+                    origin=f"examples {how} the training set, as they are",
+                    state=made.dump_state(),
+                    program=made,
+                )
+            )
+            return Found(program=made, number=0, lift=lift_of(study, made))
+
+        return self._conduct(order, search, candidates=1)
+
+    def plan(
+        self,
+        student: Program,
+        *,
+        trainset: Sequence[Example],
+        valset: Sequence[Example] | None = None,
+        testset: Sequence[Example] | None = None,
+    ) -> StudyPlan:
+        """Return what `compile` would ask, without asking it; its arguments, too."""
+        rows = checked_set(trainset, "trainset", have_inputs=False)
+        judged_on = self._judged_on(valset, testset)
+        if judged_on is None:
+            return StudyPlan(optimiser="LabeledFewShot")
+        shown = labelled(student, rows, self.k)
+        each = PerRun.rehearsed(shown, judged_on, self.metric)
+        steps = tuple(planned(judged_on, each))
+        return StudyPlan(optimiser="LabeledFewShot", steps=steps)
+
+    def _judged_on(
+        self, valset: Sequence[Example] | None, testset: Sequence[Example] | None
+    ) -> Sequence[Example] | None:
+        """Return the rows the result is judged on; `None` for none.
+
+        Raises:
+            ConfigurationError: There are some and no metric, or there is none in them.
+        """
+        rows = checked_rows(valset, "valset")
+        rows = checked_rows(testset, "testset") or rows
+        if rows is not None and self.metric is None:
+            raise ConfigurationError(
+                "there are examples to judge the result on, and no metric; expected "
+                "both or neither. Pass metric= to LabeledFewShot()."
+            )
+        return rows
 
 
 def labelled(student: P, rows: Sequence[Example], k: int, *, sample: bool = True) -> P:

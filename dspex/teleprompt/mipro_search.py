@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from dspex.core.lm import LanguageModel
 from dspex.programs.program import Program
@@ -45,6 +45,8 @@ class MIPROSearch(Generic[P]):
     """Where draws come from."""
     search: PromptSearch | None = None
     """The trials, once they have begun."""
+    asked: int = 0
+    """Answers of the prompt model, once all instructions are proposed."""
 
     def __call__(self, study: Study) -> Found[P]:
         """Do the three steps, and judge the winner."""
@@ -54,8 +56,10 @@ class MIPROSearch(Generic[P]):
         proposer = GroundedProposer(
             study, self.student, self.prompt_model, self.grounds, self.temperature
         )
+        instructions = proposer.instructions(extent.instructions, demos, rng)
+        self.asked = proposer.asked
         choices = Choices(
-            instructions=proposer.instructions(extent.instructions, demos, rng),
+            instructions=instructions,
             demos=None if extent.is_zero_shot else demos,
         )
         self.search = PromptSearch(study, extent.valset, choices, extent.trials, rng)
@@ -71,19 +75,20 @@ class MIPROSearch(Generic[P]):
         given = next(each for each in study.candidates if each.number == BASELINE)
         return cross_fitted(given.scores, study.candidates, "the valset")
 
-    def describe(self, winner: Program, candidates: Sequence[Candidate]) -> None:
+    def describe(self, winner: Program) -> None:
         """Give the winner DSPy's attributes."""
-        ranked = sorted(candidates, key=lambda each: -_points(each))
+        scored, log = [], {}
+        if self.search is not None:
+            scored, log = self.search.scored, dict(self.search.log)
+        ranked = sorted(scored, key=lambda each: -each["score"])
+        full = [each["score"] for each in ranked if each["full_eval"]]
         told = {
-            "candidate_programs": [
-                _told(each, full=True) for each in ranked if each.score is not None
-            ],
-            "mb_candidate_programs": [
-                _told(each, full=False) for each in ranked if each.seen is not None
-            ],
-            "trial_logs": {} if self.search is None else dict(self.search.log),
-            "score": max((_points(each) for each in ranked), default=0.0),
-            "total_calls": len(self.search.log) if self.search is not None else 0,
+            "candidate_programs": [each for each in ranked if each["full_eval"]],
+            "mb_candidate_programs": [each for each in ranked if not each["full_eval"]],
+            "trial_logs": log,
+            "score": max(full, default=0.0),
+            "total_calls": len(log),
+            "prompt_model_total_calls": self.asked,
         }
         vars(winner).update({name: beside(value) for name, value in told.items()})
 
@@ -94,14 +99,3 @@ def save_all(folder: Path, candidates: Sequence[Candidate]) -> None:
     place.mkdir(parents=True, exist_ok=True)
     for each in candidates:
         each.program.save(place / f"program_{each.number}.json")
-
-
-def _told(candidate: Candidate, *, full: bool) -> dict[str, Any]:
-    score = candidate.score if full else candidate.seen
-    return {"score": score, "program": candidate.program, "full_eval": full}
-
-
-def _points(candidate: Candidate) -> float:
-    if candidate.score is not None:
-        return candidate.score
-    return 0.0 if candidate.seen is None else candidate.seen

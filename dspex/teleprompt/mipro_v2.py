@@ -256,7 +256,7 @@ class MIPROv2(Teleprompter):
             )
             winner = self._conduct(order, search)
         if self.track_stats:
-            search.describe(winner, () if self.study is None else self.study.candidates)
+            search.describe(winner)
         if self.log_dir is not None and self.study is not None:
             save_all(self.log_dir, self.study.candidates)
         return winner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -30,6 +31,8 @@ class PerRun:
     """US dollars at most, for all `rows`; `None` when a price is not known."""
     rows: int = 1
     """For how many runs tokens and dollars are told."""
+    cached: float = 0.0
+    """How many of the calls need no request, as the cache has their answers."""
 
     @classmethod
     def rehearsed(
@@ -64,6 +67,7 @@ class PerRun:
             usage=told.usage,
             dollars=None if told.unpriced else told.dollars,
             rows=len(some),
+            cached=told.cached / len(some),
         )
 
 
@@ -83,12 +87,42 @@ class PlanStep:
     @property
     def calls(self) -> tuple[int, int]:
         """Calls at least and at most, retries and the cache apart."""
-        return round(self.least * self.each.calls), round(self.most * self.each.calls)
+        least, most = self.least * self.each.calls, self.most * self.each.calls
+        return math.floor(least), math.ceil(most)
+
+    @property
+    def tokens(self) -> int | None:
+        """Tokens at most, sent and received; `None` when nobody knows."""
+        usage = self.each.usage
+        if not self.most:
+            return 0
+        if usage is None:
+            return None
+        return math.ceil(self.most * usage.total_tokens / self.each.rows)
+
+    @property
+    def dollars(self) -> float | None:
+        """US dollars at most; `None` when a price is not known."""
+        if not self.most:
+            return 0.0
+        if self.each.dollars is None:
+            return None
+        return self.most * self.each.dollars / self.each.rows
+
+    @property
+    def is_of_unknown_size(self) -> bool:
+        """Whether nobody knows how many tokens it takes."""
+        return self.tokens is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyPlan:
-    """What a study would do. Printed, it is a short table."""
+    """What a study would do, told without asking a model.
+
+    Its calls are counted as if each were answered at the first attempt; tokens and
+    dollars are an upper bound, with `max_tokens` for each answer, and without what is
+    in the cache already. Printed, it is a short table.
+    """
 
     optimiser: str
     """The name of the optimiser."""
@@ -107,52 +141,73 @@ class StudyPlan:
 
     @property
     def tokens(self) -> int | None:
-        """Tokens at most, sent and received; `None` when nobody knows."""
-        return _most(self.steps, lambda each: _total(each.usage))
+        """Tokens at most, sent and received; `None` when nobody knows those of all."""
+        known = [step.tokens for step in self.steps]
+        told = [tokens for tokens in known if tokens is not None]
+        return sum(told) if len(told) == len(known) else None
 
     @property
     def dollars(self) -> float | None:
         """US dollars at most; `None` when a price is not known."""
-        total = 0.0
-        for step in self.steps:
-            if step.each.dollars is None:
-                return None
-            total += step.most * step.each.dollars / step.each.rows
-        return total
+        known = [step.dollars for step in self.steps]
+        told = [dollars for dollars in known if dollars is not None]
+        return sum(told) if len(told) == len(known) else None
+
+    @property
+    def share_cached(self) -> float:
+        """The part of the calls that need no request, from 0 to 1, as rehearsed."""
+        whole = sum(step.most * step.each.calls for step in self.steps)
+        cached = sum(step.most * step.each.cached for step in self.steps)
+        return cached / whole if whole else 0.0
+
+    def seconds(self, per_call: float, *, concurrency: int) -> tuple[float, float]:
+        """Return about how long it takes, at least and at most.
+
+        Nobody knows beforehand how long a model takes; you may, from a run before.
+
+        Args:
+            per_call: Seconds of one call.
+            concurrency: Calls at a time, such as the optimiser's `num_threads`.
+        """
+        sent = 1.0 - self.share_cached
+        least, most = (calls * sent * per_call / concurrency for calls in self.calls)
+        return least, most
 
     def __str__(self) -> str:
-        least, most = self.calls
-        lines = [f"{self.optimiser}: {_range(least, most)} calls, {self._cost()}"]
+        lines = [self._headline()]
         width = max((len(step.what) for step in self.steps), default=0)
         lines += [
-            f"  {step.what:<{width}}  {_range(step.least, step.most):>13}  "
-            f"{_range(*step.calls):>13} calls"
+            f"  {step.what:<{width}}  {counted(step.least, step.most):>13}  "
+            f"{counted(*step.calls):>13} calls"
             for step in self.steps
         ]
+        if self.share_cached:
+            lines.append(
+                f"About {self.share_cached:.0%} of the calls need no request: their "
+                "answers are in the cache."
+            )
         return "\n".join([*lines, *self.notes])
 
-    def _cost(self) -> str:
-        tokens, dollars = self.tokens, self.dollars
-        told = "tokens not known" if tokens is None else f"at most {tokens:,} tokens"
-        cost = "no price known" if dollars is None else f"at most {money(dollars)}"
-        return f"{told}, {cost}"
+    def _repr_html_(self) -> str:
+        from dspex.teleprompt.study_page import plan_html
+
+        return plan_html(self)
+
+    def _headline(self) -> str:
+        least, most = self.calls
+        tokens = sum(step.tokens or 0 for step in self.steps)
+        priced = [step.dollars for step in self.steps if step.dollars is not None]
+        cost = f" and {money(sum(priced))}" if priced else ""
+        bound = f"at most {tokens:,} tokens{cost}" if tokens else "tokens not known"
+        told = [f"{counted(least, most)} calls", bound]
+        unknown = [step.what for step in self.steps if step.is_of_unknown_size]
+        if tokens and unknown:
+            told.append(f"beside {', '.join(unknown)}")
+        if any(step.dollars is None for step in self.steps if step.most):
+            told.append("not every price is known" if priced else "no price known")
+        return f"{self.optimiser}: {', '.join(told)}"
 
 
-def _total(usage: Usage | None) -> int | None:
-    return None if usage is None else usage.total_tokens
-
-
-def _most(
-    steps: Sequence[PlanStep], figure: Callable[[PerRun], int | None]
-) -> int | None:
-    total = 0
-    for step in steps:
-        found = figure(step.each)
-        if found is None:
-            return None
-        total += -(-step.most * found // step.each.rows)
-    return total
-
-
-def _range(least: int, most: int) -> str:
+def counted(least: int, most: int) -> str:
+    """Return a number of which the least and the most are known, for people."""
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"

@@ -103,6 +103,7 @@ class PromptSearch:
         self._rng = rng
         self._optuna = import_optuna()
         self._found: dict[tuple[tuple[str, int], ...], _Combination] = {}
+        self._rows_scored = 0
         self.log: dict[int, dict[str, Any]] = {}
         """By trial, from 1: what was chosen, and how it scored; see DSPy."""
 
@@ -119,8 +120,18 @@ class PromptSearch:
             facts={"params": {}},
         )
         self._study.report(baseline)
-        self.log[1] = {"full_eval_score": baseline.score}
+        self._note(1, "full_eval", baseline.score, given, len(self._rows))
         return self._search(baseline)
+
+    @property
+    def scored(self) -> list[dict[str, Any]]:
+        """Every score in its order, in DSPy's shape, also of what was scored before."""
+        return [
+            {"score": told[f"{kind}_score"], "program": program, "full_eval": is_full}
+            for _, told in sorted(self.log.items())
+            for kind, is_full in (("full_eval", True), ("mb", self._is_whole))
+            if (program := told.get(f"{kind}_program")) is not None
+        ]
 
     def _search(self, baseline: Candidate) -> Candidate:
         sampling = self._sampling(baseline)
@@ -149,24 +160,45 @@ class PromptSearch:
             candidate = self._candidate(len(self._found) + 1, params)
             combination = _Combination(candidate=candidate, params=params)
             self._found[key] = combination
-        size = self._trials.minibatch_size
         self.log[number] = dict(params)
-        if size is None:
-            self._fully_scored(combination, f"trial{number:04d}.score")
-            score = combination.candidate.score or 0.0
-            self.log[number]["full_eval_score"] = score
-            return combination, score
-        places = self._rng.sample(range(len(self._rows)), min(size, len(self._rows)))
-        rows = [self._rows[place] for place in places]
-        known = combination.candidate
+        if self._trials.minibatch_size is None:
+            return combination, self._fully_scored(combination, number)
+        rows, known = self._minibatch(), combination.candidate
         result = self._study.score(f"trial{number:04d}.score", known.program, rows)
         score = round(result.score, 2)
-        self.log[number]["mb_score"] = score
+        self._note(number, "mb", score, known.program, len(rows))
         combination.seen.append(score)
         combination.candidate = self._study.report(
             replace(known, seen=combination.mean)
         )
         return combination, score
+
+    def _minibatch(self) -> Sequence[Example]:
+        """Draw the rows of a trial."""
+        size = self._trials.minibatch_size
+        if size is None or self._is_whole:
+            return self._rows
+        places = self._rng.sample(range(len(self._rows)), size)
+        return [self._rows[place] for place in places]
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether a trial is made on all rows."""
+        size = self._trials.minibatch_size
+        return size is None or size >= len(self._rows)
+
+    def _note(
+        self, number: int, kind: str, score: float | None, program: Any, rows: int
+    ) -> None:
+        """Note a score of a trial, as DSPy's `trial_logs` have it."""
+        self._rows_scored += rows
+        self.log.setdefault(number, {}).update(
+            {
+                f"{kind}_score": score,
+                f"{kind}_program": program,
+                "total_eval_calls_so_far": self._rows_scored,
+            }
+        )
 
     def _full(self, number: int) -> _Combination | None:
         """Score the best of what was tried on parts of the rows on all of them.
@@ -178,14 +210,15 @@ class PromptSearch:
         if not waiting:
             return None
         chosen = max(waiting, key=lambda each: each.mean)
-        self._fully_scored(chosen, f"trial{number:04d}.score")
-        self.log[number] = {"full_eval_score": chosen.candidate.score}
+        self._fully_scored(chosen, number)
         return chosen
 
-    def _fully_scored(self, combination: _Combination, name: str) -> None:
-        known = combination.candidate
+    def _fully_scored(self, combination: _Combination, number: int) -> float:
+        """Score a combination on all rows, and return the points it got this time."""
+        known, name = combination.candidate, f"trial{number:04d}.score"
         result = self._study.score(name, known.program, self._rows)
         points = round(result.score, 2)
+        self._note(number, "full_eval", points, known.program, len(self._rows))
         if known.score is None or points > known.score:
             combination.candidate = self._study.report(
                 replace(
@@ -197,6 +230,7 @@ class PromptSearch:
                 )
             )
         combination.is_full = True
+        return points
 
     # What a trial chooses.
 

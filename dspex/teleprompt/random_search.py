@@ -319,7 +319,8 @@ class _Drawing:
             self._study, f"{name}.demos", self._student, teacher, rows
         )
         demos = f"up to {size} demos, rows {order}"
-        return program, demos, f"a teacher's answers to the rows {order}: {made}"
+        origin = f"a teacher's answers to the rows {order}: {made.taken}"
+        return program, demos, origin
 
 
 def _size(seed: int, how: Bootstrapping) -> int:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 from weakref import WeakKeyDictionary
 
 from dspex.client.budget import Budget, Spending
+from dspex.client.call import AttemptRecord, Fate
 from dspex.core.errors import RecordError, RunNotFoundError
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.record.retention import places
 from dspex.evaluate.recorded import recorded_result
 from dspex.evaluate.result import EvaluationResult
+
+NOTHING: Final = Spending()
+"""No call, no token, no money."""
 
 # Protects the table below; budgets are shared by threads.
 _lock = threading.Lock()
@@ -45,10 +50,14 @@ def without(whole: Spending, part: Spending) -> Spending:
     )
 
 
-def spending_of(result: EvaluationResult) -> Spending:
+def spending_of(result: EvaluationResult, *, most: Spending = NOTHING) -> Spending:
     """Return what the requests of a run cost.
 
     A model that makes no requests of ours, such as one for tests, is taken at its word.
+
+    Args:
+        result: What the run measured.
+        most: See `spending_of_requests`.
     """
     if not result.requests:
         money = result.money
@@ -58,19 +67,47 @@ def spending_of(result: EvaluationResult) -> Spending:
             dollars=money.cost or 0.0,
             unpriced=money.unpriced,
         )
+    return spending_of_requests(result.requests.values(), most=most)
+
+
+def spending_of_requests(
+    requests: Iterable[AttemptRecord], *, most: Spending = NOTHING
+) -> Spending:
+    """Return what requests cost.
+
+    Args:
+        requests: The requests.
+        most: What any of them costs at worst: one whose bill never came counts as that.
+    """
     # One that was given up before it was written cost nothing.
-    records = [each for each in result.requests.values() if each.sends]
+    records = [each for each in requests if each.sends]
+    open_bills = sum(map(_is_without_bill, records)) if most.calls else 0
+    unpriced = sum(each.cost is None for each in records)
     return Spending(
         calls=len(records),
-        tokens=sum(each.usage.total_tokens for each in records),
-        dollars=sum(each.cost or 0.0 for each in records),
-        unpriced=sum(each.cost is None for each in records),
+        tokens=sum(each.usage.total_tokens for each in records)
+        + open_bills * most.tokens,
+        dollars=sum(each.cost or 0.0 for each in records) + open_bills * most.dollars,
+        assumed=open_bills,
+        unpriced=unpriced if most.unpriced else unpriced - open_bills,
     )
 
 
-def spent_in_parts(run: str, home: Path) -> Spending:
-    """Return what the recorded parts of a study have spent, whoever made them."""
-    return added(spending_of(recorded_result(part)) for part in _parts(run, home))
+def _is_without_bill(request: AttemptRecord) -> bool:
+    """Whether it may have been billed, and nobody knows how much."""
+    return request.fate is not Fate.ANSWERED and request.cost is None
+
+
+def spent_in_parts(run: str, home: Path, *, most: Spending = NOTHING) -> Spending:
+    """Return what the recorded parts of a study have spent, whoever made them.
+
+    Args:
+        run: The study's name.
+        home: The home of dspex.
+        most: See `spending_of_requests`.
+    """
+    parts = (recorded_result(part) for part in _parts(run, home))
+    return added(spending_of(part, most=most) for part in parts)
 
 
 def seen_by(budget: Budget, run: str) -> Spending:

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
-from dspex.client.budget import Budget, Spending
-from dspex.core.errors import RecordUnwritableError
+from dspex.core.errors import RecordUnwritableError, RunError
 from dspex.evaluate.record.entries import Noted
-from dspex.evaluate.record.reader import RecordReader
-from dspex.evaluate.record.record import RunRecord
-from dspex.teleprompt.spending import added
+from dspex.evaluate.record.reader import RecordReader, Status
+from dspex.evaluate.recording import Recording
+from dspex.teleprompt.step_requests import StepRequests
 
 STEP: Final = "step"
 """The kind of the notes in a record that are steps of a study."""
@@ -34,29 +33,24 @@ class Step:
     """Its name."""
     value: Any
     """What came of it; whatever a record keeps, see `dspex.evaluate.record.codec`."""
-    spent: Spending = Spending()  # noqa: RUF009 - a frozen value
-    """What its own requests cost."""
 
 
 class Steps:
     """The steps of one study. Any thread may ask.
 
     Args:
-        record: Where they are kept; `None` keeps them in memory only.
+        run: The study's name.
+        recording: Where they are kept; `None` keeps them in memory only.
     """
 
-    def __init__(self, record: RunRecord | None) -> None:
-        self._record = record
-        found = () if record is None else steps_in(record)
+    def __init__(self, run: str, recording: Recording | None = None) -> None:
+        self._recording = recording
+        found = () if recording is None else steps_in(recording.record)
         self._done = {step.name: step for step in found}
-        # One thread at a time writes; it also protects what is to be written.
+        self.requests = StepRequests(run, recording)
+        """What they ask of models."""
+        # One thread at a time writes.
         self._writing = threading.Lock()
-        self._unwritten: list[Noted] = []
-
-    @property
-    def spent(self) -> Spending:
-        """What the requests of all steps cost, whoever did them."""
-        return added(step.spent for step in list(self._done.values()))
 
     def once(self, name: str, do: Callable[[], Any]) -> Any:
         """Do a step, unless it was done before: then return what came of it.
@@ -72,11 +66,16 @@ class Steps:
         """
         step = self._done.get(name)
         if step is None:
-            with Budget(name=f"step {name}") as counting:
+            with self.requests.of(name):
                 value = do()
-            step = Step(name=name, value=value, spent=counting.spent)
+            step = Step(name=name, value=value)
             self.keep(step)
         return step.value
+
+    def value_of(self, name: str) -> Any:
+        """Return what came of a step; `None` when it was not done."""
+        step = self._done.get(name)
+        return None if step is None else step.value
 
     def keep(self, step: Step) -> None:
         """Note a step; one of that name is replaced.
@@ -88,12 +87,12 @@ class Steps:
             RunFencedError: Another owner took the study over.
         """
         self._done[step.name] = step
-        facts = {"name": step.name, "value": step.value, "spent": asdict(step.spent)}
+        facts = {"name": step.name, "value": step.value}
         noted = Noted(kind=STEP, facts=facts, at=time.time())
-        if self._record is not None:
+        if self._recording is not None:
             with self._writing:
-                self._unwritten.append(noted)
-                self._write(self._record)
+                self._recording.note(noted)
+                self._recording.commit(())
 
     def beat(self) -> None:
         """Say that the study is worked on; call it every second or so.
@@ -101,25 +100,28 @@ class Steps:
         Raises:
             RunFencedError: Another owner took the study over.
         """
-        if self._record is not None:
-            with self._writing:
-                self._write(self._record)
+        if self._recording is not None:
+            with self._writing, suppress(RecordUnwritableError):
+                if self._recording.trouble is not None:
+                    self._recording.commit(())
+                self._recording.record.beat()
 
-    def _write(self, record: RunRecord) -> None:
-        with suppress(RecordUnwritableError):
-            if self._unwritten:
-                record.commit(self._unwritten)
-                self._unwritten.clear()
-            record.beat()
+    def close(self, status: Status, facts: Mapping[str, Any]) -> RunError | None:
+        """Write what is left, and give the study up, also where that cannot be written.
+
+        Returns:
+            Why it could not be, if so.
+        """
+        recording = self._recording
+        if recording is None:
+            return None
+        with self._writing:
+            recording.close(status, facts)
+        return recording.broken or recording.trouble or recording.fenced
 
 
 def steps_in(record: RecordReader) -> Iterator[Step]:
     """Yield the steps that stand in a study's record, in the order they were kept."""
     for note in record.notes():
         if note.kind == STEP:
-            facts = note.facts
-            yield Step(
-                name=facts["name"],
-                value=facts["value"],
-                spent=Spending(**facts["spent"]),
-            )
+            yield Step(name=note.facts["name"], value=note.facts["value"])

@@ -251,8 +251,14 @@ class Study:
 
     @property
     def best(self) -> Candidate | None:
-        """The best so far of those that were measured on all rows."""
-        return best_of(self.candidates)
+        """The best so far of those that were measured on all rows.
+
+        Where nothing was measured at all, as one program is made and then judged, it is
+        that one.
+        """
+        made = self.candidates
+        unmeasured = (each for each in made if each.seen is None)
+        return best_of(made) or next(unmeasured, None)
 
     @property
     def spent(self) -> Spending:
@@ -264,7 +270,7 @@ class Study:
     @property
     def spent_in_steps(self) -> Spending:
         """What the requests of its steps cost, those of its runs apart."""
-        return self._steps.spent
+        return self._steps.requests.spent
 
     @property
     def at_work(self) -> tuple[tuple[str, int, int | None], ...]:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self, TextIO
+from typing import Final, Self, TextIO, TypeVar
 
-from dspex.client.budget import Spending
+from dspex.client.budget import Room, Spending
 from dspex.core.safe_text import safe_text
 from dspex.core.spoken import duration, money
-from dspex.evaluate.progress import screen_for
+from dspex.evaluate.progress import LONGEST_LABEL, screen_for
 from dspex.teleprompt.candidate import Candidate, best_of
 from dspex.teleprompt.study import Study
+
+T = TypeVar("T")
+
+UNCAPPED: Final = Room(calls=None, tokens=None, dollars=None)
+"""What is left where nothing has a cap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +36,8 @@ class StudyStanding:
     """What was spent so far."""
     seconds: float
     """How long it has taken."""
+    left: Room | None = None
+    """What may still be spent; `None` without a budget."""
 
     @property
     def done(self) -> int:
@@ -44,17 +51,38 @@ class StudyStanding:
 
     def words(self) -> list[str]:
         """What there is to say, most important first."""
-        best, spent = best_of(self.candidates), self.spent
-        tried = f"{self.done}" + (f"/{self.total}" if self.total else "")
+        best = best_of(self.candidates)
+        tried = f"{self.done:,}" + (f"/{self.total:,}" if self.total else "")
         told = [
             f"{tried} candidates",
-            "" if best is None else f"best {best.score:.1f} ({best.label})",
-            f"{spent.calls:,} calls" if spent.calls else "",
-            money(spent.dollars) if spent.dollars else "",
+            "" if best is None else f"best {best.score:.1f} ({_short(best.label)})",
+            *self._bill(),
             *(_run_words(*run) for run in self.at_work),
             duration(self.seconds),
         ]
         return [safe_text(word, keep="") for word in told if word]
+
+    def _bill(self) -> list[str]:
+        """Return what was spent, and what is left of that where there is a cap."""
+        spent, left = self.spent, self.left or UNCAPPED
+        told = []
+        if spent.calls or left.calls is not None:
+            told.append(_of(f"{spent.calls:,} calls", left.calls, "{:,}".format))
+        if left.tokens is not None:
+            told.append(_of(f"{spent.tokens:,} tokens", left.tokens, "{:,}".format))
+        if spent.dollars or left.dollars is not None:
+            told.append(_of(money(spent.dollars), left.dollars, money))
+        return told
+
+
+def _short(label: str) -> str:
+    """Return what a candidate is called; of an instruction its first words."""
+    is_long = len(label) > LONGEST_LABEL
+    return f"{label[: LONGEST_LABEL - 3]}..." if is_long else label
+
+
+def _of(spent: str, left: T | None, word: Callable[[T], str]) -> str:
+    return spent if left is None else f"{spent} ({word(left)} left)"
 
 
 def _run_words(name: str, done: int, total: int | None) -> str:
@@ -86,22 +114,40 @@ class StudyLine:
         self._now = now
         self._began = now()
         self._screen = screen_for(show, stream)
+        self._shown: list[str] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         if self._screen is not None:
-            self._screen.close()
+            # How it ended stays there.
+            self()
+        if self._screen is not None:
+            self._on_screen(self._screen.close)
 
     def __call__(self) -> None:
-        """Show how it stands now."""
-        if self._screen is not None:
-            self._screen.show(self.standing())
+        """Show how it stands now, if that tells anything new."""
+        if self._screen is None:
+            return
+        standing = self.standing()
+        words = standing.words()
+        if words != self._shown:
+            self._shown = words
+            show = self._screen.show
+            self._on_screen(lambda: show(standing))
+
+    def _on_screen(self, step: Callable[[], None]) -> None:
+        """Do a step on the screen; one that is gone ends the showing, not the study."""
+        try:
+            step()
+        except (OSError, ValueError):
+            # A terminal that was shut, or a stream that somebody closed.
+            self._screen = None
 
     def standing(self) -> StudyStanding:
         """Return how it stands now."""
-        study = self._study
+        study, budget = self._study, self._study.order.budget
         return StudyStanding(
             label=study.order.optimiser,
             candidates=study.candidates,
@@ -109,4 +155,5 @@ class StudyLine:
             at_work=study.at_work,
             spent=study.spent,
             seconds=self._now() - self._began,
+            left=None if budget is None else budget.left,
         )

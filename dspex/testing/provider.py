@@ -333,6 +333,8 @@ class FakeProvider:
         if self._server is not None:
             self._server.close()
             self._server = None
+            # What was accepted a moment ago becomes a connection.
+            await _turns()
         self._service.cut_all()
         for connection in list(self._connections):
             connection.transport.abort()

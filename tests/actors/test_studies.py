@@ -17,10 +17,11 @@ from dspex.core.errors import (
     RunBusyError,
     RunChangedError,
 )
-from dspex.teleprompt import BootstrapFewShotWithRandomSearch
+from dspex.teleprompt import COPRO, BootstrapFewShotWithRandomSearch
 from dspex.teleprompt.recorded_study import load_study
 from dspex.teleprompt.study_line import StudyLine
 from dspex.testing import FakeProvider, ScriptedTask
+from dspex.testing.faults import Hang
 
 TASK = ScriptedTask(seed=1, train=12, dev=15)
 SEEDS = 3
@@ -176,6 +177,29 @@ def test_going_on_in_one_process_counts_nothing_twice(
 
 
 @pytest.mark.usefixtures("lm")
+def test_what_a_step_had_asked_when_it_was_interrupted_is_counted(
+    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.misbehave(Hang())
+    how = COPRO(metric=TASK.metric, breadth=5, depth=1)
+    student = dspex.Predict("question -> answer")
+
+    with monkeypatch.context() as patch:
+        after(4, provider, patch)
+        with pytest.raises(EvaluationInterrupted):
+            how.compile(student, trainset=TASK.trainset, run="tuning")
+    first = how.study
+    provider.behave()
+    how.compile(student, trainset=TASK.trainset, run="tuning")
+
+    assert first is not None
+    assert first.spent.calls == 4
+    assert how.study is not None
+    assert how.study.spent.calls == len(provider.bill)
+    assert load_study("tuning").spent.calls == len(provider.bill)
+
+
+@pytest.mark.usefixtures("lm")
 def test_another_setting_under_an_old_name_is_refused_by_name() -> None:
     compiled(optimiser(), run="tuning")
 
@@ -245,3 +269,73 @@ def test_a_plan_tells_how_many_calls_there_will_be(provider: FakeProvider) -> No
     assert asked_by_planning == 0
     assert least <= len(provider.bill) <= most
     assert str(plan).startswith(f"BootstrapFewShotWithRandomSearch: {least} to {most}")
+
+
+# `LabeledFewShot` asks nothing, and is judged like all others.
+
+
+def labelled(student: dspex.Predict, **options: Any) -> dspex.LabeledFewShot:
+    how = dspex.LabeledFewShot(k=2, metric=TASK.metric)
+    how.compile(student, trainset=TASK.trainset, **options)
+    return how
+
+
+@pytest.mark.usefixtures("lm")
+def test_labelled_demos_are_judged_beside_the_student(provider: FakeProvider) -> None:
+    student = dspex.Predict("question -> answer")
+    rows = {"trainset": TASK.trainset, "valset": TASK.devset}
+    plan = dspex.LabeledFewShot(k=2, metric=TASK.metric).plan(student, **rows)
+
+    how = labelled(student, valset=TASK.devset, run="labels")
+    calls = len(provider.bill)
+    again = labelled(student, valset=TASK.devset, run="labels")
+
+    assert calls == len(provider.bill) == 2 * len(TASK.devset)
+    assert plan.calls == (calls, calls)
+    assert student.demos == []
+    assert how.study is not None
+    assert again.study is not None
+    assert how.study.lift is not None
+    assert how.study.lift.judged_on == "the valset"
+    assert str(how.study.lift) == str(again.study.lift)
+    assert [each.label for each in how.study.candidates] == ["2 labelled demos"]
+
+
+@pytest.mark.usefixtures("lm")
+def test_labelled_demos_without_a_set_to_judge_on_cost_nothing(
+    provider: FakeProvider,
+) -> None:
+    student = dspex.Predict("question -> answer")
+    how = dspex.LabeledFewShot(k=3)
+
+    compiled = how.compile(student, trainset=TASK.trainset)
+
+    assert len(compiled.demos) == 3
+    assert how.plan(student, trainset=TASK.trainset).calls == (0, 0)
+    assert how.study is not None
+    assert (how.study.run, how.study.spent.calls, len(provider.bill)) == (None, 0, 0)
+    with pytest.raises(dspex.ConfigurationError, match="no metric"):
+        how.compile(student, trainset=TASK.trainset, testset=TASK.devset)
+
+
+@pytest.mark.usefixtures("lm")
+def test_judging_labelled_demos_keeps_to_the_budget(provider: FakeProvider) -> None:
+    student = dspex.Predict("question -> answer")
+
+    how = labelled(student, valset=TASK.devset, budget=dspex.Budget(calls=7))
+
+    assert len(provider.bill) <= 7
+    assert how.study is not None
+    assert how.study.ended == "budget"
+
+
+@pytest.mark.usefixtures("lm")
+def test_labelled_demos_are_there_when_their_judging_is_interrupted(
+    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after(3, provider, monkeypatch)
+
+    with pytest.raises(EvaluationInterrupted) as caught:
+        labelled(dspex.Predict("question -> answer"), valset=TASK.devset)
+
+    assert len(caught.value.best_so_far.demos) == 2

@@ -75,9 +75,9 @@ def test_runs_are_listed_the_last_one_first(run: Run, maps: tuple[str, str]) -> 
     told, plain = run("runs"), json.loads(run("runs", "--json").stdout)
 
     lines = told.stdout.splitlines()
-    assert lines[0].split()[:4] == ["run", "state", "score", "measured"]
+    assert lines[0].split()[:4] == ["run", "kind", "state", "score"]
     assert [line.split()[0] for line in lines[1:]] == ["bad", "good"]
-    assert lines[2].split()[1:7] == ["complete", "75.0", "4", "of", "4", "0"]
+    assert lines[2].split()[2:8] == ["complete", "75.0", "4", "of", "4", "0"]
     assert [each["run"] for each in plain] == ["bad", "good"]
     assert plain[0]["scored"] == 3
     assert len(plain[0]["metrics"]) == 1
@@ -110,7 +110,7 @@ def test_what_was_broken_off_is_neither_measured_nor_failed(run: Run) -> None:
     told, (plain,) = run("runs").stdout, json.loads(run("runs", "--json").stdout)
 
     assert plain["measured"] == 2
-    assert told.splitlines()[1].split()[3:7] == ["2", "of", "4", "1"]
+    assert told.splitlines()[1].split()[4:8] == ["2", "of", "4", "1"]
 
 
 def test_a_run_is_deleted_after_asking(run: Run, maps: tuple[str, str]) -> None:

@@ -6,10 +6,7 @@
 from __future__ import annotations
 
 import ast
-import inspect
 from collections.abc import Iterator
-from types import FunctionType
-from typing import Any
 
 import dspex
 from dspex.cache.statistics import CacheStatistics, StoreStatistics
@@ -19,19 +16,8 @@ from dspex.client.gate import GateState, GateView
 from dspex.client.limits import AnnouncedView, LimitPolicy, LimitsView
 from dspex.client.options import ClientOptions, ClientView, LaneView
 from dspex.core.lm import ToolCall
-from tests.docs.docstrings import (
-    arguments,
-    cell,
-    described_arguments,
-    docs_below,
-    fields_table,
-    first_paragraph,
-    is_method,
-    method_summary,
-    method_text,
-    targets,
-    value_text,
-)
+from tests.docs.docstrings import cell, docs_below, targets
+from tests.docs.explained import explained
 from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs/reference/client.md"
@@ -80,57 +66,15 @@ def _sections() -> Iterator[str]:
     for heading, names in PUBLIC.items():
         yield f"## {heading}\n"
         for name in names:
-            yield from _explained(name, getattr(dspex, name), home="dspex")
+            yield from explained(name, getattr(dspex, name), home="dspex")
     yield "## What you are given\n"
     for value in GIVEN:
-        yield from _explained(value.__name__, value, home=value.__module__)
+        yield from explained(value.__name__, value, home=value.__module__)
     yield "## Events\n"
     yield "`runtime.events.attach(handler, prefix=...)` hears them.\n"
     yield "| event | constant | what happened, and what comes with it |"
     yield "| --- | --- | --- |"
     yield from _events()
-    yield ""
-
-
-def _explained(name: str, value: Any, *, home: str) -> Iterator[str]:
-    call = f"{name}({arguments(value)})" if isinstance(value, FunctionType) else name
-    yield f"### `{home}.{call}`\n"
-    yield f"{first_paragraph(value.__doc__)}\n"
-    yield from _arguments_table(value)
-    if isinstance(value, type):
-        yield from fields_table(name, value)
-        yield from _methods_table(value)
-
-
-def _arguments_table(value: Any) -> Iterator[str]:
-    told = described_arguments(value.__doc__)
-    if not told:
-        return
-    parameters = inspect.signature(value).parameters
-    yield "| argument | what it means |"
-    yield "| --- | --- |"
-    for name, text in told.items():
-        default = parameters[name].default
-        is_set = default is not inspect.Parameter.empty
-        shown = f" = `{value_text(default)}`" if is_set else ""
-        yield f"| `{name}`{shown} | {cell(text)} |"
-    yield ""
-
-
-def _methods_table(owner: type[Any]) -> Iterator[str]:
-    methods: dict[str, Any] = {}
-    for base in owner.__mro__:
-        if base.__module__.startswith("dspex."):
-            for word, member in vars(base).items():
-                if (word[0] != "_" or word == "__call__") and is_method(member):
-                    methods.setdefault(word, member)
-    if not methods:
-        return
-    yield "| method | what it does |"
-    yield "| --- | --- |"
-    for word, member in methods.items():
-        text = method_text(word, member).replace("__call__", owner.__name__.lower())
-        yield f"| `{text}` | {cell(method_summary(member))} |"
     yield ""
 
 

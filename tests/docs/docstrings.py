@@ -24,7 +24,10 @@ def fields_table(name: str, owner: type[Any]) -> Iterator[str]:
         return
     if not members:
         return
-    docs = docs_below(ast.parse(inspect.getsource(owner)).body[0])
+    docs: dict[str, str] = {}
+    for base in reversed(owner.__mro__):
+        if base.__module__.startswith(("dspex.", "supervisors.")):
+            docs |= docs_below(ast.parse(inspect.getsource(base)).body[0])
     yield f"`{name}` {'is one of' if issubclass(owner, Enum) else 'holds'}:\n"
     yield "| field | what it means |"
     yield "| --- | --- |"

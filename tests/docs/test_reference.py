@@ -9,9 +9,16 @@ import pytest
 
 import dspex
 import supervisors
+from dspex import teleprompt
 from dspex.core.errors import dspy_names
 from dspex.evaluate.outcome import OutcomeKind
-from tests.docs import cli_page, client_page, events_page, supervisors_page
+from tests.docs import (
+    cli_page,
+    client_page,
+    events_page,
+    optimisers_page,
+    supervisors_page,
+)
 from tests.docs.pages import ROOT, name_of, pages
 from tests.test_layers import LAYERS, Layer
 
@@ -115,6 +122,23 @@ def test_the_page_of_a_call_names_every_public_name_around_it() -> None:
     named = {name for names in client_page.PUBLIC.values() for name in names}
 
     assert homes_of_a_call() - named == set()
+
+
+def test_the_page_of_optimisers_is_what_the_docstrings_say() -> None:
+    page = optimisers_page.PAGE.read_text(encoding="utf-8")
+
+    assert optimisers_page.written(page) == page, (
+        "docs/reference/optimisers.md is behind the code; write it again: "
+        "python -m tests.docs.optimisers_page"
+    )
+    assert re.findall(r"^\| .*\|  \|$| at 0x", page, re.MULTILINE) == []
+
+
+def test_the_page_of_optimisers_names_every_public_name() -> None:
+    named = {*optimisers_page.OPTIMISERS, *optimisers_page.RESULTS}
+    named |= optimisers_page.APART | optimisers_page.ALIASES.keys()
+
+    assert set(teleprompt.__all__) - named == set()
 
 
 def test_the_page_of_supervisors_is_what_the_docstrings_say() -> None:

@@ -71,7 +71,7 @@ def struck(fault: Fault, *, examples: int) -> Struck:
         FakeProvider(answer=answer, latency=0.002) as provider,
         dspex.Runtime(dspex.Config(home=Path(home))) as runtime,
         plan.installed(runtime.start().registry),
-        _released(plan),
+        released(plan),
     ):
         result = evaluated(provider, examples)
         billed = {each.request_id for each in provider.bill}
@@ -104,7 +104,7 @@ def evaluated(provider: FakeProvider, examples: int) -> EvaluationResult:
 
 
 @contextlib.contextmanager
-def _released(plan: FaultPlan) -> Iterator[None]:
+def released(plan: FaultPlan) -> Iterator[None]:
     """Let an abandoned actor's thread go on soon after it was abandoned."""
     over = threading.Event()
 

@@ -3,9 +3,9 @@
     python -m tests.tools.dspy_alias PATH... [pytest's options]
 
 `import dspy` and `import dspy.a.b` give modules that hold nothing: each attribute is
-looked up, by its name alone, in `dspex` and then in `dspex.testing`. A name that is in
-neither is an `AttributeError` that says so. A real DSPy is never imported. At the end
-stands what failed, by cause.
+looked up, by its name alone, in `dspex`, `dspex.teleprompt` and `dspex.testing`. A name
+that is in none of them is an `AttributeError` that says so. A real DSPy is never
+imported. At the end stands what failed, by cause.
 
 The conftest files of the tests are not loaded, because they reach into DSPy's insides.
 """
@@ -27,11 +27,15 @@ from typing import Any
 import pytest
 
 import dspex
+import dspex.teleprompt
 import dspex.testing
 from tests.tools import dspy_names
 
 MODULES = frozenset(dspy_names.read()["modules"])
 """The modules that DSPy has; no other can be imported from it."""
+
+HOMES = (dspex, dspex.teleprompt, dspex.testing)
+"""Where a name is looked up."""
 
 missing: dict[str, set[str]] = {}
 """The names that were asked for and are not there, with the tests that asked."""
@@ -41,14 +45,14 @@ def find(name: str) -> Any:
     """Return what dspex calls by that name.
 
     Raises:
-        AttributeError: When neither `dspex` nor `dspex.testing` has it.
+        AttributeError: When none of the `HOMES` has it.
     """
-    for home in (dspex, dspex.testing):
+    for home in HOMES:
         if hasattr(home, name):
             return getattr(home, name)
     asking = os.environ.get("PYTEST_CURRENT_TEST", "on import").partition(" ")[0]
     missing.setdefault(name, set()).add(asking)
-    raise AttributeError(f"neither dspex nor dspex.testing has {name!r}")
+    raise AttributeError(f"neither dspex, its teleprompt nor its testing has {name!r}")
 
 
 class AliasModule(ModuleType):
@@ -166,7 +170,7 @@ class AliasPlugin:
         for text, times in self.causes.most_common():
             write(f"{times:5}  {text}")
         if missing:
-            write("\nnames asked for that are in neither dspex nor dspex.testing:")
+            write("\nnames asked for that are in none of them:")
             by_count = sorted(missing.items(), key=lambda item: -len(item[1]))
             write(", ".join(f"{name} ({len(tests)})" for name, tests in by_count))
 

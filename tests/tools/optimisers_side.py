@@ -32,7 +32,7 @@ FIELDS = (
 class Scenario(TypedDict):
     """A search, as numbers and words."""
 
-    optimiser: Literal["random_search", "copro", "mipro"]
+    optimiser: Literal["bootstrap", "random_search", "copro", "mipro"]
     """Which one."""
     seed: int
     """Decides which answers are right."""
@@ -41,7 +41,20 @@ class Scenario(TypedDict):
     train: int
     """Examples to learn from."""
     val: int
-    """Examples to choose by."""
+    """Examples to choose by; with 0 no valset is given."""
+    grades: bool
+    """Whether the metric also gives halves."""
+    raising: float
+    """The share of the answers at which the metric raises."""
+    program_raises: bool
+    """Whether the program raises at other answers. In DSPy it then loses demos of its
+    teacher, so it is asked of searches without such demos."""
+    doubled: int
+    """Rows of the training set that are there twice."""
+    teacher: Literal["none", "program", "model"]
+    """Whether a program with demos of its own teaches, or another model does."""
+    demos: int
+    """Demos that the program comes with."""
     options: dict[str, Any]
     """Of the optimiser's constructor."""
     compile: dict[str, Any]
@@ -59,9 +72,8 @@ def word(*parts: Any) -> str:
     return PROPOSED + sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
 
-def model(library: Any, scenario: Scenario) -> Any:
+def model(library: Any, seed: int) -> Any:
     """A model that answers by rule; see above."""
-    seed = scenario["seed"]
 
     class Scripted(library.BaseLM):  # type: ignore[misc] # of whichever library
         def __call__(
@@ -136,7 +148,10 @@ def program(library: Any, scenario: Scenario) -> Any:
                 name = f"note{number}"
                 step = getattr(self, f"step{number}")
                 notes[name] = step(question=question, **notes)[name]
-            return self.last(question=question, **notes)
+            found = self.last(question=question, **notes)
+            if scenario["program_raises"]:
+                raise_at("program", scenario, found.answer)
+            return found
 
     return Steps()
 
@@ -151,62 +166,109 @@ def rows(library: Any, first: int, many: int) -> list[Any]:
     ]
 
 
-def metric(example: Any, prediction: Any, trace: Any = None) -> bool:
-    """Whether the answer is right."""
-    return bool(example.answer == prediction.answer)
+def metric(scenario: Scenario) -> Any:
+    """What says whether an answer is right: by words in it, and by chance."""
+
+    def judged(example: Any, prediction: Any, trace: Any = None) -> float:
+        said = str(prediction.answer)
+        raise_at("metric", scenario, said)
+        is_right = bool(example.answer == said)
+        if scenario["grades"] and not is_right:
+            return 0.5 * (chance("half", scenario["seed"], said) < 0.4)
+        return float(is_right)
+
+    return judged
+
+
+def raise_at(who: str, scenario: Scenario, said: str) -> None:
+    """Raise at some answers."""
+    if chance(who, scenario["seed"], said) < scenario["raising"]:
+        raise ValueError(said)
+
+
+KINDS = {
+    "bootstrap": "BootstrapFewShot",
+    "random_search": "BootstrapFewShotWithRandomSearch",
+    "copro": "COPRO",
+    "mipro": "MIPROv2",
+}
+"""The classes' names."""
 
 
 def found_by(library: Any, scenario: Scenario) -> Any:
-    """Run a search, and return what it tried and what it chose."""
-    teleprompt = importlib.import_module(f"{library.__name__}.teleprompt")
-    kinds = {
-        "random_search": "BootstrapFewShotWithRandomSearch",
-        "copro": "COPRO",
-        "mipro": "MIPROv2",
-    }
-    kind = getattr(teleprompt, kinds[scenario["optimiser"]])
+    """Run a search, and return what it tried and what it chose, or that it raised."""
+    kind = getattr(library, KINDS[scenario["optimiser"]])
     train = rows(library, 0, scenario["train"])
     val = rows(library, scenario["train"], scenario["val"])
-    sets = (
-        {"trainset": train}
-        if scenario["optimiser"] == "copro"
-        else {
-            "trainset": train,
-            "valset": val,
-        }
+    student = program(library, scenario)
+    options, told = (
+        dict(scenario["options"]),
+        {"trainset": train, **scenario["compile"]},
     )
-    given = (
-        {"eval_kwargs": {"num_threads": 4}} if scenario["optimiser"] == "copro" else {}
-    )
-    with library.context(lm=model(library, scenario)):
-        how = kind(metric=metric, **scenario["options"])
-        winner = how.compile(
-            program(library, scenario), **sets, **given, **scenario["compile"]
-        )
+    give_demos(student, train[: scenario["demos"]])
+    if scenario["teacher"] == "program":
+        teacher = told["teacher"] = program(library, scenario)
+        give_demos(teacher, train[-2:])
+        teacher._compiled = True
+    if scenario["teacher"] == "model":
+        lm = model(library, scenario["seed"] + 1000)
+        options["teacher_settings"] = {"lm": lm}
+    if scenario["optimiser"] in {"random_search", "mipro"} and val:
+        told["valset"] = val
+    # An evaluation of COPRO's takes its limit of errors from there.
+    with library.context(lm=model(library, scenario["seed"]), max_errors=1000):
+        try:
+            winner = kind(metric=metric(scenario), **options).compile(student, **told)
+        except Exception as error:
+            return {"raised": f"{type(error).__name__}: {error}"}
     return {
         "winner": state_of(winner),
         "candidates": [
-            {
-                name: each[name]
-                for name in ("score", "seed", "instruction", "prefix", "depth")
-                if name in each
-            }
+            {name: each[name] for name in FACTS if name in each}
             | {"state": state_of(each["program"])}
-            for each in winner.candidate_programs
+            for name in ("candidate_programs", "mb_candidate_programs")
+            for each in getattr(winner, name, ())
         ],
         "trials": trials_of(winner),
+        "statistics": statistics_of(winner),
     }
+
+
+def give_demos(program: Any, demos: list[Any]) -> None:
+    """Give each predictor of a program these demos."""
+    for predictor in program.predictors():
+        predictor.demos = list(demos)
+
+
+FACTS = ("score", "seed", "subscores", "instruction", "prefix", "depth", "full_eval")
+"""What a candidate says of itself."""
+
+
+def statistics_of(winner: Any) -> dict[str, Any]:
+    """Return the numbers an optimiser leaves; predictors are told by their place."""
+    found = {
+        name: getattr(winner, name)
+        for name in ("total_calls", "score")
+        # MIPROv2 of DSPy never counts its calls.
+        if hasattr(winner, name) and not hasattr(winner, "trial_logs")
+    }
+    if hasattr(winner, "results_best"):
+        found["results_best"] = list(winner.results_best.values())
+        # From the second predictor on, DSPy's hold the ones before, too.
+        found["results_latest"] = list(winner.results_latest.values())[:1]
+    return found
 
 
 def trials_of(winner: Any) -> list[Any]:
     """Return what `MIPROv2` tried, in order."""
     told = getattr(winner, "trial_logs", {})
-    kept = ("mb_score", "full_eval_score")
+    kept = ("mb_score", "full_eval_score", "total_eval_calls_so_far")
+    programs = ("mb_program", "full_eval_program")
     return [
         {
-            name: value
+            name: state_of(value) if name in programs else value
             for name, value in told[number].items()
-            if name in kept or "predictor" in name
+            if name in (*kept, *programs) or "predictor" in name
         }
         for number in sorted(told)
     ]

@@ -31,7 +31,7 @@ DspexError
 │   ├─ QueueFullError                   more calls wait than the queue may hold
 │   ├─ BudgetExceededError              the next request might exceed a budget
 │   └─ LMCancelledError                 the scope that made the call was cancelled
-├─ EvaluationError                      the evaluation as a whole could not go on
+├─ EvaluationError (RuntimeError)       the evaluation as a whole could not go on
 │   ├─ EvaluationCancelledError         its task was cancelled; cause of that error
 │   └─ IncompleteResultError            what was asked needs every example measured
 ├─ RunError                             a recorded run; .run

@@ -20,8 +20,8 @@ class ToolExecutionError(DspexError, RuntimeError):
         self.tool = tool
 
 
-class EvaluationError(DspexError):
-    """An evaluation could not go on.
+class EvaluationError(DspexError, RuntimeError):
+    """An evaluation could not go on; a `RuntimeError` too.
 
     Attributes:
         result: What was measured until then (an `EvaluationResult`), or `None`.

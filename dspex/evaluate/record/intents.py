@@ -1,14 +1,12 @@
 """What a run is about to do: one line before each attempt and each request.
 
-Committing each of them to the database would cost more than it is worth. A line that
-the operating system has taken survives a killed process, so that whoever opens the run
-next knows of every request that may have been billed.
+Committing each of them to the database would cost more than it is worth. A line on a
+`Sheet` survives a killed process, so that whoever opens the run next knows of every
+request that may have been billed.
 """
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import BinaryIO, Final
 
 from dspex.evaluate.outcome import Stamp
 from dspex.evaluate.record.entries import Intent
+from dspex.evaluate.record.sheet import EMPTY, Sheet
 
 FULL_AT: Final = 1_048_576
 """Bytes after which what a file says is moved to the database."""
@@ -44,18 +43,13 @@ class IntentLog:
         # Protects what is below: lines are written while the file is changed for an
         # empty one.
         self._lock = Lock()
-        self._handle: int | None = None
-        self._size = 0
+        self._sheet = None if path is None else Sheet(path)
         self._file = 1
         # Which of its files lies aside; 0 is none of them.
         self._aside = 0
-        # Ends what a full disk took of the last line, before the next one.
-        self._ending = b""
-        if path is not None:
-            self._handle = _opened(path)
 
     def write(self, intent: Intent) -> None:
-        """Write a line, and have the operating system take it before this returns.
+        """Write a line; when this returns it outlives the process.
 
         Raises:
             FileNotFoundError: Another owner has taken the file away.
@@ -65,23 +59,23 @@ class IntentLog:
             return
         line = line_of(intent)
         with self._lock:
-            if self._handle is None:
+            self._present(self.path).add(line)
+        # Asked afterwards, with the lock taken anew, which orders the two: who takes
+        # the file away reads it once more then.
+        with self._lock:
+            if self._present(self.path).is_taken_away:
                 raise FileNotFoundError(self.path)
-            line = self._ending + line
-            written = os.write(self._handle, line)
-            self._size += written
-            self._ending = b"" if written == len(line) else b"\n"
-            if self._ending:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-            # Asked afterwards: who takes the file away reads it once more then.
-            if os.fstat(self._handle).st_nlink == 0:
-                raise FileNotFoundError(self.path)
+
+    def _present(self, path: Path) -> Sheet:
+        if self._sheet is None:
+            raise FileNotFoundError(path)
+        return self._sheet
 
     @property
     def mark(self) -> Mark:
         """Behind the last line."""
         with self._lock:
-            return Mark(self._file, self._size)
+            return Mark(self._file, 0 if self._sheet is None else self._sheet.size)
 
     def start_after(self, mark: Mark, path: Path) -> int:
         """Where the lines after `mark` begin in one of its files, in bytes."""
@@ -92,7 +86,8 @@ class IntentLog:
     @property
     def is_full(self) -> bool:
         """Whether it is time to take out what it says."""
-        return self._size >= FULL_AT
+        sheet = self._sheet
+        return sheet is not None and sheet.size >= FULL_AT
 
     def take(self) -> Path:
         """Begin an empty file; return where what was written until now lies.
@@ -112,24 +107,23 @@ class IntentLog:
         return aside
 
     def _begin_anew(self, path: Path, aside: Path) -> None:
-        if self._handle is None:
-            raise FileNotFoundError(path)
+        full = self._present(path)
         path.replace(aside)
         try:
-            fresh = _opened(path)
+            fresh = Sheet(path)
         except OSError:
             aside.replace(path)
             raise
-        os.close(self._handle)
-        self._handle, self._size, self._ending = fresh, 0, b""
+        full.close()
+        self._sheet = fresh
         self._aside, self._file = self._file, self._file + 1
 
     def close(self) -> None:
         """Write no more lines; the file stays."""
         with self._lock:
-            if self._handle is not None:
-                os.close(self._handle)
-                self._handle = None
+            if self._sheet is not None:
+                self._sheet.close()
+                self._sheet = None
 
 
 def line_of(intent: Intent) -> bytes:
@@ -152,14 +146,14 @@ def line_of(intent: Intent) -> bytes:
 def read_intents(log: BinaryIO, run: str, start: int = 0) -> Iterator[Intent]:
     """Yield what a file says from a byte on.
 
-    A last line that is not whole was never begun.
+    A last line that is not whole was never begun, and behind it a sheet is empty.
     """
     log.seek(start)
-    lines = log.read().split(b"\n")[:-1]
+    lines = log.read().rstrip(EMPTY).split(b"\n")[:-1]
     for line in lines:
         words = line.decode("ascii", "replace").split("\t")
         if len(words) != 7 or not all(word.isdigit() for word in words[:5]):
-            # A disk that was full took half of it, and no request followed.
+            # Its writer was killed in the middle of it, and no request followed.
             continue
         example, trial, attempt, configuration, number = map(int, words[:5])
         yield Intent(
@@ -175,9 +169,3 @@ def read_intents(log: BinaryIO, run: str, start: int = 0) -> Iterator[Intent]:
             number=number,
             unrepeatable="" if number else words[6],
         )
-
-
-def _opened(path: Path) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    return os.open(path, flags, 0o600)

@@ -30,6 +30,7 @@ from dspex.evaluate.record.ownership import (
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.reader import OWNED, RecordReader, Status
 from dspex.evaluate.record.retention import forget_old_runs
+from dspex.evaluate.record.sheet import take_away
 from dspex.evaluate.record.unrepeatable import left_alone
 from dspex.evaluate.record.writing import import_intents, lose_open_requests, write
 
@@ -298,10 +299,10 @@ class RunRecord(RecordReader):
                 connection.execute("DELETE FROM ended")
                 self._import(connection, logs)
                 lose_open_requests(connection)
-            # From here on an owner that was frozen finds its file gone before it sends
-            # a request. What it wrote until now is read once more.
+            # From here on an owner that was frozen finds its file taken away before it
+            # sends a request. What it wrote until now is read once more.
             for path in paths:
-                path.unlink(missing_ok=True)
+                take_away(path)
             with self._connection.transaction() as connection:
                 self._import(connection, logs)
                 lose_open_requests(connection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -31,3 +32,7 @@ def test_defaults_are_valid_and_values_are_kept() -> None:
 def test_it_cannot_be_changed_afterwards() -> None:
     with pytest.raises(AttributeError):
         Config().max_in_flight = 1  # type: ignore[misc] # that is the point
+
+
+def test_a_home_that_is_a_text_is_taken_as_a_path() -> None:
+    assert Config(home="somewhere").home == Path("somewhere")  # type: ignore[arg-type] # as people write it

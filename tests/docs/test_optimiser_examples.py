@@ -1,0 +1,55 @@
+"""The examples of optimisers run, and find what their page shows, without any key."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+import dspex
+from tests.docs.pages import ROOT, blocks
+
+EXAMPLES = ROOT / "examples"
+BETTER = "The winner is better than the program given by"
+
+
+def printed(name: str, home: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What an example prints, with a home of its own."""
+    with dspex.Runtime(dspex.Config(home=home)):
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+    return capsys.readouterr().out
+
+
+def test_random_search_finds_what_the_page_shows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [shown] = [
+        block.text
+        for block in blocks(EXAMPLES / "README.md")
+        if block.text.startswith(BETTER)
+    ]
+
+    assert shown in printed("random_search.py", tmp_path, capsys)
+
+
+def test_copro_finds_the_words_that_were_lacking(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = printed("copro.py", tmp_path, capsys)
+
+    assert BETTER in found
+    told = found.partition("It is told:")[2].partition("\n")[0]
+    assert all(word in told for word in ("verbatim", "lowercase", "once"))
+
+
+def test_mipro_goes_on_where_it_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("optuna")
+    first = printed("mipro.py", tmp_path, capsys)
+
+    again = printed("mipro.py", tmp_path, capsys)
+
+    assert BETTER in first
+    assert again.partition("\n")[2] == first.partition("\n")[2]
