@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -440,3 +442,14 @@ def test_what_makes_no_sense_is_refused() -> None:
         how.compile(dspex.Predict(QA), trainset=row, teacher=dspex.Predict(QA))
     with pytest.raises(dspex.ConfigurationError, match="no predictor"):
         how.compile(dspex.Program(), trainset=row)
+
+
+def test_a_module_that_only_has_the_name_of_the_package_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = ModuleType("gepa")
+    script.__file__ = "gepa.py"
+    monkeypatch.setitem(sys.modules, "gepa", script)
+
+    with pytest.raises(dspex.ConfigurationError, match=r"gepa\.py"):
+        GEPA(lambda *_: 0.0, auto="light", reflection_lm=DummyLM([]))
