@@ -65,8 +65,9 @@ class MIPROv2(Teleprompter):
         seed: Of all draws.
         init_temperature: How freely the model proposes.
         verbose: DSPy's; the study's result tells what was tried.
-        track_stats: Whether the winner has DSPy's `trial_logs`, `candidate_programs`,
-            `mb_candidate_programs`, `score` and `total_calls`.
+        track_stats: Whether the winner has DSPy's `trial_logs`, `candidate_programs`
+            and `mb_candidate_programs` (each score, the best first), `score`,
+            `total_calls` (evaluations) and `prompt_model_total_calls` (answers).
         log_dir: A folder that gets `evaluated_programs/program_N.json` for each
             candidate, beside the study's record.
         metric_threshold: The number a metric must reach for a demo.

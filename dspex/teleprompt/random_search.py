@@ -316,7 +316,7 @@ class _Drawing:
         program, made = how.taught(
             self._study, f"{name}.demos", self._student, teacher, rows
         )
-        demos = f"up to {size} demos, rows {order}"
+        demos = f"up to {size} demos, {order}"
         origin = f"a teacher's answers to the rows {order}: {made.taken}"
         return program, demos, origin
 
