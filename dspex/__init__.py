@@ -211,12 +211,15 @@ if TYPE_CHECKING:
     from dspex.runtime.stream import AsyncStream as AsyncStream
     from dspex.runtime.stream import Stream as Stream
     from dspex.teleprompt import COPRO as COPRO
+    from dspex.teleprompt import GEPA as GEPA
     from dspex.teleprompt import BootstrapFewShot as BootstrapFewShot
     from dspex.teleprompt import (
         BootstrapFewShotWithRandomSearch as BootstrapFewShotWithRandomSearch,
     )
     from dspex.teleprompt import BootstrapResult as BootstrapResult
     from dspex.teleprompt import BootstrapRS as BootstrapRS
+    from dspex.teleprompt import Ensemble as Ensemble
+    from dspex.teleprompt import KNNFewShot as KNNFewShot
     from dspex.teleprompt import LabeledFewShot as LabeledFewShot
     from dspex.teleprompt import MIPROv2 as MIPROv2
     from dspex.teleprompt import load_study as load_study
@@ -265,6 +268,7 @@ _HOMES = {
     "DspexError": "dspex.core.errors",
     "EM": "dspex.metrics",
     "Embedder": "dspex.runtime.embedder",
+    "Ensemble": "dspex.teleprompt",
     "Evaluate": "dspex.evaluate.evaluate",
     "EvaluationCancelledError": "dspex.core.errors",
     "EvaluationError": "dspex.core.errors",
@@ -275,6 +279,7 @@ _HOMES = {
     "F1": "dspex.metrics",
     "FieldInfoWithName": "dspex.core.adapters.chat",
     "File": "dspex.core.types.file",
+    "GEPA": "dspex.teleprompt",
     "GLOBAL_HISTORY": "dspex.programs.history",
     "History": "dspex.core.types.history",
     "HotPotF1": "dspex.metrics",
@@ -284,6 +289,7 @@ _HOMES = {
     "InputField": "dspex.core.fields",
     "JSONAdapter": "dspex.core.adapters",
     "KNN": "dspex.programs.knn",
+    "KNNFewShot": "dspex.teleprompt",
     "LM": "dspex.runtime.language_model",
     "LMAuthError": "dspex.core.errors",
     "LMBillingError": "dspex.core.errors",
@@ -416,6 +422,7 @@ __all__ = [
     "COPRO",
     "EM",
     "F1",
+    "GEPA",
     "GLOBAL_HISTORY",
     "KNN",
     "LM",
@@ -458,6 +465,7 @@ __all__ = [
     "DryRun",
     "DspexError",
     "Embedder",
+    "Ensemble",
     "Evaluate",
     "EvaluationCancelledError",
     "EvaluationError",
@@ -474,6 +482,7 @@ __all__ = [
     "IncompleteResultError",
     "InputField",
     "JSONAdapter",
+    "KNNFewShot",
     "LMAuthError",
     "LMBillingError",
     "LMCancelledError",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from dspex.client.budget import Budget
 from dspex.core.callbacks import with_callbacks
@@ -23,6 +23,7 @@ from dspex.teleprompt.candidate import Candidate
 from dspex.teleprompt.conducting import Found
 from dspex.teleprompt.judging import lift_of
 from dspex.teleprompt.order import Order, checked_budget, checked_rows
+from dspex.teleprompt.plan import PerRun, PlanStep, StudyPlan, counted
 from dspex.teleprompt.steps import Steps
 from dspex.teleprompt.study import Study
 from dspex.teleprompt.teleprompter import Teleprompter
@@ -62,14 +63,15 @@ class _ForOneQuestion(Study):
         return super().work(name, rows, counted, options, **how)
 
 
-class Neighbours(Generic[P]):
-    """Answers each question with demos of the examples nearest to it.
+class Neighbours:
+    """Makes demos for each question, of the examples nearest to it.
+
+    Nothing changes it, so copies of a program share one.
 
     Args:
         nearest: Finds them.
         how: How demos are made of them.
-        student: The program that answers.
-        teacher: The program that makes demos; the student unless given.
+        teacher: The program that makes demos; the one that is asked unless given.
         concurrency: Demos made at a time.
     """
 
@@ -77,50 +79,71 @@ class Neighbours(Generic[P]):
         self,
         nearest: KNN,
         how: Bootstrapping,
-        student: P,
         teacher: Program | None,
         concurrency: int,
     ) -> None:
         self.nearest = nearest
         self.how = how
-        self.student = student
         self.teacher = teacher
         self.concurrency = concurrency
 
-    def answer(self, inputs: Mapping[str, Any]) -> Any:
-        """Make demos for this question, and answer it."""
+    def __deepcopy__(self, _memo: object) -> Neighbours:
+        """Return itself: a copy would embed nothing anew and change nothing."""
+        return self
+
+    def taught(self, student: P, inputs: Mapping[str, Any]) -> P:
+        """Return a copy of a program with demos for these inputs.
+
+        Raises:
+            EvaluationError: Too many of the examples met an error.
+            MissingInputError: An input of the training set is not given.
+        """
         rows = self.nearest(**inputs)
         order = Order(
             optimiser="KNNFewShot",
-            student=self.student,
+            student=student,
             metric=self.how.metric,
             trainset=rows,
             concurrency=self.concurrency,
             max_errors=self.how.max_errors,
         )
         study = _ForOneQuestion(order)
-        taught, _ = self.how.taught(study, "demos", self.student, self.teacher, rows)
-        return taught(**inputs)
+        taught, _ = self.how.taught(study, "demos", student, self.teacher, rows)
+        return taught
 
 
 class _ByNeighbours(Program):
-    """Laid over the class of a student: its answers are those of its neighbours."""
+    """Laid over the class of a student: it answers with demos for the question."""
 
-    _neighbours: Neighbours[Any]
+    _neighbours: Neighbours
 
     def forward(self, **inputs: Any) -> Any:
-        """Answer as `Neighbours` does."""
-        return self._neighbours.answer(inputs)
+        """Make demos for these inputs, and answer as the student would."""
+        return self._taught(inputs)(**inputs)
 
     async def aforward(self, **inputs: Any) -> Any:
-        """Answer in a thread, so that the caller's loop goes on."""
-        return await the_spawner().in_thread(
-            lambda: self._neighbours.answer(inputs), label="neighbours"
+        """Do the same while the caller's loop goes on."""
+        taught = await the_spawner().in_thread(
+            lambda: self._taught(inputs), label="neighbours"
         )
+        return await taught.acall(**inputs)
+
+    def _taught(self, inputs: Mapping[str, Any]) -> Program:
+        student = self.deepcopy()
+        del vars(student)["_neighbours"]
+        student.__class__ = type(self).__bases__[1]
+        taught = self._neighbours.taught(student, inputs)
+        # Making demos takes away models of its own, as in DSPy; who is asked stays.
+        for mine, theirs in zip(self.predictors(), taught.predictors(), strict=True):
+            theirs.lm = mine.lm
+        return taught
 
 
 class KNNFewShot(Teleprompter):
     """Gives each question demos of its own, made of the nearest examples.
+
+    The training set is embedded here and now. Each call then embeds its inputs, has the
+    nearest examples answered as `BootstrapFewShot` does, and asks with what it accepts.
 
     When to use it: with many examples of several kinds, of which few help any one
     question. When not: where calls are dear, as each question makes its demos first;
@@ -131,6 +154,8 @@ class KNNFewShot(Teleprompter):
         trainset: Where they come from.
         vectorizer: `dspex.Embedder(...)`, or a function from texts to vectors.
         few_shot_bootstrap_args: What `BootstrapFewShot` takes, such as `metric`.
+            `max_labeled_demos` is to be at least `k` for all of the nearest examples to
+            be shown.
 
     Raises:
         ConfigurationError: An argument is none of `BootstrapFewShot`, or makes no
@@ -170,6 +195,9 @@ class KNNFewShot(Teleprompter):
 
         It asks nothing now, unless there is a set to judge it on.
 
+        What is saved of it is the student, as in DSPy: the demos are made at each call.
+        To use the file, compile again and load it into the result.
+
         Args:
             student: The program; it is left as it is.
             teacher: The program that makes demos; the student unless given.
@@ -187,9 +215,7 @@ class KNNFewShot(Teleprompter):
         refuse_dspy(student, "student")
         how = self._bootstrap.bootstrapping()
         threads = self._bootstrap.num_threads or settings.concurrency
-        made = _over(
-            student, Neighbours(self.KNN, how, student.deepcopy(), teacher, threads)
-        )
+        made = _over(student, Neighbours(self.KNN, how, teacher, threads))
         order = Order(
             optimiser="KNNFewShot",
             student=student,
@@ -200,7 +226,7 @@ class KNNFewShot(Teleprompter):
             testset=checked_rows(testset, "testset"),
             parameters={**how.parameters(), "k": self.KNN.k},
             run=run,
-            persist=None if valset or testset else False,
+            persist=None if valset is not None or testset is not None else False,
             budget=checked_budget(budget),
             concurrency=threads,
             max_errors=how.max_errors,
@@ -221,14 +247,59 @@ class KNNFewShot(Teleprompter):
 
         return self._conduct(order, search, candidates=1)
 
+    def plan(
+        self,
+        student: Program,
+        *,
+        teacher: Program | None = None,
+        valset: Sequence[Example] | None = None,
+        testset: Sequence[Example] | None = None,
+    ) -> StudyPlan:
+        """Return what `compile` would ask, without asking it; its arguments, too.
 
-def _over(student: P, neighbours: Neighbours[P]) -> P:
+        What it asks for each answer later is in the note.
+        """
+        how, rows = self._bootstrap.bootstrapping(), self.KNN.trainset[: self.KNN.k]
+        chosen = checked_rows(valset if testset is None else testset, "the valset")
+        judging = () if chosen is None or how.metric is None else chosen
+        answer = PerRun.rehearsed(
+            how.with_most_demos(student, rows), judging or rows, how.metric
+        )
+        demos = how.planned(student, teacher, rows, [how.max_bootstrapped_demos])
+        each = (
+            f"Each answer is preceded by {counted(*demos.calls)} calls, which make its "
+            "demos."
+        )
+        many = len(judging)
+        return StudyPlan(
+            optimiser="KNNFewShot",
+            steps=(
+                PlanStep(
+                    what="demos for each row that is judged",
+                    least=many * demos.least,
+                    most=many * demos.most,
+                    each=demos.each,
+                ),
+                PlanStep(
+                    what="the winner and the program given, judged",
+                    least=2 * many,
+                    most=2 * many,
+                    each=answer,
+                ),
+            )
+            if judging
+            else (),
+            notes=(each,),
+        )
+
+
+def _over(student: P, neighbours: Neighbours) -> P:
     """Return a copy of a student whose answers are those of its neighbours.
 
     It is of a class of its own below the student's, so its predictors and what is saved
     of it have the same names.
     """
-    copy = student.reset_copy()
+    copy = student.deepcopy()
     kind = type(copy)
     told = {"__module__": kind.__module__, "__doc__": kind.__doc__}
     copy.__class__ = type(kind.__name__, (_ByNeighbours, kind), told)

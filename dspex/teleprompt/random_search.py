@@ -212,7 +212,7 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
         if testset is not None:
             judging = planned(checked_rows(testset, "testset"), each)
         else:
-            judging = planned(valset, each, programs=1)
+            judging = planned(valset, each, is_chosen_there=True)
         return StudyPlan(
             optimiser=type(self).__name__,
             steps=(how.planned(student, teacher, rows, sizes), scoring, *judging),

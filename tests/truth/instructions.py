@@ -121,7 +121,7 @@ CONTESTS: Final = (
         ),
         ground=for_both,
         optimise=combined,
-        budget=1200,
+        budget=1500,
         draw=both_drawn,
     ),
     Contest(
