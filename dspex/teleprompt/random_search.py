@@ -194,6 +194,7 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
         trainset: Sequence[Example],
         valset: Sequence[Example] | None = None,
         restrict: Iterable[int] | None = None,
+        labeled_sample: bool = True,  # noqa: ARG002 - as compile
         testset: Sequence[Example] | None = None,
     ) -> StudyPlan:
         """Return what `compile` would ask, without asking it; its arguments, too."""
