@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from dspex.client.budget import Budget
-from dspex.core import defaults
 from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import EvaluationError
 from dspex.core.example import Example
@@ -20,7 +19,7 @@ from dspex.teleprompt.bootstrapping import Bootstrapping
 from dspex.teleprompt.candidate import Candidate
 from dspex.teleprompt.conducting import Found
 from dspex.teleprompt.judging import lift_of, planned
-from dspex.teleprompt.order import Order, checked_budget, checked_rows
+from dspex.teleprompt.order import Order, allowed_errors, checked_budget, checked_rows
 from dspex.teleprompt.plan import PerRun, StudyPlan
 from dspex.teleprompt.study import Study, StudyStopped
 from dspex.teleprompt.teleprompter import Teleprompter
@@ -178,7 +177,6 @@ class BootstrapFewShot(Teleprompter):
 
     def bootstrapping(self) -> Bootstrapping:
         """Return how demos are made, with the settings in force."""
-        max_errors = self.max_errors or settings.max_errors or defaults.MAX_ERRORS
         return Bootstrapping(
             metric=self.metric,
             metric_threshold=self.metric_threshold,
@@ -186,5 +184,5 @@ class BootstrapFewShot(Teleprompter):
             max_bootstrapped_demos=self.max_bootstrapped_demos,
             max_labeled_demos=self.max_labeled_demos,
             max_rounds=self.max_rounds,
-            max_errors=max_errors,
+            max_errors=allowed_errors(self.max_errors),
         )

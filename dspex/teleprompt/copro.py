@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from dspex.client.budget import Budget
-from dspex.core import defaults
 from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
@@ -23,7 +22,7 @@ from dspex.programs.settings import settings
 from dspex.teleprompt.ascent import Ascent, Climbing
 from dspex.teleprompt.conducting import Found
 from dspex.teleprompt.judging import lift_of, planned
-from dspex.teleprompt.order import Order, checked_budget, checked_rows
+from dspex.teleprompt.order import Order, allowed_errors, checked_budget, checked_rows
 from dspex.teleprompt.plan import PerRun, PlanStep, StudyPlan
 from dspex.teleprompt.study import Study
 from dspex.teleprompt.teleprompter import Teleprompter
@@ -144,10 +143,7 @@ class COPRO(Teleprompter):
             run=run,
             budget=checked_budget(budget),
             concurrency=threads,
-            max_errors=told.get("max_errors")
-            or self.max_errors
-            or settings.max_errors
-            or defaults.MAX_ERRORS,
+            max_errors=allowed_errors(told.get("max_errors", self.max_errors)),
             display_progress=told.get("display_progress", self.display_progress),
         )
         if not student.predictors():

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from dspex.client.budget import Budget
-from dspex.core import defaults
 from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
@@ -27,7 +26,7 @@ from dspex.teleprompt.extent import Asked, Auto, extent_of
 from dspex.teleprompt.grounded import MOST_LOOKS, SHOWN_DEMOS, Grounds
 from dspex.teleprompt.judging import planned
 from dspex.teleprompt.mipro_search import MIPROSearch, save_all
-from dspex.teleprompt.order import Order, checked_budget, checked_rows
+from dspex.teleprompt.order import Order, allowed_errors, checked_budget, checked_rows
 from dspex.teleprompt.plan import PerRun, PlanStep, StudyPlan
 from dspex.teleprompt.prompt_search import import_optuna
 from dspex.teleprompt.teleprompter import Teleprompter
@@ -195,7 +194,9 @@ class MIPROv2(Teleprompter):
         how, is_zero_shot = self._bootstrapping(
             max_bootstrapped_demos, max_labeled_demos
         )
-        rng = random.Random(seed or self.seed)  # noqa: S311 - to be repeated, no secret
+        # A seed of 0 is one.
+        seed = self.seed if seed is None else seed
+        rng = random.Random(seed)  # noqa: S311 - to be repeated, no secret
         extent = extent_of(
             Asked(
                 auto=self.auto,
@@ -203,7 +204,7 @@ class MIPROv2(Teleprompter):
                 num_trials=num_trials,
                 minibatch_size=minibatch_size if minibatch else None,
                 full_every=minibatch_full_eval_steps,
-                seed=seed or self.seed,
+                seed=seed,
             ),
             checked_set(trainset, "trainset"),
             checked_rows(valset, "valset"),
@@ -337,13 +338,12 @@ class MIPROv2(Teleprompter):
                 "both at 0, to try instructions only, or demos to bootstrap. Pass "
                 "max_bootstrapped_demos=1 or more."
             )
-        max_errors = self.max_errors or settings.max_errors or defaults.MAX_ERRORS
         how = Bootstrapping(
             metric=self.metric,
             metric_threshold=self.metric_threshold,
             teacher_settings=self.teacher_settings,
             max_bootstrapped_demos=made or SHOWN_DEMOS,
             max_labeled_demos=labels,
-            max_errors=max_errors,
+            max_errors=allowed_errors(self.max_errors),
         )
         return how, not made

@@ -13,6 +13,7 @@ from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.evaluate.devset import checked_set
+from dspex.evaluate.errors_allowed import ErrorLimit
 from dspex.evaluate.metric import Metric, MetricRange
 from dspex.evaluate.record.fingerprint import (
     fingerprints,
@@ -110,6 +111,16 @@ def checked_rows(rows: object, name: str) -> Sequence[Example] | None:
         ConfigurationError: It is empty, or no set.
     """
     return None if rows is None else checked_set(rows, name)
+
+
+def allowed_errors(told: float | None) -> float:
+    """Return after how many errors a run stops: as told, else the setting, else 10.
+
+    Raises:
+        ConfigurationError: It is no such number; see `Evaluate`.
+    """
+    limit = settings.max_errors if told is None else told
+    return ErrorLimit(defaults.MAX_ERRORS if limit is None else limit).figure
 
 
 def checked_budget(budget: object) -> Budget | None:

@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 from dspex.client.budget import Budget
-from dspex.core import defaults
 from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
@@ -29,7 +28,7 @@ from dspex.teleprompt.candidate import Candidate
 from dspex.teleprompt.conducting import Found
 from dspex.teleprompt.judging import lift_of, planned
 from dspex.teleprompt.labeled_few_shot import labelled
-from dspex.teleprompt.order import Order, checked_budget, checked_rows
+from dspex.teleprompt.order import Order, allowed_errors, checked_budget, checked_rows
 from dspex.teleprompt.plan import PerRun, PlanStep, StudyPlan
 from dspex.teleprompt.study import Study
 from dspex.teleprompt.teleprompter import Teleprompter
@@ -213,7 +212,7 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
         if testset is not None:
             judging = planned(checked_rows(testset, "testset"), each)
         else:
-            judging = planned(valset, each, programs=1)
+            judging = planned(valset, each, is_chosen_there=True)
         return StudyPlan(
             optimiser=type(self).__name__,
             steps=(how.planned(student, teacher, rows, sizes), scoring, *judging),
@@ -246,7 +245,6 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
         return chosen
 
     def _bootstrapping(self) -> Bootstrapping:
-        max_errors = self.max_errors or settings.max_errors or defaults.MAX_ERRORS
         return Bootstrapping(
             metric=self.metric,
             metric_threshold=self.metric_threshold,
@@ -254,7 +252,7 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
             max_bootstrapped_demos=self.max_bootstrapped_demos,
             max_labeled_demos=self.max_labeled_demos,
             max_rounds=self.max_rounds,
-            max_errors=max_errors,
+            max_errors=allowed_errors(self.max_errors),
         )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import dspex
-from dspex.testing import DummyLM
+from dspex.testing import DummyLM, ScriptedTask
 from tests.tools import optimisers_side
 from tests.tools.dspy_optimisers import DATA, difference
 
@@ -74,3 +74,43 @@ def test_a_student_teaches_with_the_demos_it_has(tmp_path: Path) -> None:
         "user",
     ]
     assert [demo.answer for demo in taught.demos] == ["so"]
+
+
+def test_a_seed_of_zero_is_one(tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    task = ScriptedTask(train=8, dev=6)
+    sets: dict[str, Any] = {
+        "trainset": task.trainset,
+        "valset": task.devset,
+        "num_trials": 3,
+    }
+    few: dict[str, Any] = {
+        "auto": None,
+        "num_candidates": 3,
+        "max_bootstrapped_demos": 1,
+    }
+
+    def tried(seed: int, *, at_compile: int | None) -> list[object]:
+        how = dspex.MIPROv2(task.metric, **few, seed=seed)
+        program = dspex.Predict("question -> answer")
+        how.compile(program, **sets, minibatch=False, seed=at_compile)
+        assert how.study is not None
+        return [each.facts["params"] for each in how.study.candidates]
+
+    with dspex.Runtime(dspex.Config(home=tmp_path)), dspex.context(lm=task.lm()):
+        of_class, of_call = tried(0, at_compile=None), tried(9, at_compile=0)
+        of_nine = tried(9, at_compile=None)
+
+    assert of_call == of_class != of_nine
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda metric: dspex.BootstrapFewShot(metric, max_errors=0),
+        lambda metric: dspex.BootstrapRS(metric, max_errors=0),
+    ],
+)
+def test_no_errors_at_all_is_refused_and_not_taken_for_the_default(made: Any) -> None:
+    with pytest.raises(dspex.ConfigurationError, match="max_errors is 0"):
+        made(ScriptedTask(train=1, dev=1).metric)

@@ -21,6 +21,24 @@ def printed(name: str, home: Path, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
+def test_labelled_examples_are_compared_with_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = printed("labeled_few_shot.py", tmp_path, capsys)
+
+    assert "8 demonstrations is better than without by" in found
+
+
+def test_bootstrapped_demos_are_found_again_by_the_name_of_their_study(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = printed("bootstrap_few_shot.py", tmp_path, capsys)
+
+    assert found.startswith("BootstrapFewShot: 124 to 150 calls")
+    assert BETTER in found
+    assert found.count("What is the code of") == 4
+
+
 def test_random_search_finds_what_the_page_shows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
