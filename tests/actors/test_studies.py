@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from dspex.teleprompt.recorded_study import load_study
 from dspex.teleprompt.study_line import StudyLine
 from dspex.testing import FakeProvider, ScriptedTask
 from dspex.testing.faults import Hang
+from supervisors import Scope, ScopeCancelledError, within
 
 TASK = ScriptedTask(seed=1, train=12, dev=15)
 SEEDS = 3
@@ -339,3 +341,112 @@ def test_labelled_demos_are_there_when_their_judging_is_interrupted(
         labelled(dspex.Predict("question -> answer"), valset=TASK.devset)
 
     assert len(caught.value.best_so_far.demos) == 2
+
+
+@pytest.mark.usefixtures("lm")
+def test_a_run_that_was_given_up_before_it_began_leaves_its_record_free() -> None:
+    program = dspex.Predict("question -> answer")
+    evaluate = dspex.Evaluate(devset=TASK.devset, metric=TASK.metric, run="part")
+    scope = Scope("a piece of a search")
+
+    scope.cancel("nobody needs it")
+    with within(scope), pytest.raises(ScopeCancelledError):
+        evaluate(program)
+
+    assert evaluate(program).complete
+
+
+# Where it is called.
+
+
+def searched_in(place: str, found: list[Any]) -> None:
+    """Compile in a running event loop, or in a thread that is none of ours."""
+
+    def search() -> None:
+        found.append(compiled(optimiser()).dump_state())
+
+    async def in_a_loop() -> None:
+        search()
+
+    if place == "a running loop":
+        asyncio.run(in_a_loop())
+        return
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=[search])
+    thread.start()
+    thread.join(PATIENCE)
+
+
+@pytest.mark.usefixtures("lm")
+@pytest.mark.parametrize("place", ["a running loop", "a thread"])
+def test_it_finds_the_same_wherever_it_is_called(place: str) -> None:
+    found: list[Any] = [compiled(optimiser()).dump_state()]
+
+    searched_in(place, found)
+
+    assert len(found) == 2
+    assert found[0] == found[1]
+
+
+@pytest.mark.usefixtures("lm")
+def test_two_studies_at_a_time_find_and_spend_what_each_does_alone(
+    provider: FakeProvider,
+) -> None:
+    alone = compiled(optimiser()).dump_state()
+    before = len(provider.bill)
+    searches = [optimiser(), optimiser()]
+    found: list[Any] = []
+
+    def search(how: BootstrapFewShotWithRandomSearch, run: str) -> None:
+        found.append(compiled(how, run=run).dump_state())
+
+    threads = [
+        threading.Thread(
+            target=contextvars.copy_context().run, args=[search, how, f"tuning{number}"]
+        )
+        for number, how in enumerate(searches)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+
+    assert found == [alone, alone]
+    spent = [each.study.spent.calls for each in searches if each.study is not None]
+    assert sum(spent) == len(provider.bill) - before
+
+
+# What goes wrong.
+
+
+@pytest.mark.usefixtures("lm")
+def test_a_metric_that_fails_on_all_ends_the_search_early_and_goes_on_when_mended(
+    provider: FakeProvider,
+) -> None:
+    is_mended = False
+
+    class Judge:
+        """A metric whose code is the same, mended or not."""
+
+        def __call__(
+            self, example: dspex.Example, prediction: Any, trace: Any = None
+        ) -> bool:
+            if not is_mended:
+                raise ValueError("no such column")
+            return bool(TASK.metric(example, prediction))
+
+    how = BootstrapFewShotWithRandomSearch(
+        Judge(), num_candidate_programs=1, max_errors=3, num_threads=2
+    )
+
+    with pytest.raises(dspex.EvaluationError, match="no such column") as caught:
+        compiled(how, run="tuning")
+    early = len(provider.bill)
+    is_mended = True
+    compiled(how, run="tuning")
+
+    assert early <= 20
+    assert "run='tuning'" in "".join(caught.value.__notes__)
+    assert how.study is not None
+    assert how.study.ended == "complete"
+    assert all(each.complete for each in how.study.candidates)
