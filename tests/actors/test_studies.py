@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import itertools
+import shutil
+import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,8 @@ from dspex.teleprompt import COPRO, BootstrapFewShotWithRandomSearch
 from dspex.teleprompt.recorded_study import load_study
 from dspex.teleprompt.study_line import StudyLine
 from dspex.testing import FakeProvider, ScriptedTask
-from dspex.testing.faults import Hang
+from dspex.testing.chaos import ChaosPlan, DiskChaos, chaos
+from dspex.testing.faults import WRONG_KEY, Hang
 from supervisors import Scope, ScopeCancelledError, within
 
 TASK = ScriptedTask(seed=1, train=12, dev=15)
@@ -420,33 +425,92 @@ def test_two_studies_at_a_time_find_and_spend_what_each_does_alone(
 
 
 @pytest.mark.usefixtures("lm")
-def test_a_metric_that_fails_on_all_ends_the_search_early_and_goes_on_when_mended(
-    provider: FakeProvider,
+def test_a_metric_that_fails_on_all_ends_the_search_early_with_its_own_words(
+    provider: FakeProvider, tmp_path: Path
 ) -> None:
-    is_mended = False
+    table = tmp_path / "table.txt"
 
-    class Judge:
-        """A metric whose code is the same, mended or not."""
-
-        def __call__(
-            self, example: dspex.Example, prediction: Any, trace: Any = None
-        ) -> bool:
-            if not is_mended:
-                raise ValueError("no such column")
-            return bool(TASK.metric(example, prediction))
+    def metric(example: dspex.Example, prediction: Any, trace: Any = None) -> bool:
+        return table.read_text() == "right" and TASK.metric(example, prediction)
 
     how = BootstrapFewShotWithRandomSearch(
-        Judge(), num_candidate_programs=1, max_errors=3, num_threads=2
+        metric, num_candidate_programs=1, max_errors=3, num_threads=2
     )
 
-    with pytest.raises(dspex.EvaluationError, match="no such column") as caught:
+    with pytest.raises(dspex.EvaluationError, match=r"table\.txt") as caught:
         compiled(how, run="tuning")
-    early = len(provider.bill)
-    is_mended = True
-    compiled(how, run="tuning")
 
-    assert early <= 20
+    assert len(provider.bill) <= 20
     assert "run='tuning'" in "".join(caught.value.__notes__)
     assert how.study is not None
-    assert how.study.ended == "complete"
-    assert all(each.complete for each in how.study.candidates)
+    assert how.study.ended == "failed"
+
+
+@pytest.mark.usefixtures("lm")
+def test_a_search_goes_on_when_the_provider_answers_again(
+    provider: FakeProvider, tmp_path: Path
+) -> None:
+    whole = compiled(optimiser()).dump_state()
+    provider.misbehave(WRONG_KEY)
+
+    with pytest.raises(dspex.EvaluationError, match="wrong API key"):
+        compiled(optimiser(), run="tuning")
+    provider.behave()
+    # As another process does: this one does not ask again with a key that was refused.
+    with dspex.Runtime(dspex.Config(home=tmp_path)):
+        found = compiled(optimiser(), run="tuning").dump_state()
+
+    assert found == whole
+
+
+def test_a_full_disk_holds_a_study_up_and_costs_nothing(
+    lm: dspex.LM, provider: FakeProvider
+) -> None:
+    whole = compiled(optimiser()).dump_state()
+    calls = len(provider.bill)
+    how = optimiser(num_threads=1)
+
+    with chaos(ChaosPlan(disk=DiskChaos(full=3, seconds=0.05))) as report:
+        found = compiled(how, run="tuning").dump_state()
+
+    assert report.counts["times the disk was full"] > 0
+    assert found == whole
+    assert len(provider.bill) <= 2 * calls
+    assert how.study is not None
+    assert len(load_study("tuning").candidates) == len(how.study.candidates)
+
+
+DESTROYED = {"deleted": "deleted|cannot be used", "damaged": "record"}
+"""What is said of a record, by what befell it."""
+
+
+def destroys(runs: Path, way: str) -> Callable[..., bool]:
+    """A metric in whose midst the records of all runs are deleted, or damaged."""
+    asked = itertools.count()
+
+    def metric(example: dspex.Example, prediction: Any, trace: Any = None) -> bool:
+        if next(asked) == 70:
+            if way == "deleted":
+                shutil.rmtree(runs)
+            else:
+                with contextlib.closing(sqlite3.connect(runs / "tuning.sqlite")) as it:
+                    it.execute("DROP TABLE notes")
+        return bool(TASK.metric(example, prediction))
+
+    return metric
+
+
+@pytest.mark.usefixtures("lm")
+@pytest.mark.parametrize("way", DESTROYED)
+def test_a_study_whose_record_is_destroyed_says_so_and_tells_what_it_found(
+    tmp_path: Path, way: str
+) -> None:
+    how = BootstrapFewShotWithRandomSearch(
+        destroys(tmp_path / "runs", way), num_candidate_programs=5, num_threads=1
+    )
+
+    with pytest.raises(dspex.DspexError, match=DESTROYED[way]):
+        compiled(how, run="tuning")
+
+    assert how.study is not None
+    assert how.study.candidates
