@@ -194,6 +194,7 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
         trainset: Sequence[Example],
         valset: Sequence[Example] | None = None,
         restrict: Iterable[int] | None = None,
+        labeled_sample: bool = True,  # noqa: ARG002 - as compile
         testset: Sequence[Example] | None = None,
     ) -> StudyPlan:
         """Return what `compile` would ask, without asking it; its arguments, too."""
@@ -316,7 +317,7 @@ class _Drawing:
         program, made = how.taught(
             self._study, f"{name}.demos", self._student, teacher, rows
         )
-        demos = f"up to {size} demos, rows {order}"
+        demos = f"up to {size} demos, {order}"
         origin = f"a teacher's answers to the rows {order}: {made.taken}"
         return program, demos, origin
 
