@@ -1,6 +1,6 @@
-"""What each optimiser does to a small program on the embedded model, in one table.
+"""What each optimiser does to two small programs on the embedded model, in tables.
 
-`python -m tests.model.optimisers` prints it; `--write` puts it into the documentation.
+`python -m tests.model.optimisers` prints them; `--write` puts them into the docs.
 
 Each begins with the same program, the same rows and a cold cache. Its winner is judged
 on rows that it was never shown, beside the program that was given; a lift inside its
@@ -283,30 +283,38 @@ def measured(
 
 @click.command()
 @click.option("--rows", default=40, type=click.IntRange(4, 60), show_default=True)
-@click.option("--task", default="continents", type=click.Choice(TASKS))
+@click.option(
+    "--task", "tasks", multiple=True, type=click.Choice(TASKS), help="Only this one."
+)
 @click.option("--only", multiple=True, type=click.Choice(list(OPTIMISERS)))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 @click.option("--write", "is_kept", is_flag=True, help="Write it into the docs too.")
 def main(
     rows: int,
-    task: str,
+    tasks: Sequence[str],
     only: Sequence[str],
     as_json: bool,
     is_kept: bool,
 ) -> None:
     """Measure what each optimiser does on the embedded model."""
+    found: dict[str, list[Line]] = {}
+    told: list[str] = []
     with dspex.Runtime():
         lm = dspex.LM(MODEL, cache=False, max_tokens=LONGEST_ANSWER)
         with dspex.context(lm=lm):
-            given = material(task, rows, lm)
-            found = list(measured(given, only or list(OPTIMISERS), _tell))
-    told = [*described(given, task), "", *table(found)]
+            for task in tasks or TASKS:
+                given = material(task, rows, lm)
+                lines = found[task] = list(
+                    measured(given, only or list(OPTIMISERS), _tell)
+                )
+                told += ["", *described(given, task), "", *table(lines)]
     if as_json:
-        click.echo(json.dumps([line.plain() for line in found], indent=2))
+        plain = {task: [line.plain() for line in found[task]] for task in found}
+        click.echo(json.dumps(plain, indent=2))
     else:
-        click.echo("\n".join(told))
+        click.echo("\n".join(told[1:]))
     if is_kept:
-        write(told)
+        write(told[1:])
         click.echo(f"wrote {PAGE}", err=True)
 
 
