@@ -203,11 +203,11 @@ class KNNFewShot(Teleprompter):
             teacher: The program that makes demos; the student unless given.
             valset: Examples to judge the result on, beside the student; see `study`.
             testset: The same.
-            budget: What the judging may spend.
+            budget: What the judging may spend; where it is used up the result is
+                returned without a verdict.
             run: A name for this study, under which its judging is recorded.
 
         Raises:
-            BudgetExceededError: The budget was used up.
             EvaluationError: The judging could not go on.
             EvaluationInterrupted: Ctrl-C during the judging; `.best_so_far` is the
                 program.
