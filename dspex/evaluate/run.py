@@ -122,8 +122,16 @@ class Run:
         self._restarts_before = runtime.restarts
         self._handler = runtime.events.attach(self._requests, ATTEMPT)
         self._began = time.monotonic()
-        self._branch = evaluations.start_child(self._spec())
-        self._branch.monitor(self._branch_ended)
+        try:
+            self._branch = evaluations.start_child(self._spec())
+            self._branch.monitor(self._branch_ended)
+        except BaseException:
+            # Such as when whoever begins it was given up. Nothing of it has begun, so
+            # whoever goes on finds its record free.
+            runtime.events.detach(self._handler)
+            if self.recording is not None:
+                self.recording.record.let_go()
+            raise
         return self
 
     def __exit__(

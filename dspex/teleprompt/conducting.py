@@ -130,7 +130,8 @@ def conduct(
 
 def _attempt(search: Search[P], study: Study) -> Found[P] | BaseException:
     try:
-        return search(study)
+        with study.inside():
+            return search(study)
     except BaseException as error:  # noqa: BLE001 - whoever waits raises it
         return error
 
@@ -283,6 +284,7 @@ class _Place:
     def ended(self, how: Ended, found: Found[P] | None) -> StudyResult:
         """Close the record, and return what there is to say of the study."""
         study = self.study
+        study.wait_left(PATIENCE)
         # What was given up is being broken off; its fate comes a moment later.
         self._steps.requests.wait_settled()
         result = StudyResult(

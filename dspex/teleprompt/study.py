@@ -89,6 +89,9 @@ class Study:
         self._is_recorded = is_recorded
         # Protects all below: pieces begin and end runs, and its owner stops them.
         self._lock = threading.RLock()
+        # On the same lock: somebody has left.
+        self._left = threading.Condition(self._lock)
+        self._inside = 0
         self._open: dict[EvaluationRun, tuple[str, int, tuple[object, ...]]] = {}
         self._stopped: set[object] = set()
         self._candidates: dict[int, Candidate] = {}
@@ -208,8 +211,9 @@ class Study:
         def do(piece: Callable[[], T]) -> T:
             token = _piece.set(around)
             try:
-                self._check()
-                return piece()
+                with self.inside():
+                    self._check()
+                    return piece()
             finally:
                 _piece.reset(token)
 
@@ -287,6 +291,33 @@ class Study:
         Any thread may, also more than once. It does not wait for the search's end.
         """
         self._stop(self)
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Work for the study in this thread while the block runs."""
+        with self._lock:
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                self._left.notify_all()
+
+    def wait_left(self, timeout: float) -> bool:
+        """Wait until nobody works for it any more, given-up pieces included.
+
+        Until then one of them may still hold the record of a run, so that whoever goes
+        on in this process would find it taken.
+
+        Args:
+            timeout: Seconds.
+
+        Returns:
+            Whether nobody does.
+        """
+        with self._lock:
+            return self._left.wait_for(lambda: not self._inside, timeout)
 
     def beat(self) -> None:
         """Say that it is worked on; call it every second or so.

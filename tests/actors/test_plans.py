@@ -110,7 +110,8 @@ def test_a_program_that_is_a_candidate_is_not_asked_again_to_be_judged(
     provider: FakeProvider,
 ) -> None:
     how, program = searching(max_bootstrapped_demos=2), dspex.Predict(QA)
-    sets = {"trainset": TASK.trainset, "valset": TASK.devset, "restrict": [-3]}
+    sets: dict[str, Any] = {"trainset": TASK.trainset, "valset": TASK.devset}
+    sets["restrict"] = [-3]
     with dspex.context(lm=asking(provider, cache=False)):
         plan = how.plan(program, **sets)
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import contextvars
+import itertools
+import shutil
+import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +26,9 @@ from dspex.teleprompt import COPRO, BootstrapFewShotWithRandomSearch
 from dspex.teleprompt.recorded_study import load_study
 from dspex.teleprompt.study_line import StudyLine
 from dspex.testing import FakeProvider, ScriptedTask
-from dspex.testing.faults import Hang
+from dspex.testing.chaos import ChaosPlan, DiskChaos, chaos
+from dspex.testing.faults import WRONG_KEY, Hang
+from supervisors import Scope, ScopeCancelledError, within
 
 TASK = ScriptedTask(seed=1, train=12, dev=15)
 SEEDS = 3
@@ -339,3 +346,171 @@ def test_labelled_demos_are_there_when_their_judging_is_interrupted(
         labelled(dspex.Predict("question -> answer"), valset=TASK.devset)
 
     assert len(caught.value.best_so_far.demos) == 2
+
+
+@pytest.mark.usefixtures("lm")
+def test_a_run_that_was_given_up_before_it_began_leaves_its_record_free() -> None:
+    program = dspex.Predict("question -> answer")
+    evaluate = dspex.Evaluate(devset=TASK.devset, metric=TASK.metric, run="part")
+    scope = Scope("a piece of a search")
+
+    scope.cancel("nobody needs it")
+    with within(scope), pytest.raises(ScopeCancelledError):
+        evaluate(program)
+
+    assert evaluate(program).complete
+
+
+# Where it is called.
+
+
+def searched_in(place: str, found: list[Any]) -> None:
+    """Compile in a running event loop, or in a thread that is none of ours."""
+
+    def search() -> None:
+        found.append(compiled(optimiser()).dump_state())
+
+    async def in_a_loop() -> None:
+        search()
+
+    if place == "a running loop":
+        asyncio.run(in_a_loop())
+        return
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=[search])
+    thread.start()
+    thread.join(PATIENCE)
+
+
+@pytest.mark.usefixtures("lm")
+@pytest.mark.parametrize("place", ["a running loop", "a thread"])
+def test_it_finds_the_same_wherever_it_is_called(place: str) -> None:
+    found: list[Any] = [compiled(optimiser()).dump_state()]
+
+    searched_in(place, found)
+
+    assert len(found) == 2
+    assert found[0] == found[1]
+
+
+@pytest.mark.usefixtures("lm")
+def test_two_studies_at_a_time_find_and_spend_what_each_does_alone(
+    provider: FakeProvider,
+) -> None:
+    alone = compiled(optimiser()).dump_state()
+    before = len(provider.bill)
+    searches = [optimiser(), optimiser()]
+    found: list[Any] = []
+
+    def search(how: BootstrapFewShotWithRandomSearch, run: str) -> None:
+        found.append(compiled(how, run=run).dump_state())
+
+    threads = [
+        threading.Thread(
+            target=contextvars.copy_context().run, args=[search, how, f"tuning{number}"]
+        )
+        for number, how in enumerate(searches)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+
+    assert found == [alone, alone]
+    spent = [each.study.spent.calls for each in searches if each.study is not None]
+    assert sum(spent) == len(provider.bill) - before
+
+
+# What goes wrong.
+
+
+@pytest.mark.usefixtures("lm")
+def test_a_metric_that_fails_on_all_ends_the_search_early_with_its_own_words(
+    provider: FakeProvider, tmp_path: Path
+) -> None:
+    table = tmp_path / "table.txt"
+
+    def metric(example: dspex.Example, prediction: Any, trace: Any = None) -> bool:
+        return table.read_text() == "right" and TASK.metric(example, prediction)
+
+    how = BootstrapFewShotWithRandomSearch(
+        metric, num_candidate_programs=1, max_errors=3, num_threads=2
+    )
+
+    with pytest.raises(dspex.EvaluationError, match=r"table\.txt") as caught:
+        compiled(how, run="tuning")
+
+    assert len(provider.bill) <= 20
+    assert "run='tuning'" in "".join(caught.value.__notes__)
+    assert how.study is not None
+    assert how.study.ended == "failed"
+
+
+@pytest.mark.usefixtures("lm")
+def test_a_search_goes_on_when_the_provider_answers_again(
+    provider: FakeProvider, tmp_path: Path
+) -> None:
+    whole = compiled(optimiser()).dump_state()
+    provider.misbehave(WRONG_KEY)
+
+    with pytest.raises(dspex.EvaluationError, match="wrong API key"):
+        compiled(optimiser(), run="tuning")
+    provider.behave()
+    # As another process does: this one does not ask again with a key that was refused.
+    with dspex.Runtime(dspex.Config(home=tmp_path)):
+        found = compiled(optimiser(), run="tuning").dump_state()
+
+    assert found == whole
+
+
+def test_a_full_disk_holds_a_study_up_and_costs_nothing(
+    lm: dspex.LM, provider: FakeProvider
+) -> None:
+    whole = compiled(optimiser()).dump_state()
+    calls = len(provider.bill)
+    how = optimiser(num_threads=1)
+
+    with chaos(ChaosPlan(disk=DiskChaos(full=3, seconds=0.05))) as report:
+        found = compiled(how, run="tuning").dump_state()
+
+    assert report.counts["times the disk was full"] > 0
+    assert found == whole
+    assert len(provider.bill) <= 2 * calls
+    assert how.study is not None
+    assert len(load_study("tuning").candidates) == len(how.study.candidates)
+
+
+DESTROYED = {"deleted": "deleted|cannot be used", "damaged": "record"}
+"""What is said of a record, by what befell it."""
+
+
+def destroys(runs: Path, way: str) -> Callable[..., bool]:
+    """A metric in whose midst the records of all runs are deleted, or damaged."""
+    asked = itertools.count()
+
+    def metric(example: dspex.Example, prediction: Any, trace: Any = None) -> bool:
+        if next(asked) == 70:
+            if way == "deleted":
+                shutil.rmtree(runs)
+            else:
+                with contextlib.closing(sqlite3.connect(runs / "tuning.sqlite")) as it:
+                    it.execute("DROP TABLE notes")
+        return bool(TASK.metric(example, prediction))
+
+    return metric
+
+
+@pytest.mark.usefixtures("lm")
+@pytest.mark.parametrize("way", DESTROYED)
+def test_a_study_whose_record_is_destroyed_says_so_and_tells_what_it_found(
+    tmp_path: Path, way: str
+) -> None:
+    how = BootstrapFewShotWithRandomSearch(
+        destroys(tmp_path / "runs", way), num_candidate_programs=5, num_threads=1
+    )
+
+    with pytest.raises(dspex.DspexError, match=DESTROYED[way]):
+        compiled(how, run="tuning")
+
+    assert how.study is not None
+    assert how.study.candidates

@@ -4,8 +4,8 @@
 python -m tests.kills.optimisers --optimiser COPRO --kills 10 --json
 ```
 
-It ends with 1 when a winner or a candidate is another, an answer was paid twice, a
-billed request is in no record, or a budget was exceeded.
+It ends with 1 when a winner or a candidate is another, more was paid again than was in
+hand at a kill, a billed request is in no record, or a budget was exceeded.
 """
 
 from __future__ import annotations

@@ -83,8 +83,8 @@ class KilledSearch:
     """Requests that were under way at a kill, as the records say."""
     not_needed: int = 0
     """Requests that were broken off, or answered and not needed."""
-    paid_twice: list[str] = field(default_factory=list)
-    """What was asked again although its answer was there."""
+    again: list[str] = field(default_factory=list)
+    """What was answered and asked again: it was in hand at a kill, and not counted."""
     moments: list[int] = field(default_factory=list)
     """Requests that had been received at each kill."""
 
@@ -101,15 +101,15 @@ class KilledSearch:
     @property
     def is_sound(self) -> bool:
         """Whether all that is promised holds."""
-        is_paid_once = not self.unrecorded and not self.paid_twice
-        is_in_hand = self.lost <= self.kills * self.hands
+        is_known = not self.unrecorded
+        is_in_hand = self.lost + len(self.again) <= self.kills * self.hands
         is_within = self.caps.kept(self.billed, self.cost)
         # One that was about to be written at a kill may never have been.
         told = -1 if self.came is None else self.came.calls
         is_as_told = self.billed <= told <= self.billed + self.lost
         is_capped = self.caps != Caps()
         came_well = is_capped or (self.is_same and is_as_told)
-        return is_paid_once and is_in_hand and is_within and came_well
+        return is_known and is_in_hand and is_within and came_well
 
 
 def undisturbed(name: str) -> tuple[Came, int, float]:
@@ -179,7 +179,7 @@ def _look(told: KilledSearch, home: Path, billed: list[str]) -> None:
     if SEARCHES[told.optimiser].asks_once:
         answered = [each for each in requests.values() if each.fate is Fate.ANSWERED]
         times = Counter(map(_unit, answered))
-        told.paid_twice = sorted(unit for unit, many in times.items() if many > 1)
+        told.again = sorted(unit for unit, many in times.items() if many > 1)
 
 
 def _unit(request: AttemptRecord) -> str:
