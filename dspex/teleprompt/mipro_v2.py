@@ -199,13 +199,11 @@ class MIPROv2(Teleprompter):
         seed = self.seed if seed is None else seed
         rng = random.Random(seed)  # noqa: S311 - to be repeated, no secret
         extent = extent_of(
-            Asked(
-                auto=self.auto,
-                num_candidates=self.num_candidates,
-                num_trials=num_trials,
-                minibatch_size=minibatch_size if minibatch else None,
-                full_every=minibatch_full_eval_steps,
-                seed=seed,
+            self._asked(
+                seed,
+                num_trials,
+                minibatch_size if minibatch else None,
+                minibatch_full_eval_steps,
             ),
             checked_set(trainset, "trainset"),
             checked_rows(valset, "valset"),
@@ -289,14 +287,8 @@ class MIPROv2(Teleprompter):
             max_bootstrapped_demos, max_labeled_demos
         )
         seed = self.seed if seed is None else seed
-        asked = Asked(
-            auto=self.auto,
-            num_candidates=self.num_candidates,
-            num_trials=num_trials,
-            minibatch_size=minibatch_size if minibatch else None,
-            full_every=minibatch_full_eval_steps,
-            seed=seed,
-        )
+        size = minibatch_size if minibatch else None
+        asked = self._asked(seed, num_trials, size, minibatch_full_eval_steps)
         grounds = Grounds(
             program=program_aware_proposer,
             data=data_aware_proposer,
@@ -344,6 +336,22 @@ class MIPROv2(Teleprompter):
                 scoring,
                 *judging,
             ),
+        )
+
+    def _asked(
+        self,
+        seed: int,
+        num_trials: int | None,
+        minibatch_size: int | None,
+        full_every: int,
+    ) -> Asked:
+        return Asked(
+            auto=self.auto,
+            num_candidates=self.num_candidates,
+            num_trials=num_trials,
+            minibatch_size=minibatch_size,
+            full_every=full_every,
+            seed=seed,
         )
 
     def _bootstrapping(
