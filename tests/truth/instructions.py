@@ -62,7 +62,7 @@ def evolved(ground: Ground) -> dspex.Module:
     """Ask for instructions with what went wrong in view."""
     optimiser = GEPA(
         metric=ground.task.feedback_metric,
-        max_metric_calls=12 * ground.size.rows,
+        max_metric_calls=(4 + ground.size.tried) * ground.size.rows,
         reflection_lm=ground.task.lm(),
         display_progress=False,
     )
