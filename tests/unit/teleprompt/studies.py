@@ -9,6 +9,7 @@ from typing import Any
 from dspex.evaluate.record.head import RunHead
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.recording import Recording
 from dspex.teleprompt import Candidate, StudyResult
 from dspex.teleprompt.conducting import SEARCHED, STUDY
 from dspex.teleprompt.searched import Searched
@@ -80,7 +81,7 @@ def recorded(
         kind="study",
     )
     record = RunRecord.create(RunPlace(run=run, home=home), head)
-    steps = Steps(record)
+    steps = Steps(run, Recording(record))
     for each in found:
         steps.keep(Step(name=f"{CANDIDATE}{each.number:05d}", value=each.plain()))
     for name in parts:
