@@ -15,7 +15,7 @@ from dspex.testing import ScriptedTask
 
 def main() -> None:
     """Try combinations of instructions and demonstrations, and show what was chosen."""
-    task = ScriptedTask(train=30, dev=90, word_gain=0.15)
+    task = ScriptedTask(train=30, dev=60, word_gain=0.15)
     choosing, judging = task.devset[:30], task.devset[30:]
     program = dspex.Predict("question -> answer")
     optimiser = dspex.MIPROv2(metric=task.metric, auto="light")

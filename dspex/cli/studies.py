@@ -73,7 +73,8 @@ def lines_of(study: StudyResult, limit: int) -> Iterator[str]:
         yield f"the winner, number {winner.number}"
         yield from program_lines(winner.state)
     if study.line_on is not None:
-        yield from ("", f"to go on: {study.line_on}")
+        how = ", with a larger budget" if study.ended == "budget" else ""
+        yield from ("", f"to go on{how}: {study.line_on}")
 
 
 def in_full(candidate: Candidate, study: StudyResult) -> Iterator[str]:

@@ -176,6 +176,7 @@ class COPRO(Teleprompter):
         student: Program,
         *,
         trainset: Sequence[Example],
+        eval_kwargs: Mapping[str, Any] | None = None,  # noqa: ARG002 - as compile
         valset: Sequence[Example] | None = None,
         testset: Sequence[Example] | None = None,
     ) -> StudyPlan:

@@ -160,7 +160,7 @@ def import_gepa() -> Any:
     """Return the package `gepa`, which is an extra.
 
     Raises:
-        ConfigurationError: It is not installed.
+        ConfigurationError: It is not installed, or another module has its name.
     """
     try:
         import gepa
@@ -169,4 +169,9 @@ def import_gepa() -> Any:
             "GEPA evolves with the package gepa, which is not installed; expected it. "
             "Install it with: pip install 'dspex[gepa]'"
         ) from None
+    if not hasattr(gepa, "optimize"):
+        raise ConfigurationError(
+            f"the module gepa at {gepa.__file__!r} is not the package of that name; "
+            "expected gepa.optimize. Name that file otherwise."
+        )
     return gepa

@@ -8,6 +8,7 @@ program does) is asked once for all instructions.
 from __future__ import annotations
 
 import inspect
+import math
 import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -124,6 +125,17 @@ class Grounds:
     """Whether demos are shown."""
     view_data_batch_size: int = 10
     """Examples that are looked at together."""
+
+    def described_at_most(self, *, rows: int, predictors: int) -> int:
+        """Return how many answers it takes to describe data and program, at most.
+
+        Args:
+            rows: Examples in the training set.
+            predictors: How many the program has.
+        """
+        looks = math.ceil(rows / self.view_data_batch_size)
+        data = min(MOST_LOOKS, looks) + 1 if self.data else 0
+        return data + (predictors + 1 if self.program else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

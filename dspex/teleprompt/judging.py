@@ -13,14 +13,24 @@ from dspex.teleprompt.study import Study
 
 
 def planned(
-    judging: Sequence[Example] | None, each: PerRun, *, programs: int = 2
+    judging: Sequence[Example] | None, each: PerRun, *, is_chosen_there: bool = False
 ) -> list[PlanStep]:
-    """Return what judging the winner asks: nothing where there are no rows for it."""
+    """Return what judging the winner asks: nothing where there are no rows for it.
+
+    Args:
+        judging: The rows to judge on.
+        each: What a program asks on one of them.
+        is_chosen_there: Whether the winner is chosen on these rows. Then its scores are
+            there, and those of the program given unless it is one of the candidates.
+    """
     if judging is None:
         return []
-    many = programs * len(judging)
+    many = len(judging)
+    if is_chosen_there:
+        what = "the program given, judged"
+        return [PlanStep(what=what, least=0, most=many, each=each)]
     what = "the winner and the program given, judged"
-    return [PlanStep(what=what, least=many, most=many, each=each)]
+    return [PlanStep(what=what, least=2 * many, most=2 * many, each=each)]
 
 
 def lift_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from dspex.client.budget import Budget
 from dspex.core.callbacks import with_callbacks
@@ -21,17 +21,15 @@ from dspex.teleprompt.bootstrap_few_shot import BootstrapFewShot
 from dspex.teleprompt.bootstrapping import Bootstrapping
 from dspex.teleprompt.candidate import Candidate
 from dspex.teleprompt.conducting import Found
-from dspex.teleprompt.judging import lift_of, planned
+from dspex.teleprompt.judging import lift_of
 from dspex.teleprompt.order import Order, checked_budget, checked_rows
-from dspex.teleprompt.plan import PerRun, PlanStep, StudyPlan
+from dspex.teleprompt.plan import PerRun, PlanStep, StudyPlan, counted
 from dspex.teleprompt.steps import Steps
 from dspex.teleprompt.study import Study
 from dspex.teleprompt.teleprompter import Teleprompter
 from supervisors import Scope, current_scope, within
 
 P = TypeVar("P", bound=Program)
-
-_AT_EACH_CALL: Final = "Each call of the result makes demos of its own, and embeds."
 
 
 class _ForOneQuestion(Study):
@@ -257,25 +255,41 @@ class KNNFewShot(Teleprompter):
         valset: Sequence[Example] | None = None,
         testset: Sequence[Example] | None = None,
     ) -> StudyPlan:
-        """Return what `compile` would ask, without asking it; its arguments, too."""
-        judging = checked_rows(testset, "testset") or checked_rows(valset, "valset")
-        if judging is None:
-            return StudyPlan(optimiser="KNNFewShot", notes=(_AT_EACH_CALL,))
-        how = self._bootstrap.bootstrapping()
-        near = self.KNN.trainset[: self.KNN.k]
-        made = how.planned(student, teacher, near, [how.max_bootstrapped_demos])
-        demos = PlanStep(
-            what="demos for each question",
-            least=made.least * len(judging),
-            most=made.most * len(judging),
-            each=made.each,
+        """Return what `compile` would ask, without asking it; its arguments, too.
+
+        What it asks for each answer later is in the note.
+        """
+        how, rows = self._bootstrap.bootstrapping(), self.KNN.trainset[: self.KNN.k]
+        chosen = checked_rows(valset if testset is None else testset, "the valset")
+        judging = () if chosen is None or how.metric is None else chosen
+        answer = PerRun.rehearsed(
+            how.with_most_demos(student, rows), judging or rows, how.metric
         )
-        shown = how.with_most_demos(student, near)
-        each = PerRun.rehearsed(shown, judging, how.metric)
+        demos = how.planned(student, teacher, rows, [how.max_bootstrapped_demos])
+        each = (
+            f"Each answer is preceded by {counted(*demos.calls)} calls, which make its "
+            "demos."
+        )
+        many = len(judging)
         return StudyPlan(
             optimiser="KNNFewShot",
-            steps=(demos, *planned(judging, each)),
-            notes=(_AT_EACH_CALL,),
+            steps=(
+                PlanStep(
+                    what="demos for each row that is judged",
+                    least=many * demos.least,
+                    most=many * demos.most,
+                    each=demos.each,
+                ),
+                PlanStep(
+                    what="the winner and the program given, judged",
+                    least=2 * many,
+                    most=2 * many,
+                    each=answer,
+                ),
+            )
+            if judging
+            else (),
+            notes=(each,),
         )
 
 

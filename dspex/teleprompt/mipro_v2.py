@@ -23,7 +23,7 @@ from dspex.programs.settings import context, settings
 from dspex.teleprompt.bootstrapping import Bootstrapping
 from dspex.teleprompt.demo_sets import drawn_sets
 from dspex.teleprompt.extent import Asked, Auto, extent_of
-from dspex.teleprompt.grounded import MOST_LOOKS, SHOWN_DEMOS, Grounds
+from dspex.teleprompt.grounded import SHOWN_DEMOS, Grounds
 from dspex.teleprompt.judging import planned
 from dspex.teleprompt.mipro_search import MIPROSearch, save_all
 from dspex.teleprompt.order import Order, allowed_errors, checked_budget, checked_rows
@@ -65,8 +65,9 @@ class MIPROv2(Teleprompter):
         seed: Of all draws.
         init_temperature: How freely the model proposes.
         verbose: DSPy's; the study's result tells what was tried.
-        track_stats: Whether the winner has DSPy's `trial_logs`, `candidate_programs`,
-            `mb_candidate_programs`, `score` and `total_calls`.
+        track_stats: Whether the winner has DSPy's `trial_logs`, `candidate_programs`
+            and `mb_candidate_programs` (each score, the best first), `score`,
+            `total_calls` (evaluations) and `prompt_model_total_calls` (answers).
         log_dir: A folder that gets `evaluated_programs/program_N.json` for each
             candidate, beside the study's record.
         metric_threshold: The number a metric must reach for a demo.
@@ -270,28 +271,46 @@ class MIPROv2(Teleprompter):
         teacher: Program | None = None,
         valset: Sequence[Example] | None = None,
         num_trials: int | None = None,
+        max_bootstrapped_demos: int | None = None,
+        max_labeled_demos: int | None = None,
+        seed: int | None = None,
         minibatch: bool = True,
         minibatch_size: int = 35,
         minibatch_full_eval_steps: int = 5,
+        program_aware_proposer: bool = True,
+        data_aware_proposer: bool = True,
+        view_data_batch_size: int = 10,
+        tip_aware_proposer: bool = True,
+        fewshot_aware_proposer: bool = True,
         testset: Sequence[Example] | None = None,
     ) -> StudyPlan:
         """Return what `compile` would ask, without asking it; its arguments, too."""
-        how, is_zero_shot = self._bootstrapping(None, None)
+        how, is_zero_shot = self._bootstrapping(
+            max_bootstrapped_demos, max_labeled_demos
+        )
+        seed = self.seed if seed is None else seed
         asked = Asked(
             auto=self.auto,
             num_candidates=self.num_candidates,
             num_trials=num_trials,
             minibatch_size=minibatch_size if minibatch else None,
             full_every=minibatch_full_eval_steps,
-            seed=self.seed,
+            seed=seed,
         )
-        rng = random.Random(self.seed)  # noqa: S311 - to be repeated, no secret
-        rows = checked_set(trainset, "trainset")
+        grounds = Grounds(
+            program=program_aware_proposer,
+            data=data_aware_proposer,
+            tips=tip_aware_proposer,
+            demos=fewshot_aware_proposer,
+            view_data_batch_size=view_data_batch_size,
+        )
+        rng = random.Random(seed)  # noqa: S311 - to be repeated, no secret
+        predictors = len(student.predictors())
         extent = extent_of(
             asked,
-            rows,
+            checked_set(trainset, "trainset"),
             checked_rows(valset, "valset"),
-            predictors=len(student.predictors()),
+            predictors=predictors,
             is_zero_shot=is_zero_shot,
             rng=rng,
         )
@@ -299,12 +318,14 @@ class MIPROv2(Teleprompter):
         sizes = [each.size for each in sets if each.is_bootstrapped(how)]
         shown = how.with_most_demos(student, extent.trainset)
         each = PerRun.rehearsed(shown, extent.valset, self.metric)
-        predictors = len(student.predictors())
         fewest = predictors * (extent.instructions - 1)
+        about = grounds.described_at_most(
+            rows=len(extent.trainset), predictors=predictors
+        )
         proposals = PlanStep(
             what="proposals asked of the prompt model",
             least=fewest,
-            most=fewest + predictors + 1 + MOST_LOOKS + 1,
+            most=fewest + about,
             each=PerRun(calls=1.0),
         )
         scored = extent.trials.rows_at_most(len(extent.valset))

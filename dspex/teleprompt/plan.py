@@ -195,6 +195,8 @@ class StudyPlan:
 
     def _headline(self) -> str:
         least, most = self.calls
+        if not most:
+            return f"{self.optimiser}: it asks nothing"
         tokens = sum(step.tokens or 0 for step in self.steps)
         priced = [step.dollars for step in self.steps if step.dollars is not None]
         cost = f" and {money(sum(priced))}" if priced else ""

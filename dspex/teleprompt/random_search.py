@@ -194,6 +194,7 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
         trainset: Sequence[Example],
         valset: Sequence[Example] | None = None,
         restrict: Iterable[int] | None = None,
+        labeled_sample: bool = True,  # noqa: ARG002 - as compile
         testset: Sequence[Example] | None = None,
     ) -> StudyPlan:
         """Return what `compile` would ask, without asking it; its arguments, too."""
@@ -212,7 +213,7 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
         if testset is not None:
             judging = planned(checked_rows(testset, "testset"), each)
         else:
-            judging = planned(valset, each, programs=1)
+            judging = planned(valset, each, is_chosen_there=True)
         return StudyPlan(
             optimiser=type(self).__name__,
             steps=(how.planned(student, teacher, rows, sizes), scoring, *judging),
@@ -316,7 +317,7 @@ class _Drawing:
         program, made = how.taught(
             self._study, f"{name}.demos", self._student, teacher, rows
         )
-        demos = f"up to {size} demos, rows {order}"
+        demos = f"up to {size} demos, {order}"
         origin = f"a teacher's answers to the rows {order}: {made.taken}"
         return program, demos, origin
 

@@ -119,7 +119,9 @@ def _bars(
     number_width = len(str(candidates[-1].number))
     score_width = max(map(len, texts))
     room = max(look.width, NARROWEST) - number_width - score_width - 8
-    bar = max(SHORTEST_BAR, min(LONGEST_BAR, room // 2))
+    longest = max(len(each.label) for each in candidates)
+    # Labels tell more than the last characters of a bar.
+    bar = max(SHORTEST_BAR, min(LONGEST_BAR, max(room - longest, room // 3)))
     low = min(0.0, *map(_height, candidates))
     reach = max(0.0, *map(_height, candidates)) - low or 1.0
     for each, text in zip(candidates, texts, strict=True):

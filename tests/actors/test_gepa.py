@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,7 +16,11 @@ import pytest
 import dspex
 from dspex.core.errors import EvaluationInterrupted, LMAuthError, RunChangedError
 from dspex.teleprompt import GEPA
+from dspex.teleprompt.evolving import Evolution
+from dspex.teleprompt.order import Order
 from dspex.teleprompt.recorded_study import load_study
+from dspex.teleprompt.steps import Steps
+from dspex.teleprompt.study import Study
 from dspex.teleprompt.study_line import StudyLine
 from dspex.testing import DummyLM, FakeProvider, ScriptedTask, Status
 
@@ -440,3 +446,40 @@ def test_what_makes_no_sense_is_refused() -> None:
         how.compile(dspex.Predict(QA), trainset=row, teacher=dspex.Predict(QA))
     with pytest.raises(dspex.ConfigurationError, match="no predictor"):
         how.compile(dspex.Program(), trainset=row)
+
+
+def test_a_module_that_only_has_the_name_of_the_package_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = ModuleType("gepa")
+    script.__file__ = "gepa.py"
+    monkeypatch.setitem(sys.modules, "gepa", script)
+
+    with pytest.raises(dspex.ConfigurationError, match=r"gepa\.py"):
+        GEPA(lambda *_: 0.0, auto="light", reflection_lm=DummyLM([]))
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_merge_that_was_tried_is_the_same_in_every_process() -> None:
+    """The package takes the texts of a merge in the order of a set of names."""
+    how = optimiser()
+    evolving = how._evolving(TwoSteps(), TASK.trainset, TASK.devset)
+    order = Order(
+        optimiser="GEPA",
+        student=TwoSteps(),
+        metric=TASK.metric,
+        trainset=TASK.trainset,
+    )
+    steps = Steps("tuning")
+    before = {"plan": "Plan as before.", "answer": "Answer as before."}
+    steps.once("step.eval00000.texts", lambda: before)
+    study = Study(order, run="tuning", steps=steps, is_recorded=False)
+
+    merged = {"plan": "Plan otherwise.", "answer": "Answer otherwise."}
+    evolution = Evolution(study, evolving, TASK.devset)
+    evolution.rolled_out(merged, TASK.devset[:2])
+    evolution.measured(0, merged, [])
+
+    assert merged == before
+    [candidate] = study.candidates
+    assert candidate.program.plan.signature.instructions == "Plan as before."

@@ -6,6 +6,7 @@ DSPy's are kept in `tests/data/dspy_optimisers.json`, which
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -114,3 +115,41 @@ def test_a_seed_of_zero_is_one(tmp_path: Path) -> None:
 def test_no_errors_at_all_is_refused_and_not_taken_for_the_default(made: Any) -> None:
     with pytest.raises(dspex.ConfigurationError, match="max_errors is 0"):
         made(ScriptedTask(train=1, dev=1).metric)
+
+
+UNPLANNED = {"self", "run", "budget"}
+"""What decides nothing of what is asked."""
+DEPRECATED = {"requires_permission_to_run", "provide_traceback"}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        dspex.BootstrapFewShot,
+        dspex.BootstrapFewShotWithRandomSearch,
+        dspex.COPRO,
+        dspex.MIPROv2,
+    ],
+)
+def test_a_plan_takes_what_compile_takes(kind: Any) -> None:
+    compiles = inspect.signature(kind.compile).parameters
+    plans = inspect.signature(kind.plan).parameters
+
+    assert set(compiles) - UNPLANNED - DEPRECATED == set(plans) - {"self"}
+
+
+def test_a_plan_of_mipro_counts_no_descriptions_that_nobody_wants() -> None:
+    pytest.importorskip("optuna")
+    task = ScriptedTask(train=20, dev=10)
+    how = dspex.MIPROv2(task.metric)
+    sets: dict[str, Any] = {"trainset": task.trainset, "valset": task.devset}
+
+    def most(**options: Any) -> int:
+        plan = how.plan(dspex.Predict("question -> answer"), **sets, **options)
+        [step] = [each for each in plan.steps if "proposals" in each.what]
+        return step.most
+
+    # Two looks and a summary; the program and its predictor.
+    assert most() == most(data_aware_proposer=False) + 3
+    assert most() == most(program_aware_proposer=False) + 2
+    assert most() == most(view_data_batch_size=20) + 1

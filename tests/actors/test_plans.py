@@ -14,11 +14,14 @@ from dspex.teleprompt import (
     GEPA,
     BootstrapFewShot,
     BootstrapFewShotWithRandomSearch,
+    KNNFewShot,
+    LabeledFewShot,
     MIPROv2,
 )
 from dspex.testing import FakeProvider, ScriptedTask
 
 TASK = ScriptedTask(seed=3, train=8, dev=6)
+QA = "question -> answer"
 MODEL = "openai/gpt-4o-mini"
 """A model whose price is known."""
 
@@ -87,7 +90,7 @@ def test_what_is_asked_lies_within_the_plan(
 ) -> None:
     whole = {"trainset": TASK.trainset, "valset": TASK.devset}
     given = {each: whole[each] for each in sets}
-    lm, program = asking(provider, cache=False), dspex.Predict("question -> answer")
+    lm, program = asking(provider, cache=False), dspex.Predict(QA)
     how = MADE[name](lm)
     with dspex.context(lm=lm):
         plan = how.plan(program, **given)
@@ -103,8 +106,71 @@ def test_what_is_asked_lies_within_the_plan(
 
 
 @pytest.mark.usefixtures("_runtime")
+def test_a_program_that_is_a_candidate_is_not_asked_again_to_be_judged(
+    provider: FakeProvider,
+) -> None:
+    how, program = searching(max_bootstrapped_demos=2), dspex.Predict(QA)
+    sets: dict[str, Any] = {"trainset": TASK.trainset, "valset": TASK.devset}
+    sets["restrict"] = [-3]
+    with dspex.context(lm=asking(provider, cache=False)):
+        plan = how.plan(program, **sets)
+
+        how.compile(program, **sets)
+
+    assert plan.calls[0] == len(provider.bill) == len(TASK.devset)
+
+
+@pytest.mark.usefixtures("_runtime")
+def test_demos_for_each_question_are_planned_with_its_judging(
+    provider: FakeProvider,
+) -> None:
+    how = KNNFewShot(
+        2,
+        TASK.trainset,
+        dspex.Embedder(lambda texts: [[float(text[-2])] for text in texts]),
+        metric=TASK.metric,
+    )
+    program = dspex.Predict(QA)
+    with dspex.context(lm=asking(provider, cache=False)):
+        plan, later = how.plan(program, valset=TASK.devset), how.plan(program)
+
+        how.compile(program, valset=TASK.devset)
+
+    least, most = plan.calls
+    assert least <= len(provider.bill) <= most, f"\n{plan}\n{how.study}"
+    assert str(later).splitlines() == [
+        "KNNFewShot: it asks nothing",
+        "Each answer is preceded by 2 calls, which make its demos.",
+    ]
+
+
+@pytest.mark.usefixtures("_runtime")
+def test_labelled_demos_are_judged_where_there_is_a_metric_and_a_set(
+    provider: FakeProvider,
+) -> None:
+    how, program = LabeledFewShot(2, metric=TASK.metric), dspex.Predict(QA)
+    with dspex.context(lm=asking(provider, cache=False)):
+        plan = how.plan(program, trainset=TASK.trainset, testset=TASK.devset)
+        alone = how.plan(program, trainset=TASK.trainset)
+
+        how.compile(
+            program, trainset=TASK.trainset, testset=TASK.devset, run="labelled"
+        )
+
+    assert plan.calls == (len(provider.bill), len(provider.bill))
+    assert alone.calls == (0, 0)
+    assert how.study is not None
+    assert how.study.lift is not None
+    (made,) = dspex.load_study("labelled", program=program).candidates
+    assert [demo["question"] for demo in made.program.demos] == [
+        demo["question"] for demo in made.state["demos"]
+    ]
+    assert len(made.program.demos) == 2
+
+
+@pytest.mark.usefixtures("_runtime")
 def test_what_the_cache_has_is_told(provider: FakeProvider) -> None:
-    program = dspex.Predict("question -> answer")
+    program = dspex.Predict(QA)
     how = BootstrapFewShot(TASK.metric, max_labeled_demos=0)
     with dspex.context(lm=asking(provider, cache=True)):
         before = how.plan(program, trainset=TASK.trainset)

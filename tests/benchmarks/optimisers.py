@@ -5,8 +5,9 @@ Run it with `python -m tests.benchmarks.optimisers [--json] [--dspy-python PATH]
 [--repeat N]`, the names with commas. Both sides of a row run the very same lines
 (`optimisers_side`) on the same task, one after the other, each in a process of its own
 against a fresh provider in this one, so a CPU figure is that side's alone. Nothing is
-cached. Figures are medians over the repetitions, of which there is one before that does
-not count; `calls` are the requests on the provider's bill for each. Without `--dspy-python` DSPy's are left out.
+cached. Figures are medians over the repetitions, after one that does not count; `calls`
+are the requests on the provider's bill for each. Without `--dspy-python` DSPy's are
+left out.
 
 `wall_over_ideal` is the time taken over the least there is: all calls in full rounds of
 so many workers, or the CPU measured, whichever is more.

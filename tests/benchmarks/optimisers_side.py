@@ -1,4 +1,4 @@
-"""One side of `tests.benchmarks.optimisers`: the same lines, in the library named first.
+"""One side of `tests.benchmarks.optimisers`: the same lines, whichever the library.
 
     python optimisers_side.py dspex|dspy OPTIMISER '{"base_url": "...", ...}'
 

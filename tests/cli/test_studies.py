@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,6 +150,29 @@ def test_a_study_that_is_not_done_says_how_to_go_on(run: Run) -> None:
     assert told.splitlines()[-1] == f"to go on: {line}"
     assert resumed.exit_code == Exit.USAGE
     assert line in resumed.stderr
+
+
+def test_a_study_whose_budget_is_used_up_wants_a_larger_one(run: Run) -> None:
+    recorded(home(), candidates(40.0), ended="budget")
+
+    told = run("show", "tuning").stdout
+
+    assert ", budget used up; " in told.splitlines()[0]
+    assert "to go on, with a larger budget: COPRO(" in told
+
+
+def test_a_study_is_drawn_for_a_terminal_that_has_ascii_alone(
+    tuning: str, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    words = [sys.executable, "-m", "dspex", "show", tuning]
+
+    subprocess.run(
+        words, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=True, timeout=60
+    )
+
+    told = capfdbinary.readouterr().out.decode("ascii")
+    assert "* 1  80.0  ##########" in told
+    assert "\\u" not in told
 
 
 def test_a_study_that_is_done_has_nothing_to_go_on_with(run: Run, tuning: str) -> None:

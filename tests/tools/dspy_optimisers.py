@@ -228,7 +228,7 @@ def compared(search: Scenario, mine: Any, theirs: Any) -> Verdict:
         seed=search["seed"],
         settings=settings_of(search, theirs),
         # With nothing but a winner, that is what was compared.
-        candidates=sum(map(len, tried)) or "winner" in theirs,
+        candidates=sum(map(len, tried)) or int("winner" in theirs),
         differs=differs,
         decided=decided,
     )

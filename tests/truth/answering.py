@@ -142,7 +142,7 @@ CONTESTS: Final = (
         ),
         ground=soon_found,
         optimise=voting,
-        budget=1000,
+        budget=1200,
         draw=demos_drawn,
         accuracy=accuracy_of_votes,
         optimum=best_vote,

@@ -28,7 +28,7 @@ class Contest:
     optimise: Found
     """Lets the optimiser work; all calls of it count."""
     budget: int
-    """Calls it may make at most."""
+    """Calls it may make; about what its `plan` says for the worst luck."""
     draw: Draw
     """Draws a program for the random search."""
     accuracy: Callable[[Ground, dspex.Module], float] = Ground.accuracy

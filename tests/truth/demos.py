@@ -105,7 +105,7 @@ CONTESTS: Final = (
         ),
         ground=on_wrong_labels,
         optimise=searched,
-        budget=1000,
+        budget=1200,
         draw=demos_drawn,
     ),
 )

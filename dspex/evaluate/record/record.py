@@ -73,7 +73,8 @@ class RunRecord(RecordReader):
     ) -> RunRecord:
         """Begin the record of a new run, and own it.
 
-        Records that were not written for 90 days are deleted then.
+        Records that were not written for 90 days are deleted then, unless the run is a
+        part of a study: there may be hundreds of those, and the folder is large.
 
         Args:
             place: Where it is to lie; without a home in memory only.
@@ -256,7 +257,8 @@ class RunRecord(RecordReader):
     def _create(self, head: RunHead) -> None:
         self.head = head
         owner = this_process(self._now())
-        if self.place.home is not None:
+        # Whatever a study is made of begins after the study itself, which has looked.
+        if self.place.home is not None and head.part_of is None:
             forget_old_runs(self.place.home, owner.since)
         trouble.make_record_file(self.place)
         if self._connection.check():

@@ -151,3 +151,20 @@ def test_what_was_not_written_for_90_days_goes_when_a_run_begins(
     assert set(states(tmp_path)) == {"young", "tuning"}
     assert defaults.RUNS_KEPT == 90 * 24 * 3600
     record.close("complete")
+
+
+def test_a_part_of_a_study_does_not_look_through_all_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded(tmp_path, "study").close("complete")
+    looked: list[Path] = []
+
+    def look(home: Path, now: float) -> list[str]:
+        looked.append(home)
+        return []
+
+    monkeypatch.setattr("dspex.evaluate.record.record.forget_old_runs", look)
+
+    created(tmp_path, part_of="study").close("complete")
+
+    assert looked == []
