@@ -9,6 +9,7 @@ waits in another thread and may stop it at any time.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,7 +17,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from dspex.client.budget import Spending
-from dspex.core.errors import EvaluationError
+from dspex.core.errors import CircuitOpenError, EvaluationError, LMConnectionError
 from dspex.core.example import Example
 from dspex.core.spawner import the_spawner
 from dspex.evaluate.control import EvaluationRun
@@ -33,6 +34,7 @@ from dspex.evaluate.workers import Workers
 from dspex.evaluate.workplace import workplace
 from dspex.programs.program import Program
 from dspex.programs.settings import settings
+from dspex.runtime.runtime import current_runtime
 from dspex.teleprompt.candidate import Candidate, best_of
 from dspex.teleprompt.hands import shares
 from dspex.teleprompt.order import ANY_SCORE, Order
@@ -46,6 +48,11 @@ PIECES: Final = 4
 answers another keeps the hands busy."""
 CANDIDATE: Final = "candidate."
 """How the names of steps begin that are candidates."""
+
+AWAY: Final = (CircuitOpenError, LMConnectionError)
+"""What calls fail with whose provider is away."""
+LOOK_EVERY: Final = 0.5
+"""Seconds between two looks of a step at whether it is back."""
 
 LAST: Final = "last candidate"
 """The name of the step that says which candidate is the last, where some are not."""
@@ -182,10 +189,11 @@ class Study:
                 JSON values, examples, predictions.
 
         Raises:
+            LMConnectionError: Its provider was away longer than `Config.max_outage`.
             StudyStopped: The study was stopped.
         """
         self._check()
-        value: T = self._steps.once(f"step.{name}", do)
+        value: T = self._steps.once(f"step.{name}", lambda: self._patiently(do))
         self._check()
         return value
 
@@ -328,6 +336,22 @@ class Study:
         self._steps.beat()
 
     # Inside.
+
+    def _patiently(self, do: Callable[[], T]) -> T:
+        """Do it, and again while its provider is away; an evaluation pauses likewise.
+
+        What never reached a provider is not billed.
+        """
+        began = time.monotonic()
+        while True:
+            try:
+                return do()
+            except AWAY:
+                if time.monotonic() - began >= current_runtime().config.max_outage:
+                    raise
+            # Nobody wakes it: who stops the study waits for one look at most.
+            threading.Event().wait(LOOK_EVERY)
+            self._check()
 
     @contextmanager
     def _running(

@@ -19,11 +19,15 @@ import dspex
 from dspex.core.errors import (
     BudgetExceededError,
     EvaluationInterrupted,
+    LMConnectionError,
     RunBusyError,
     RunChangedError,
 )
 from dspex.teleprompt import COPRO, BootstrapFewShotWithRandomSearch
+from dspex.teleprompt.order import Order
 from dspex.teleprompt.recorded_study import load_study
+from dspex.teleprompt.steps import Steps
+from dspex.teleprompt.study import Study
 from dspex.teleprompt.study_line import StudyLine
 from dspex.testing import FakeProvider, ScriptedTask
 from dspex.testing.chaos import ChaosPlan, DiskChaos, chaos
@@ -514,3 +518,30 @@ def test_a_study_whose_record_is_destroyed_says_so_and_tells_what_it_found(
 
     assert how.study is not None
     assert how.study.candidates
+
+
+def test_a_step_whose_provider_is_away_for_a_moment_is_done_once_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dspex.teleprompt.study.LOOK_EVERY", 0.001)
+    order = Order(
+        optimiser="COPRO",
+        student=dspex.Predict("question -> answer"),
+        metric=TASK.metric,
+        trainset=TASK.trainset,
+    )
+    study = Study(order, run="tuning", steps=Steps("tuning"), is_recorded=False)
+    answers: Iterator[Any] = iter(
+        [LMConnectionError("no connection", model="m"), "take care", ValueError("bad")]
+    )
+
+    def ask() -> Any:
+        answer = next(answers)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    assert study.once("instruction", ask) == "take care"
+    assert study.once("instruction", ask) == "take care"
+    with pytest.raises(ValueError, match="bad"):
+        study.once("another", ask)

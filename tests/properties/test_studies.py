@@ -106,12 +106,13 @@ def test_a_budget_of_any_size_is_never_exceeded_and_gives_the_best_until_then(
     whole: tuple[Any, int, dspex.Budget], what: str, share: float
 ) -> None:
     found, _, spent = whole
-    cap = share * getattr(spent.spent, what)
+    cap: Any = share * getattr(spent.spent, what)
     cap = cap if what == "dollars" else int(cap)
     refused, given = False, None
     with lab() as mine:
         how = COPRO(metric=TASK.metric, breadth=3, depth=2, num_threads=2)
-        budget = dspex.Budget(**{what: cap})
+        caps: dict[str, Any] = {what: cap}
+        budget = dspex.Budget(**caps)
         try:
             given = how.compile(
                 dspex.Predict("question -> answer"),
