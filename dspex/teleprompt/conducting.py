@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, Self, TypeVar
 
-import structlog
-
 from dspex.client.budget import Budget, Spending
 from dspex.core.errors import (
     BudgetExceededError,
@@ -53,8 +51,6 @@ from dspex.teleprompt.worst_case import WorstCase
 from supervisors import Exit, Ok, Task
 
 P = TypeVar("P", bound=Program)
-
-_log = structlog.get_logger(__name__)
 
 TICK: Final = 0.1
 """Seconds between two looks at how far a study is."""
@@ -317,4 +313,8 @@ class _Place:
             why = self._steps.close(status, facts)
         if why is not None:
             # The study is done all the same, and its caller has what it found.
-            _log.warning("study_not_closed", run=self._run, why=why.message)
+            # Loaded here: making an optimiser needs no logging.
+            import structlog
+
+            log = structlog.get_logger(__name__)
+            log.warning("study_not_closed", run=self._run, why=why.message)
