@@ -313,6 +313,7 @@ class _Place:
             why = self._steps.close(status, facts)
         if why is not None:
             # The study is done all the same, and its caller has what it found.
+            # Loaded here: making an optimiser needs no logging.
             import structlog
 
             log = structlog.get_logger(__name__)

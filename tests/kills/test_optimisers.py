@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from supervisors.testing import Fault, FaultKind
-from tests.kills.optimisers_faults import in_chaos, struck, without_provider
+from tests.kills.optimisers_faults import struck, without_provider
 from tests.kills.optimisers_processes import killed_search, undisturbed
 
 
@@ -35,13 +35,9 @@ def test_a_search_whose_actors_die_finds_the_same() -> None:
     assert [each.by for each in done if not each.is_sound(expected)] == []
 
 
-def test_a_search_in_chaos_or_without_its_provider_finds_the_same() -> None:
-    expected, _, _ = undisturbed("KNNFewShot")
+def test_a_search_whose_provider_is_away_for_a_moment_finds_the_same() -> None:
+    expected, _, _ = undisturbed("BootstrapFewShot")
 
-    done = [
-        in_chaos("KNNFewShot", 1),
-        without_provider("KNNFewShot", after=5, seconds=0.2),
-    ]
+    done = without_provider("BootstrapFewShot", after=5, seconds=0.2)
 
-    assert all(each.struck for each in done)
-    assert [each.by for each in done if not each.is_sound(expected)] == []
+    assert done.is_sound(expected), done

@@ -17,14 +17,13 @@ import dspex
 from dspex.client.price import Price
 from dspex.core.errors import BudgetExceededError, EvaluationInterrupted
 from dspex.teleprompt import COPRO
+from dspex.teleprompt.study import PIECES
 from dspex.teleprompt.study_line import StudyLine
 from dspex.testing import FakeProvider, ScriptedTask
 
 PATIENCE = 20.0
 TASK = ScriptedTask(seed=1, train=5, dev=4)
 PRICE = Price(input=1.0, output=2.0)
-ASKED_FOR_A_ROUND = 2
-"""Proposals that are asked for at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,7 @@ def whole() -> tuple[Any, int, dspex.Budget]:
         return found, undisturbed.billed, spent
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(share=st.floats(min_value=0.0, max_value=1.0))
 def test_an_interruption_at_any_call_changes_nothing_and_costs_what_was_open(
     whole: tuple[Any, int, dspex.Budget], share: float
@@ -91,13 +90,13 @@ def test_an_interruption_at_any_call_changes_nothing_and_costs_what_was_open(
             again, how = mine.climbed(threads, run="tuning")
 
         assert again == found
-        open_at_most = max(threads, ASKED_FOR_A_ROUND)
-        assert mine.billed <= needed + open_at_most
+        # Each run that is open has a hand of its own, however few there are.
+        assert mine.billed <= needed + max(threads, PIECES)
         assert how.study is not None
         assert how.study.ended == "complete"
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(
     what=st.sampled_from(["calls", "tokens", "dollars"]),
     share=st.floats(min_value=0.0, max_value=1.5),
@@ -141,7 +140,7 @@ def test_a_budget_of_any_size_is_never_exceeded_and_gives_the_best_until_then(
             assert how.study.winner.score == max(scores)
 
 
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=1, deadline=None)
 @given(seed=st.integers(min_value=0, max_value=1000))
 def test_one_and_eight_hands_try_and_choose_the_same(seed: int) -> None:
     task = ScriptedTask(seed=seed, train=5, dev=4)
