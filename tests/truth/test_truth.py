@@ -14,7 +14,7 @@ from tests.truth.__main__ import CONTESTS, main
 from tests.truth.answering import most_are_right
 from tests.truth.calls import Calls
 from tests.truth.contest import Contest, Held, held
-from tests.truth.demos import on_wrong_labels
+from tests.truth.demos import on_right_labels, on_wrong_labels
 from tests.truth.ground import FULL, SMALL, Ground
 from tests.truth.random_search import random_search, with_demos
 from tests.truth.verdict import Verdict, line_of
@@ -47,19 +47,17 @@ def test_no_optimiser_is_worse_than_its_student(contest: Contest) -> None:
 
 
 def test_random_search_returns_the_best_program_it_drew() -> None:
-    ground, calls = on_wrong_labels(0, SMALL), Calls()
-    sizes = iter((0, 6, 1, 3))
-    drawn: list[dspex.Predict] = []
+    ground, calls = on_right_labels(1, SMALL), Calls()
+    sizes = iter((0, 16, 1, 3))
 
     def draw(ground: Ground, rng: random.Random) -> dspex.Predict:
-        drawn.append(with_demos(ground, rng, next(sizes)))
-        return drawn[-1]
+        return with_demos(ground, rng, next(sizes))
 
     with dspex.context(lm=ground.task.lm(), callbacks=[calls]):
         best = random_search(ground, draw, calls, until=4 * len(ground.valset))
 
     assert calls.made == 4 * len(ground.valset)
-    assert ground.accuracy(best) == max(map(ground.accuracy, drawn))
+    assert len(best.demos) == 16, "all rows, the useful ones among them"
 
 
 def test_random_search_without_a_call_returns_the_student() -> None:
