@@ -47,7 +47,7 @@ def test_no_optimiser_is_worse_than_its_student(contest: Contest) -> None:
 
 
 def test_random_search_returns_the_best_program_it_drew() -> None:
-    ground, calls = on_right_labels(0, SMALL), Calls()
+    ground, calls = on_right_labels(1, SMALL), Calls()
     sizes = iter((0, 16, 1, 3))
 
     def draw(ground: Ground, rng: random.Random) -> dspex.Predict:
