@@ -264,6 +264,7 @@ class RunRecord(RecordReader):
         if self._connection.check():
             raise trouble.exists(self.place)
         with self._connection.reading() as connection:
+            schema.wait_for_disk(connection, waits=False)
             schema.use_log(connection)
         with self._connection.transaction() as connection:
             if self._connection.check():
@@ -277,6 +278,8 @@ class RunRecord(RecordReader):
                 "INSERT INTO owner VALUES (1, ?, ?, ?)",
                 (owner.to_json(), owner.since, owner.beat),
             )
+        with self._connection.reading() as connection:
+            schema.wait_for_disk(connection, waits=True)
         self._own(1, owner)
 
     def _take_over(self) -> None:

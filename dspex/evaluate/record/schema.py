@@ -70,8 +70,20 @@ def prepare(connection: sqlite3.Connection) -> None:
         sqlite3.Error: It is no database, or cannot be read now.
     """
     connection.execute("PRAGMA trusted_schema=OFF")
-    connection.execute("PRAGMA synchronous=NORMAL")
+    wait_for_disk(connection, waits=True)
     connection.execute("PRAGMA journal_size_limit=67108864")
+
+
+def wait_for_disk(connection: sqlite3.Connection, *, waits: bool) -> None:
+    """Say whether SQLite waits now and then until the disk has what it wrote.
+
+    A process that is killed loses nothing either way. Whoever does not wait may find
+    nothing after a power cut, so that is for files in which nothing stands yet.
+
+    Raises:
+        sqlite3.Error: It cannot be said now.
+    """
+    connection.execute(f"PRAGMA synchronous={'NORMAL' if waits else 'OFF'}")
 
 
 def use_log(connection: sqlite3.Connection) -> None:
