@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from dspex.core.errors import LMStreamError as LMStreamError
     from dspex.core.errors import LMTimeoutError as LMTimeoutError
     from dspex.core.errors import LMUnexpectedError as LMUnexpectedError
+    from dspex.core.errors import MetricArgumentsError as MetricArgumentsError
     from dspex.core.errors import MetricRangeError as MetricRangeError
     from dspex.core.errors import MissingFileError as MissingFileError
     from dspex.core.errors import MissingInputError as MissingInputError
@@ -316,6 +317,7 @@ _HOMES = {
     "LongPrompt": "dspex.client.price",
     "MIPROv2": "dspex.teleprompt",
     "Message": "dspex.core.lm",
+    "MetricArgumentsError": "dspex.core.errors",
     "MetricRangeError": "dspex.core.errors",
     "MissingFileError": "dspex.core.errors",
     "MissingInputError": "dspex.core.errors",
@@ -507,6 +509,7 @@ __all__ = [
     "LongPrompt",
     "MIPROv2",
     "Message",
+    "MetricArgumentsError",
     "MetricRangeError",
     "MissingFileError",
     "MissingInputError",

@@ -11,9 +11,12 @@ from dspex.core.lm import Message
 
 
 def turns_of(
-    prompt: str | None, messages: Sequence[Mapping[str, Any]] | None
+    prompt: str | Sequence[Mapping[str, Any]] | None,
+    messages: Sequence[Mapping[str, Any]] | None,
 ) -> tuple[Message, ...]:
     """Return a prompt, or a chat as dicts, as turns.
+
+    A chat may stand in the place of the prompt, as it does in programs for DSPy.
 
     Raises:
         ConfigurationError: Both were given, or neither.
@@ -23,9 +26,9 @@ def turns_of(
             "lm() takes either a prompt or messages. Write lm('your question'), or "
             "lm(messages=[{'role': 'user', 'content': 'your question'}])."
         )
-    if prompt is not None:
+    if isinstance(prompt, str):
         return (Message("user", prompt),)
-    return messages_of(messages or ())
+    return messages_of(prompt or messages or ())
 
 
 def heard_of(

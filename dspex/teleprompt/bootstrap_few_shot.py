@@ -19,7 +19,7 @@ from dspex.teleprompt.bootstrapping import Bootstrapping
 from dspex.teleprompt.candidate import Candidate
 from dspex.teleprompt.conducting import Found
 from dspex.teleprompt.judging import lift_of, planned
-from dspex.teleprompt.order import Order, allowed_errors, checked_budget, checked_rows
+from dspex.teleprompt.order import Order, checked_budget, checked_rows
 from dspex.teleprompt.plan import PerRun, StudyPlan
 from dspex.teleprompt.study import Study, StudyStopped
 from dspex.teleprompt.teleprompter import Teleprompter
@@ -177,12 +177,4 @@ class BootstrapFewShot(Teleprompter):
 
     def bootstrapping(self) -> Bootstrapping:
         """Return how demos are made, with the settings in force."""
-        return Bootstrapping(
-            metric=self.metric,
-            metric_threshold=self.metric_threshold,
-            teacher_settings=self.teacher_settings,
-            max_bootstrapped_demos=self.max_bootstrapped_demos,
-            max_labeled_demos=self.max_labeled_demos,
-            max_rounds=self.max_rounds,
-            max_errors=allowed_errors(self.max_errors),
-        )
+        return Bootstrapping.as_told(self)

@@ -13,7 +13,7 @@ import random
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from dspex.core.errors import ConfigurationError, EvaluationError
 from dspex.core.example import Example
@@ -31,12 +31,25 @@ from dspex.teleprompt.bootstrap_result import BootstrapResult
 from dspex.teleprompt.demos import Tried, demos_of, first_accepted
 from dspex.teleprompt.forecast import Forecast
 from dspex.teleprompt.labeled_few_shot import labelled
+from dspex.teleprompt.order import allowed_errors
 from dspex.teleprompt.plan import PerRun, PlanStep
 from dspex.teleprompt.search import Search
 from dspex.teleprompt.study import Study, StudyStopped
 from dspex.teleprompt.teacher import Teacher
 
 P = TypeVar("P", bound=Program)
+
+
+class Told(Protocol):
+    """An optimiser that makes demos, with the arguments it was told."""
+
+    metric: Any
+    metric_threshold: float | None
+    teacher_settings: dict[str, Any]
+    max_bootstrapped_demos: int
+    max_labeled_demos: int
+    max_rounds: int
+    max_errors: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +81,23 @@ class Bootstrapping:
         for name in ("max_bootstrapped_demos", "max_labeled_demos"):
             _check_count(name, getattr(self, name), least=0)
         _check_count("max_rounds", self.max_rounds, least=1)
+
+    @classmethod
+    def as_told(cls, told: Told) -> Self:
+        """Return how an optimiser makes demos, with the settings in force.
+
+        Raises:
+            ConfigurationError: A number makes no sense.
+        """
+        return cls(
+            metric=told.metric,
+            metric_threshold=told.metric_threshold,
+            teacher_settings=told.teacher_settings,
+            max_bootstrapped_demos=told.max_bootstrapped_demos,
+            max_labeled_demos=told.max_labeled_demos,
+            max_rounds=told.max_rounds,
+            max_errors=allowed_errors(told.max_errors),
+        )
 
     def parameters(self) -> dict[str, Any]:
         """Return what decides which demos it makes, beside the metric."""

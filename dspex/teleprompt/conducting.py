@@ -224,8 +224,9 @@ class _Place:
         self._noting = ExitStack()
 
     def __enter__(self) -> Self:
-        spent = without(self._on_record(), seen_by(self.budget, self._run))
-        self.budget.count(spent)
+        if self._order.budget is not None:
+            spent = without(self._on_record(), seen_by(self.budget, self._run))
+            self.budget.count(spent)
         self._noting.enter_context(self._steps.requests.noted())
         self._noting.enter_context(self._worst.watched())
         return self
@@ -294,7 +295,8 @@ class _Place:
             lift=None if found is None else found.lift,
             searched=self._searched,
         )
-        note_seen(self.budget, self._run, self._on_record())
+        if self._order.budget is not None:
+            note_seen(self.budget, self._run, self._on_record())
         self._close(_STATUS[how], result)
         return result
 

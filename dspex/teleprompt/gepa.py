@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from dspex.client.budget import Budget
 from dspex.core.callbacks import with_callbacks
-from dspex.core.errors import ConfigurationError
+from dspex.core.errors import ConfigurationError, MetricArgumentsError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
 from dspex.core.lm import LanguageModel
@@ -107,9 +107,10 @@ class GEPA(Teleprompter):
         display_progress: `None` shows a line on a terminal and nothing elsewhere.
 
     Raises:
-        ConfigurationError: The metric takes other arguments, how much to try is said
-            not at all or twice, nobody reflects, the package is not installed, or it is
-            to be told what would break the search.
+        MetricArgumentsError: The metric takes other arguments.
+        ConfigurationError: How much to try is said not at all or twice, nobody
+            reflects, the package is not installed, or it is to be told what would break
+            the search.
     """
 
     def __init__(
@@ -382,7 +383,7 @@ def _checked_feedback(metric: FeedbackMetric) -> FeedbackMetric:
     try:
         inspect.signature(metric).bind(None, None, None, None, None)
     except (TypeError, ValueError):
-        raise ConfigurationError(
+        raise MetricArgumentsError(
             "the metric does not take five arguments; expected metric(gold, pred, "
             "trace, pred_name, pred_trace), where the last two say about which "
             "predictor words are wanted. Give them defaults of None."

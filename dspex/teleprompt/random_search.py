@@ -28,7 +28,7 @@ from dspex.teleprompt.candidate import Candidate
 from dspex.teleprompt.conducting import Found
 from dspex.teleprompt.judging import lift_of, planned
 from dspex.teleprompt.labeled_few_shot import labelled
-from dspex.teleprompt.order import Order, allowed_errors, checked_budget, checked_rows
+from dspex.teleprompt.order import Order, checked_budget, checked_rows
 from dspex.teleprompt.plan import PerRun, PlanStep, StudyPlan
 from dspex.teleprompt.study import Study
 from dspex.teleprompt.teleprompter import Teleprompter
@@ -246,15 +246,7 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
         return chosen
 
     def _bootstrapping(self) -> Bootstrapping:
-        return Bootstrapping(
-            metric=self.metric,
-            metric_threshold=self.metric_threshold,
-            teacher_settings=self.teacher_settings,
-            max_bootstrapped_demos=self.max_bootstrapped_demos,
-            max_labeled_demos=self.max_labeled_demos,
-            max_rounds=self.max_rounds,
-            max_errors=allowed_errors(self.max_errors),
-        )
+        return Bootstrapping.as_told(self)
 
 
 BootstrapRS = BootstrapFewShotWithRandomSearch

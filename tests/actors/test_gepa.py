@@ -428,7 +428,7 @@ def test_what_makes_no_sense_is_refused() -> None:
     def metric(*_: Any) -> float:
         return 0.0
 
-    with pytest.raises(dspex.ConfigurationError, match="five arguments"):
+    with pytest.raises(dspex.MetricArgumentsError, match="five arguments"):
         GEPA(lambda gold, pred: 0.0, auto="light", reflection_lm=lm)
     with pytest.raises(dspex.ConfigurationError, match="exactly one"):
         GEPA(metric, reflection_lm=lm)

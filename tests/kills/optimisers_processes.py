@@ -6,11 +6,7 @@ was asked against the records that are left.
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -27,14 +23,11 @@ from dspex.evaluate.record.retention import places
 from dspex.teleprompt.proposing import ASKED_AT_ONCE
 from dspex.testing import FakeProvider
 from tests.kills.optimisers_work import MODEL, PRICE, SEARCHES, TASK, Came, searched
+from tests.kills.working_process import WorkingProcess
 
 ROOT = Path(__file__).parents[2]
 LATENCY = 0.005
 """Seconds the provider takes."""
-WITHIN = 120.0
-"""Seconds within which a process is done."""
-LOOK = 0.02
-"""Seconds between two looks at whether a process has ended by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,13 +149,13 @@ def killed_search(
         for number in range(kills):
             left = max(0, needed - len(provider.bill))
             further = draw.randint(0, max(1, 2 * left // (kills - number + 1)))
-            process = _Process(command)
+            process = WorkingProcess(command)
             process.wait_for_bill(provider, len(provider.bill) + further)
             threading.Event().wait(draw.uniform(0.0, 4 * LATENCY))
             if process.was_killed():
                 told.kills += 1
                 told.moments.append(len(provider.bill))
-        told.came = _Process(command).came()
+        told.came = Came(**WorkingProcess(command).told())
         told.cost = provider.total_cost
         _look(told, Path(home), [str(each.request_id) for each in provider.bill])
     return told
@@ -203,44 +196,3 @@ def _command(
     command = [sys.executable, "-m", "tests.kills.optimisers_process"]
     command += ["--optimiser", name, "--home", str(home), "--url", url]
     return [*command, "--concurrency", str(concurrency), *caps.arguments()]
-
-
-class _Process:
-    """One process at work on a search."""
-
-    def __init__(self, command: list[str]) -> None:
-        self._popen = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-        )
-        assert self._popen.stdout is not None
-        if self._popen.stdout.readline() != "at work\n":
-            raise AssertionError(self._popen.communicate()[1])
-
-    def wait_for_bill(self, provider: FakeProvider, received: int) -> None:
-        """Wait until the provider has received so many requests, or it is done."""
-        while self._popen.poll() is None:
-            try:
-                provider.wait_for_bill(received, LOOK)
-            except TimeoutError:
-                continue
-            return
-
-    def was_killed(self) -> bool:
-        """End it as the kernel does when memory is short; whether it was at work."""
-        self._popen.send_signal(signal.SIGKILL)
-        _, errors = self._popen.communicate()
-        if self._popen.returncode not in (0, -signal.SIGKILL):
-            raise AssertionError(errors)
-        return self._popen.returncode != 0
-
-    def came(self) -> Came:
-        """Wait for its end, and return what the search came to."""
-        told, errors = self._popen.communicate(timeout=WITHIN)
-        if self._popen.returncode:
-            raise AssertionError(errors)
-        return Came(**json.loads(told))

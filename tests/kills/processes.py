@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import signal
-import subprocess
 import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from dspex.core.errors import RunNotFoundError
 from dspex.evaluate.digest import digest_of
@@ -22,13 +17,12 @@ from dspex.evaluate.record.record import RunRecord
 from dspex.testing import FakeProvider
 from tests.actors.rows import answer
 from tests.kills.actors import undisturbed
+from tests.kills.working_process import WorkingProcess
 
 ROOT = Path(__file__).parents[2]
 RUN = "killed"
 LATENCY = 0.005
 """Seconds the provider takes."""
-WITHIN = 120.0
-"""Seconds without a further request after which a process is stuck."""
 
 
 @dataclass(slots=True)
@@ -79,10 +73,11 @@ def killed_run(
             further = draw.randint(0, max(1, left // (kills - number + 1)))
             process.wait_for_bill(provider, received + further)
             threading.Event().wait(draw.uniform(0.0, 4 * LATENCY))
-            process.kill()
+            if not process.was_killed():
+                raise AssertionError("it was done before it could be killed")
             told.moments.append(len(provider.bill))
             told.counted_twice += order.replaced(counted)
-        order.start().result()
+        order.start().told()
         told.counted_twice += order.replaced(counted)
         billed = {str(each.request_id) for each in provider.bill}
     _look(told, order.record(), billed)
@@ -112,13 +107,13 @@ class _Order:
     examples: int
     concurrency: int
 
-    def start(self) -> _Process:
+    def start(self) -> WorkingProcess:
         """Start one, and wait until it is at work."""
         command = [sys.executable, "-m", "tests.kills.process"]
         command += ["--home", str(self.home), "--url", self.url, "--run", RUN]
         command += ["--examples", str(self.examples)]
         command += ["--concurrency", str(self.concurrency)]
-        return _Process(command)
+        return WorkingProcess(command)
 
     def record(self) -> RunRecord:
         """What the run has on disk."""
@@ -139,39 +134,3 @@ class _Order:
         changed = sum(now.get(key) != stamp for key, stamp in counted.items())
         counted.update(now)
         return changed
-
-
-class _Process:
-    """One process at work on a run."""
-
-    def __init__(self, command: list[str]) -> None:
-        self._popen = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-        )
-        assert self._popen.stdout is not None
-        if self._popen.stdout.readline() != "at work\n":
-            raise AssertionError(self._popen.communicate()[1])
-
-    def wait_for_bill(self, provider: FakeProvider, received: int) -> None:
-        """Wait until the provider has received so many requests."""
-        provider.wait_for_bill(received, WITHIN)
-
-    def kill(self) -> None:
-        """End it as the kernel does when memory is short."""
-        self._popen.send_signal(signal.SIGKILL)
-        self._popen.communicate()
-        if self._popen.returncode != -signal.SIGKILL:
-            raise AssertionError("it was done before it could be killed")
-
-    def result(self) -> dict[str, Any]:
-        """Wait for its end, and return what it says of the run."""
-        told, errors = self._popen.communicate(timeout=30 * WITHIN)
-        if self._popen.returncode:
-            raise AssertionError(errors)
-        result: dict[str, Any] = json.loads(told)
-        return result

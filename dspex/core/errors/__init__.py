@@ -3,7 +3,8 @@
 ```
 DspexError
 ├─ ConfigurationError (ValueError)      a setting, a model string or a missing extra
-│   └─ LMNotConfiguredError             a model without a key was asked
+│   ├─ LMNotConfiguredError             a model without a key was asked
+│   └─ MetricArgumentsError (TypeError)  an optimiser's metric takes other arguments
 ├─ SignatureError (ValueError)          the signature text or class is wrong
 ├─ DataError (ValueError)               a data file or a row; .path .line
 │   └─ MissingFileError (FileNotFoundError)  there is no such file or folder
@@ -83,6 +84,7 @@ from dspex.core.errors.mistakes import (
     ContentError,
     DataError,
     LMNotConfiguredError,
+    MetricArgumentsError,
     MissingFileError,
     MissingInputError,
     SignatureError,
@@ -153,6 +155,7 @@ __all__ = [
     "LMStreamError",
     "LMTimeoutError",
     "LMUnexpectedError",
+    "MetricArgumentsError",
     "MetricRangeError",
     "MissingFileError",
     "MissingInputError",

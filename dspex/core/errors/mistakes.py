@@ -20,6 +20,12 @@ class LMNotConfiguredError(ConfigurationError):
     code = "not_configured"
 
 
+class MetricArgumentsError(ConfigurationError, TypeError):
+    """A metric does not take what an optimiser calls it with."""
+
+    code = "metric_arguments"
+
+
 class SignatureError(DspexError, ValueError):
     """The text or class of a signature is wrong."""
 
