@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from supervisors.testing import Fault, FaultKind
-from tests.kills.optimisers_faults import struck, without_provider
+from tests.kills.optimisers_faults import struck
 from tests.kills.optimisers_processes import killed_search, undisturbed
 
 
@@ -33,11 +33,3 @@ def test_a_search_whose_actors_die_finds_the_same() -> None:
 
     assert all(each.struck for each in done)
     assert [each.by for each in done if not each.is_sound(expected)] == []
-
-
-def test_a_search_whose_provider_is_away_for_a_moment_finds_the_same() -> None:
-    expected, _, _ = undisturbed("BootstrapFewShot")
-
-    done = without_provider("BootstrapFewShot", after=5, seconds=0.2)
-
-    assert done.is_sound(expected), done
