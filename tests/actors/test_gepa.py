@@ -20,7 +20,7 @@ from dspex.teleprompt.evolving import Evolution
 from dspex.teleprompt.order import Order
 from dspex.teleprompt.recorded_study import load_study
 from dspex.teleprompt.steps import Steps
-from dspex.teleprompt.study import Study
+from dspex.teleprompt.study import PIECES, Study
 from dspex.teleprompt.study_line import StudyLine
 from dspex.testing import DummyLM, FakeProvider, ScriptedTask, Status
 
@@ -117,9 +117,9 @@ def test_a_search_interrupted_again_and_again_ends_as_if_it_had_not_been(
     assert again.study is not None
     assert again.study.ended == "complete"
     # What was open at an interruption is paid twice, and nothing else.
-    assert len(provider.bill) <= 2 * calls + 3 * 2
+    assert len(provider.bill) <= 2 * calls + 3 * PIECES
     told = again.study.spent.calls
-    assert len(provider.bill) - calls <= told <= len(provider.bill) - calls + 3 * 2
+    assert len(provider.bill) - calls <= told <= len(provider.bill) - calls + 3 * PIECES
 
 
 def test_ctrl_c_brings_the_best_so_far(

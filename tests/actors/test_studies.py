@@ -27,7 +27,7 @@ from dspex.teleprompt import COPRO, BootstrapFewShotWithRandomSearch
 from dspex.teleprompt.order import Order
 from dspex.teleprompt.recorded_study import load_study
 from dspex.teleprompt.steps import Steps
-from dspex.teleprompt.study import Study
+from dspex.teleprompt.study import PIECES, Study
 from dspex.teleprompt.study_line import StudyLine
 from dspex.testing import FakeProvider, ScriptedTask
 from dspex.testing.chaos import ChaosPlan, DiskChaos, chaos
@@ -37,6 +37,10 @@ from supervisors import Scope, ScopeCancelledError, within
 TASK = ScriptedTask(seed=1, train=12, dev=15)
 SEEDS = 3
 PATIENCE = 20.0
+OPEN = PIECES
+"""Requests of two hands that are out at a time, as each open piece has one at least."""
+HANDS = 16
+"""Examples worked on at a time unless a test says otherwise."""
 
 
 @pytest.fixture
@@ -107,9 +111,9 @@ def test_an_interrupted_study_goes_on_and_ends_as_if_it_had_not_been(
     assert again.study is not None
     assert again.study.ended == "complete"
     # What was open at the interruption is paid twice, and nothing else.
-    assert len(provider.bill) <= 2 * calls + 2
+    assert len(provider.bill) <= 2 * calls + OPEN
     told = again.study.spent.calls
-    assert len(provider.bill) - calls <= told <= len(provider.bill) - calls + 2
+    assert len(provider.bill) - calls <= told <= len(provider.bill) - calls + OPEN
 
 
 @pytest.mark.usefixtures("lm")
@@ -145,10 +149,11 @@ def test_a_budget_is_never_exceeded_and_the_best_until_then_is_returned(
 
     refused = refusal_of(how, budget=budget)
 
-    assert len(provider.bill) <= cap
+    # One that was broken off may have been written and never read.
     assert how.study is not None
+    assert len(provider.bill) <= how.study.spent.calls <= cap
+    assert how.study.spent.calls <= len(provider.bill) + HANDS
     assert how.study.ended == "budget"
-    assert how.study.spent.calls == len(provider.bill)
     assert (refused is None) == (how.study.winner is not None)
 
 
@@ -184,7 +189,7 @@ def test_going_on_in_one_process_counts_nothing_twice(
     compiled(optimiser(num_threads=2), run="tuning", budget=budget)
 
     # A request that was broken off may have been written and never read.
-    assert len(provider.bill) <= budget.spent.calls <= len(provider.bill) + 2
+    assert len(provider.bill) <= budget.spent.calls <= len(provider.bill) + OPEN
 
 
 @pytest.mark.usefixtures("lm")
@@ -422,7 +427,9 @@ def test_two_studies_at_a_time_find_and_spend_what_each_does_alone(
 
     assert found == [alone, alone]
     spent = [each.study.spent.calls for each in searches if each.study is not None]
-    assert sum(spent) == len(provider.bill) - before
+    # Demos that were begun and not needed were broken off, perhaps before they arrived.
+    asked = len(provider.bill) - before
+    assert asked <= sum(spent) <= asked + 2 * HANDS
 
 
 # What goes wrong.
