@@ -169,9 +169,11 @@ class RunRecord(RecordReader):
         try:
             with ExitStack() as stack, self._writing() as connection:
                 for path in paths:
-                    log = stack.enter_context(path.open("rb"))
-                    start = self._log.start_after(self._known, path)
-                    self._import(connection, [log], start)
+                    # One that is gone was deleted by hand; the rest is written.
+                    with suppress(FileNotFoundError):
+                        log = stack.enter_context(path.open("rb"))
+                        start = self._log.start_after(self._known, path)
+                        self._import(connection, [log], start)
                 lose_open_requests(connection)
                 connection.execute("DELETE FROM ended")
                 connection.execute(

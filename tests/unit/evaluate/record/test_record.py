@@ -516,6 +516,23 @@ def test_of_two_that_take_over_the_second_is_told_though_the_logs_are_gone(
     winner.close("complete")
 
 
+def test_a_log_that_is_deleted_while_its_record_is_closed_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = created(tmp_path)
+    record.commit([decided(0)])
+    seen = place(tmp_path).logs()
+    for path in seen:
+        path.unlink()
+
+    # It was there when the logs were looked for.
+    monkeypatch.setattr(RunPlace, "logs", lambda _place: seen)
+    record.close("complete")
+
+    assert len(seen) == 1
+    assert opened(tmp_path).totals().n == 1
+
+
 def test_where_there_is_no_room_for_an_empty_log_the_full_one_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
