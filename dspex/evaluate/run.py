@@ -46,6 +46,7 @@ from supervisors import (
     SupervisorActor,
     last_words,
 )
+from supervisors.scope import check_scopes, current_scopes
 
 T = TypeVar("T")
 
@@ -123,14 +124,22 @@ class Run:
         self._handler = runtime.events.attach(self._requests, ATTEMPT)
         self._began = time.monotonic()
         try:
-            self._branch = evaluations.start_child(self._spec())
+            # Whole, also when whoever begins it is given up meanwhile: a branch that
+            # was still being started would belong to nobody.
+            with last_words():
+                self._branch = evaluations.start_child(self._spec())
             self._branch.monitor(self._branch_ended)
         except BaseException:
-            # Such as when whoever begins it was given up. Nothing of it has begun, so
-            # whoever goes on finds its record free.
+            # Nothing of it has begun, so whoever goes on finds its record free.
             runtime.events.detach(self._handler)
             if self.recording is not None:
                 self.recording.record.let_go()
+            raise
+        try:
+            check_scopes(current_scopes())
+        except BaseException as error:
+            with last_words():
+                self.__exit__(type(error), error, error.__traceback__)
             raise
         return self
 

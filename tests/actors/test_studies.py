@@ -23,6 +23,7 @@ from dspex.core.errors import (
     RunBusyError,
     RunChangedError,
 )
+from dspex.evaluate.aggregator import AggregatorActor
 from dspex.teleprompt import COPRO, BootstrapFewShotWithRandomSearch
 from dspex.teleprompt.order import Order
 from dspex.teleprompt.recorded_study import load_study
@@ -366,6 +367,26 @@ def test_a_run_that_was_given_up_before_it_began_leaves_its_record_free() -> Non
     scope.cancel("nobody needs it")
     with within(scope), pytest.raises(ScopeCancelledError):
         evaluate(program)
+
+    assert evaluate(program).complete
+
+
+@pytest.mark.usefixtures("lm")
+def test_a_run_that_was_given_up_while_it_began_leaves_nobody_at_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = dspex.Predict("question -> answer")
+    evaluate = dspex.Evaluate(devset=TASK.devset, metric=TASK.metric, run="part")
+    scope, begins = Scope("a piece of a search"), AggregatorActor.on_start
+
+    def given_up(self: AggregatorActor) -> None:
+        scope.cancel("nobody needs it")
+        begins(self)
+
+    with monkeypatch.context() as patch, within(scope):
+        patch.setattr(AggregatorActor, "on_start", given_up)
+        with pytest.raises(ScopeCancelledError):
+            evaluate(program)
 
     assert evaluate(program).complete
 
