@@ -268,12 +268,16 @@ class LM(ToldModel):
     ) -> Stream:
         """Answer a chat in pieces, for programs, which count what is spent themselves.
 
+        Read it in a `with` block: callbacks hear of the call when the block begins and
+        ends, so all its pieces come in between.
+
         Args:
             messages: The chat, oldest turn first.
             settings: Settings of this call.
         """
         return Stream(
-            lambda channel: self.complete(messages, settings, channel=channel)
+            lambda channel: self._complete(messages, settings, channel),
+            call=self._announced(messages, settings),
         )
 
     def apieces(
@@ -281,7 +285,8 @@ class LM(ToldModel):
     ) -> AsyncStream:
         """The same for coroutines."""
         return AsyncStream(
-            lambda channel: self.acomplete(messages, settings, channel=channel)
+            lambda channel: self._acomplete(messages, settings, channel),
+            call=self._announced(messages, settings),
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LM:

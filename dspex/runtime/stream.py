@@ -13,13 +13,15 @@ import contextvars
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 from dspex.client.channel import Channel
 from dspex.client.providers.format import Chunk
 from dspex.core import defaults
+from dspex.core.callbacks import Announced
 from dspex.core.errors import LMCancelledError, LMStreamError
 from dspex.core.lm import Reply
+from dspex.core.outputs import outputs_of
 from supervisors import Scope, current_scope, within
 
 Fetch = Callable[[Channel], Reply]
@@ -35,8 +37,9 @@ class _Answer:
     # when the constructor raised.
     _give_up: Callable[[], object] | None = None
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: float, call: Announced | None) -> None:
         self._channel = Channel(patience=patience)
+        self._call = call
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {len(self.text)} characters so far>"
@@ -67,6 +70,19 @@ class _Answer:
                 text=self.text,
             )
         return reply
+
+    def _enter(self) -> None:
+        """Tell that the call begins."""
+        if self._call is not None:
+            self._call.__enter__()
+
+    def _exit(self, exc_info: tuple[Any, Any, Any]) -> None:
+        """Read no more, and tell how the call has ended."""
+        self._leave()
+        if self._call is not None:
+            if self._channel.reply is not None:
+                self._call.outputs = outputs_of(self._channel.reply)
+            self._call.__exit__(*exc_info)
 
     def _leave(self) -> None:
         self._channel.close()
@@ -99,10 +115,14 @@ class Stream(_Answer):
     """
 
     def __init__(
-        self, fetch: Fetch, *, patience: float = defaults.STREAM_PATIENCE
+        self,
+        fetch: Fetch,
+        *,
+        patience: float = defaults.STREAM_PATIENCE,
+        call: Announced | None = None,
     ) -> None:
         """Hold what is to be done; `LM.stream` makes them."""
-        super().__init__(patience)
+        super().__init__(patience, call)
         self._fetch = fetch
 
     def __iter__(self) -> Self:
@@ -122,10 +142,11 @@ class Stream(_Answer):
         return chunk
 
     def __enter__(self) -> Self:
+        self._enter()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.close()
+        self._exit(exc_info)
 
     def close(self) -> None:
         """Read no more and break the request off. Closing twice is harmless."""
@@ -148,10 +169,14 @@ class AsyncStream(_Answer):
     """
 
     def __init__(
-        self, fetch: AsyncFetch, *, patience: float = defaults.STREAM_PATIENCE
+        self,
+        fetch: AsyncFetch,
+        *,
+        patience: float = defaults.STREAM_PATIENCE,
+        call: Announced | None = None,
     ) -> None:
         """Hold what is to be done; `LM.astream` makes them."""
-        super().__init__(patience)
+        super().__init__(patience, call)
         self._fetch = fetch
 
     def __aiter__(self) -> Self:
@@ -170,10 +195,11 @@ class AsyncStream(_Answer):
         return chunk
 
     async def __aenter__(self) -> Self:
+        self._enter()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self.aclose()
+        self._exit(exc_info)
 
     async def aclose(self) -> None:
         """Read no more and break the request off. Closing twice is harmless."""

@@ -43,11 +43,10 @@ class ToldModel(OneModel):
             settings: Settings of this call; they win over the model's own.
             channel: Where the pieces of a streamed answer go; `None` for a whole one.
         """
-        callbacks = self._hearers()
-        if not callbacks:
+        call = self._announced(messages, settings or {})
+        if call is None:
             return self._complete(messages, settings or {}, channel)
-        inputs = heard_of(messages, settings or {})
-        with Announced(callbacks, "lm", self, inputs) as call:
+        with call:
             reply = self._complete(messages, settings or {}, channel)
             call.outputs = outputs_of(reply)
             return reply
@@ -60,11 +59,10 @@ class ToldModel(OneModel):
         channel: Channel | None = None,
     ) -> Reply:
         """The same for coroutines, on the caller's loop; cancelled, it withdraws."""
-        callbacks = self._hearers()
-        if not callbacks:
+        call = self._announced(messages, settings or {})
+        if call is None:
             return await self._acomplete(messages, settings or {}, channel)
-        inputs = heard_of(messages, settings or {})
-        with Announced(callbacks, "lm", self, inputs) as call:
+        with call:
             reply = await self._acomplete(messages, settings or {}, channel)
             call.outputs = outputs_of(reply)
             return reply
@@ -102,6 +100,15 @@ class ToldModel(OneModel):
                 if models.accepts(reply):
                     return self._remembered(messages, settings, reply)
         return self._remembered(messages, settings, models.end())
+
+    def _announced(
+        self, messages: Sequence[Message], settings: Mapping[str, Any]
+    ) -> Announced | None:
+        """What tells of a call around it, or `None` when nobody hears of it."""
+        callbacks = self._hearers()
+        if not callbacks:
+            return None
+        return Announced(callbacks, "lm", self, heard_of(messages, settings))
 
     def _hearers(self) -> Sequence[Any]:
         """Who hears of this model's calls."""

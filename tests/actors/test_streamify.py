@@ -331,14 +331,22 @@ def test_side_by_side_runs_have_their_own_words_and_leave_none_behind() -> None:
     assert list(dspex.settings.callbacks) == []
 
 
-def test_calls_of_models_are_told_around_their_pieces(provider: FakeProvider) -> None:
-    run = in_a_thread(thinking(), status_message_provider=Words("x"))
+@WAYS
+@pytest.mark.parametrize("is_cached", [False, True])
+def test_calls_of_models_are_told_around_their_pieces(
+    provider: FakeProvider, way: Any, *, is_cached: bool
+) -> None:
+    run = way(thinking(), status_message_provider=Words("x"))
 
     with dspex.context(lm=lm_of(provider)):
+        if is_cached:
+            thinking()(question="Q?")
         items = run(question="Q?")
 
     assert messages(items) == ["asking", "model openai/m", "model has answered"]
-    assert isinstance(items[2], dspex.Chunk)
+    assert [type(item).__name__ for item in items[:2]] == ["StatusMessage"] * 2
+    assert {type(item).__name__ for item in items[2:-2]} == {"Chunk"}
+    assert messages(items[-2:-1]) == ["model has answered"]
     assert isinstance(items[-1], dspex.Prediction)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import dspex
 from dspex.client.call import AttemptRecord, Fate
 from dspex.core.errors import RunNotFoundError
+from dspex.evaluate.aggregator import BATCH
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.record.retention import places
 from dspex.teleprompt.proposing import ASKED_AT_ONCE
@@ -65,7 +66,7 @@ class KilledSearch:
     kills: int = 0
     """How often a process was killed in its midst."""
     hands: int = 0
-    """Requests that may be under way at a time."""
+    """Requests that may be under way, or answered and not yet written, at a time."""
     billed: int = 0
     """Requests the provider received."""
     cost: float = 0.0
@@ -138,8 +139,9 @@ def killed_search(
     if share is not None:
         caps = Caps(calls=int(share * needed), dollars=share * cost)
     told = KilledSearch(optimiser=name, undisturbed=came, needed=needed, caps=caps)
-    # Proposals and examples are not asked for at the same time.
-    told.hands = max(concurrency, ASKED_AT_ONCE)
+    # Proposals and examples are not asked for at the same time; outcomes that wait for
+    # their commit are as many as docs/explanation/exactly-once.md allows.
+    told.hands = max(2 * concurrency, concurrency + BATCH, ASKED_AT_ONCE)
     draw = random.Random(seed)
     with (
         tempfile.TemporaryDirectory() as home,
