@@ -59,22 +59,36 @@ LAYERS = (
         third_party=("pykka", "cachetools", "structlog"),
         not_these=("dspex/client",),
     ),
+    Layer(
+        path="dspex/control", third_party=("structlog",), not_these=("dspex/client",)
+    ),
     Layer(path="dspex/runtime", third_party=("pykka", "structlog")),
+    Layer(path="dspex/configuration"),
     Layer(path="dspex/evaluate", third_party=("pykka", "structlog")),
     Layer(
         path="dspex/teleprompt",
         third_party=("structlog",),
         optional=("gepa", "optuna"),
     ),
+    Layer(
+        path="dspex/telemetry",
+        third_party=("structlog",),
+        optional=("opentelemetry", "prometheus_client"),
+    ),
     Layer(path="dspex/testing", third_party=("click",), is_face=True),
     Layer(path="dspex/demo", third_party=("click",), is_face=True),
     Layer(path="dspex/migrate", is_face=True),
-    Layer(path="dspex/cli", third_party=("click",), is_face=True),
+    Layer(path="dspex/serve", third_party=("aiohttp", "structlog"), is_face=True),
+    Layer(path="dspex/repl", optional=("IPython", "rich"), is_face=True),
+    Layer(path="dspex/cli", third_party=("click",), optional=("rich",), is_face=True),
     Layer(path="dspex/__main__.py"),
 )
 
 BROUGHT_ALONG = {"yarl": "aiohttp"}
 """Packages that are no dependencies by name, and the one that brings and pins them."""
+
+OTHER_NAMES = {"opentelemetry_api": "opentelemetry", "ipython": "IPython"}
+"""Import names that are not those of the packages."""
 
 NEWER_STANDARD_LIBRARY = frozenset({"annotationlib"})
 """Standard modules that the oldest Python we run on does not know."""
@@ -212,8 +226,12 @@ def test_each_package_of_the_table_is_a_dependency_and_each_dependency_is_there(
     base = {_import_name(line) for line in project["dependencies"]}
     extras = {
         _import_name(line)
-        for extra in ("gepa", "local", "optuna", "parquet")
+        for extra in (
+            *("gepa", "local", "optuna", "otel", "parquet", "prometheus"),
+            *("repl", "rich"),
+        )
         for line in project["optional-dependencies"][extra]
+        if not line.startswith("dspex[")
     }
 
     used = {name for layer in LAYERS for name in layer.third_party}
@@ -224,7 +242,8 @@ def test_each_package_of_the_table_is_a_dependency_and_each_dependency_is_there(
 def _import_name(requirement: str) -> str:
     name = re.match(r"[\w-]+", requirement)
     assert name is not None
-    return name.group().replace("-", "_")
+    imported = name.group().replace("-", "_")
+    return OTHER_NAMES.get(imported, imported)
 
 
 @pytest.mark.parametrize(

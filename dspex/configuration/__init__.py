@@ -1,0 +1,1 @@
+"""Flags, environment and files as one configuration that knows its origins."""

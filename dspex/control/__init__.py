@@ -1,0 +1,1 @@
+"""Looking inside a process that runs, from another terminal."""

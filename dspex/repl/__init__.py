@@ -1,0 +1,1 @@
+"""A session with a running tree: what `dspex repl` and notebooks show."""

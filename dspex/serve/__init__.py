@@ -1,0 +1,1 @@
+"""Programs as a service over HTTP, in a process that lives for months."""

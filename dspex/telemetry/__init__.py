@@ -1,0 +1,1 @@
+"""Events as logs, traces and metrics: handlers of what dspex tells anyway."""
