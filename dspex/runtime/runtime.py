@@ -19,11 +19,11 @@ from typing import Self, cast
 from dspex.cache.cache import Cache
 from dspex.client.client import Client
 from dspex.client.proxies import Proxies
-from dspex.client.standing import ClientStanding
+from dspex.client.standing import ClientStanding, Survey
 from dspex.client.transport import Transport, make_transport
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError, RuntimeClosedError
-from dspex.runtime import tree
+from dspex.runtime import answers, tree
 from dspex.runtime.branches import Branches
 from dspex.runtime.config import Config
 from dspex.runtime.mount import MountedActor
@@ -189,6 +189,7 @@ class Runtime:
                 ),
             )
         self._root = root
+        answers.let_in(self, root.ref())
 
     def close(self, timeout: float | None = defaults.CLOSE_WITHIN) -> None:
         """Stop the tree, youngest part first; calls that wait are answered.
@@ -201,6 +202,7 @@ class Runtime:
         is_own = self._mounted_as is None and self._pid == os.getpid()
         if self._root is not None and is_own:
             self._root.stop(timeout)
+        answers.show_out(self)
 
     def _check(self) -> None:
         if self._pid != os.getpid():
@@ -255,10 +257,14 @@ class Runtime:
         """What holds calls up now, for each provider that is called.
 
         Args:
-            timeout: Seconds each client may take to answer; one that does not is left
+            timeout: Seconds the clients may take to answer; one that does not is left
                 out.
         """
-        return self._running().branches.standings(timeout)
+        return self.survey(timeout).standings
+
+    def survey(self, timeout: float = 1.0) -> Survey:
+        """What `standings` says, and who did not answer."""
+        return self._running().branches.survey(timeout)
 
     def reconfigure(self, config: Config) -> None:
         """Work by another configuration from now on.
