@@ -78,7 +78,11 @@ LAYERS = (
     Layer(path="dspex/testing", third_party=("click",), is_face=True),
     Layer(path="dspex/demo", third_party=("click",), is_face=True),
     Layer(path="dspex/migrate", is_face=True),
-    Layer(path="dspex/serve", third_party=("aiohttp", "structlog"), is_face=True),
+    Layer(
+        path="dspex/serve",
+        third_party=("aiohttp", "pydantic", "structlog"),
+        is_face=True,
+    ),
     Layer(path="dspex/repl", optional=("IPython", "rich"), is_face=True),
     Layer(path="dspex/cli", third_party=("click",), optional=("rich",), is_face=True),
     Layer(path="dspex/__main__.py"),
