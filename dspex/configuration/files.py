@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -94,14 +94,16 @@ def read(path: Path, source: Source) -> ConfigurationFile:
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        line = _AT_LINE.search(str(error))
-        origin = Origin.of_file(source, path, int(line.group(1)) if line else None)
-        told = _AT_LINE.sub("", str(error)).strip()
+        at = _AT_LINE.search(str(error))
+        # Else it is the end of the document where something is missing.
+        line = int(at.group(1)) if at else len(text.splitlines())
+        origin = Origin.of_file(source, path, line)
+        told = re.sub(r"\s*\(at .*\)$", "", str(error))
         raise _wrong(
             origin, f"this is no TOML: {told}. Correct the line, or quote its text."
         ) from error
     return ConfigurationFile(
-        source=source, path=path, found=found, lines=dict(_lines_of(text))
+        source=source, path=path, found=found, lines=_lines_of(text)
     )
 
 
@@ -165,19 +167,23 @@ def _wrong(origin: Origin, text: str) -> WrongConfigurationError:
     return WrongConfigurationError([Fault(origin=origin, key="", text=text)])
 
 
-def _lines_of(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Yield each key, below its tables, with its line.
+def _lines_of(text: str) -> dict[tuple[str, ...], int]:
+    """Return the line of each key, and of each table where it is first named.
 
     `tomllib` does not tell where it found a key. A line inside a text of several lines
     that looks like a key can only add a line for a key that is not there.
     """
+    lines: dict[tuple[str, ...], int] = {}
     above: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), start=1):
+        names: tuple[str, ...] = ()
         if _HEADER.match(line):
-            above = _names(line)
-            yield above, number
+            names = above = _names(line)
         elif entry := _ENTRY.match(line):
-            yield (*above, *_names(f"{entry.group(1)} = 0")), number
+            names = (*above, *_names(f"{entry.group(1)} = 0"))
+        for length in range(1, len(names) + 1):
+            lines.setdefault(names[:length], number)
+    return lines
 
 
 def _names(line: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from dspex.client.price import LongPrompt, Price
 from dspex.client.proxies import Proxies
@@ -103,8 +103,8 @@ def one_of(words: Sequence[str]) -> Callable[[Any], str]:
 
 def address(value: Any) -> str:
     """Read the root of an API, without a password."""
-    _refuse_password(text(value))
-    if urlsplit(value).scheme not in {"http", "https"}:
+    _refuse_password(value)
+    if _split(value).scheme not in {"http", "https"}:
         raise _unfit(value, "a URL such as 'http://127.0.0.1:8000/v1', with its scheme")
     return str(value)
 
@@ -142,9 +142,9 @@ def prices(value: Any) -> dict[str, Price]:
 def proxies(value: Any) -> Proxies:
     """Read which requests go through a proxy."""
     found = table(value)
-    for each in found.values():
-        if isinstance(each, str):
-            _refuse_password(each)
+    for name, each in found.items():
+        if name in _OF_PROXIES:
+            _OF_PROXIES[name](each)
     made: Proxies = _made(Proxies, found)
     return made
 
@@ -190,7 +190,7 @@ def _made(kind: type[Price | Proxies], found: Mapping[str, Any]) -> Any:
         raise ValueError(
             f"{extra[0]!r} is not part of it; expected {', '.join(names)}. Take it out."
         )
-    arguments = {
+    arguments: dict[str, Any] = {
         name: tuple(one) if isinstance(one, list) else one
         for name, one in found.items()
     }
@@ -201,9 +201,30 @@ def _made(kind: type[Price | Proxies], found: Mapping[str, Any]) -> Any:
         raise ValueError(f"{told}. Its parts are: {', '.join(names)}.") from error
 
 
-def _refuse_password(url: str) -> None:
-    if "@" in urlsplit(url).netloc:
+def _refuse_password(value: Any) -> None:
+    if "@" in _split(text(value)).netloc:
         raise ValueError(NO_SECRETS)
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise _unfit(url, "a URL such as 'http://127.0.0.1:8000/v1'") from error
+
+
+def _texts(value: Any) -> None:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise _unfit(value, "a list of texts in quotes")
+
+
+_OF_PROXIES: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "http": _refuse_password,
+    "https": _refuse_password,
+    "exceptions": _texts,
+    "spares_loopback": flag,
+}
+"""What checks the parts of `proxies`."""
 
 
 def _unfit(value: Any, expected: str) -> ValueError:
