@@ -7,7 +7,9 @@ import click
 import dspex
 from dspex.cli.cache import cache
 from dspex.cli.compare import compare
-from dspex.cli.console import Commands, traceback_option
+from dspex.cli.config import config
+from dspex.cli.configured import ConfiguredCommands
+from dspex.cli.console import traceback_option
 from dspex.cli.demo import demo
 from dspex.cli.doctor import doctor
 from dspex.cli.evaluate import evaluate
@@ -24,7 +26,7 @@ from dspex.cli.where import where
 
 
 @click.group(
-    cls=Commands,
+    cls=ConfiguredCommands,
     commands=[
         demo,
         predict,
@@ -37,6 +39,7 @@ from dspex.cli.where import where
         export,
         resume,
         cache,
+        config,
         doctor,
         migrate,
         where,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from dspex.configuration import values
@@ -36,9 +36,30 @@ def said(environ: Mapping[str, str]) -> Iterator[tuple[Key, Any, Origin]]:
             yield key, raw if key.is_text else _as_toml(raw), origin
 
 
-def faults(environ: Mapping[str, str]) -> Iterator[Fault]:
+def of_commands(
+    environ: Mapping[str, str], options: Iterable[tuple[str, str]]
+) -> Iterator[tuple[str, str, Any, Origin]]:
+    """Yield what the environment says of options: command, option, value, variable.
+
+    `DSPEX_EVALUATE_TRIALS=3` is `trials` of `dspex evaluate`.
+    """
+    for command, option in options:
+        name = _variable(command, option)
+        raw = environ.get(name)
+        if raw and not raw.startswith(_OF_KUBERNETES):
+            origin = Origin(source=Source.ENVIRONMENT, place=name)
+            yield command, option, _as_toml(raw), origin
+
+
+def faults(
+    environ: Mapping[str, str], options: Iterable[tuple[str, str]] = ()
+) -> Iterator[Fault]:
     """Yield what is wrong with the names: a secret, or a key spelled nearly right."""
-    known = (*(key.variable for key in keys().values()), *OTHERS)
+    known = (
+        *(key.variable for key in keys().values()),
+        *(_variable(command, option) for command, option in options),
+        *OTHERS,
+    )
     for name in sorted(environ):
         if not name.startswith(PREFIX) or name in known:
             continue
@@ -59,6 +80,14 @@ _NO_KEY: Final = (
     "nothing reads a key from here; expected the provider's own variable, such as "
     "OPENAI_API_KEY. Or name yours: DSPEX_API_KEY_ENV=MY_KEY."
 )
+
+
+_OF_KUBERNETES: Final = ("tcp://", "udp://", "sctp://")
+"""How the `..._PORT` begins that a pod gets for each service, such as `dspex-serve`."""
+
+
+def _variable(command: str, option: str) -> str:
+    return f"{PREFIX}{command}_{option}".upper()
 
 
 def _as_toml(text: str) -> Any:

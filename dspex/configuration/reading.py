@@ -7,10 +7,10 @@ the environment, the flags, and the files that these lead to.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from dspex.client.providers.endpoint import is_loopback
@@ -24,8 +24,15 @@ from dspex.runtime.config import Config
 if TYPE_CHECKING:
     from dspex.runtime.language_model import LM
 
-OptionCheck = Callable[[str, str, Any], str | None]
-"""Says what is wrong with an option of a command: (command, option, value) -> text."""
+
+class CommandOptions(Protocol):
+    """What knows the options of commands, which may have defaults in files."""
+
+    def names(self, command: str) -> Collection[str]:
+        """The options of a command, such as `fail_under`."""
+
+    def fault(self, command: str, option: str, value: Any) -> str | None:
+        """Say what is wrong with a value of TOML for an option; `None` when nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +117,11 @@ class Configuration:
 _SETTINGS: Final = ("concurrency", "max_errors")
 """Keys that are settings of `dspex.configure` as well."""
 
-_OF_MODEL: Final = ("model", "api_base", "api_key_env", "settings")
-"""Keys that say one thing together: how a model is asked."""
+_TOGETHER: Final[Mapping[str, tuple[str, ...]]] = {
+    "model": ("api_base", "api_key_env", "settings"),
+    "api_base": ("api_key_env",),
+}
+"""What is said of a key in a lower place is for that place's own, not for another."""
 
 
 def configuration(
@@ -119,20 +129,21 @@ def configuration(
     *,
     flags: Mapping[str, Any] | None = None,
     start: Path | None = None,
-    check_option: OptionCheck | None = None,
+    commands: CommandOptions | None = None,
 ) -> Configuration:
     """Read everything and check it whole.
 
     Flags win over variables, these over the project's file, that over the user's own,
-    and that over the defaults. A model's address, key and settings hold for the model
-    that is named beside them or below: another one named higher up has its own.
+    and that over the defaults. Address, key and settings of a model are for the one of
+    the same place or a lower one: who names another one higher up says its own, and an
+    address gets no key that was said for another address.
 
     Args:
         environ: The environment. `DSPEX_CONFIG` names a file in place of the project's.
         flags: Values by key; `None` says nothing.
         start: The folder of the project's file, the current one by default.
-        check_option: Checks the tables of commands; without it, only that they are
-            tables of commands that there are.
+        commands: Knows the options of commands, for their tables and variables;
+            without it, the variables are left alone, and tables are taken as they are.
 
     Raises:
         ConfigurationError: Something is wrong. The text has a line for each fault, with
@@ -140,7 +151,7 @@ def configuration(
     """
     named = environ.get(environment.FILE)
     found_files = list(_files(environ, start or Path.cwd(), named))
-    gathering = _Gathering(check_option=check_option)
+    gathering = _Gathering(commands=commands)
     for file in found_files:
         gathering.add_file(file)
     gathering.add_environment(environ)
@@ -148,13 +159,13 @@ def configuration(
     return gathering.made(tuple(file.path for file in found_files))
 
 
-def checked_file(path: Path, check_option: OptionCheck | None = None) -> Configuration:
+def checked_file(path: Path, commands: CommandOptions | None = None) -> Configuration:
     """Check one file by itself, as if it were the project's.
 
     Raises:
         ConfigurationError: As for `configuration`.
     """
-    gathering = _Gathering(check_option=check_option)
+    gathering = _Gathering(commands=commands)
     gathering.add_file(_read_project(path))
     return gathering.made((path,))
 
@@ -184,7 +195,7 @@ def _read_project(path: Path) -> ConfigurationFile:
 class _Gathering:
     """Values and faults, as they come; a later source wins."""
 
-    check_option: OptionCheck | None
+    commands: CommandOptions | None
     said: dict[str, Value] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
@@ -196,9 +207,16 @@ class _Gathering:
                 self._add(name, raw, file.origin(name), folder=file.path.parent)
 
     def add_environment(self, environ: Mapping[str, str]) -> None:
-        self.faults += environment.faults(environ)
+        options = [
+            (command, option)
+            for command in COMMANDS
+            for option in (self.commands.names(command) if self.commands else ())
+        ]
+        self.faults += environment.faults(environ, options)
         for key, raw, origin in environment.said(environ):
             self._add(key.name, raw, origin)
+        for command, option, raw, origin in environment.of_commands(environ, options):
+            self._add_option(command, option, raw, origin)
 
     def add_flags(self, flags: Mapping[str, Any]) -> None:
         for name, raw in flags.items():
@@ -235,12 +253,10 @@ class _Gathering:
             self._take(name, Value(value=value, origin=origin))
 
     def _take(self, name: str, value: Value) -> None:
-        if name == "model":
-            # Address, key and settings of a lower source are for its own model.
-            for other in _OF_MODEL[1:]:
-                one = self.said.get(other)
-                if one is not None and one.origin.source < value.origin.source:
-                    del self.said[other]
+        for other in _TOGETHER.get(name, ()):
+            one = self.said.get(other)
+            if one is not None and one.origin.source < value.origin.source:
+                del self.said[other]
         self.said[name] = value
 
     def _add_command(self, command: str, raw: Any, file: ConfigurationFile) -> None:
@@ -252,16 +268,16 @@ class _Gathering:
             )
             return
         for option, value in raw.items():
-            name, origin = f"{command}.{option}", file.origin(command, option)
-            wrong = (
-                values.NO_SECRETS
-                if values.looks_secret(value)
-                else self.check_option and self.check_option(command, option, value)
-            )
-            if wrong:
-                self._refuse(origin, name, wrong)
-            else:
-                self.said[name] = Value(value=value, origin=origin)
+            self._add_option(command, option, value, file.origin(command, option))
+
+    def _add_option(self, command: str, option: str, raw: Any, origin: Origin) -> None:
+        name = f"{command}.{option}"
+        if values.looks_secret(raw):
+            self._refuse(origin, name, values.NO_SECRETS)
+        elif wrong := self.commands and self.commands.fault(command, option, raw):
+            self._refuse(origin, name, wrong)
+        else:
+            self.said[name] = Value(value=raw, origin=origin)
 
     def _refuse(self, origin: Origin, key: str, text: str) -> None:
         self.faults.append(Fault(origin=origin, key=key, text=text))

@@ -329,15 +329,17 @@ def test_a_named_model_takes_no_address_key_or_setting_of_another_one(
     assert not found.is_said("settings")
 
 
-@pytest.mark.parametrize("own", ["", 'api_key_env = "OPENAI_API_KEY"'])
-def test_a_projects_file_takes_no_key_to_an_address_of_its_own(
-    own: str, folder: Folder
-) -> None:
-    folder.write_own(own)
-    theirs = "" if own else 'api_key_env = "OPENAI_API_KEY"'
-    folder.write(f'api_base = "https://evil.example/v1"\n{theirs}')
+def test_a_projects_file_takes_no_key_to_an_address_of_its_own(folder: Folder) -> None:
+    folder.write('api_base = "https://evil.example/v1"\napi_key_env = "MY_KEY"')
 
     assert "that a key would be taken to" in folder.refusal()
+
+
+def test_a_users_key_is_taken_to_no_address_of_a_project(folder: Folder) -> None:
+    folder.write_own('api_key_env = "MY_KEY"')
+    folder.write('api_base = "https://evil.example/v1"')
+
+    assert not folder.read().is_said("api_key_env")
 
 
 def test_a_user_may_say_that_a_key_goes_to_a_projects_address(folder: Folder) -> None:
@@ -386,21 +388,48 @@ def test_settings_are_what_configure_takes(folder: Folder) -> None:
         assert dspex.settings.max_errors == 3
 
 
+class Trials:
+    """Knows one option of one command."""
+
+    def names(self, command: str) -> tuple[str, ...]:
+        return ("trials",) if command == "evaluate" else ()
+
+    def fault(self, command: str, option: str, value: object) -> str | None:
+        if option not in self.names(command):
+            return f"{command} has no such option"
+        return None if isinstance(value, int) else f"{value!r} is no number"
+
+
 def test_options_of_a_command_are_checked_by_whoever_knows_them(
     folder: Folder,
 ) -> None:
     file = folder.write("[evaluate]\ntrials = 3\ntrails = 3\n")
 
-    def check(command: str, option: str, value: object) -> str | None:
-        return None if option == "trials" else f"{command} has no such option"
-
     with pytest.raises(WrongConfigurationError) as refused:
-        checked_file(file, check)
+        checked_file(file, Trials())
 
     assert str(refused.value) == (
         f"{file}:3: evaluate.trails: evaluate has no such option"
     )
     assert folder.read().values["evaluate.trials"].value == 3
+
+
+def test_a_variable_says_an_option_of_a_command(folder: Folder) -> None:
+    folder.write("[evaluate]\ntrials = 3\n")
+    environ = {"HOME": str(folder.home), "DSPEX_EVALUATE_TRIALS": "5"}
+
+    found = configuration(environ, start=folder.project, commands=Trials())
+
+    assert found.values["evaluate.trials"].value == 5
+    assert str(found.values["evaluate.trials"].origin) == "DSPEX_EVALUATE_TRIALS"
+
+
+def test_what_kubernetes_says_of_a_service_is_no_option(folder: Folder) -> None:
+    environ = {"HOME": "/nobody", "DSPEX_EVALUATE_TRIALS": "tcp://10.0.0.1:80"}
+
+    found = configuration(environ, start=folder.project, commands=Trials())
+
+    assert "evaluate.trials" not in found.values
 
 
 def test_lines_are_found_through_quoted_names_and_dotted_ones(folder: Folder) -> None:
