@@ -19,7 +19,7 @@ from typing import Self, cast
 from dspex.cache.cache import Cache
 from dspex.client.client import Client
 from dspex.client.proxies import Proxies
-from dspex.client.standing import ClientStanding
+from dspex.client.standing import ClientStanding, Survey
 from dspex.client.transport import Transport, make_transport
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError, RuntimeClosedError
@@ -255,10 +255,14 @@ class Runtime:
         """What holds calls up now, for each provider that is called.
 
         Args:
-            timeout: Seconds each client may take to answer; one that does not is left
+            timeout: Seconds the clients may take to answer; one that does not is left
                 out.
         """
-        return self._running().branches.standings(timeout)
+        return self.survey(timeout).standings
+
+    def survey(self, timeout: float = 1.0) -> Survey:
+        """What `standings` says, and who did not answer."""
+        return self._running().branches.survey(timeout)
 
     def reconfigure(self, config: Config) -> None:
         """Work by another configuration from now on.
