@@ -20,6 +20,7 @@ from dspex.cli.purge import purge
 from dspex.cli.report import report
 from dspex.cli.resume import resume
 from dspex.cli.runs import runs
+from dspex.cli.serve import serve
 from dspex.cli.show import show_run
 from dspex.cli.where import where
 
@@ -29,6 +30,7 @@ from dspex.cli.where import where
     commands=[
         demo,
         predict,
+        serve,
         evaluate,
         runs,
         show_run,
