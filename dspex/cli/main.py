@@ -15,6 +15,7 @@ from dspex.cli.export import export
 from dspex.cli.migrate import migrate
 from dspex.cli.predict import predict
 from dspex.cli.purge import purge
+from dspex.cli.repl import repl
 from dspex.cli.report import report
 from dspex.cli.resume import resume
 from dspex.cli.runs import runs
@@ -27,6 +28,7 @@ from dspex.cli.where import where
     commands=[
         demo,
         predict,
+        repl,
         evaluate,
         runs,
         show_run,

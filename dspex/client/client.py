@@ -20,7 +20,7 @@ from dspex.client.standing import ClientStanding
 from dspex.core.errors import LMError
 from dspex.core.ids import new_id
 from dspex.core.lm import Reply
-from supervisors import ActorDownError, Handle, last_words
+from supervisors import ActorDownError, Handle, ReplyFuture, last_words
 
 
 class Client:
@@ -100,6 +100,14 @@ class Client:
         """What can be seen of it now: breakers, limits, queues."""
         view: ClientView = self._handle.call(GetView(), idempotent=True)
         return view
+
+    def asked_view(self) -> ReplyFuture[ClientView]:
+        """The same, promised, for whoever asks several at once.
+
+        Raises:
+            ActorDownError: There is no client now.
+        """
+        return self._handle.submit(GetView())
 
     def standing(self, timeout: float) -> ClientStanding:
         """What holds its calls up now.

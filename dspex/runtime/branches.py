@@ -97,6 +97,15 @@ class Branches:
                     found.append(client.standing(timeout))
         return tuple(found)
 
+    def present(self) -> tuple[tuple[Branch, Client], ...]:
+        """Each branch that was called, with its client; nothing is started or asked."""
+        clients = tuple(self._clients.items())
+        return tuple(
+            (self._known[branch_id], client)
+            for branch_id, client in clients
+            if branch_id in self._known
+        )
+
     def reconfigure(self, config: Config) -> None:
         """Have all branches, and those to come, work by another configuration."""
         self._config = config
