@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -53,8 +54,9 @@ class Addresses(HTMLParser):
             self.linked.append(found.get("href", ""))
 
 
+@functools.cache
 def addresses(html: str) -> Addresses:
-    """Read a page."""
+    """Read a page; two tests read each."""
     reader = Addresses()
     reader.feed(html)
     return reader
