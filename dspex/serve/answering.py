@@ -13,6 +13,7 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,9 +92,12 @@ class Answering:
 
     def __init__(self, runtime: Runtime | None) -> None:
         self._runtime = runtime
-        # Requests run under the settings that are in force here and now.
-        self._context = contextvars.copy_context()
         self._home: tuple[Runtime, TaskSupervisor] | None = None
+        self.adopt_settings()
+
+    def adopt_settings(self) -> None:
+        """Run requests from now on under the settings that are in force here."""
+        self._context = contextvars.copy_context()
 
     async def begin(self) -> None:
         """Start what requests run in, unless it runs.
@@ -116,9 +120,11 @@ class Answering:
             BaseException: Whatever the program raises.
         """
         spending, begun, deaths = Spending(), Unrepeatable(), list[Death]()
+        # Whatever is adopted meanwhile, it goes on as it began.
+        context = self._context
         while True:
             started = time.monotonic()
-            ended = await self._once(work, spending, begun)
+            ended = await self._once(work, spending, begun, context)
             if isinstance(ended, _End):
                 break
             seconds = time.monotonic() - started
@@ -133,10 +139,10 @@ class Answering:
         )
 
     async def _once(
-        self, work: Work, spending: Spending, begun: Unrepeatable
+        self, work: Work, spending: Spending, begun: Unrepeatable, context: Context
     ) -> _End | ExitReason:
         """Run a program until it ends, or is ended."""
-        task = await self._task(work, spending, begun)
+        task = await self._task(work, spending, begun, context)
         try:
             end = await task
         except ActorDownError as error:
@@ -147,7 +153,7 @@ class Answering:
         return Shutdown() if _was_ended(end, task) else end
 
     async def _task(
-        self, work: Work, spending: Spending, begun: Unrepeatable
+        self, work: Work, spending: Spending, begun: Unrepeatable, context: Context
     ) -> Task[_End]:
         """Start the task of a program, once the branch is there."""
         while True:
@@ -156,7 +162,7 @@ class Answering:
                 _start, tasks, _Attempt(work, runtime, spending, begun)
             )
             try:
-                return self._context.copy().run(start)
+                return context.copy().run(start)
             except ActorDownError:
                 # The branch was killed; or the runtime is over, which raises here.
                 await self.begin()

@@ -111,10 +111,13 @@ class Service:
     def replace(self, programs: Mapping[str, Callable[..., Any]]) -> None:
         """Answer new requests by other programs; those under way keep the old.
 
+        They run under the settings that are in force here, as with a new service.
+
         Raises:
             ConfigurationError: As for a new service; the old programs stay.
         """
         self._programs = _checked(programs)
+        self._answering.adopt_settings()
 
     def add_routes(
         self, routes: Iterable[web.RouteDef], *, needs_token: bool = False
