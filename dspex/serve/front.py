@@ -6,7 +6,6 @@ It holds the sockets and lives on the caller's loop, outside of what may be kill
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -300,8 +299,7 @@ async def _write_events(
 async def _given_up(answering: asyncio.Task[Answered]) -> None:
     """End what still runs, and look at its end, so that nobody is warned of it."""
     answering.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.wait({answering})
+    await asyncio.wait({answering})
     if answering.done() and not answering.cancelled():
         answering.exception()
 
