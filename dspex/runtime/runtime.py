@@ -41,6 +41,7 @@ from supervisors import (
     draw,
     snapshot,
 )
+from supervisors.events import EVERYWHERE
 
 
 class Runtime:
@@ -202,6 +203,12 @@ class Runtime:
         if self._root is not None and is_own:
             self._root.stop(timeout)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its tree was started and is not over."""
+        root = self._root
+        return root is not None and not self._closed and root.registry.closed is None
+
     def _check(self) -> None:
         if self._pid != os.getpid():
             raise RuntimeClosedError(
@@ -318,6 +325,10 @@ class _Default:
         self._lock = threading.Lock()
         self._runtime: Runtime | None = None
 
+    def here(self) -> Runtime | None:
+        """The one there is, without making one."""
+        return self._runtime
+
     def get(self) -> Runtime:
         with self._lock:
             if self._runtime is None:
@@ -348,6 +359,17 @@ if hasattr(os, "register_at_fork"):
 def current_runtime() -> Runtime:
     """The runtime of this context: the one opened with `with`, else the default one."""
     return _current.get() or _default.get()
+
+
+def runtime_here() -> Runtime | None:
+    """The runtime of this context, if there is one already."""
+    return _current.get() or _default.here()
+
+
+def events_here() -> Events:
+    """Where what happens in this context is told, also where no runtime was needed."""
+    runtime = runtime_here()
+    return EVERYWHERE if runtime is None else runtime.events
 
 
 def shutdown() -> None:
