@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from dspex.core import events as names
 from dspex.core.errors import RuntimeClosedError
-from dspex.runtime.runtime import runtime_here
+from dspex.runtime.runtime import present_runtime
 from supervisors import Event
 from supervisors.events import CHILD_RESTART
 
@@ -91,8 +91,8 @@ class Figures:
         """Take what stands now in the runtime of this context, if one runs."""
         self._queue.clear()
         self._mailboxes.clear()
-        runtime = runtime_here()
-        if runtime is None or not runtime.is_running:
+        runtime = present_runtime()
+        if runtime is None or runtime.state != "running":
             return
         # It may be closed between the two.
         with contextlib.suppress(RuntimeClosedError):
