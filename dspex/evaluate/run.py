@@ -188,12 +188,12 @@ class Run:
         measured = {"trials": self.plan.trials}
         if self.plan.total is not None:
             measured["examples"] = self.plan.total
-        self._runtime.events.emit(RUN_START, measured, run=self.plan.run)
+        self.runtime.events.emit(RUN_START, measured, run=self.plan.run)
 
     def _tell_of_end(self) -> None:
         measured = {"seconds": self.seconds, "outcomes": self.tally.accepted}
         name, status = self.plan.run, self._status()
-        self._runtime.events.emit(RUN_STOP, measured, run=name, status=status)
+        self.runtime.events.emit(RUN_STOP, measured, run=name, status=status)
 
     async def __aenter__(self) -> Self:
         """Begin as `with` does; the running loop goes on meanwhile."""
