@@ -36,7 +36,8 @@ def resume(
 
     Program, metric, data and model are those it was begun with, in the same folder;
     what is measured is not measured again. When one of them has changed, that is an
-    error which names it.
+    error which names it. One that was paused and goes on in another process begins
+    examples again, there.
 
     \b
       dspex resume first
