@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dspex.client.prices import Price as Price
     from dspex.client.providers.format import Chunk as Chunk
     from dspex.client.proxies import Proxies as Proxies
+    from dspex.configuration.reading import Configuration as Configuration
+    from dspex.configuration.reading import load_configuration as load_configuration
     from dspex.core.adapters import Adapter as Adapter
     from dspex.core.adapters import ChatAdapter as ChatAdapter
     from dspex.core.adapters import JSONAdapter as JSONAdapter
@@ -259,6 +261,7 @@ _HOMES = {
     "CompleteAndGrounded": "dspex.evaluate.semantic",
     "Completions": "dspex.core.prediction",
     "Config": "dspex.runtime.config",
+    "Configuration": "dspex.configuration.reading",
     "ConfigurationError": "dspex.core.errors",
     "ContentError": "dspex.core.errors",
     "ContextWindowExceededError": "dspex.core.errors",
@@ -396,6 +399,7 @@ _HOMES = {
     "inspect_history": "dspex.programs.history",
     "is_retryable_lm_error": "dspex.core.errors.dspy_names",
     "load": "dspex.programs.saving.loading",
+    "load_configuration": "dspex.configuration.reading",
     "load_program": "dspex.programs.saving.whole_program",
     "load_run": "dspex.evaluate.recorded",
     "load_study": "dspex.teleprompt",
@@ -458,6 +462,7 @@ __all__ = [
     "CompleteAndGrounded",
     "Completions",
     "Config",
+    "Configuration",
     "ConfigurationError",
     "ContentError",
     "ContextWindowExceededError",
@@ -589,6 +594,7 @@ __all__ = [
     "inspect_history",
     "is_retryable_lm_error",
     "load",
+    "load_configuration",
     "load_program",
     "load_run",
     "load_study",

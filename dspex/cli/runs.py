@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from dspex.cli.completing import run_names
 from dspex.cli.console import json_option, show, show_json, traceback_option
 from dspex.cli.listed import Listed, listed, plain, table
 from dspex.cli.units import size_text, span
@@ -57,7 +58,7 @@ def runs(
 
 
 @runs.command()
-@click.argument("names", nargs=-1, metavar="[RUN]...")
+@click.argument("names", nargs=-1, metavar="[RUN]...", shell_complete=run_names)
 @click.option(
     "--older-than",
     type=span,
