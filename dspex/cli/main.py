@@ -18,9 +18,11 @@ from dspex.cli.export import export
 from dspex.cli.migrate import migrate
 from dspex.cli.predict import predict
 from dspex.cli.purge import purge
+from dspex.cli.repl import repl
 from dspex.cli.report import report
 from dspex.cli.resume import resume
 from dspex.cli.runs import runs
+from dspex.cli.serve import serve
 from dspex.cli.show import show_run
 from dspex.cli.where import where
 
@@ -30,6 +32,8 @@ from dspex.cli.where import where
     commands=[
         demo,
         predict,
+        serve,
+        repl,
         evaluate,
         runs,
         show_run,
