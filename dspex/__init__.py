@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from dspex.client.prices import Price as Price
     from dspex.client.providers.format import Chunk as Chunk
     from dspex.client.proxies import Proxies as Proxies
+    from dspex.configuration.faults import (
+        WrongConfigurationError as WrongConfigurationError,
+    )
     from dspex.configuration.reading import Configuration as Configuration
     from dspex.configuration.reading import load_configuration as load_configuration
     from dspex.core.adapters import Adapter as Adapter
@@ -383,6 +386,7 @@ _HOMES = {
     "Waiting": "dspex.evaluate.why",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
+    "WrongConfigurationError": "dspex.configuration.faults",
     "XMLAdapter": "dspex.core.adapters",
     "answer_exact_match": "dspex.metrics",
     "answer_passage_match": "dspex.metrics",
@@ -579,6 +583,7 @@ __all__ = [
     "Waiting",
     "WorkLostError",
     "WorkTimeoutError",
+    "WrongConfigurationError",
     "XMLAdapter",
     "__version__",
     "answer_exact_match",
