@@ -7,6 +7,7 @@ import click
 import dspex
 from dspex.cli.cache import cache
 from dspex.cli.compare import compare
+from dspex.cli.completion import completion
 from dspex.cli.config import config
 from dspex.cli.configured import ConfiguredCommands
 from dspex.cli.console import traceback_option
@@ -53,6 +54,7 @@ from dspex.cli.why import why
         cache,
         config,
         doctor,
+        completion,
         migrate,
         where,
         purge,
