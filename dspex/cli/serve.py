@@ -64,12 +64,17 @@ _SECONDS = click.FloatRange(min=0)
     help="How long to answer what was accepted, once asked to end.",
 )
 @click.option(
-    "--max-in-flight",
+    "--max-requests",
     type=click.IntRange(min=1),
     default=defaults.MAX_IN_FLIGHT,
     show_default=True,
     metavar="N",
     help="Requests worked on at a time; more are refused with 503.",
+)
+@click.option(
+    "--text-logs",
+    is_flag=True,
+    help="Write the log for people; without it, a JSON object a line.",
 )
 @json_option
 @traceback_option
@@ -82,7 +87,8 @@ def serve(
     unix_socket: Path | None,
     app_dir: Path | None,
     drain_within: float,
-    max_in_flight: int,
+    max_requests: int,
+    text_logs: bool,  # noqa: FBT001 - click passes by name
     as_json: bool,  # noqa: FBT001 - click passes by name
 ) -> None:
     """Answer requests over HTTP by programs, until a signal ends that.
@@ -100,6 +106,7 @@ def serve(
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
     from dspex.serve.daemon import Daemon, DaemonOptions
     from dspex.serve.listening import Network, UnixSocket
+    from dspex.serve.logs import log_to_stderr
 
     def announce(address: str, serving: Mapping[str, Any]) -> None:
         names = list(serving)
@@ -110,14 +117,18 @@ def serve(
         else:
             show(f"serving {', '.join(names)} at {address}")
 
-    served = Served.ordered(programs, saved=saved, choice=choice, folder=app_dir)
+    log_to_stderr(as_json=not text_logs)
+    ctx = click.get_current_context()
+    served = Served.ordered(
+        programs, saved=saved, ctx=ctx, choice=choice, folder=app_dir
+    )
     place = Network(host=host, port=port)
     daemon = Daemon(
         served.load,
         options=DaemonOptions(
             place=place if unix_socket is None else UnixSocket(path=unix_socket),
             drain_within=drain_within,
-            max_in_flight=max_in_flight,
+            max_in_flight=max_requests,
         ),
         announce=announce,
         environ=os.environ,

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from dspex.core import defaults
 from dspex.core.errors import RuntimeClosedError
+from dspex.evaluate.live import live_runs
 from dspex.programs.settings import context
 from dspex.runtime.config import Config
 from dspex.runtime.runtime import Runtime
@@ -33,6 +34,8 @@ from supervisors.log import logger
 
 _LAST_WORDS = 5.0
 """Seconds in which answers that are made are written, at the end."""
+_RUNS_WITHIN = 5.0
+"""Seconds that a run may take to end in order; its record is good without that too."""
 
 Programs = Mapping[str, Callable[..., Any]]
 
@@ -161,7 +164,7 @@ class Daemon:
         stack.callback(self._options.place.close)
         self._announce(address, self._service.programs)
         self._notifier.ready(f"serving at {address}")
-        logger("dspex").info("serving", address=address, process=os.getpid())
+        logger("dspex").info("serving", address=address, pid=os.getpid())
 
     async def _drain(self) -> None:
         """Take no more, answer what was accepted, and close the tree.
@@ -180,6 +183,7 @@ class Daemon:
         except TimeoutError:
             left = self._service.in_flight
             logger("dspex").warning("given up at the deadline", requests=left)
+        await asyncio.to_thread(_stop_runs)
         await asyncio.to_thread(self._runtime.close)
         logger("dspex").info("ended")
 
@@ -201,6 +205,15 @@ class Daemon:
             else:
                 logger("dspex").error("the root does not answer", reason=trouble)
             await asyncio.sleep(self._watchdog)
+
+
+def _stop_runs() -> None:
+    """End the runs of this process in order, so that each can be gone on with."""
+    for run in live_runs():
+        # What belongs to a study is ended with it.
+        if run.part_of is None:
+            ended = run.stop(within=_RUNS_WITHIN)
+            logger("dspex").info("run stopped", run=run.name, ended=ended)
 
 
 class _Chore:
