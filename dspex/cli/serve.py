@@ -106,7 +106,7 @@ def serve(
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
     from dspex.serve.daemon import Daemon, DaemonOptions
     from dspex.serve.listening import Network, UnixSocket
-    from dspex.serve.logs import log_to_stderr
+    from dspex.serve.logs import logging_to_stderr
 
     def announce(address: str, serving: Mapping[str, Any]) -> None:
         names = list(serving)
@@ -117,20 +117,20 @@ def serve(
         else:
             show(f"serving {', '.join(names)} at {address}")
 
-    log_to_stderr(as_json=not text_logs)
-    ctx = click.get_current_context()
-    served = Served.ordered(
-        programs, saved=saved, ctx=ctx, choice=choice, folder=app_dir
-    )
-    place = Network(host=host, port=port)
-    daemon = Daemon(
-        served.load,
-        options=DaemonOptions(
-            place=place if unix_socket is None else UnixSocket(path=unix_socket),
-            drain_within=drain_within,
-            max_in_flight=max_requests,
-        ),
-        announce=announce,
-        environ=os.environ,
-    )
-    daemon.run()
+    with logging_to_stderr(as_json=not text_logs):
+        ctx = click.get_current_context()
+        served = Served.ordered(
+            programs, saved=saved, ctx=ctx, choice=choice, folder=app_dir
+        )
+        place = Network(host=host, port=port)
+        daemon = Daemon(
+            served.load,
+            options=DaemonOptions(
+                place=place if unix_socket is None else UnixSocket(path=unix_socket),
+                drain_within=drain_within,
+                max_in_flight=max_requests,
+            ),
+            announce=announce,
+            environ=os.environ,
+        )
+        daemon.run()

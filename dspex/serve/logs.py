@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 import structlog
@@ -20,8 +21,9 @@ _OTHERS = logging.WARNING
 _OURS = ("dspex", "supervisors")
 
 
-def log_to_stderr(*, as_json: bool, stream: TextIO | None = None) -> None:
-    """Write what this process logs, a line each: of dspex from `info` on.
+@contextmanager
+def logging_to_stderr(*, as_json: bool, stream: TextIO | None = None) -> Iterator[None]:
+    """Write what this process logs in the block, a line each: of dspex from `info` on.
 
     A text with line breaks or escapes stays one line and one text.
 
@@ -45,11 +47,18 @@ def log_to_stderr(*, as_json: bool, stream: TextIO | None = None) -> None:
             ],
         )
     )
+    levels = {"": _OTHERS} | dict.fromkeys(_OURS, logging.INFO)
+    before = {name: logging.getLogger(name).level for name in levels}
     root = logging.getLogger()
     root.addHandler(handler)
-    root.setLevel(_OTHERS)
-    for name in _OURS:
-        logging.getLogger(name).setLevel(logging.INFO)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _words(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
