@@ -44,7 +44,7 @@ LAYERS = (
         path="dspex/core",
         third_party=("pydantic", "json_repair"),
         not_these=("supervisors",),
-        optional=("pyarrow",),
+        optional=("pyarrow", "rich"),
     ),
     Layer(path="dspex/metrics.py", not_these=("supervisors",)),
     Layer(path="dspex/programs", third_party=("pydantic",), not_these=("supervisors",)),

@@ -17,6 +17,7 @@ from dspex.cli.export import export
 from dspex.cli.migrate import migrate
 from dspex.cli.predict import predict
 from dspex.cli.purge import purge
+from dspex.cli.repl import repl
 from dspex.cli.report import report
 from dspex.cli.resume import resume
 from dspex.cli.runs import runs
@@ -31,6 +32,7 @@ from dspex.cli.where import where
         demo,
         predict,
         serve,
+        repl,
         evaluate,
         runs,
         show_run,

@@ -108,6 +108,8 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option(
         "--model",
+        "--lm",
+        "model",
         metavar="NAME",
         envvar="DSPEX_MODEL",
         show_envvar=True,

@@ -19,6 +19,7 @@ from dspex.client.call import ATTEMPT
 from dspex.core.errors import EvaluationError
 from dspex.core.spawner import the_spawner
 from dspex.evaluate.aggregator import GATHER_FOR, AggregatorActor, Look
+from dspex.evaluate.answers import offer
 from dspex.evaluate.belongings import (
     Belongings,
     Names,
@@ -150,6 +151,7 @@ class Run:
             with last_words():
                 self.__exit__(type(error), error, error.__traceback__)
             raise
+        offer()
         join(self._live)
         return self
 

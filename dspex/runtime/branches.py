@@ -105,6 +105,15 @@ class Branches:
                 standings.append(answer.get())
         return Survey(standings=tuple(standings), silent=tuple(silent))
 
+    def present(self) -> tuple[tuple[Branch, Client], ...]:
+        """Each branch that was called, with its client; nothing is started or asked."""
+        clients = tuple(self._clients.items())
+        return tuple(
+            (self._known[branch_id], client)
+            for branch_id, client in clients
+            if branch_id in self._known
+        )
+
     def reconfigure(self, config: Config) -> None:
         """Have all branches, and those to come, work by another configuration."""
         self._config = config
