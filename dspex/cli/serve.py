@@ -33,8 +33,8 @@ _SECONDS = click.FloatRange(min=0)
     default="127.0.0.1",
     show_default=True,
     metavar="ADDRESS",
-    help="Where to listen. There are no passwords: what others reach should be a proxy "
-    "that has them.",
+    help="Where to listen. Where others reach it, want a token with --token-env, and "
+    "have a proxy encrypt it.",
 )
 @click.option(
     "--port",
@@ -66,10 +66,32 @@ _SECONDS = click.FloatRange(min=0)
 @click.option(
     "--max-requests",
     type=click.IntRange(min=1),
-    default=defaults.MAX_IN_FLIGHT,
+    default=defaults.SERVE_IN_FLIGHT,
     show_default=True,
     metavar="N",
     help="Requests worked on at a time; more are refused with 503.",
+)
+@click.option(
+    "--request-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=defaults.SERVE_TIMEOUT,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a request may take; then it is answered with 504.",
+)
+@click.option(
+    "--token-env",
+    metavar="VARIABLE",
+    help="The environment variable with the token that requests have to bring.  "
+    "[default: none is wanted]",
+)
+@click.option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A name the service answers to without a token, besides addresses and "
+    "localhost; * for any.",
 )
 @click.option(
     "--text-logs",
@@ -88,6 +110,9 @@ def serve(
     app_dir: Path | None,
     drain_within: float,
     max_requests: int,
+    request_timeout: float,
+    token_env: str | None,
+    hosts: tuple[str, ...],
     text_logs: bool,  # noqa: FBT001 - click passes by name
     as_json: bool,  # noqa: FBT001 - click passes by name
 ) -> None:
@@ -129,6 +154,9 @@ def serve(
                 place=place if unix_socket is None else UnixSocket(path=unix_socket),
                 drain_within=drain_within,
                 max_in_flight=max_requests,
+                request_timeout=request_timeout,
+                token=None if token_env is None else f"${token_env}",
+                hosts=hosts,
             ),
             announce=announce,
             environ=os.environ,

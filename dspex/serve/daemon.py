@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,8 +60,14 @@ class DaemonOptions:
     """Where it listens."""
     drain_within: float = defaults.DRAIN_WITHIN
     """Seconds it answers what it has accepted, once it is asked to end."""
-    max_in_flight: int = defaults.MAX_IN_FLIGHT
+    max_in_flight: int = defaults.SERVE_IN_FLIGHT
     """Requests worked on at a time; more are refused with 503."""
+    request_timeout: float = defaults.SERVE_TIMEOUT
+    """Seconds a request may take; then it is answered with 504."""
+    token: str | None = None
+    """What requests have to bring, as `Service` takes it."""
+    hosts: Collection[str] = ()
+    """Names the service answers to without a token."""
 
 
 class Daemon:
@@ -99,6 +105,9 @@ class Daemon:
                 loaded.programs,
                 runtime=self._runtime,
                 max_in_flight=options.max_in_flight,
+                timeout=options.request_timeout,
+                token=options.token,
+                hosts=options.hosts,
             )
         self._load = load
 
