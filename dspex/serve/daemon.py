@@ -25,7 +25,7 @@ from dspex.runtime.runtime import Runtime
 from dspex.serve.health import Health
 from dspex.serve.listening import Network, Place
 from dspex.serve.notify import Notifier, watchdog_interval
-from dspex.serve.pages import watching_pages
+from dspex.serve.pages import metrics_pages, watching_pages
 from dspex.serve.reload import Reloading
 from dspex.serve.service import Service
 from dspex.serve.signals import Signals
@@ -164,6 +164,8 @@ class Daemon:
     async def _open(self, stack: AsyncExitStack) -> None:
         """Listen, and say so."""
         self._service.add_routes(watching_pages(self._health))
+        # It tells what is asked for and how often, which is for those with a token.
+        self._service.add_routes(metrics_pages(self._runtime), needs_token=True)
         runner = web.AppRunner(
             self._service.app(), access_log=None, shutdown_timeout=_LAST_WORDS
         )

@@ -7,58 +7,40 @@ somebody's own, dspex touches no configuration of logging.
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
 from dspex.core.safe_text import safe_text
-
-_OTHERS = logging.WARNING
-"""What is worth telling of packages that are not ours."""
-_OURS = ("dspex", "supervisors")
+from dspex.telemetry import json_logs
 
 
 @contextmanager
 def logging_to_stderr(*, as_json: bool, stream: TextIO | None = None) -> Iterator[None]:
-    """Write what this process logs in the block, a line each: of dspex from `info` on.
+    """Write what this process logs in the block, a line each, keys masked.
 
-    A text with line breaks or escapes stays one line and one text.
+    What was configured before is so again after it.
 
     Args:
         as_json: Whether each line is a JSON object.
         stream: Where to; standard error by default.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[
-                structlog.stdlib.ExtraAdder(),
-                structlog.stdlib.add_logger_name,
-            ],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.add_log_level,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(default=str) if as_json else _words,
-            ],
-        )
-    )
-    levels = {"": _OTHERS} | dict.fromkeys(_OURS, logging.INFO)
-    before = {name: logging.getLogger(name).level for name in levels}
     root = logging.getLogger()
-    root.addHandler(handler)
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
+    handlers, level = list(root.handlers), root.level
+    was_configured, before = structlog.is_configured(), structlog.get_config()
+    json_logs.configure(stream)
+    if not as_json:
+        (handler,) = root.handlers
+        formatter = cast("structlog.stdlib.ProcessorFormatter", handler.formatter)
+        formatter.processors = (*formatter.processors[:-1], _words)
     try:
         yield
     finally:
-        root.removeHandler(handler)
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        structlog.configure(**before) if was_configured else structlog.reset_defaults()
 
 
 def _words(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:

@@ -79,6 +79,10 @@ def test_a_life_with_a_service_manager(home: Path, provider: FakeProvider) -> No
         assert daemon.post("/loud", text="a").json() == {"text": "A"}
         assert daemon.get("/healthz").json()["alive"] is True
         assert daemon.get("/readyz").json() == {"ready": True, "failing": []}
+        metrics = daemon.get("/metrics")
+        assert metrics.status_code == 200
+        assert metrics.headers["Content-Type"].startswith("text/plain")
+        assert "# TYPE dspex_" in metrics.text
 
         # A reload of what is wrong keeps the old; one of what is right does not.
         for text, outcome in (("'long'", "reload refused"), ("8", "reloaded")):
