@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -77,8 +77,7 @@ def _model(choice: ModelChoice) -> LanguageModel | None:
     if dspex.settings.lm is not None:
         return None
     try:
-        found: Any = choice.lm()
+        return choice.lm()
     except ConfigurationError:
         # A session can begin without one; the banner says how to name it.
         return None
-    return found

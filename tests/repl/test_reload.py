@@ -1,4 +1,4 @@
-"""A module that is edited and loaded again: no old class is in the way, nor a payment."""
+"""A module that is edited and loaded again is evaluated, and nothing is paid twice."""
 
 from __future__ import annotations
 
