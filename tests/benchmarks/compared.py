@@ -18,7 +18,6 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 from typing import Any
 
 from tests.benchmarks.evaluate import Bench
@@ -42,7 +41,7 @@ Figures = dict[str, Any]
 
 
 def importing(name: str, python: str, repeat: int) -> Figures:
-    """Import in fresh processes; the first one, which may write bytecode, is left out."""
+    """Import in fresh processes; the first, which may write bytecode, is left out."""
     runs = []
     for _ in range(repeat + 1):
         done = subprocess.run(
