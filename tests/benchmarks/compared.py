@@ -1,7 +1,8 @@
 """dspex and DSPy beside each other: the figures of `docs/explanation/compared.md`.
 
 Run it with `python -m tests.benchmarks.compared [--json] [--dspy-python PATH]
-[--examples N] [--workers N] [--latency SECONDS] [--repeat N] [--patience SECONDS]`.
+[--sections NAMES] [--examples N] [--workers N] [--latency SECONDS] [--repeat N]
+[--patience SECONDS]`.
 Both run the same lines on the same fake provider, one after the other, each in a fresh
 process. Figures are medians; without `--dspy-python` DSPy's are left out.
 
@@ -18,8 +19,10 @@ import json
 import os
 import statistics
 import subprocess
+from collections.abc import Callable
 from typing import Any
 
+from tests.benchmarks.client import listed
 from tests.benchmarks.evaluate import Bench
 from tests.benchmarks.fault_rows import ROWS
 from tests.benchmarks.faults import line
@@ -84,6 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--dspy-python", help="a Python that has DSPy")
+    parser.add_argument("--sections", type=listed(str), help="which; all unless given")
     parser.add_argument("--examples", type=int, default=500)
     parser.add_argument("--workers", type=int, default=16)
     parser.add_argument("--latency", type=float, default=0.02)
@@ -93,16 +97,18 @@ def main() -> None:
     bench = Bench(options)
     pythons = bench.pythons()
     del pythons["threads"]
-    figures: Figures = {
-        "importing": {
+    sections: dict[str, Callable[[], Figures]] = {
+        "importing": lambda: {
             name: importing(name, python, options.repeat)
             for name, python in pythons.items()
         },
-        "evaluating": evaluating(bench),
-        "killed": disturbed(KILLED, pythons, options.patience),
-        "failing": disturbed(FAILING, pythons, options.patience),
-        "load_average": os.getloadavg()[0],
+        "evaluating": lambda: evaluating(bench),
+        "killed": lambda: disturbed(KILLED, pythons, options.patience),
+        "failing": lambda: disturbed(FAILING, pythons, options.patience),
     }
+    chosen = options.sections or sections
+    figures: Figures = {name: sections[name]() for name in chosen}
+    figures["load_average"] = os.getloadavg()[0]
     if options.json:
         print(json.dumps(figures, indent=2))
         return

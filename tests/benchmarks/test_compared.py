@@ -9,11 +9,11 @@ import sys
 from tests.docs.pages import ROOT
 
 
-def test_the_comparison_tells_the_cost_the_bill_and_the_score() -> None:
+def test_the_comparison_tells_what_an_import_costs_and_what_failed() -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "tests.benchmarks.compared", "--json"),
-            *("--examples", "20", "--workers", "4", "--latency", "0", "--repeat", "1"),
+            *("--sections", "importing,failing", "--repeat", "1"),
         ],
         cwd=ROOT,
         capture_output=True,
@@ -25,10 +25,5 @@ def test_the_comparison_tells_the_cost_the_bill_and_the_score() -> None:
     figures = json.loads(done.stdout)
 
     assert figures["importing"]["dspex"]["cpu_s"] > 0
-    assert figures["evaluating"]["dspex"]["cpu_ms"] > 0
-    killed, failing = figures["killed"]["dspex"], figures["failing"]["dspex"]
-    # Far less than all of what was answered before is asked again.
-    assert killed["score"] == 100.0
-    assert 200 <= killed["requests"] < 200 + killed["before"]
-    assert failing["score"] == 80.0
-    assert "20 failed by metric (ValueError)" in failing["says"]
+    assert figures["failing"]["dspex"]["score"] == 80.0
+    assert "20 failed by metric (ValueError)" in figures["failing"]["dspex"]["says"]
