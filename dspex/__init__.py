@@ -199,6 +199,8 @@ if TYPE_CHECKING:
     from dspex.programs.trace import track_usage as track_usage
     from dspex.programs.two_step import TwoStepAdapter as TwoStepAdapter
     from dspex.programs.walk import Parameter as Parameter
+    from dspex.repl.status import Status as Status
+    from dspex.repl.status import status as status
     from dspex.runtime.base_lm import BaseLM as BaseLM
     from dspex.runtime.config import Config as Config
     from dspex.runtime.dry_run import DryRun as DryRun
@@ -357,6 +359,7 @@ _HOMES = {
     "SignatureMeta": "dspex.core.signature",
     "Spawner": "dspex.core.spawner",
     "StateError": "dspex.programs.saving.state",
+    "Status": "dspex.repl.status",
     "StatusMessage": "dspex.programs.streaming.messages",
     "StatusMessageProvider": "dspex.programs.streaming.messages",
     "Stream": "dspex.runtime.stream",
@@ -409,6 +412,7 @@ _HOMES = {
     "set_attribute_by_name": "dspex.programs.reaching",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
+    "status": "dspex.repl.status",
     "streamify": "dspex.programs.streaming.streamify",
     "streaming_response": "dspex.programs.streaming.reading",
     "syncify": "dspex.programs.concurrency",
@@ -549,6 +553,7 @@ __all__ = [
     "SignatureMeta",
     "Spawner",
     "StateError",
+    "Status",
     "StatusMessage",
     "StatusMessageProvider",
     "Stream",
@@ -602,6 +607,7 @@ __all__ = [
     "set_attribute_by_name",
     "settings",
     "shutdown",
+    "status",
     "streamify",
     "streaming_response",
     "syncify",

@@ -168,6 +168,7 @@ def wanted_of(
     fail_under: float | None,
     report: Path | None,
     export: Path | None,
+    progress: str,
     chaos: ChaosPlan | None = None,
     **_others: Any,
 ) -> Wanted:
@@ -178,8 +179,13 @@ def wanted_of(
         fail_under=fail_under,
         report=report,
         export=export,
+        progress=_SHOWN[progress],
         chaos=chaos,
     )
+
+
+_SHOWN = {"auto": None, "always": True, "never": False}
+"""What `dspex.Evaluate` takes for each word of --progress."""
 
 
 def _one_of(data: Path | None, data_file: Path | None) -> Path:

@@ -7,7 +7,9 @@ import click
 import dspex
 from dspex.cli.cache import cache
 from dspex.cli.compare import compare
-from dspex.cli.console import Commands, traceback_option
+from dspex.cli.config import config
+from dspex.cli.configured import ConfiguredCommands
+from dspex.cli.console import traceback_option
 from dspex.cli.demo import demo
 from dspex.cli.doctor import doctor
 from dspex.cli.evaluate import evaluate
@@ -15,18 +17,22 @@ from dspex.cli.export import export
 from dspex.cli.migrate import migrate
 from dspex.cli.predict import predict
 from dspex.cli.purge import purge
+from dspex.cli.repl import repl
 from dspex.cli.report import report
 from dspex.cli.resume import resume
 from dspex.cli.runs import runs
+from dspex.cli.serve import serve
 from dspex.cli.show import show_run
 from dspex.cli.where import where
 
 
 @click.group(
-    cls=Commands,
+    cls=ConfiguredCommands,
     commands=[
         demo,
         predict,
+        serve,
+        repl,
         evaluate,
         runs,
         show_run,
@@ -35,6 +41,7 @@ from dspex.cli.where import where
         export,
         resume,
         cache,
+        config,
         doctor,
         migrate,
         where,

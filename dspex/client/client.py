@@ -20,7 +20,7 @@ from dspex.client.standing import ClientStanding
 from dspex.core.errors import LMError
 from dspex.core.ids import new_id
 from dspex.core.lm import Reply
-from supervisors import ActorDownError, Handle, last_words
+from supervisors import ActorDownError, Handle, ReplyFuture, last_words
 
 
 class Client:
@@ -101,6 +101,14 @@ class Client:
         view: ClientView = self._handle.call(GetView(), idempotent=True)
         return view
 
+    def asked_view(self) -> ReplyFuture[ClientView]:
+        """The same, promised, for whoever asks several at once.
+
+        Raises:
+            ActorDownError: There is no client now.
+        """
+        return self._handle.submit(GetView())
+
     def standing(self, timeout: float) -> ClientStanding:
         """What holds its calls up now.
 
@@ -113,6 +121,14 @@ class Client:
         """
         standing: ClientStanding = self._handle.call(GetStanding(), timeout=timeout)
         return standing
+
+    def ask_standing(self) -> ReplyFuture[ClientStanding]:
+        """The same as a promise, for whoever asks several clients at once.
+
+        Raises:
+            ActorDownError: There is no client now.
+        """
+        return self._handle.submit(GetStanding())
 
     def _withdraw(self, message: Submit) -> None:
         with last_words():

@@ -78,6 +78,16 @@ class ClientStanding:
     """Every open call, the oldest first."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What all clients of a tree said when they were asked at once."""
+
+    standings: tuple[ClientStanding, ...] = ()
+    """Of those that answered."""
+    silent: tuple[str, ...] = ()
+    """The names of those that are there and did not answer in time."""
+
+
 def standing_of(ledger: Ledger, label: str, now: float) -> ClientStanding:
     """Say what holds calls up.
 

@@ -1,1 +1,1 @@
-"""Looking inside a process that runs, from another terminal."""
+"""The socket through which a process that runs is looked into. Knows nobody."""

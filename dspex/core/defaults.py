@@ -86,3 +86,8 @@ ROOT_WITHIN: Final = 60.0
 """Seconds in which `ROOT_RESTARTS` are counted."""
 CLOSE_WITHIN: Final = 10.0
 """Seconds a runtime may take to stop when the program ends."""
+
+DRAIN_WITHIN: Final = 30.0
+"""Seconds a daemon answers what it has accepted, once it is asked to end."""
+HEALTH_WITHIN: Final = 1.0
+"""Seconds the tree of a daemon has to answer when it is asked how it is."""

@@ -48,6 +48,15 @@ class Outlook:
     """The moment, in monotonic seconds."""
 
 
+def nothing_known(at: float) -> Outlook:
+    """Return what is said of the rest when the coordinator does not say it.
+
+    Args:
+        at: The moment, in monotonic seconds.
+    """
+    return Outlook(planned=(), next_example=0, not_handed_out=0, outages=(), at=at)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Belongings:
     """What of a run outlives its coordinators."""

@@ -13,6 +13,7 @@ from typing import Self
 
 from dspex.core.errors import ConfigurationError
 from dspex.evaluate.journal import Tally
+from dspex.evaluate.live import progress_of
 from dspex.evaluate.plan import Ended
 from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.run import Run
@@ -83,15 +84,8 @@ class EvaluationRun:
         self.stop()
 
     def __repr__(self) -> str:
-        tally, total = self.tally, self._run.plan.total
-        words = [
-            self.state,
-            f"{tally.accepted}" + ("" if total is None else f" of {total}"),
-            f"{100 * tally.score / tally.accepted:.1f} %" if tally.accepted else "",
-            f"{tally.failures} failed" if tally.failures else "",
-        ]
-        told = ", ".join(word for word in words if word)
-        return f"<EvaluationRun {self.name}: {told}>"
+        told = progress_of(self.tally, self._run.plan.total)
+        return f"<EvaluationRun {self.name}: {self.state}, {told}>"
 
     # What can be seen.
 
@@ -119,11 +113,7 @@ class EvaluationRun:
         """
         if self._over.done():
             return self._end_word()
-        if self._run.finished:
-            return "ending"
-        if self._run.is_paused:
-            return "paused"
-        return "held" if self._run.is_held else "running"
+        return self._run.state
 
     def _end_word(self) -> str:
         try:

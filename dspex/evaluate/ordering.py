@@ -106,6 +106,8 @@ def _plan(
         attempts=attempts,
         context=contextvars.copy_context(),
         steering=steering,
+        label=options.label,
+        part_of=options.part_of,
     )
 
 

@@ -72,6 +72,11 @@ class Plan:
     """Who decides how far to go, instead of `max_errors`; `None` goes to the end. Only
     for a sequence and one trial."""
 
+    label: str = ""
+    """What it is called where its progress is shown."""
+    part_of: str | None = None
+    """The study it is a part of, if it is one."""
+
     @property
     def total(self) -> int | None:
         """How many examples there are; `None` for a stream."""

@@ -19,18 +19,26 @@ from dspex.client.call import ATTEMPT
 from dspex.core.errors import EvaluationError
 from dspex.core.spawner import the_spawner
 from dspex.evaluate.aggregator import GATHER_FOR, AggregatorActor, Look
-from dspex.evaluate.belongings import Belongings, Names, Outlook, Wishes
+from dspex.evaluate.answers import offer
+from dspex.evaluate.belongings import (
+    Belongings,
+    Names,
+    Outlook,
+    Wishes,
+    nothing_known,
+)
 from dspex.evaluate.coordinator import CoordinatorActor, GetOutlook, Obey
 from dspex.evaluate.earlier import Earlier
 from dspex.evaluate.floor import Floor
 from dspex.evaluate.journal import Journal, RequestLog, Tally
 from dspex.evaluate.left_open import left_open
+from dspex.evaluate.live import LiveEvaluation, join, leave
 from dspex.evaluate.looking import facts_of
 from dspex.evaluate.plan import Ended, Plan
 from dspex.evaluate.record.reader import Status, Worked
 from dspex.evaluate.recording import Recording
 from dspex.evaluate.source import Check, Source, SourceActor, unchecked
-from dspex.evaluate.why import Waiting, in_short, reasons
+from dspex.evaluate.why import Explained, Waiting, in_short, reasons
 from dspex.evaluate.workers import ThreadWorkers, Workers
 from dspex.runtime import tree
 from dspex.runtime.runtime import Runtime
@@ -91,7 +99,8 @@ class Run:
         self.recording = recording
         self.left_open = {each.stamp.key: each for each in known if not each.is_settled}
         """By example and trial: open outcomes of what was begun and is not counted."""
-        self._runtime = runtime
+        self.runtime = runtime
+        """The tree it runs in."""
         self._names = Names(run=plan.run)
         # Of a stream nothing is kept here that its record has.
         keeps = recording is None or plan.total is not None
@@ -113,10 +122,11 @@ class Run:
         self._began = time.monotonic()
         self._took: float | None = None
         self._restarts_before = 0
+        self._live = LiveEvaluation(self)
         self._restarts = 0
 
     def __enter__(self) -> Self:
-        runtime = self._runtime
+        runtime = self.runtime
         self._aggregator = self._handle(self._names.aggregator)
         self._floor.tray.ring = self._ring
         evaluations = DynamicSupervisor(runtime.start().registry, tree.EVALUATIONS)
@@ -141,6 +151,8 @@ class Run:
             with last_words():
                 self.__exit__(type(error), error, error.__traceback__)
             raise
+        offer()
+        join(self._live)
         return self
 
     def __exit__(
@@ -149,7 +161,7 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._restarts = self._runtime.restarts - self._restarts_before
+        self._restarts = self.runtime.restarts - self._restarts_before
         try:
             if kind is not None:
                 self.cancel()
@@ -162,7 +174,8 @@ class Run:
             self._branch.kill()
             raise
         finally:
-            self._runtime.events.detach(self._handler)
+            leave(self._live)
+            self.runtime.events.detach(self._handler)
             self._took = time.monotonic() - self._began
             self._leave_open()
             if self.recording is not None:
@@ -244,11 +257,15 @@ class Run:
         ended: Ended = self._finished.get()
         return ended
 
-    def cancel(self) -> None:
-        """Give up what is not done, and wait until that is so."""
+    def cancel(self, within: float = 10.0) -> None:
+        """Give up what is not done, and wait until that is so.
+
+        Args:
+            within: Seconds to wait at most.
+        """
         self._wishes.is_cancelled = True
         self._obey()
-        self._finished.wait(10.0)
+        self._finished.wait(within)
 
     def pause(self, *, paused: bool) -> None:
         """Begin nothing more, or go on."""
@@ -278,22 +295,33 @@ class Run:
         self._handle(self._names.coordinator).cast(Obey())
 
     def why(self) -> tuple[Waiting, ...]:
-        """What each open example waits for; empty when nobody knows just now."""
+        """What each open example waits for, as far as that is known just now."""
+        return self.explain().waiting
+
+    def explain(self, timeout: float = 1.0) -> Explained:
+        """What each open example waits for, and who did not say.
+
+        Args:
+            timeout: Seconds the coordinator may take, and after it the clients.
+        """
+        silent: tuple[str, ...] = ()
         coordinator = self._handle(self._names.coordinator)
         try:
-            outlook: Outlook | None = coordinator.call(GetOutlook(), timeout=1.0)
+            outlook: Outlook | None = coordinator.call(GetOutlook(), timeout=timeout)
         except (ActorDownError, CallTimeoutError):
-            return ()
+            silent = (coordinator.name,)
+            outlook = nothing_known(self._floor.clock.monotonic())
         if outlook is None:
-            return ()
+            return Explained()
+        survey = self.runtime.survey(timeout)
         facts = facts_of(
             self.plan.run,
             self._floor.open_attempts(),
             outlook,
-            self._runtime.standings(),
+            survey.standings,
             paused_at=self._wishes.paused_at,
         )
-        return reasons(facts)
+        return Explained(waiting=reasons(facts), silent=(*silent, *survey.silent))
 
     def waits_for(self) -> str:
         """What holds it up, in a few words; empty when nothing does."""
@@ -305,14 +333,13 @@ class Run:
         return self._finished.done()
 
     @property
-    def is_paused(self) -> bool:
-        """Whether its caller paused it."""
-        return self._wishes.is_paused
-
-    @property
-    def is_held(self) -> bool:
-        """Whether nothing is begun at present, for whatever reason."""
-        return self._floor.is_held
+    def state(self) -> str:
+        """A word for where it is: `ending`, `paused`, `held` or `running`."""
+        if self.finished:
+            return "ending"
+        if self._wishes.is_paused:
+            return "paused"
+        return "held" if self._floor.is_held else "running"
 
     @property
     def concurrency(self) -> int:
@@ -363,7 +390,7 @@ class Run:
     # The branch.
 
     def _handle(self, name: str) -> Handle:
-        return Handle(self._runtime.start().registry, name)
+        return Handle(self.runtime.start().registry, name)
 
     def _ring(self) -> None:
         # Also when a worker that was given up rings: the bell is not its own.
@@ -371,7 +398,7 @@ class Run:
             self._aggregator.cast(Look())
 
     def _spec(self) -> ChildSpec:
-        names, intensity = self._names, tree.branch_intensity(self._runtime.config)
+        names, intensity = self._names, tree.branch_intensity(self.runtime.config)
         aggregator = ChildSpec(
             id="aggregator",
             actor=AggregatorActor,
@@ -379,7 +406,7 @@ class Run:
             kwargs={
                 # A steering hears of each outcome before more is begun than it needs.
                 "gather_for": GATHER_FOR if self.plan.steering is None else 0.0,
-                "standings": self._runtime.standings,
+                "standings": self.runtime.standings,
             },
             name=names.aggregator,
         )
@@ -416,7 +443,7 @@ class Run:
             workers=self._workers,
             recording=self.recording,
             finished=self._finished,
-            standings=self._runtime.standings,
+            standings=self.runtime.standings,
             comebacks=self._journal.comebacks,
         )
 

@@ -134,6 +134,17 @@ class Facts:
     """The moment, in monotonic seconds."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """Why a run is not finished, as far as it was told in time."""
+
+    waiting: tuple[Waiting, ...] = ()
+    """What each open example waits for."""
+    silent: tuple[str, ...] = ()
+    """The names of the actors that did not answer; without the coordinator nothing is
+    known of what was not begun, without a client nothing of its calls."""
+
+
 def in_short(waiting: Sequence[Waiting]) -> str:
     """What holds most of the open examples up, in a few words; empty for nothing.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,19 +13,19 @@ from dspex.cache.at_hand import Memory
 from dspex.cache.cache import Cache
 from dspex.client.call import ATTEMPT, AttemptRecord
 from dspex.client.client import Client
-from dspex.client.standing import ClientStanding
+from dspex.client.standing import ClientStanding, Survey
 from dspex.runtime import tree
 from dspex.runtime.config import Config
 from dspex.runtime.tree import Branch
 from supervisors import (
     ActorDownError,
-    CallTimeoutError,
     ChildSpec,
     ChildStateError,
     Clock,
     Events,
     Handle,
     Registry,
+    ReplyFuture,
     RestartLimitError,
     Supervisor,
 )
@@ -82,20 +83,36 @@ class Branches:
         client = self._clients.get(branch_id)
         return client if client is not None and client.is_running() else None
 
-    def standings(self, timeout: float) -> tuple[ClientStanding, ...]:
-        """What holds up the calls of each client that is there and answers.
+    def survey(self, timeout: float) -> Survey:
+        """Ask each client that is there what holds its calls up, all at once.
 
         Args:
-            timeout: Seconds each may take to answer.
+            timeout: Seconds they may take to answer.
         """
-        found = []
+        asked: dict[str, ReplyFuture[ClientStanding]] = {}
         for branch_id in tuple(self._clients):
             client = self.running(branch_id)
             if client is not None:
-                # It may end between the two, or be busy; then nothing is known of it.
-                with contextlib.suppress(ActorDownError, CallTimeoutError):
-                    found.append(client.standing(timeout))
-        return tuple(found)
+                # It may end between the two; then nothing is known of it.
+                with contextlib.suppress(ActorDownError):
+                    asked[branch_id] = client.ask_standing()
+        deadline = time.monotonic() + timeout
+        standings, silent = [], []
+        for branch_id, answer in asked.items():
+            if not answer.wait(max(0.0, deadline - time.monotonic())):
+                silent.append(tree.client_name(branch_id))
+            elif not answer.failed():
+                standings.append(answer.get())
+        return Survey(standings=tuple(standings), silent=tuple(silent))
+
+    def present(self) -> tuple[tuple[Branch, Client], ...]:
+        """Each branch that was called, with its client; nothing is started or asked."""
+        clients = tuple(self._clients.items())
+        return tuple(
+            (self._known[branch_id], client)
+            for branch_id, client in clients
+            if branch_id in self._known
+        )
 
     def reconfigure(self, config: Config) -> None:
         """Have all branches, and those to come, work by another configuration."""

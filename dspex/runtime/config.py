@@ -54,6 +54,10 @@ class Config:
     """Where files go; `None` is `DSPEX_HOME`, else the platform's user folder. A text
     becomes a path."""
 
+    control: bool = True
+    """Whether `dspex ps` and its like may look into the process from another terminal,
+    through a socket that this user alone can open."""
+
     def __post_init__(self) -> None:
         if self.home is not None:
             object.__setattr__(self, "home", Path(self.home))

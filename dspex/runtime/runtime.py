@@ -14,16 +14,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Self, cast
+from typing import Any, Literal, Self, cast
 
 from dspex.cache.cache import Cache
 from dspex.client.client import Client
 from dspex.client.proxies import Proxies
-from dspex.client.standing import ClientStanding
+from dspex.client.standing import ClientStanding, Survey
 from dspex.client.transport import Transport, make_transport
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError, RuntimeClosedError
-from dspex.runtime import tree
+from dspex.core.rich_text import as_rich
+from dspex.runtime import answers, tree
 from dspex.runtime.branches import Branches
 from dspex.runtime.config import Config
 from dspex.runtime.mount import MountedActor
@@ -41,6 +42,10 @@ from supervisors import (
     draw,
     snapshot,
 )
+
+State = Literal["not started", "running", "given up", "closed"]
+"""Where a runtime is in its life. One that has given up restarted its parts too often;
+in a process that was forked it counts as closed."""
 
 
 class Runtime:
@@ -113,11 +118,22 @@ class Runtime:
             _current.reset(token)
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "running" if self._root else "not started"
-        return f"<dspex.Runtime {state}>"
+        return f"<dspex.Runtime {self.state}>"
 
     def __str__(self) -> str:
         return draw(self.tree())
+
+    def __rich__(self) -> Any:
+        return as_rich(self._shown())
+
+    def _repr_html_(self) -> str:
+        from dspex.core.elements import element, written
+
+        return written(element("pre", self._shown()))
+
+    def _shown(self) -> str:
+        """Its tree, or its state: to show it starts nothing."""
+        return str(self) if self.state == "running" else repr(self)
 
     # Life.
 
@@ -189,6 +205,7 @@ class Runtime:
                 ),
             )
         self._root = root
+        answers.let_in(self, root.ref())
 
     def close(self, timeout: float | None = defaults.CLOSE_WITHIN) -> None:
         """Stop the tree, youngest part first; calls that wait are answered.
@@ -201,6 +218,7 @@ class Runtime:
         is_own = self._mounted_as is None and self._pid == os.getpid()
         if self._root is not None and is_own:
             self._root.stop(timeout)
+        answers.show_out(self)
 
     def _check(self) -> None:
         if self._pid != os.getpid():
@@ -251,14 +269,31 @@ class Runtime:
         """The client of a branch, unless something has to be started for it."""
         return self._running().branches.running(branch_id)
 
+    @property
+    def state(self) -> State:
+        """Where it is in its life, without a look at any actor."""
+        if self._closed or self._pid != os.getpid():
+            return "closed"
+        if self._root is None:
+            return "not started"
+        return "running" if self._root.registry.closed is None else "given up"
+
+    def clients(self) -> tuple[tuple[Branch, Client], ...]:
+        """Each provider branch that was called, with its client; nothing is started."""
+        return () if self._parts is None else self._parts.branches.present()
+
     def standings(self, timeout: float = 1.0) -> tuple[ClientStanding, ...]:
         """What holds calls up now, for each provider that is called.
 
         Args:
-            timeout: Seconds each client may take to answer; one that does not is left
+            timeout: Seconds the clients may take to answer; one that does not is left
                 out.
         """
-        return self._running().branches.standings(timeout)
+        return self.survey(timeout).standings
+
+    def survey(self, timeout: float = 1.0) -> Survey:
+        """What `standings` says, and who did not answer."""
+        return self._running().branches.survey(timeout)
 
     def reconfigure(self, config: Config) -> None:
         """Work by another configuration from now on.
@@ -325,6 +360,9 @@ class _Default:
                 atexit.register(self._runtime.close)
             return self._runtime
 
+    def present(self) -> Runtime | None:
+        return self._runtime
+
     def forget(self) -> None:
         """After a fork: the child starts afresh at its first call."""
         self._lock = threading.Lock()
@@ -348,6 +386,11 @@ if hasattr(os, "register_at_fork"):
 def current_runtime() -> Runtime:
     """The runtime of this context: the one opened with `with`, else the default one."""
     return _current.get() or _default.get()
+
+
+def present_runtime() -> Runtime | None:
+    """The runtime of this context, if there is one already; none is made."""
+    return _current.get() or _default.present()
 
 
 def shutdown() -> None:
