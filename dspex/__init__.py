@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from dspex.client.prices import Price as Price
     from dspex.client.providers.format import Chunk as Chunk
     from dspex.client.proxies import Proxies as Proxies
+    from dspex.configuration.faults import (
+        WrongConfigurationError as WrongConfigurationError,
+    )
+    from dspex.configuration.reading import Configuration as Configuration
+    from dspex.configuration.reading import load_configuration as load_configuration
     from dspex.core.adapters import Adapter as Adapter
     from dspex.core.adapters import ChatAdapter as ChatAdapter
     from dspex.core.adapters import JSONAdapter as JSONAdapter
@@ -199,6 +204,8 @@ if TYPE_CHECKING:
     from dspex.programs.trace import track_usage as track_usage
     from dspex.programs.two_step import TwoStepAdapter as TwoStepAdapter
     from dspex.programs.walk import Parameter as Parameter
+    from dspex.repl.status import Status as Status
+    from dspex.repl.status import status as status
     from dspex.runtime.base_lm import BaseLM as BaseLM
     from dspex.runtime.config import Config as Config
     from dspex.runtime.dry_run import DryRun as DryRun
@@ -211,6 +218,9 @@ if TYPE_CHECKING:
     from dspex.runtime.runtime import shutdown as shutdown
     from dspex.runtime.stream import AsyncStream as AsyncStream
     from dspex.runtime.stream import Stream as Stream
+    from dspex.serve.answering import RequestLostError as RequestLostError
+    from dspex.serve.lifespan import lifespan as lifespan
+    from dspex.serve.service import Service as Service
     from dspex.teleprompt import COPRO as COPRO
     from dspex.teleprompt import GEPA as GEPA
     from dspex.teleprompt import BootstrapFewShot as BootstrapFewShot
@@ -259,6 +269,7 @@ _HOMES = {
     "CompleteAndGrounded": "dspex.evaluate.semantic",
     "Completions": "dspex.core.prediction",
     "Config": "dspex.runtime.config",
+    "Configuration": "dspex.configuration.reading",
     "ConfigurationError": "dspex.core.errors",
     "ContentError": "dspex.core.errors",
     "ContextWindowExceededError": "dspex.core.errors",
@@ -342,6 +353,7 @@ _HOMES = {
     "RecordVersionError": "dspex.core.errors",
     "Refine": "dspex.programs.refine",
     "Reply": "dspex.core.lm",
+    "RequestLostError": "dspex.serve.answering",
     "RunBusyError": "dspex.core.errors",
     "RunChangedError": "dspex.core.errors",
     "RunError": "dspex.core.errors",
@@ -352,11 +364,13 @@ _HOMES = {
     "Runtime": "dspex.runtime.runtime",
     "RuntimeClosedError": "dspex.core.errors",
     "SemanticF1": "dspex.evaluate.semantic",
+    "Service": "dspex.serve.service",
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
     "SignatureMeta": "dspex.core.signature",
     "Spawner": "dspex.core.spawner",
     "StateError": "dspex.programs.saving.state",
+    "Status": "dspex.repl.status",
     "StatusMessage": "dspex.programs.streaming.messages",
     "StatusMessageProvider": "dspex.programs.streaming.messages",
     "Stream": "dspex.runtime.stream",
@@ -377,6 +391,7 @@ _HOMES = {
     "Waiting": "dspex.evaluate.why",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
+    "WrongConfigurationError": "dspex.configuration.faults",
     "XMLAdapter": "dspex.core.adapters",
     "answer_exact_match": "dspex.metrics",
     "answer_passage_match": "dspex.metrics",
@@ -395,7 +410,9 @@ _HOMES = {
     "infer_prefix": "dspex.core.fields",
     "inspect_history": "dspex.programs.history",
     "is_retryable_lm_error": "dspex.core.errors.dspy_names",
+    "lifespan": "dspex.serve.lifespan",
     "load": "dspex.programs.saving.loading",
+    "load_configuration": "dspex.configuration.reading",
     "load_program": "dspex.programs.saving.whole_program",
     "load_run": "dspex.evaluate.recorded",
     "load_study": "dspex.teleprompt",
@@ -409,6 +426,7 @@ _HOMES = {
     "set_attribute_by_name": "dspex.programs.reaching",
     "settings": "dspex.programs.settings",
     "shutdown": "dspex.runtime.runtime",
+    "status": "dspex.repl.status",
     "streamify": "dspex.programs.streaming.streamify",
     "streaming_response": "dspex.programs.streaming.reading",
     "syncify": "dspex.programs.concurrency",
@@ -458,6 +476,7 @@ __all__ = [
     "CompleteAndGrounded",
     "Completions",
     "Config",
+    "Configuration",
     "ConfigurationError",
     "ContentError",
     "ContextWindowExceededError",
@@ -534,6 +553,7 @@ __all__ = [
     "RecordVersionError",
     "Refine",
     "Reply",
+    "RequestLostError",
     "RunBusyError",
     "RunChangedError",
     "RunError",
@@ -544,11 +564,13 @@ __all__ = [
     "Runtime",
     "RuntimeClosedError",
     "SemanticF1",
+    "Service",
     "Signature",
     "SignatureError",
     "SignatureMeta",
     "Spawner",
     "StateError",
+    "Status",
     "StatusMessage",
     "StatusMessageProvider",
     "Stream",
@@ -569,6 +591,7 @@ __all__ = [
     "Waiting",
     "WorkLostError",
     "WorkTimeoutError",
+    "WrongConfigurationError",
     "XMLAdapter",
     "__version__",
     "answer_exact_match",
@@ -588,7 +611,9 @@ __all__ = [
     "infer_prefix",
     "inspect_history",
     "is_retryable_lm_error",
+    "lifespan",
     "load",
+    "load_configuration",
     "load_program",
     "load_run",
     "load_study",
@@ -602,6 +627,7 @@ __all__ = [
     "set_attribute_by_name",
     "settings",
     "shutdown",
+    "status",
     "streamify",
     "streaming_response",
     "syncify",

@@ -23,7 +23,7 @@ from supervisors.clock import SYSTEM_CLOCK, Clock
 from supervisors.events import Events
 from supervisors.exits import SHUTDOWN, ExitReason
 from supervisors.handle import Handle
-from supervisors.ref import Ref
+from supervisors.ref import DEFAULT_CALL_TIMEOUT, Ref
 from supervisors.registry import Registry
 from supervisors.supervisor_actor import SupervisorActor
 
@@ -70,9 +70,20 @@ class AnySupervisor(Handle):
         """The children; those of a static list the youngest first, as in OTP."""
         return cast("tuple[ChildStatus, ...]", self.call(GetChildren()))
 
-    def count_children(self) -> ChildCounts:
-        """How many children there are, by kind and state."""
-        return cast("ChildCounts", self.call(GetCounts()))
+    def count_children(
+        self, timeout: float | None = DEFAULT_CALL_TIMEOUT
+    ) -> ChildCounts:
+        """How many children there are, by kind and state.
+
+        It goes through the mailbox, so an answer also says that the supervisor works.
+        """
+        return cast("ChildCounts", self.call(GetCounts(), timeout))
+
+    async def acount_children(
+        self, timeout: float | None = DEFAULT_CALL_TIMEOUT
+    ) -> ChildCounts:
+        """The same for coroutines."""
+        return cast("ChildCounts", await self.acall(GetCounts(), timeout))
 
     def stop(
         self, timeout: float | None = None, *, reason: ExitReason = SHUTDOWN

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from dspex.cache import contents, exchange
@@ -29,7 +30,7 @@ from dspex.cache.trouble import CacheFileError
 from dspex.core.errors import ConfigurationError, LMError
 from dspex.core.ids import new_id
 from dspex.core.lm import Reply
-from supervisors import Handle, last_words
+from supervisors import Handle, ReplyFuture, last_words
 
 FLUSHED_WITHIN: Final = 10.0
 """Seconds the disk may take for what waits to be written."""
@@ -144,6 +145,19 @@ class Cache:
         except CacheFileError:
             # Such as one that others could write: of no use, no harm.
             return counts
+
+    def asked_counts(self) -> ReplyFuture[CacheStatistics]:
+        """What it did since its memory started, promised; no file is looked at.
+
+        Raises:
+            ActorDownError: There is no cache now.
+        """
+        return self._memory.submit(GetStatistics())
+
+    @property
+    def path(self) -> Path | None:
+        """The file of the store; `None` when nothing is kept on disk."""
+        return None if self._place is None else self._place.path
 
     def flush(self, timeout: float | None = FLUSHED_WITHIN) -> int:
         """Write to disk what waits.

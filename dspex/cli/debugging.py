@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dspex.cli.configured import configured
 from dspex.cli.console import Exit, Failure, say, show
 from dspex.cli.evaluating import Prepared
 
@@ -42,7 +43,7 @@ def debug(made: Prepared, numbers: Sequence[int], limits: RunLimits) -> None:
     _check(chosen, len(made.examples))
     changes = {} if made.lm is None else {"lm": made.lm}
     try:
-        with dspex.Runtime(), context(**changes):
+        with dspex.Runtime(configured().config), context(**changes):
             for number in chosen:
                 example = made.examples[number]
                 scoring = dspex.Evaluate(

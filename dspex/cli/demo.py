@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from dspex.cli.configured import configured
 from dspex.cli.console import (
     Exit,
     Failure,
@@ -95,7 +96,7 @@ def demo(
     task = demo_task(task_name)
     # Not from the cache: every row pays for its own calls, also in a second demo.
     lm = choice.lm(cache=False)
-    with Runtime() as runtime:
+    with Runtime(configured().config) as runtime:
         running = Demo(
             task,
             lm,

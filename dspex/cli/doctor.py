@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dspex.cli import completing
+from dspex.cli.configured import configured
 from dspex.cli.console import (
     Exit,
     exit_code,
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=completing.models)
 @click.option(
     "--api-base",
     metavar="URL",
@@ -90,6 +92,7 @@ def _findings(choice: ModelChoice, *, ask: bool) -> Iterator[Finding]:
 
     if choice.model is None:
         yield from check_up(home(), os.environ)
+        yield _configuration()
         return
     try:
         for finding in _of_model(choice, choice.model):
@@ -99,6 +102,17 @@ def _findings(choice: ModelChoice, *, ask: bool) -> Iterator[Finding]:
             yield from _answered(choice)
     except ConfigurationError as error:
         yield failed("setup", error)
+
+
+def _configuration() -> Finding:
+    from dspex.client.examination import failed, ok
+    from dspex.core.errors import ConfigurationError
+
+    try:
+        files = configured().read
+    except ConfigurationError as error:
+        return failed("config", error)
+    return ok("config", ", ".join(map(str, files)) or "no file is read here")
 
 
 def _of_model(choice: ModelChoice, model: str) -> Iterator[Finding]:

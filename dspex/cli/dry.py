@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dspex.cli.configured import configured
 from dspex.cli.console import show, show_json
 from dspex.cli.evaluating import Prepared
 
@@ -19,7 +20,7 @@ def rehearse(made: Prepared, *, trials: int, as_json: bool) -> None:
 
     changes = {} if made.lm is None else {"lm": made.lm}
     try:
-        with dspex.Runtime(), context(**changes):
+        with dspex.Runtime(configured().config), context(**changes):
             found = dspex.dry_run(
                 made.program, made.examples, metric=made.metric, trials=trials
             )

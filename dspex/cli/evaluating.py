@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dspex.cli.configured import configured
 from dspex.cli.console import Exit, Failure, say, show, show_json, writing
 from dspex.cli.disturbed import disturbed
 from dspex.cli.metrics import metric_of
@@ -39,6 +40,8 @@ class Wanted:
     """Where a page goes."""
     export: Path | None
     """Where the rows go."""
+    progress: bool | None = None
+    """Whether it shows how far it is; `None` is on a terminal."""
     chaos: ChaosPlan | None = None
     """What is to go wrong meanwhile."""
 
@@ -125,13 +128,18 @@ def _evaluated(
         trials=limits.trials,
         isolate=limits.isolate,
         keep_traces=limits.keep_traces,
+        display_progress=wanted.progress,
         run=run,
         persist=run is not None,
         notes=order.notes(),
     )
     changes = {} if made.lm is None else {"lm": made.lm}
     try:
-        with dspex.Runtime(), context(**changes), disturbed(wanted.chaos):
+        with (
+            dspex.Runtime(configured().config),
+            context(**changes),
+            disturbed(wanted.chaos),
+        ):
             result = scoring(made.program)
     except KeyboardInterrupt as interrupted:
         text = _cut_short(interrupted, made, wanted, run)

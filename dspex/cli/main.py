@@ -7,7 +7,10 @@ import click
 import dspex
 from dspex.cli.cache import cache
 from dspex.cli.compare import compare
-from dspex.cli.console import Commands, traceback_option
+from dspex.cli.completion import completion
+from dspex.cli.config import config
+from dspex.cli.configured import ConfiguredCommands
+from dspex.cli.console import traceback_option
 from dspex.cli.demo import demo
 from dspex.cli.doctor import doctor
 from dspex.cli.evaluate import evaluate
@@ -17,9 +20,11 @@ from dspex.cli.pause import pause
 from dspex.cli.predict import predict
 from dspex.cli.ps import ps
 from dspex.cli.purge import purge
+from dspex.cli.repl import repl
 from dspex.cli.report import report
 from dspex.cli.resume import resume
 from dspex.cli.runs import runs
+from dspex.cli.serve import serve
 from dspex.cli.show import show_run
 from dspex.cli.stop import stop
 from dspex.cli.tree import tree
@@ -28,10 +33,12 @@ from dspex.cli.why import why
 
 
 @click.group(
-    cls=Commands,
+    cls=ConfiguredCommands,
     commands=[
         demo,
         predict,
+        serve,
+        repl,
         evaluate,
         runs,
         show_run,
@@ -45,7 +52,9 @@ from dspex.cli.why import why
         pause,
         stop,
         cache,
+        config,
         doctor,
+        completion,
         migrate,
         where,
         purge,

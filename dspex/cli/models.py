@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from dspex.cli import completing
+from dspex.cli.configured import read_again
 from dspex.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from dspex.client.providers.endpoint import Endpoint
     from dspex.client.providers.model_strings import LocalModel
+    from dspex.configuration.reading import Configuration
     from dspex.runtime.language_model import LM
 
 EMBEDDED = "local/gemma-3-270m"
@@ -34,6 +38,12 @@ class ModelChoice:
     """The root of another OpenAI-compatible API."""
     api_key_env: str | None = None
     """The environment variable that holds the key."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What the configuration has sent with each call."""
+    is_default: bool = False
+    """Whether only a file names the model, so that code that names another wins."""
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    """What the command line itself says, for reading the rest again."""
 
     def __post_init__(self) -> None:
         if self.model is None and (self.api_base or self.api_key_env):
@@ -44,8 +54,8 @@ class ModelChoice:
 
     @property
     def is_said(self) -> bool:
-        """Whether a model was named."""
-        return self.model is not None
+        """Whether a model was named for this very call."""
+        return self.model is not None and not self.is_default
 
     def lm(self, **settings: Any) -> LM:
         """Make the model, or the embedded one when none was named.
@@ -55,6 +65,7 @@ class ModelChoice:
         """
         from dspex.runtime.language_model import LM
 
+        settings = {**self.settings, **settings}
         if self.model is None:
             return _embedded(settings)
         return LM(
@@ -98,9 +109,12 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option(
         "--model",
+        "--lm",
+        "model",
         metavar="NAME",
         envvar="DSPEX_MODEL",
         show_envvar=True,
+        shell_complete=completing.models,
         help="The language model, such as openai/gpt-4o-mini or local/FILE.gguf.  "
         f"[default: {EMBEDDED}, when it is installed]",
     )
@@ -120,10 +134,45 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_choice(
         model: str | None, api_base: str | None, api_key_env: str | None, **others: Any
     ) -> Any:
-        choice = ModelChoice(model=model, api_base=api_base, api_key_env=api_key_env)
+        choice = _chosen(model, api_base, api_key_env)
         return command(choice=choice, **others)
 
     return with_choice
+
+
+def _chosen(
+    model: str | None, api_base: str | None, api_key_env: str | None
+) -> ModelChoice:
+    """Put flags above what is configured.
+
+    Raises:
+        ConfigurationError: A flag holds what is no value of its key.
+        click.UsageError: An address is said, and no model anywhere.
+    """
+    ctx = click.get_current_context()
+    is_flag = ctx.get_parameter_source("model") is ParameterSource.COMMANDLINE
+    flags = {
+        "model": model if is_flag else None,
+        "api_base": api_base,
+        "api_key_env": api_key_env,
+    }
+    return chosen_by(read_again(ctx, flags), flags)
+
+
+def chosen_by(read: Configuration, flags: Mapping[str, Any]) -> ModelChoice:
+    """Return the model of a configuration that was read with these flags above it."""
+    from dspex.configuration.origin import Source
+
+    found = read.values
+    named = found["model"]
+    return ModelChoice(
+        flags=flags,
+        model=named.value,
+        api_base=found["api_base"].value,
+        api_key_env=found["api_key_env"].value,
+        settings=found["settings"].value,
+        is_default=named.origin.source in {Source.USER, Source.PROJECT},
+    )
 
 
 def _embedded(settings: dict[str, Any]) -> LM:

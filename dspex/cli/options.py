@@ -15,6 +15,9 @@ from dspex.cli.units import Finite
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
 
+PROGRESS = ("auto", "always", "never")
+"""When the progress is shown; they stand here too, because reading them loads much."""
+
 _SECONDS = click.FloatRange(min=0, min_open=True)
 
 
@@ -101,6 +104,13 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
             callback=targets.rows_file,
             metavar="FILE",
             help="Write the rows to a .csv or .jsonl file.",
+        ),
+        click.option(
+            "--progress",
+            type=click.Choice(PROGRESS),
+            default="auto",
+            show_default=True,
+            help="When to show how far it is; auto is on a terminal.",
         ),
         json_option,
         traceback_option,

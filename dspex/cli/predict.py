@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dspex.cli.configured import configured
 from dspex.cli.console import json_option, show, show_json, traceback_option
 from dspex.cli.models import ModelChoice, model_options
 from dspex.cli.programs import lm_for, program_of_signature, saved_option
@@ -48,7 +49,7 @@ def predict(
 
     program = program_of_signature(signature, cot=cot, saved=saved)
     values = input_values(make_signature(signature), inputs)
-    with dspex.Runtime(), dspex.context(lm=lm_for(program, choice)):
+    with dspex.Runtime(configured().config), dspex.context(lm=lm_for(program, choice)):
         answer = program(**values)
     outputs = plain_outputs(answer)
     if as_json:

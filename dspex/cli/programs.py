@@ -31,13 +31,16 @@ saved_option = click.option(
 )
 
 
-def program_of(text: str, *, cot: bool, saved: Path | None) -> Callable[..., Any]:
+def program_of(
+    text: str, *, cot: bool, saved: Path | None, folder: Path | None = None
+) -> Callable[..., Any]:
     """Make the program that a signature or `module:attribute` names.
 
     Args:
         text: What the command line says.
         cot: Whether a signature is asked with reasoning.
         saved: A file to load into it, or `None`.
+        folder: Where modules are looked for first; `None` is the current folder.
 
     Raises:
         click.UsageError: When there is no such module or attribute.
@@ -46,7 +49,7 @@ def program_of(text: str, *, cot: bool, saved: Path | None) -> Callable[..., Any
     """
     if _ATTRIBUTE.fullmatch(text) is None:
         return program_of_signature(text, cot=cot, saved=saved)
-    program = _called_if_class(load_attribute(text))
+    program = _called_if_class(load_attribute(text, folder))
     if cot:
         raise click.UsageError(
             f"--cot is for signatures, and {text!r} is a program of its own. Use "
@@ -109,15 +112,19 @@ def lm_for(program: Any, choice: ModelChoice) -> LanguageModel | None:
     return choice.lm()
 
 
-def load_attribute(text: str) -> Any:
-    """Import what `module:attribute` names; the current folder is looked at first.
+def load_attribute(text: str, folder: Path | None = None) -> Any:
+    """Import what `module:attribute` names.
+
+    Args:
+        text: What the command line says.
+        folder: Where it is looked for first; `None` is the current folder.
 
     Raises:
         click.UsageError: When the module or the attribute is not there.
         Failure: When importing the module raises.
     """
     name, _, path = text.partition(":")
-    found = _imported(name)
+    found = _imported(name, folder or Path.cwd())
     for word in path.split("."):
         if not hasattr(found, word):
             close = get_close_matches(word, dir(found), n=1)
@@ -130,8 +137,8 @@ def load_attribute(text: str) -> Any:
     return found
 
 
-def _imported(name: str) -> Any:
-    here = str(Path.cwd())
+def _imported(name: str, folder: Path) -> Any:
+    here = str(folder.absolute())
     if here not in sys.path:
         sys.path.insert(0, here)
     try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from dspex.cli.completing import run_names
 from dspex.cli.console import Exit, Failure, show, show_json
 from dspex.cli.evaluate import wanted_of
 from dspex.cli.evaluating import carry_out, prepared
@@ -20,7 +21,7 @@ from dspex.core.home import home
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=run_names)
 @model_options
 @click.option(
     "--concurrency",

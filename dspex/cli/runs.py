@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from dspex.cli.completing import run_names
 from dspex.cli.console import json_option, show, show_json, traceback_option
 from dspex.cli.listed import Listed, listed, plain, table, with_live
 from dspex.cli.processes import RunThere, processes_there, rows, runs_there
@@ -92,7 +93,7 @@ def _live_cells(run: RunThere) -> tuple[str, ...]:
 
 
 @runs.command()
-@click.argument("names", nargs=-1, metavar="[RUN]...")
+@click.argument("names", nargs=-1, metavar="[RUN]...", shell_complete=run_names)
 @click.option(
     "--older-than",
     type=span,

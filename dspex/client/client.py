@@ -101,6 +101,14 @@ class Client:
         view: ClientView = self._handle.call(GetView(), idempotent=True)
         return view
 
+    def asked_view(self) -> ReplyFuture[ClientView]:
+        """The same, promised, for whoever asks several at once.
+
+        Raises:
+            ActorDownError: There is no client now.
+        """
+        return self._handle.submit(GetView())
+
     def standing(self, timeout: float) -> ClientStanding:
         """What holds its calls up now.
 

@@ -44,6 +44,13 @@ BREAKER_RESET: Final = 5.0
 MAX_OUTAGE: Final = 30.0
 """Seconds a provider may be down before the calls that wait for it fail."""
 
+SERVE_IN_FLIGHT: Final = 256
+"""Requests a service works on at a time; one more is refused at once."""
+SERVE_TIMEOUT: Final = 600.0
+"""Seconds a request to a service may take."""
+SERVE_BODY: Final = 8_388_608
+"""Bytes a request to a service may bring."""
+
 STREAM_SIZE: Final = 64
 """Chunks of a streamed answer that may wait to be read."""
 STREAM_PATIENCE: Final = 0.9
@@ -86,3 +93,8 @@ ROOT_WITHIN: Final = 60.0
 """Seconds in which `ROOT_RESTARTS` are counted."""
 CLOSE_WITHIN: Final = 10.0
 """Seconds a runtime may take to stop when the program ends."""
+
+DRAIN_WITHIN: Final = 30.0
+"""Seconds a daemon answers what it has accepted, once it is asked to end."""
+HEALTH_WITHIN: Final = 1.0
+"""Seconds the tree of a daemon has to answer when it is asked how it is."""

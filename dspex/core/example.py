@@ -15,6 +15,7 @@ from typing import Any, Self
 from pydantic import BaseModel
 
 from dspex.core.errors import DataError
+from dspex.core.rich_text import as_rich
 
 HIDDEN_PREFIX = "dspy_"
 """Fields whose name starts so are kept, but not counted or listed by default."""
@@ -197,6 +198,22 @@ class Example:
 
     def __hash__(self) -> int:
         return _hash_of(self._store)
+
+    def __dir__(self) -> list[str]:
+        # A field of a method's name is reached as an item only, and is there anyway.
+        own = super().__dir__()
+        return sorted({*own, *(name for name in self._store if name.isidentifier())})
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.keys()
+
+    def __rich__(self) -> Any:
+        return as_rich("\n".join(f"{name}: {value}" for name, value in self.items()))
+
+    def _repr_html_(self) -> str:
+        from dspex.core.elements import fields_table, written
+
+        return written(fields_table(self.items()))
 
     def __repr__(self) -> str:
         shown = {name: self._store[name] for name in self.keys()}

@@ -91,6 +91,12 @@ class Completions:
 
     __hash__ = None  # type: ignore[assignment] # columns are lists, so no hash
 
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *filter(str.isidentifier, self._columns)})
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._columns)
+
     def __repr__(self) -> str:
         return f"Completions({self._columns!r})"
 

@@ -120,6 +120,11 @@ class SignatureMeta(ModelMetaclass):
         """The short text, without types: `question -> answer`."""
         return sides_of(cls).text
 
+    def __dir__(cls) -> list[str]:
+        """What TAB shows; Python itself leaves the properties of a class out."""
+        shown = ("fields", "input_fields", "instructions", "output_fields", "signature")
+        return sorted({*super().__dir__(), *shown})
+
     def __repr__(cls) -> str:
         sides = sides_of(cls)
         fields = {**sides.inputs, **sides.outputs}

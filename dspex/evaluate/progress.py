@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self, TextIO
 
 from dspex.core import defaults
+from dspex.core.elements import element, written
 from dspex.core.safe_text import safe_text
 from dspex.core.spoken import duration, money
 from dspex.core.statistics import Interval, Moments
-from dspex.evaluate.html.elements import element, written
 from dspex.evaluate.journal import Tally
 from dspex.evaluate.pace import Pace
 from dspex.evaluate.standing import Rules

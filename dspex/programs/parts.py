@@ -137,3 +137,12 @@ class Composite(Walkable):
                 "predictor.adapter."
             )
         return next(iter(adapters.values()), None)
+
+
+def parts_told(program: Composite) -> Iterator[str]:
+    """Yield a line for each predictor: where it is, what it asks, how many demos."""
+    for name, predictor in program.named_predictors():
+        count = len(predictor.demos)
+        demos = f", {count} demo{'' if count == 1 else 's'}" if count else ""
+        model = "" if predictor.lm is None else f", {predictor.lm!r}"
+        yield f"{name}: {predictor.signature.signature}{demos}{model}"

@@ -18,10 +18,11 @@ from dspex.core.foreign import refuse_dspy
 from dspex.core.history import History
 from dspex.core.once import began_unrepeatable
 from dspex.core.prediction import Prediction
+from dspex.core.rich_text import as_rich
 from dspex.core.spawner import the_spawner
 from dspex.programs.batch import BatchOptions, run_batch
 from dspex.programs.history import inside, is_inside, pretty_print_history
-from dspex.programs.parts import Composite
+from dspex.programs.parts import Composite, parts_told
 from dspex.programs.saving import state as saved_state
 from dspex.programs.settings import (
     in_force,
@@ -306,6 +307,15 @@ class Program(Composite):
         return self.load_state(
             saved_state.read(Path(path)), allow_unsafe_lm_state=allow_unsafe_lm_state
         )
+
+    def __rich__(self) -> Any:
+        return as_rich("\n".join([type(self).__name__, *parts_told(self)]))
+
+    def _repr_html_(self) -> str:
+        from dspex.core.elements import element, written
+
+        parts = (element("li", line) for line in parts_told(self))
+        return written(element("div", type(self).__name__, element("ul", parts)))
 
     def __repr__(self) -> str:
         found = self.named_predictors()

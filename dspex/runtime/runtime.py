@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Self, cast
+from typing import Any, Literal, Self, cast
 
 from dspex.cache.cache import Cache
 from dspex.client.client import Client
@@ -23,6 +23,7 @@ from dspex.client.standing import ClientStanding, Survey
 from dspex.client.transport import Transport, make_transport
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError, RuntimeClosedError
+from dspex.core.rich_text import as_rich
 from dspex.runtime import answers, tree
 from dspex.runtime.branches import Branches
 from dspex.runtime.config import Config
@@ -41,6 +42,11 @@ from supervisors import (
     draw,
     snapshot,
 )
+from supervisors.events import EVERYWHERE
+
+State = Literal["not started", "running", "given up", "closed"]
+"""Where a runtime is in its life. One that has given up restarted its parts too often;
+in a process that was forked it counts as closed."""
 
 
 class Runtime:
@@ -113,11 +119,22 @@ class Runtime:
             _current.reset(token)
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "running" if self._root else "not started"
-        return f"<dspex.Runtime {state}>"
+        return f"<dspex.Runtime {self.state}>"
 
     def __str__(self) -> str:
         return draw(self.tree())
+
+    def __rich__(self) -> Any:
+        return as_rich(self._shown())
+
+    def _repr_html_(self) -> str:
+        from dspex.core.elements import element, written
+
+        return written(element("pre", self._shown()))
+
+    def _shown(self) -> str:
+        """Its tree, or its state: to show it starts nothing."""
+        return str(self) if self.state == "running" else repr(self)
 
     # Life.
 
@@ -253,6 +270,19 @@ class Runtime:
         """The client of a branch, unless something has to be started for it."""
         return self._running().branches.running(branch_id)
 
+    @property
+    def state(self) -> State:
+        """Where it is in its life, without a look at any actor."""
+        if self._closed or self._pid != os.getpid():
+            return "closed"
+        if self._root is None:
+            return "not started"
+        return "running" if self._root.registry.closed is None else "given up"
+
+    def clients(self) -> tuple[tuple[Branch, Client], ...]:
+        """Each provider branch that was called, with its client; nothing is started."""
+        return () if self._parts is None else self._parts.branches.present()
+
     def standings(self, timeout: float = 1.0) -> tuple[ClientStanding, ...]:
         """What holds calls up now, for each provider that is called.
 
@@ -331,6 +361,9 @@ class _Default:
                 atexit.register(self._runtime.close)
             return self._runtime
 
+    def present(self) -> Runtime | None:
+        return self._runtime
+
     def forget(self) -> None:
         """After a fork: the child starts afresh at its first call."""
         self._lock = threading.Lock()
@@ -354,6 +387,17 @@ if hasattr(os, "register_at_fork"):
 def current_runtime() -> Runtime:
     """The runtime of this context: the one opened with `with`, else the default one."""
     return _current.get() or _default.get()
+
+
+def present_runtime() -> Runtime | None:
+    """The runtime of this context, if there is one already; none is made."""
+    return _current.get() or _default.present()
+
+
+def events_here() -> Events:
+    """Where what happens in this context is told, also where no runtime was needed."""
+    runtime = present_runtime()
+    return EVERYWHERE if runtime is None else runtime.events
 
 
 def shutdown() -> None:

@@ -76,7 +76,7 @@ class _Answer:
         if self._call is not None:
             self._call.__enter__()
 
-    def _exit(self, exc_info: tuple[Any, Any, Any]) -> None:
+    def _exit(self, exc_info: tuple[Any, ...]) -> None:
         """Read no more, and tell how the call has ended."""
         self._leave()
         if self._call is not None:

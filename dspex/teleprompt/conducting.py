@@ -52,6 +52,7 @@ from dspex.teleprompt.study_line import StudyLine
 from dspex.teleprompt.study_result import Ended, StudyResult
 from dspex.teleprompt.worst_case import WorstCase
 from supervisors import Exit, Ok, Task
+from supervisors.log import logger
 
 P = TypeVar("P", bound=Program)
 
@@ -332,8 +333,5 @@ class _Place:
             why = self._steps.close(status, facts)
         if why is not None:
             # The study is done all the same, and its caller has what it found.
-            # Loaded here: making an optimiser needs no logging.
-            import structlog
-
-            log = structlog.get_logger(__name__)
+            log = logger(__name__)
             log.warning("study_not_closed", run=self._run, why=why.message)

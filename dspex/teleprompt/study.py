@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 from dspex.client.budget import Spending
 from dspex.core.errors import CircuitOpenError, EvaluationError, LMConnectionError
+from dspex.core.events import OPTIMISER_STEP
 from dspex.core.example import Example
 from dspex.core.spawner import the_spawner
 from dspex.evaluate.control import EvaluationRun
@@ -34,7 +35,7 @@ from dspex.evaluate.workers import Workers
 from dspex.evaluate.workplace import workplace
 from dspex.programs.program import Program
 from dspex.programs.settings import settings
-from dspex.runtime.runtime import current_runtime
+from dspex.runtime.runtime import current_runtime, events_here
 from dspex.teleprompt.candidate import Candidate, best_of
 from dspex.teleprompt.hands import shares
 from dspex.teleprompt.order import ANY_SCORE, Order
@@ -246,6 +247,7 @@ class Study:
             self._candidates[candidate.number] = candidate
         name = f"{CANDIDATE}{candidate.number:05d}"
         self._steps.keep(Step(name=name, value=candidate.plain()))
+        events_here().emit(OPTIMISER_STEP, study=self.run, candidate=candidate)
         return candidate
 
     def forget(self, *, above: int) -> None:

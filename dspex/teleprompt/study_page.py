@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from xml.etree.ElementTree import Element
 
+from dspex.core.elements import element, written
 from dspex.core.whole_files import check_place, written_whole
 from dspex.evaluate.html.drawings import card
-from dspex.evaluate.html.elements import element, written
 from dspex.evaluate.html.page import page
 from dspex.evaluate.html.scale import Scale, brief
 from dspex.evaluate.html.values import block, line, table

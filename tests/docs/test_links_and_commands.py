@@ -15,7 +15,7 @@ from tests.docs.pages import ROOT, blocks, name_of, pages, prose
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
-TOOLS = frozenset({"cd", "pytest", "mypy", "ruff", "make", "export", "git"})
+TOOLS = frozenset({"cd", "pytest", "mypy", "ruff", "make", "export", "git", "mkdocs"})
 """Commands of others that the pages use; their arguments are not looked at."""
 
 

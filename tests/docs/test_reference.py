@@ -5,14 +5,18 @@ from __future__ import annotations
 import importlib
 import re
 
+import click
 import pytest
 
 import dspex
 import supervisors
-from dspex import teleprompt
+from dspex import teleprompt, testing
+from dspex.cli.main import main
+from dspex.core import events
 from dspex.core.errors import dspy_names
 from dspex.evaluate.outcome import OutcomeKind
 from tests.docs import (
+    api_page,
     cli_page,
     client_page,
     events_page,
@@ -124,6 +128,76 @@ def test_the_page_of_a_call_names_every_public_name_around_it() -> None:
     assert homes_of_a_call() - named == set()
 
 
+def test_the_pages_of_all_names_are_what_the_docstrings_say() -> None:
+    page = api_page.PAGE.read_text(encoding="utf-8")
+    of_testing = api_page.TESTING_PAGE.read_text(encoding="utf-8")
+
+    behind = "is behind the code; write it again: python -m tests.docs.api_page"
+    assert api_page.written(page) == page, f"docs/reference/api.md {behind}"
+    assert api_page.testing_written(of_testing) == of_testing, (
+        f"docs/reference/testing.md {behind}"
+    )
+
+
+@pytest.mark.parametrize("page", ["api.md", "testing.md"])
+def test_each_name_of_these_pages_is_explained(page: str) -> None:
+    text = (REFERENCE / page).read_text(encoding="utf-8")
+
+    assert re.findall(r"^\| .*\|  \|| at 0x", text, re.MULTILINE) == []
+    assert re.findall(r"^### .*\n\n\n", text, re.MULTILINE) == []
+
+
+def headed(page: str) -> set[str]:
+    """Return the names that a page of the reference explains below a heading."""
+    text = (REFERENCE / page).read_text(encoding="utf-8")
+    return set(re.findall(r"^### `[\w.]*?(\w+)(?:\(.*)?`$", text, re.MULTILINE))
+
+
+def test_every_public_name_of_dspex_is_explained_on_the_page_it_is_said_to_be() -> None:
+    errors = {
+        word.rpartition(".")[2].partition("(")[0] for word in code_words("errors.md")
+    }
+    pages_of_names = {
+        page: headed(page) for page in ("api.md", "client.md", "optimisers.md")
+    }
+    explained = {**pages_of_names, "errors.md": errors}
+    elsewhere = api_page.explained_elsewhere()
+
+    assert [
+        name
+        for name in dspex.__all__
+        if name not in explained[elsewhere.get(name, "api.md")]
+        and name not in optimisers_page.ALIASES
+    ] == []
+    assert set(dspex.__all__) <= {
+        word.removeprefix("dspex.") for word in code_words("api.md")
+    }
+
+
+def test_every_public_name_of_the_kit_for_tests_is_explained() -> None:
+    assert set(testing.__all__) - headed("testing.md") == set()
+
+
+def command_names(command: click.Command, above: str = "dspex") -> set[str]:
+    """Return each command line that runs something, without its arguments."""
+    if not isinstance(command, click.Group):
+        return {above}
+    below = {
+        line
+        for name, one in command.commands.items()
+        if not one.hidden
+        for line in command_names(one, f"{above} {name}")
+    }
+    return below | ({above} if command.invoke_without_command else set())
+
+
+def test_every_command_has_a_heading_on_the_page_of_the_command_line() -> None:
+    page = cli_page.PAGE.read_text(encoding="utf-8")
+    headings = set(re.findall(r"^## (dspex .*)$", page, re.MULTILINE))
+
+    assert command_names(main) - {"dspex"} == headings
+
+
 def test_the_page_of_optimisers_is_what_the_docstrings_say() -> None:
     page = optimisers_page.PAGE.read_text(encoding="utf-8")
 
@@ -230,3 +304,15 @@ def test_the_page_of_events_is_what_the_constants_say() -> None:
         "it again: python -m tests.docs.events_page"
     )
     assert len(list(events_page.rows())) >= 11
+
+
+def test_the_page_of_events_is_what_their_constants_say() -> None:
+    page = events_page.DSPEX_PAGE.read_text(encoding="utf-8")
+
+    assert events_page.written(page, events_page.DSPEX_SOURCE) == page, (
+        "docs/reference/events.md is behind dspex/core/events.py; write it again: "
+        "python -m tests.docs.events_page"
+    )
+    told = {name for name in vars(events) if name.isupper()}
+    rows = "".join(events_page.rows(events_page.DSPEX_SOURCE))
+    assert told == {name for name in told if f"| `{name}` |" in rows}

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
+from dspex.core.elements import Filled, element
 from dspex.core.example import Example
 from dspex.core.statistics import PairedDifference
 from dspex.core.whole_files import check_place, written_whole
 from dspex.evaluate.cells import fields_of, text_of
 from dspex.evaluate.html.controls import controls
 from dspex.evaluate.html.drawings import Bar, bars, card, histogram, score_drawing
-from dspex.evaluate.html.elements import Filled, element
 from dspex.evaluate.html.page import page
 from dspex.evaluate.html.row import answer_of, asked_and_expected, said
 from dspex.evaluate.html.scale import bins, brief

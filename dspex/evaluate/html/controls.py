@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element
 
-from dspex.evaluate.html.elements import element
+from dspex.core.elements import element
 
 
 def controls(looks: Mapping[str, str], orders: Mapping[str, str]) -> Element:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from dspex.evaluate.html.elements import Child, element
+from dspex.core.elements import Child, element
 from dspex.evaluate.html.scale import Bin, Scale, brief
 
 WIDTH = 560

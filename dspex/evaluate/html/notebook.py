@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from dspex.core.elements import element, written
 from dspex.evaluate.cells import text_of
-from dspex.evaluate.html.elements import element, written
 from dspex.evaluate.html.findings import worst_first
 from dspex.evaluate.html.row import answered, asked_and_expected, name_of
 from dspex.evaluate.html.scale import brief

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
-from dspex.evaluate.html.elements import (
+from dspex.core.elements import (
     Filled,
     element,
     json_block,

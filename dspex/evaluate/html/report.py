@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from xml.etree.ElementTree import Element
 
 from dspex.client.call import AttemptRecord
+from dspex.core.elements import Filled, element
 from dspex.core.spoken import duration, money
 from dspex.core.whole_files import check_place, written_whole
 from dspex.evaluate.causes import Cause
@@ -22,7 +23,6 @@ from dspex.evaluate.html.drawings import (
     scatter,
     score_drawing,
 )
-from dspex.evaluate.html.elements import Filled, element
 from dspex.evaluate.html.findings import Findings, find
 from dspex.evaluate.html.page import page
 from dspex.evaluate.html.row import heading, row_element

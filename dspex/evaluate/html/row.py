@@ -7,12 +7,12 @@ from typing import Any, Final
 from xml.etree.ElementTree import Element
 
 from dspex.client.call import AttemptRecord
+from dspex.core.elements import element
 from dspex.core.errors import DataError
 from dspex.core.example import Example
 from dspex.core.history import Exchanged
 from dspex.core.spoken import duration, money
 from dspex.evaluate.cells import fields_of, text_of
-from dspex.evaluate.html.elements import element
 from dspex.evaluate.html.findings import look_of
 from dspex.evaluate.html.scale import brief
 from dspex.evaluate.html.values import block, fields, line, table

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
+from dspex.core.elements import element
 from dspex.evaluate.cells import text_of
-from dspex.evaluate.html.elements import element
 
 LONGEST_VALUE: Final = 4_000
 """Characters of a value that a page shows."""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dspex.core.elements import element, written
 from dspex.core.spoken import duration
 from dspex.evaluate.html.drawings import (
     Bar,
@@ -18,7 +19,6 @@ from dspex.evaluate.html.drawings import (
     scatter,
     score_drawing,
 )
-from dspex.evaluate.html.elements import element, written
 from dspex.evaluate.html.scale import Scale, bins, brief, quantile
 from tests.unit.evaluate.html.reading import Page, xml_of
 

@@ -21,6 +21,9 @@ Child: TypeAlias = "Element | str | Iterable[Element | str | None] | None"
 Attribute: TypeAlias = str | int | float | bool | None
 """An attribute's value; `False` and `None` leave it out, `True` gives it no value."""
 
+_LONGEST_VALUE: Final = 4_000
+"""Characters of a value that a table shows."""
+
 # XML has no escape for these two, and Unicode no meaning.
 _NO_CHARACTERS: Final = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
 
@@ -69,6 +72,22 @@ def pieces(part: Element | Filled) -> Iterator[str]:
     for child in part.children:
         yield f"{written(child)}\n"
     yield f"{end}\n"
+
+
+def fields_table(fields: Iterable[tuple[str, Any]]) -> Element:
+    """Make a table of names and values: a text as it is, all else as its `repr`."""
+    rows = (
+        element("tr", element("th", name, scope="row"), element("td", _value(value)))
+        for name, value in fields
+    )
+    return element("table", element("tbody", rows))
+
+
+def _value(value: Any) -> Element:
+    text = value if isinstance(value, str) else repr(value)
+    left = len(text) - _LONGEST_VALUE
+    more = f"\n… {left:,} more characters" if left > 0 else None
+    return element("pre", text[:_LONGEST_VALUE], more)
 
 
 def verbatim(tag: str, text: str, **attributes: Attribute) -> Element:

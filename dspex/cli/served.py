@@ -1,0 +1,165 @@
+"""What `dspex serve` serves: its words read, its programs found and made.
+
+The code of a program is imported once. A saved file and the configuration are read anew
+at each reload, into a copy, so that requests under way keep what they began with.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dspex.cli.configured import read_again
+from dspex.cli.models import ModelChoice, chosen_by
+from dspex.cli.programs import lm_for, program_of
+
+if TYPE_CHECKING:
+    from dspex.serve.daemon import Loaded
+
+_NAMED = re.compile(r"([A-Za-z][\w-]*)=(.+)", re.DOTALL)
+
+Programs = Mapping[str, Callable[..., Any]]
+
+
+def named(words: Sequence[str]) -> dict[str, str]:
+    """Read words of the form `[NAME=]PROGRAM`; what each name stands for.
+
+    A program in a module has the name of its attribute unless another is said.
+
+    Raises:
+        click.UsageError: A word has no name, or two have the same.
+
+    Example:
+        >>> named(["my_code:capital", "sum=numbers: list[int] -> total: int"])
+        {'capital': 'my_code:capital', 'sum': 'numbers: list[int] -> total: int'}
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        name, what = _split(word)
+        if name in found:
+            raise click.UsageError(
+                f"two programs have the name {name!r}; each answers at a path of its "
+                f"own. Write another name before one: other={what}."
+            )
+        found[name] = what
+    return found
+
+
+def _split(word: str) -> tuple[str, str]:
+    said = _NAMED.fullmatch(word)
+    if said is not None:
+        return said[1], said[2]
+    if "->" in word:
+        raise click.UsageError(
+            f"the signature {word!r} has no name; expected the path that it answers "
+            f'at. Write it before: answer="{word}".'
+        )
+    return word.rpartition(":")[2].rpartition(".")[2], word
+
+
+def saved_files(words: Sequence[str], names: Sequence[str]) -> dict[str, Path]:
+    """Read words of the form `NAME=FILE.json`; with one program, `FILE.json` will do.
+
+    Args:
+        words: What the command line says.
+        names: The names of the programs.
+
+    Raises:
+        click.UsageError: A word names no program that is served.
+
+    Example:
+        >>> saved_files(["capital.json"], ["capital"])
+        {'capital': PosixPath('capital.json')}
+    """
+    found = {}
+    for word in words:
+        said = _NAMED.fullmatch(word)
+        name, file = (said[1], said[2]) if said else ("", word)
+        if said is None and len(names) == 1:
+            name = names[0]
+        if name not in names:
+            raise click.UsageError(
+                f"{word!r} names no program that is served; these are: "
+                f"{', '.join(names)}. Write NAME=FILE.json with one of them."
+            )
+        found[name] = Path(file)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What was ordered, with the programs as their modules have them."""
+
+    programs: Programs
+    """The programs by name."""
+    saved: Mapping[str, Path] = field(default_factory=dict)
+    """The file with the demos and instructions of a program, by its name."""
+    ctx: click.Context
+    """The command line, by which the configuration is read."""
+    flags: Mapping[str, Any]
+    """What it says about the model."""
+
+    @classmethod
+    def ordered(
+        cls,
+        words: Sequence[str],
+        *,
+        saved: Sequence[str],
+        ctx: click.Context,
+        choice: ModelChoice,
+        folder: Path | None,
+    ) -> Served:
+        """Import what was ordered.
+
+        Raises:
+            click.UsageError: A word leads nowhere.
+            Failure: Importing a module raises.
+            SignatureError: A text is no signature.
+        """
+        specs = named(words)
+        files = saved_files(saved, list(specs))
+        programs = {
+            name: program_of(spec, cot=False, saved=None, folder=folder)
+            for name, spec in specs.items()
+        }
+        for name in files:
+            if not hasattr(programs[name], "load"):
+                raise click.UsageError(
+                    f"{name!r} is a plain function, which has nothing to load into; "
+                    "--load needs a dspex.Program. Leave --load out."
+                )
+        return cls(programs=programs, saved=files, ctx=ctx, flags=choice.flags)
+
+    def load(self) -> Loaded:
+        """Read the configuration and the saved files, and check all of it.
+
+        Raises:
+            ConfigurationError: Something is wrong with the configuration, or there is
+                no model.
+            DataError: A saved file cannot be read, or does not fit.
+        """
+        from dspex.serve.daemon import Loaded
+
+        read = read_again(self.ctx, self.flags)
+        choice = chosen_by(read, self.flags)
+        programs = {name: self._made(name) for name in self.programs}
+        found = [lm_for(each, choice) for each in programs.values()]
+        lm = next((each for each in found if each is not None), None)
+        settings = {} if lm is None else {"lm": lm}
+        return Loaded(programs=programs, config=read.config, settings=settings)
+
+    def _made(self, name: str) -> Callable[..., Any]:
+        program = self.programs[name]
+        file = self.saved.get(name)
+        if file is None:
+            return program
+        fresh: Any = copy.deepcopy(program)
+        fresh.load(file)
+        made: Callable[..., Any] = fresh
+        return made

@@ -1,0 +1,44 @@
+"""A session: a tree that runs, names at hand, and nothing left at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import dspex
+from dspex.core.home import home
+from dspex.repl.consoles import Console
+from dspex.repl.namespace import banner, namespace
+from dspex.runtime.runtime import current_runtime
+
+
+def hold_session(
+    console: Console,
+    *,
+    loaded: Mapping[str, Any],
+    model: object | None,
+    say: Callable[[str], None],
+) -> None:
+    """Start the tree, run what is typed, and stop the tree.
+
+    The tree is the default one of the process, so threads that are started in the
+    session see it as well. A Ctrl-C reaches the line that runs, and never the tree:
+    its actors have threads of their own.
+
+    Args:
+        console: Who reads the lines.
+        loaded: Names beside the common ones.
+        model: The language model that was configured, for the banner.
+        say: Shows the banner.
+
+    Raises:
+        SystemExit: The session was left with `exit(code)`.
+    """
+    runtime = current_runtime()
+    runtime.start()
+    try:
+        where = runtime.config.home or home()
+        say(banner(console=console.label, model=model, loaded=loaded, home=where))
+        console.interact(namespace(loaded))
+    finally:
+        dspex.shutdown()

@@ -1,0 +1,252 @@
+"""The process around a service: its start, its signals, its reloads and its end.
+
+It is the main program of its process, and the only place in dspex that installs signal
+handlers or talks to a service manager. The sockets live on the loop of the main thread,
+outside of the tree, so that nothing that is killed there hangs up on anybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from dspex.core import defaults
+from dspex.core.errors import RuntimeClosedError
+from dspex.evaluate.live import live_runs
+from dspex.programs.settings import context
+from dspex.runtime.config import Config
+from dspex.runtime.runtime import Runtime
+from dspex.serve.health import Health
+from dspex.serve.listening import Network, Place
+from dspex.serve.notify import Notifier, watchdog_interval
+from dspex.serve.pages import metrics_pages, watching_pages
+from dspex.serve.reload import Reloading
+from dspex.serve.service import Service
+from dspex.serve.signals import Signals
+from supervisors import ExitReason
+from supervisors.log import logger
+
+_LAST_WORDS = 5.0
+"""Seconds in which answers that are made are written, at the end."""
+_RUNS_WITHIN = 5.0
+"""Seconds that a run may take to end in order; its record is good without that too."""
+
+Programs = Mapping[str, Callable[..., Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What a daemon serves and works by, read and checked."""
+
+    programs: Programs
+    """The programs by name."""
+    config: Config = field(default_factory=Config)
+    """The runtime's configuration."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What programs run under, such as `lm`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonOptions:
+    """How a daemon serves. A reload changes none of it."""
+
+    place: Place = field(default_factory=Network)
+    """Where it listens."""
+    drain_within: float = defaults.DRAIN_WITHIN
+    """Seconds it answers what it has accepted, once it is asked to end."""
+    max_in_flight: int = defaults.SERVE_IN_FLIGHT
+    """Requests worked on at a time; more are refused with 503."""
+    request_timeout: float = defaults.SERVE_TIMEOUT
+    """Seconds a request may take; then it is answered with 504."""
+    token: str | None = None
+    """What requests have to bring, as `Service` takes it."""
+    hosts: Collection[str] = ()
+    """Names the service answers to without a token."""
+
+
+class Daemon:
+    """Serves until a signal comes. Made in the main thread of its process.
+
+    Args:
+        load: Reads everything, at the start and at each reload; raises a `DspexError`
+            when something is wrong with it.
+        options: How it serves.
+        announce: Told the address, once it serves.
+        environ: The environment of the process, where its service manager says how it
+            wants to be told things.
+
+    Raises:
+        DspexError: Something is wrong with what it is to serve.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Loaded],
+        *,
+        options: DaemonOptions,
+        announce: Callable[[str, Programs], object],
+        environ: Mapping[str, str],
+    ) -> None:
+        self._options = options
+        self._announce = announce
+        self._notifier = Notifier.from_environment(environ)
+        self._watchdog = watchdog_interval(environ, os.getpid())
+        loaded = load()
+        self._runtime = Runtime(loaded.config)
+        self._health = Health(self._runtime)
+        with context(**loaded.settings):
+            self._service = Service(
+                loaded.programs,
+                runtime=self._runtime,
+                max_in_flight=options.max_in_flight,
+                timeout=options.request_timeout,
+                token=options.token,
+                hosts=options.hosts,
+            )
+        self._load = load
+
+    def run(self) -> None:
+        """Serve, and return when a signal has ended that.
+
+        Raises:
+            ConfigurationError: Nobody can listen there.
+            RuntimeClosedError: The tree gave up.
+        """
+        try:
+            asyncio.run(self._run())
+        finally:
+            self._health.close()
+            self._runtime.close()
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[int | ExitReason] = loop.create_future()
+
+        def end(why: int | ExitReason) -> None:
+            if not over.done():
+                over.set_result(why)
+
+        reloading = Reloading(
+            read=self._load,
+            swap=self._swap,
+            on_begin=self._notifier.reloading,
+            on_end=lambda: self._notifier.ready("serving"),
+        )
+        signals = Signals(
+            on_end=lambda number: loop.call_soon_threadsafe(end, number),
+            on_reload=lambda: loop.call_soon_threadsafe(reloading.wish),
+        )
+        async with AsyncExitStack() as stack:
+            stack.enter_context(signals)
+            root = await asyncio.to_thread(self._runtime.start)
+            root.ref().monitor(lambda why: _tell(loop, end, why))
+            await self._open(stack)
+            for chore in (reloading.run(), self._feed_watchdog()):
+                await stack.enter_async_context(_Chore(chore))
+            why = await over
+            if isinstance(why, int):
+                logger("dspex").info("asked to end", signal=why)
+            else:
+                logger("dspex").error("the tree gave up", reason=str(why))
+            await self._drain()
+            if not isinstance(why, int):
+                raise RuntimeClosedError(
+                    f"the tree of the daemon gave up: {why}. The log says what died "
+                    "before; start the daemon again."
+                )
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        """Listen, and say so."""
+        self._service.add_routes(watching_pages(self._health))
+        # It tells what is asked for and how often, which is for those with a token.
+        self._service.add_routes(metrics_pages(self._runtime), needs_token=True)
+        runner = web.AppRunner(
+            self._service.app(), access_log=None, shutdown_timeout=_LAST_WORDS
+        )
+        stack.push_async_callback(runner.cleanup)
+        await runner.setup()
+        address = await self._options.place.open(runner)
+        stack.callback(self._options.place.close)
+        self._announce(address, self._service.programs)
+        self._notifier.ready(f"serving at {address}")
+        logger("dspex").info("serving", address=address, pid=os.getpid())
+
+    async def _drain(self) -> None:
+        """Take no more, answer what was accepted, and close the tree.
+
+        Whoever still waits at the deadline is answered as well: the end of the tree
+        is an error like any other.
+        """
+        within = self._options.drain_within
+        longest = within + defaults.CLOSE_WITHIN + _LAST_WORDS
+        self._health.draining = True
+        self._service.begin_draining()
+        left = self._service.in_flight
+        self._notifier.stopping(f"answering {left} requests", within=longest)
+        try:
+            await asyncio.wait_for(self._service.drained(), within)
+        except TimeoutError:
+            left = self._service.in_flight
+            logger("dspex").warning("given up at the deadline", requests=left)
+        await asyncio.to_thread(_stop_runs)
+        await asyncio.to_thread(self._runtime.close)
+        logger("dspex").info("ended")
+
+    async def _swap(self, loaded: Loaded) -> None:
+        """Work by something else from now on; requests under way keep the old."""
+        with context(**loaded.settings):
+            self._service.replace(loaded.programs)
+        # It asks every client, which must not hold the loop up.
+        await asyncio.to_thread(self._runtime.reconfigure, loaded.config)
+
+    async def _feed_watchdog(self) -> None:
+        """Tell the manager that all is well, each time the root has answered."""
+        if self._watchdog is None:
+            return
+        while True:
+            trouble = await self._health.root_trouble()
+            if trouble is None:
+                self._notifier.alive()
+            else:
+                logger("dspex").error("the root does not answer", reason=trouble)
+            await asyncio.sleep(self._watchdog)
+
+
+def _stop_runs() -> None:
+    """End the runs of this process in order, so that each can be gone on with."""
+    for run in live_runs():
+        # What belongs to a study is ended with it.
+        if run.part_of is None:
+            ended = run.stop(within=_RUNS_WITHIN)
+            logger("dspex").info("run stopped", run=run.name, ended=ended)
+
+
+class _Chore:
+    """Work on the loop that goes on for a block; what it raises ends nothing."""
+
+    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
+        self._work = work
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.create_task(self._work)
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+
+def _tell(
+    loop: asyncio.AbstractEventLoop,
+    end: Callable[[ExitReason], None],
+    why: ExitReason,
+) -> None:
+    # The loop is closed when the tree was ended by the daemon itself.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(end, why)

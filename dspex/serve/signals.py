@@ -1,0 +1,66 @@
+"""What the signals of the operating system mean to a daemon.
+
+Only the daemon installs handlers, in the main thread of its process; the library never
+does. A handler interrupts whatever runs there, so it does nothing but hand the news to
+the loop: also when the loop itself is stuck, the second wish to end is heard.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn, Self
+
+ENDING = (signal.SIGTERM, signal.SIGINT)
+"""The wish that the daemon end."""
+
+
+class Signals:
+    """Hears signals while its block runs; what was there before is restored after it.
+
+    Args:
+        on_end: Called at the first wish to end, with the number, in the main thread
+            between any two steps of it: it must not block.
+        on_reload: Called likewise at each SIGHUP.
+        leave: Ends the process at once, at the second wish to end.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_end: Callable[[int], object],
+        on_reload: Callable[[], object],
+        leave: Callable[[int], NoReturn] = os._exit,
+    ) -> None:
+        self._on_end = on_end
+        self._on_reload = on_reload
+        self._leave = leave
+        self._wished = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        """Install the handlers.
+
+        Raises:
+            ValueError: This is not the main thread.
+        """
+        for number in ENDING:
+            self._before[number] = signal.signal(number, self._end)
+        if hasattr(signal, "SIGHUP"):
+            self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._reload)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _end(self, number: int, _frame: FrameType | None) -> None:
+        if self._wished:
+            self._leave(128 + number)
+        self._wished = True
+        self._on_end(number)
+
+    def _reload(self, _number: int, _frame: FrameType | None) -> None:
+        self._on_reload()

@@ -1,0 +1,122 @@
+"""`dspex repl` in a real terminal: lines, Ctrl-C, TAB, Ctrl-D, with both consoles."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dspex.testing import FakeProvider, Hang, chat_answer
+from tests.repl.terminal import CTRL_C, CTRL_D, ENTER, PATIENCE, TAB, Terminal
+
+PROGRAM = """
+import dspex
+
+program = dspex.Predict("country -> capital")
+"""
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    with FakeProvider(answer=lambda _: chat_answer(capital="Lima")) as started:
+        yield started
+
+
+def session(provider: FakeProvider, folder: Path, *options: str) -> Terminal:
+    (folder / "my_code.py").write_text(PROGRAM)
+    words = [sys.executable, "-m", "dspex", "repl", "my_code:program", *options]
+    model = ["--model", "fake", "--api-base", provider.base_url]
+    env = {
+        "DSPEX_HOME": str(folder / "home"),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "PROMPT_TOOLKIT_NO_CPR": "1",
+        "TERM": "xterm",
+        "COLUMNS": "200",
+    }
+    return Terminal([*words, *model], folder, env)
+
+
+SHAPE = (
+    "shape = lambda: [(part.id, part.thread_id, part.restarts) "
+    "for part in status().runtime.tree.walk()]"
+)
+"""Who runs, on which thread: another incarnation of a part would have another."""
+
+
+def plain_prompt(_number: int) -> str:
+    return ">>> "
+
+
+def ipython_prompt(number: int) -> str:
+    return f"In [{number}]: "
+
+
+@pytest.mark.parametrize(
+    ("options", "prompt"),
+    [(["--plain"], plain_prompt), ([], ipython_prompt)],
+    ids=["plain", "ipython"],
+)
+def test_ctrl_c_stops_the_work_and_ctrl_d_leaves_nothing(
+    options: list[str],
+    prompt: Callable[[int], str],
+    provider: FakeProvider,
+    tmp_path: Path,
+) -> None:
+    with session(provider, tmp_path, *options) as terminal:
+        terminal.expect("LM('openai/fake')")
+
+        terminal.expect(prompt(1))
+        terminal.type(f"answer = program(country='Peru'){ENTER}")
+        terminal.expect(prompt(2))
+        terminal.type(f"answer.cap{TAB}")
+        terminal.expect("answer.capital")
+        terminal.type(f" + ' is it'{ENTER}")
+        terminal.expect("'Lima is it'")
+
+        terminal.expect(prompt(3))
+        terminal.type(f"{SHAPE}{ENTER}")
+        terminal.expect(prompt(4))
+        terminal.type(f"before = shape(){ENTER}")
+        terminal.expect(prompt(5))
+        provider.misbehave(Hang())
+        terminal.type(f"program(country='Chile'){ENTER}")
+        provider.wait_for_in_flight(1, PATIENCE)
+        terminal.type(CTRL_C)
+        terminal.expect("KeyboardInterrupt")
+        provider.wait_for_idle(PATIENCE)
+        terminal.expect(prompt(6))
+        terminal.type(f"'the tree is ' + str(shape() == before){ENTER}")
+        terminal.expect("'the tree is True'")
+
+        provider.behave()
+        terminal.expect(prompt(7))
+        terminal.type(f"'now ' + program(country='Chile').capital{ENTER}")
+        terminal.expect("'now Lima'")
+        terminal.expect(prompt(8))
+        terminal.type(CTRL_D)
+        last = terminal.rest()
+
+    assert terminal.process.returncode == 0, last
+    assert "Error" not in last
+    assert processes_of_session(terminal.process.pid) == []
+    assert files_below(tmp_path / "home") == ["cache/answers-1.db"]
+
+
+def processes_of_session(leader: int) -> list[int]:
+    """The processes that still are in a terminal's session, whatever their group."""
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pid=,sess="], capture_output=True, text=True, check=True
+    )
+    pairs = [map(int, line.split()) for line in listed.stdout.splitlines()]
+    return [pid for pid, session_id in pairs if session_id == leader]
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if not path.is_dir()
+    )
