@@ -7,6 +7,7 @@ what is left of it for a measurement.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,6 +18,11 @@ from dspex.evaluate.why import Waiting
 
 STOP_WITHIN: Final = 5.0
 """Seconds to wait for a run to end before it is told that it will."""
+
+_LOOKS: Final = 100
+"""How often to look whether a run that goes on again is still held."""
+_LOOK_EVERY: Final = 0.01
+"""Seconds between two of those looks."""
 
 
 def offer() -> None:
@@ -48,6 +54,12 @@ def _pause(arguments: Mapping[str, Any]) -> Any:
 def _resume(arguments: Mapping[str, Any]) -> Any:
     run = _steered(arguments)
     run.resume()
+    # The coordinator says a moment later whether anything else holds the run.
+    patience = threading.Event()
+    for _ in range(_LOOKS):
+        if run.state != "held":
+            break
+        patience.wait(_LOOK_EVERY)
     return _plain(run)
 
 

@@ -97,8 +97,10 @@ def show_out(runtime: Runtime) -> None:
 
 
 def _show_out(guest: _Guest) -> None:
-    _guests.remove(guest)
+    # In this order: of two threads that do this, the later one waits at the door until
+    # the other has closed it.
     door.leave(guest)
+    _guests.remove(guest)
 
 
 # The verbs.

@@ -183,7 +183,13 @@ CASES: Final = (
     Case(
         "S19",
         "A control socket is its user's own.",
-        open_until="dspex opens no socket to be controlled by; the daemon will.",
+        (
+            "actors/test_control.py::test_another_user_is_sent_away_even_when_the_folder_lets_him_in",
+            "unit/control/test_place.py::test_folder_and_socket_are_this_users_alone",
+            "unit/control/test_place.py::test_a_link_in_the_place_of_the_folder_is_refused",
+            "unit/control/test_place.py::test_another_users_folder_is_refused_and_not_looked_into",
+            "unit/control/test_place.py::test_the_user_at_the_other_end_is_told_by_the_system",
+        ),
     ),
     Case(
         "S20",

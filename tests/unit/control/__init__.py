@@ -1,0 +1,1 @@
+"""The socket's rules, without a socket where that is possible."""
