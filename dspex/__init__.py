@@ -218,6 +218,9 @@ if TYPE_CHECKING:
     from dspex.runtime.runtime import shutdown as shutdown
     from dspex.runtime.stream import AsyncStream as AsyncStream
     from dspex.runtime.stream import Stream as Stream
+    from dspex.serve.answering import RequestLostError as RequestLostError
+    from dspex.serve.lifespan import lifespan as lifespan
+    from dspex.serve.service import Service as Service
     from dspex.teleprompt import COPRO as COPRO
     from dspex.teleprompt import GEPA as GEPA
     from dspex.teleprompt import BootstrapFewShot as BootstrapFewShot
@@ -350,6 +353,7 @@ _HOMES = {
     "RecordVersionError": "dspex.core.errors",
     "Refine": "dspex.programs.refine",
     "Reply": "dspex.core.lm",
+    "RequestLostError": "dspex.serve.answering",
     "RunBusyError": "dspex.core.errors",
     "RunChangedError": "dspex.core.errors",
     "RunError": "dspex.core.errors",
@@ -360,6 +364,7 @@ _HOMES = {
     "Runtime": "dspex.runtime.runtime",
     "RuntimeClosedError": "dspex.core.errors",
     "SemanticF1": "dspex.evaluate.semantic",
+    "Service": "dspex.serve.service",
     "Signature": "dspex.core.signature",
     "SignatureError": "dspex.core.errors",
     "SignatureMeta": "dspex.core.signature",
@@ -405,6 +410,7 @@ _HOMES = {
     "infer_prefix": "dspex.core.fields",
     "inspect_history": "dspex.programs.history",
     "is_retryable_lm_error": "dspex.core.errors.dspy_names",
+    "lifespan": "dspex.serve.lifespan",
     "load": "dspex.programs.saving.loading",
     "load_configuration": "dspex.configuration.reading",
     "load_program": "dspex.programs.saving.whole_program",
@@ -547,6 +553,7 @@ __all__ = [
     "RecordVersionError",
     "Refine",
     "Reply",
+    "RequestLostError",
     "RunBusyError",
     "RunChangedError",
     "RunError",
@@ -557,6 +564,7 @@ __all__ = [
     "Runtime",
     "RuntimeClosedError",
     "SemanticF1",
+    "Service",
     "Signature",
     "SignatureError",
     "SignatureMeta",
@@ -603,6 +611,7 @@ __all__ = [
     "infer_prefix",
     "inspect_history",
     "is_retryable_lm_error",
+    "lifespan",
     "load",
     "load_configuration",
     "load_program",

@@ -99,6 +99,8 @@ class Attached:
 class Events:
     """The handlers of one tree. Any thread may emit, attach and detach.
 
+    What it tells, the handlers of `EVERYWHERE` hear as well.
+
     Example:
         >>> events = Events()
         >>> words = []
@@ -194,7 +196,10 @@ class Events:
 
         For events whose facts cost something to put together.
         """
-        return bool(self._wanting(name))
+        if self._wanting(name):
+            return True
+        wider = self._wider()
+        return wider is not None and wider.are_wanted(name)
 
     def _wanting(self, name: Name) -> tuple[Attached, ...]:
         # Before the handlers: a table made from old ones is never the new table.
@@ -211,22 +216,32 @@ class Events:
     def emit(
         self,
         name: Name,
+        /,
         measurements: Mapping[str, float] = _NOTHING,
         **metadata: Any,
     ) -> None:
         """Hand an event to every handler that wants it, in order of attaching."""
-        wanting = self._wanting(name)
-        if not wanting:
+        if not self.are_wanted(name):
             return
-        event = Event(name=name, measurements=measurements, metadata=metadata)
-        for attached in wanting:
+        self.pass_on(Event(name=name, measurements=measurements, metadata=metadata))
+
+    def pass_on(self, event: Event) -> None:
+        """Hand an event that is made already to every handler that wants it."""
+        for attached in self._wanting(event.name):
             try:
                 attached.handler(event)
             except Exception as error:  # noqa: BLE001 - a handler never harms who emits
                 self._give_up(attached, event, error)
+        wider = self._wider()
+        if wider is not None and wider.are_wanted(event.name):
+            wider.pass_on(event)
+
+    def _wider(self) -> Events | None:
+        """Who hears what is told here as well."""
+        return EVERYWHERE
 
     @contextlib.contextmanager
-    def span(self, name: Name, **metadata: Any) -> Iterator[dict[str, Any]]:
+    def span(self, name: Name, /, **metadata: Any) -> Iterator[dict[str, Any]]:
         """Tell of the block: `start`, then `stop` or `exception`, behind `name`.
 
         All carry `metadata` and `span`, a value that is the same for those of one
@@ -267,6 +282,18 @@ class Events:
             event=event.name,
             error=error,
         )
+
+
+class _Everywhere(Events):
+    """The handlers of the process, which hear what any tree tells."""
+
+    def _wider(self) -> Events | None:
+        return None
+
+
+EVERYWHERE: Events = _Everywhere()
+"""Handlers attached here hear the events of every tree of the process, as in Erlang's
+`:telemetry`, whose table is one for the node. They are called after the tree's own."""
 
 
 def _related(one: Name, other: Name) -> bool:

@@ -6,16 +6,13 @@ Nothing is decided here: what is not at hand is asked of the actor, which looks 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from dspex.cache.key import Identity
 from dspex.cache.shelf import Shelf
+from dspex.core.events import CACHE_HIT
 from dspex.core.lm import Reply
 from supervisors import Events, Handle, Ref, Registry
-
-HIT: Final = ("dspex", "cache", "hit")
-"""Event name of a look-up that was answered; its metadata are `key` and `tier`:
-"memory", "store", or "shared" for one that followed another's call."""
 
 
 class AtHand:
@@ -42,7 +39,7 @@ class AtHand:
             return None
         reply = self._shelf.get(identity)
         if reply is not None:
-            self._events.emit(HIT, key=identity.key, tier="memory")
+            self._events.emit(CACHE_HIT, key=identity.key, tier="memory")
         return reply
 
 

@@ -14,11 +14,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
 import cachetools
 
-from dspex.cache.at_hand import HIT, AtHand
+from dspex.cache.at_hand import AtHand
 from dspex.cache.entry import Absence, Entry, absence_of
 from dspex.cache.flights import Flights, Move
 from dspex.cache.key import Identity
@@ -42,15 +42,13 @@ from dspex.cache.shelf import Shelf
 from dspex.cache.statistics import CacheStatistics
 from dspex.core import defaults
 from dspex.core.errors import LMError, LMTimeoutError
+from dspex.core.events import CACHE_HIT, CACHE_MISS
 from dspex.core.lm import Reply, Usage
 from supervisors import NO_REPLY, Actor, Estate, ExitReason, Handle, ReplyToken
 
 Message = (
     LookUp | Settle | Leave | Clear | GetStatistics | Expire | GiveUpReading | Stored
 )
-
-MISS: Final = ("dspex", "cache", "miss")
-"""Event name of a look-up that led to a call; its metadata is `key`."""
 
 
 class Errands(Estate):
@@ -192,7 +190,7 @@ class MemoryActor(Actor):
     def _go_out(self, identity: Identity) -> Lead:
         self._counts.misses += 1
         self._errands.note(identity)
-        self.surroundings.events.emit(MISS, key=identity.key)
+        self.surroundings.events.emit(CACHE_MISS, key=identity.key)
         return Lead()
 
     def _lead(self, key: str, caller: str | None) -> None:
@@ -251,7 +249,7 @@ class MemoryActor(Actor):
                 token.fail(_to_raise(outcome))
 
     def _tell_hit(self, key: str, tier: str) -> None:
-        self.surroundings.events.emit(HIT, key=key, tier=tier)
+        self.surroundings.events.emit(CACHE_HIT, key=key, tier=tier)
 
     def _expire(self, message: Expire) -> None:
         if not self._flights.expire(message.key, message.caller):

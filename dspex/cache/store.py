@@ -20,17 +20,12 @@ from dspex.cache.messages import Commit, Flush, Miss, Read, Stored, Write
 from dspex.cache.schema import KEPT_ABSENCES
 from dspex.cache.trouble import CacheFileError, Trouble
 from dspex.core import defaults
+from dspex.core.events import CACHE_DROPPED, CACHE_TROUBLE
 from dspex.core.lm import Reply
 from supervisors import Actor, ExitReason, Handle
 from supervisors.log import logger
 
 Message = Read | Write | Miss | Commit | Flush
-
-TROUBLE: Final = ("dspex", "cache", "trouble")
-"""Event name of the first trouble of each kind with the file; its metadata are
-`trouble` (a `Trouble`) and `path`."""
-DROPPED: Final = ("dspex", "cache", "dropped")
-"""Event name of answers that were not stored; it measures `count`."""
 
 BATCH: Final = 32
 """Rows that one transaction writes at most."""
@@ -236,7 +231,7 @@ class StoreActor(Actor):
             return
         self._warned.add(trouble)
         path = self._place.path
-        self.surroundings.events.emit(TROUBLE, trouble=trouble, path=path)
+        self.surroundings.events.emit(CACHE_TROUBLE, trouble=trouble, path=path)
         logger("dspex").warning(
             "cache goes on without its file", trouble=trouble.value, reason=said
         )
@@ -246,4 +241,4 @@ class StoreActor(Actor):
         self._warn(Trouble.ROW, said)
 
     def _tell_dropped(self, count: int) -> None:
-        self.surroundings.events.emit(DROPPED, {"count": count})
+        self.surroundings.events.emit(CACHE_DROPPED, {"count": count})

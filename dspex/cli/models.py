@@ -21,6 +21,7 @@ from dspex.core.errors import ConfigurationError
 if TYPE_CHECKING:
     from dspex.client.providers.endpoint import Endpoint
     from dspex.client.providers.model_strings import LocalModel
+    from dspex.configuration.reading import Configuration
     from dspex.runtime.language_model import LM
 
 EMBEDDED = "local/gemma-3-270m"
@@ -41,6 +42,8 @@ class ModelChoice:
     """What the configuration has sent with each call."""
     is_default: bool = False
     """Whether only a file names the model, so that code that names another wins."""
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    """What the command line itself says, for reading the rest again."""
 
     def __post_init__(self) -> None:
         if self.model is None and (self.api_base or self.api_key_env):
@@ -146,8 +149,6 @@ def _chosen(
         ConfigurationError: A flag holds what is no value of its key.
         click.UsageError: An address is said, and no model anywhere.
     """
-    from dspex.configuration.origin import Source
-
     ctx = click.get_current_context()
     is_flag = ctx.get_parameter_source("model") is ParameterSource.COMMANDLINE
     flags = {
@@ -155,9 +156,17 @@ def _chosen(
         "api_base": api_base,
         "api_key_env": api_key_env,
     }
-    found = read_again(ctx, flags).values
+    return chosen_by(read_again(ctx, flags), flags)
+
+
+def chosen_by(read: Configuration, flags: Mapping[str, Any]) -> ModelChoice:
+    """Return the model of a configuration that was read with these flags above it."""
+    from dspex.configuration.origin import Source
+
+    found = read.values
     named = found["model"]
     return ModelChoice(
+        flags=flags,
         model=named.value,
         api_base=found["api_base"].value,
         api_key_env=found["api_key_env"].value,

@@ -33,8 +33,8 @@ _SECONDS = click.FloatRange(min=0)
     default="127.0.0.1",
     show_default=True,
     metavar="ADDRESS",
-    help="Where to listen. There are no passwords: what others reach should be a proxy "
-    "that has them.",
+    help="Where to listen. Where others reach it, want a token with --token-env, and "
+    "have a proxy encrypt it.",
 )
 @click.option(
     "--port",
@@ -64,12 +64,39 @@ _SECONDS = click.FloatRange(min=0)
     help="How long to answer what was accepted, once asked to end.",
 )
 @click.option(
-    "--max-in-flight",
+    "--max-requests",
     type=click.IntRange(min=1),
-    default=defaults.MAX_IN_FLIGHT,
+    default=defaults.SERVE_IN_FLIGHT,
     show_default=True,
     metavar="N",
     help="Requests worked on at a time; more are refused with 503.",
+)
+@click.option(
+    "--request-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=defaults.SERVE_TIMEOUT,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a request may take; then it is answered with 504.",
+)
+@click.option(
+    "--token-env",
+    metavar="VARIABLE",
+    help="The environment variable with the token that requests have to bring.  "
+    "[default: none is wanted]",
+)
+@click.option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A name the service answers to without a token, besides addresses and "
+    "localhost; * for any.",
+)
+@click.option(
+    "--text-logs",
+    is_flag=True,
+    help="Write the log for people; without it, a JSON object a line.",
 )
 @json_option
 @traceback_option
@@ -82,7 +109,11 @@ def serve(
     unix_socket: Path | None,
     app_dir: Path | None,
     drain_within: float,
-    max_in_flight: int,
+    max_requests: int,
+    request_timeout: float,
+    token_env: str | None,
+    hosts: tuple[str, ...],
+    text_logs: bool,  # noqa: FBT001 - click passes by name
     as_json: bool,  # noqa: FBT001 - click passes by name
 ) -> None:
     """Answer requests over HTTP by programs, until a signal ends that.
@@ -100,6 +131,7 @@ def serve(
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
     from dspex.serve.daemon import Daemon, DaemonOptions
     from dspex.serve.listening import Network, UnixSocket
+    from dspex.serve.logs import logging_to_stderr
 
     def announce(address: str, serving: Mapping[str, Any]) -> None:
         names = list(serving)
@@ -110,16 +142,23 @@ def serve(
         else:
             show(f"serving {', '.join(names)} at {address}")
 
-    served = Served.ordered(programs, saved=saved, choice=choice, folder=app_dir)
-    place = Network(host=host, port=port)
-    daemon = Daemon(
-        served.load,
-        options=DaemonOptions(
-            place=place if unix_socket is None else UnixSocket(path=unix_socket),
-            drain_within=drain_within,
-            max_in_flight=max_in_flight,
-        ),
-        announce=announce,
-        environ=os.environ,
-    )
-    daemon.run()
+    with logging_to_stderr(as_json=not text_logs):
+        ctx = click.get_current_context()
+        served = Served.ordered(
+            programs, saved=saved, ctx=ctx, choice=choice, folder=app_dir
+        )
+        place = Network(host=host, port=port)
+        daemon = Daemon(
+            served.load,
+            options=DaemonOptions(
+                place=place if unix_socket is None else UnixSocket(path=unix_socket),
+                drain_within=drain_within,
+                max_in_flight=max_requests,
+                request_timeout=request_timeout,
+                token=None if token_env is None else f"${token_env}",
+                hosts=hosts,
+            ),
+            announce=announce,
+            environ=os.environ,
+        )
+        daemon.run()

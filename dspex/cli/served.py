@@ -7,7 +7,6 @@ at each reload, into a copy, so that requests under way keep what they began wit
 from __future__ import annotations
 
 import copy
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dspex.cli.models import ModelChoice
+from dspex.cli.configured import read_again
+from dspex.cli.models import ModelChoice, chosen_by
 from dspex.cli.programs import lm_for, program_of
 
 if TYPE_CHECKING:
-    from dspex.configuration.reading import Configuration
-    from dspex.core.lm import LanguageModel
     from dspex.serve.daemon import Loaded
 
 _NAMED = re.compile(r"([A-Za-z][\w-]*)=(.+)", re.DOTALL)
@@ -102,8 +100,10 @@ class Served:
     """The programs by name."""
     saved: Mapping[str, Path] = field(default_factory=dict)
     """The file with the demos and instructions of a program, by its name."""
-    choice: ModelChoice
-    """What the command line says about the model."""
+    ctx: click.Context
+    """The command line, by which the configuration is read."""
+    flags: Mapping[str, Any]
+    """What it says about the model."""
 
     @classmethod
     def ordered(
@@ -111,6 +111,7 @@ class Served:
         words: Sequence[str],
         *,
         saved: Sequence[str],
+        ctx: click.Context,
         choice: ModelChoice,
         folder: Path | None,
     ) -> Served:
@@ -133,7 +134,7 @@ class Served:
                     f"{name!r} is a plain function, which has nothing to load into; "
                     "--load needs a dspex.Program. Leave --load out."
                 )
-        return cls(programs=programs, saved=files, choice=choice)
+        return cls(programs=programs, saved=files, ctx=ctx, flags=choice.flags)
 
     def load(self) -> Loaded:
         """Read the configuration and the saved files, and check all of it.
@@ -143,23 +144,15 @@ class Served:
                 no model.
             DataError: A saved file cannot be read, or does not fit.
         """
-        from dspex.configuration.reading import configuration
         from dspex.serve.daemon import Loaded
 
-        read = configuration(os.environ)
+        read = read_again(self.ctx, self.flags)
+        choice = chosen_by(read, self.flags)
         programs = {name: self._made(name) for name in self.programs}
-        lm = self._lm(read, programs)
+        found = [lm_for(each, choice) for each in programs.values()]
+        lm = next((each for each in found if each is not None), None)
         settings = {} if lm is None else {"lm": lm}
         return Loaded(programs=programs, config=read.config, settings=settings)
-
-    def _lm(self, read: Configuration, programs: Programs) -> LanguageModel | None:
-        """The model that was said, the configuration's, else as for any command."""
-        if not self.choice.is_said:
-            named = read.language_model()
-            if named is not None:
-                return named
-        found = [lm_for(each, self.choice) for each in programs.values()]
-        return next((each for each in found if each is not None), None)
 
     def _made(self, name: str) -> Callable[..., Any]:
         program = self.programs[name]

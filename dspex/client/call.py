@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from dspex.client.fair_queue import Priority
 from dspex.client.limits import LimitPolicy
 from dspex.client.prices import Price
 from dspex.client.retry import RetryPolicy
+from dspex.core.events import LM_ATTEMPT_START
 from dspex.core.lm import Request, Usage
 
 _NO_TAGS: Mapping[str, Any] = MappingProxyType({})
@@ -60,6 +62,9 @@ class Call:
     """What the call belongs to (run, example, trial, attempt), for the record."""
     ticket: int = field(default_factory=draw_ticket)
     """Drawn when the caller began: an answer that came later is meant for it too."""
+    context: contextvars.Context | None = field(default=None, compare=False, repr=False)
+    """Where its caller stands, for those who are told of its requests in other threads;
+    `None` when nobody wants to know."""
 
 
 class Fate(Enum):
@@ -108,5 +113,6 @@ class AttemptRecord:
     """What the call belongs to."""
 
 
-ATTEMPT = ("dspex", "lm", "attempt")
-"""Event name of an attempt; its metadata is `record`, at the start and at the end."""
+ATTEMPT = LM_ATTEMPT_START[:-1]
+"""How the names of an attempt's events begin: its start and its end, each with its
+`record`."""

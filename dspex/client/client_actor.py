@@ -8,10 +8,10 @@ survive a restart is in the ledger.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from dspex.client.call import ATTEMPT, AttemptRecord
+from dspex.client.call import AttemptRecord, Call
 from dspex.client.ledger import Ledger
 from dspex.client.machine import ClientMachine
 from dspex.client.messages import (
@@ -29,6 +29,7 @@ from dspex.client.messages import (
     WakeServer,
 )
 from dspex.client.providers.endpoint import Endpoint
+from dspex.client.told import is_attempt_wanted, tell_of_attempt
 from dspex.client.wire import BreakOff, Report, Send, SendAll
 from dspex.core.errors import LMError
 from dspex.core.ids import new_id
@@ -41,6 +42,7 @@ from supervisors import (
     Shutdown,
     one_wakeup,
 )
+from supervisors.events import Name
 
 BURST = 64
 """How many messages are handled at most before what they allow is sent."""
@@ -65,6 +67,7 @@ class ClientActor(Actor):
     ) -> None:
         super().__init__()
         self._ledger = ledger
+        self._provider = endpoint.provider
         self._wire_name = wire_name
         self._server_name = server_name
         self._listener = listener
@@ -170,12 +173,19 @@ class ClientActor(Actor):
 
     def keeps_books(self) -> bool:
         """Whether somebody listens to the event."""
-        return self.surroundings.events.are_wanted(ATTEMPT)
+        return is_attempt_wanted(self.surroundings.events)
 
-    def note(self, record: AttemptRecord, seconds: float) -> None:
+    def note(
+        self, record: AttemptRecord, seconds: float, call: Call, error: LMError | None
+    ) -> None:
         """Emit an event."""
         events = self.surroundings.events
-        events.emit(ATTEMPT, {"duration": seconds}, record=record)
+        tell_of_attempt(events, record, seconds, call, self._provider, error)
+
+    def tell(self, name: Name, measurements: Mapping[str, float], **more: Any) -> None:
+        """Emit an event."""
+        events = self.surroundings.events
+        events.emit(name, measurements, provider=self._provider, **more)
 
     def remind(self, seconds: float, message: ByTimer) -> None:
         """Set a timer."""

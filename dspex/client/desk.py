@@ -215,7 +215,7 @@ class Desk:
                 sends=sends,
                 seconds=0.0 if fate is Fate.OPEN else seconds,
             )
-            self.outside.note(record, seconds)
+            self.outside.note(record, seconds, entry.call, error)
 
 
 def shared(outcome: Outcome, *, paid: bool) -> Outcome:

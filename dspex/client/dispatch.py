@@ -14,6 +14,7 @@ from dspex.client.messages import LookAgain
 from dspex.client.providers.endpoint import Endpoint
 from dspex.client.wire import Send
 from dspex.core.errors import BudgetExceededError, CircuitOpenError, LMRateLimitError
+from dspex.core.events import LIMITER_WAIT
 
 UNPROVEN = 4
 """Requests out at a time until the provider has taken the key once: a wrong one costs
@@ -140,8 +141,14 @@ class Dispatcher:
         longest = entry.call.retries.longest_retry_after
         if wait.reason is WaitReason.PAUSED and wait.seconds > longest:
             self._desk.finish(entry, _put_off(self._desk.label, wait.seconds, longest))
-        elif wait.seconds < math.inf:
-            self._look_at(lane, now + wait.seconds, now)
+        elif wait.seconds < math.inf and self._look_at(lane, now + wait.seconds, now):
+            self._outside.tell(
+                LIMITER_WAIT,
+                {"seconds": wait.seconds},
+                label=self._desk.label,
+                model=lane.model,
+                reason=wait.reason,
+            )
         return None
 
     def _is_affordable(self, entry: OpenCall, request_id: str, permit: Permit) -> bool:
@@ -220,10 +227,13 @@ class Dispatcher:
         retry_at = now + refused.retry_in if refused.retry_in else over_at
         self._look_at(lane, min(over_at, retry_at), now)
 
-    def _look_at(self, lane: Lane, moment: float, now: float) -> None:
-        if moment < lane.next_look:
+    def _look_at(self, lane: Lane, moment: float, now: float) -> bool:
+        """Have somebody look by that moment; whether nobody was going to."""
+        is_sooner = moment < lane.next_look
+        if is_sooner:
             lane.next_look = moment
             self._outside.remind(moment - now, LookAgain())
+        return is_sooner
 
     def _fail_lane(self, lane: Lane, retry_in: float) -> None:
         while (call_id := lane.queue.peek()) is not None:

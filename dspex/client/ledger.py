@@ -65,6 +65,8 @@ class Lane:
         """The latest failure, to tell why the breaker is open."""
         self.next_look = math.inf
         """When a timer will look at this lane again."""
+        self.told = GateState.CLOSED
+        """The state of the breaker that was told last."""
         self.refusal: Refusal | None = None
         """Why the account is not served, while that was said a short time ago."""
 
@@ -304,20 +306,21 @@ class Ledger(Estate):
         entry.lane.queue.remove(entry.call.id)
         self.last_activity = now
 
-    def write_off(self, note: Callable[[AttemptRecord, float], None]) -> None:
+    def write_off(self, note: Callable[[AttemptRecord, float, Call], None]) -> None:
         """Count what is out as spent, when no client will ever hear of it again.
 
         The branch is over, and its budgets are not: others wait for their room.
 
         Args:
-            note: Told of each request's end, and of when it was sent.
+            note: Told of each request's end, of when it was sent, and of its call.
         """
         for entry in self.calls.values():
             attempt = entry.attempt
             if attempt is not None:
                 for budget in entry.call.budgets:
                     budget.settle(attempt.request_id, usage=None, dollars=None)
-                note(entry.record(attempt, Fate.RESTARTED), attempt.started)
+                record = entry.record(attempt, Fate.RESTARTED)
+                note(record, attempt.started, entry.call)
 
     def keep(self, call_id: str, outcome: Reply | LMError, *, paid: bool) -> None:
         """Keep an outcome for callers who were there but did not get it.

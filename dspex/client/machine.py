@@ -8,7 +8,7 @@ is sent by `pump`, once for all messages that came together.
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from dspex.client.desk import Desk, shared
 from dspex.client.dispatch import Dispatcher
@@ -37,9 +37,17 @@ from dspex.client.providers.endpoint import Endpoint
 from dspex.client.standing import ClientStanding, standing_of
 from dspex.client.wire import SentAll, Standing, WireUp
 from dspex.core.errors import LMCancelledError, LMError, LMTimeoutError, QueueFullError
+from dspex.core.events import BREAKER_CLOSE, BREAKER_HALF_OPEN, BREAKER_OPEN
 
 ORPHANED_AFTER = 5.0
 """Seconds after a restart until a call that nobody has asked for again is dropped."""
+
+NEWS: Final = {
+    GateState.OPEN: BREAKER_OPEN,
+    GateState.HALF_OPEN: BREAKER_HALF_OPEN,
+    GateState.CLOSED: BREAKER_CLOSE,
+}
+"""What is told of a breaker that has come to a state."""
 
 
 class ClientMachine:
@@ -96,8 +104,23 @@ class ClientMachine:
 
     def pump(self) -> None:
         """Send what may be sent; due after each message, or after several."""
+        self._tell_of_breakers()
         if not self._is_expiring:
             self._dispatcher.pump()
+
+    def _tell_of_breakers(self) -> None:
+        """Tell of those that are elsewhere than they were."""
+        now = self._outside.now()
+        for lane in self._ledger.lanes.values():
+            state = lane.gate.state(now)
+            if state is not lane.told:
+                lane.told = state
+                self._outside.tell(
+                    NEWS[state],
+                    {"failures": lane.gate.view(now).failures},
+                    label=self._label,
+                    model=lane.model,
+                )
 
     def handle(self, message: ToDo) -> None:  # noqa: C901 - a line a message
         """Hand each message to its method."""

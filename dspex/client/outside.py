@@ -6,11 +6,13 @@ actor, thread, socket or clock, and any order of events can be replayed.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
-from dspex.client.call import AttemptRecord
+from dspex.client.call import AttemptRecord, Call
 from dspex.client.messages import ByTimer, Outcome
 from dspex.client.wire import Send
+from dspex.core.errors import LMError
 
 
 class Outside(Protocol):
@@ -46,8 +48,15 @@ class Outside(Protocol):
     def keeps_books(self) -> bool:
         """Whether anybody wants to know of each request."""
 
-    def note(self, record: AttemptRecord, seconds: float) -> None:
+    def note(
+        self, record: AttemptRecord, seconds: float, call: Call, error: LMError | None
+    ) -> None:
         """Put a request into the books, `seconds` after it was sent."""
+
+    def tell(
+        self, name: tuple[str, ...], measurements: Mapping[str, float], **metadata: Any
+    ) -> None:
+        """Tell of what happened to a lane."""
 
     def remind(self, seconds: float, message: ByTimer) -> None:
         """Hand a message back after some time."""

@@ -141,6 +141,22 @@ def use_global_callbacks(callbacks: Callable[[], Sequence[Any]]) -> None:
     _everywhere = callbacks
 
 
+def _no_tellers(_kind: str) -> Sequence[Any]:
+    return ()
+
+
+_tellers: Callable[[str], Sequence[Any]] = _no_tellers
+
+
+def use_tellers(tellers: Callable[[str], Sequence[Any]]) -> None:
+    """Say who tells others of the calls of a kind; asked at each call, so be quick.
+
+    They hear of a call before anybody's callbacks do.
+    """
+    global _tellers  # noqa: PLW0603 - supplied once, by the module of the events
+    _tellers = tellers
+
+
 def checked_callbacks(callbacks: Sequence[Any] | None) -> list[Any]:
     """Return the callbacks of a program as a list of its own.
 
@@ -159,8 +175,9 @@ def checked_callbacks(callbacks: Sequence[Any] | None) -> list[Any]:
 def callbacks_of(instance: Any) -> Sequence[Any]:
     """Return who hears of this object's calls: the global ones, then its own."""
     own = getattr(instance, "callbacks", None)
-    if own:
-        return [*_everywhere(), *own]
+    tellers = _tellers(getattr(instance, KIND, "module"))
+    if own or tellers:
+        return [*tellers, *_everywhere(), *(own or ())]
     return _everywhere()
 
 

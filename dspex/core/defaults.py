@@ -44,6 +44,13 @@ BREAKER_RESET: Final = 5.0
 MAX_OUTAGE: Final = 30.0
 """Seconds a provider may be down before the calls that wait for it fail."""
 
+SERVE_IN_FLIGHT: Final = 256
+"""Requests a service works on at a time; one more is refused at once."""
+SERVE_TIMEOUT: Final = 600.0
+"""Seconds a request to a service may take."""
+SERVE_BODY: Final = 8_388_608
+"""Bytes a request to a service may bring."""
+
 STREAM_SIZE: Final = 64
 """Chunks of a streamed answer that may wait to be read."""
 STREAM_PATIENCE: Final = 0.9

@@ -17,6 +17,7 @@ from typing import Self, TypeVar
 
 from dspex.client.call import ATTEMPT
 from dspex.core.errors import EvaluationError
+from dspex.core.events import RUN_START, RUN_STOP
 from dspex.core.spawner import the_spawner
 from dspex.evaluate.aggregator import GATHER_FOR, AggregatorActor, Look
 from dspex.evaluate.answers import offer
@@ -146,6 +147,7 @@ class Run:
                 self.recording.record.let_go()
             raise
         try:
+            self._tell_of_start()
             check_scopes(current_scopes())
         except BaseException as error:
             with last_words():
@@ -180,6 +182,18 @@ class Run:
             self._leave_open()
             if self.recording is not None:
                 self._close(self.recording)
+            self._tell_of_end()
+
+    def _tell_of_start(self) -> None:
+        measured = {"trials": self.plan.trials}
+        if self.plan.total is not None:
+            measured["examples"] = self.plan.total
+        self.runtime.events.emit(RUN_START, measured, run=self.plan.run)
+
+    def _tell_of_end(self) -> None:
+        measured = {"seconds": self.seconds, "outcomes": self.tally.accepted}
+        name, status = self.plan.run, self._status()
+        self.runtime.events.emit(RUN_STOP, measured, run=name, status=status)
 
     async def __aenter__(self) -> Self:
         """Begin as `with` does; the running loop goes on meanwhile."""

@@ -26,6 +26,7 @@ from dspex.evaluate.outcome import (
     kind_of,
     note,
 )
+from dspex.evaluate.telling import telling_of_example
 from dspex.evaluate.traced_call import TracedCall
 from supervisors import ExitReason, Stop
 
@@ -163,6 +164,12 @@ def perform(attempt: AtWork, work: Work) -> Outcome:
     Raises:
         Stop: There is no outcome: what did the work is no more.
     """
+    with telling_of_example(attempt.stamp, attempt.example) as told:
+        told.outcome = _performed(attempt, work)
+    return told.outcome
+
+
+def _performed(attempt: AtWork, work: Work) -> Outcome:
     began = _begin(attempt)
     try:
         measured = work(attempt.example)
@@ -180,6 +187,12 @@ async def aperform(attempt: AtWork, work: AsyncWork) -> Outcome:
         CancelledError: The attempt was given up; what came of it says nothing.
         Stop: There is no outcome: what did the work is no more.
     """
+    with telling_of_example(attempt.stamp, attempt.example) as told:
+        told.outcome = await _aperformed(attempt, work)
+    return told.outcome
+
+
+async def _aperformed(attempt: AtWork, work: AsyncWork) -> Outcome:
     began = _begin(attempt)
     try:
         measured = await work(attempt.example)

@@ -11,9 +11,10 @@ from typing import Any
 
 from dspex.cache.at_hand import Memory
 from dspex.cache.cache import Cache
-from dspex.client.call import ATTEMPT, AttemptRecord
+from dspex.client.call import AttemptRecord, Call
 from dspex.client.client import Client
 from dspex.client.standing import ClientStanding, Survey
+from dspex.client.told import tell_of_attempt
 from dspex.runtime import tree
 from dspex.runtime.config import Config
 from dspex.runtime.tree import Branch
@@ -159,11 +160,13 @@ class Branches:
         # Everybody who waited was answered: nothing else in its memory is wanted.
         branch = self._known.pop(branch_id, None)
         if branch is not None:
-            branch.ledger.write_off(self._note)
+            provider = branch.endpoint.provider
 
-    def _note(self, record: AttemptRecord, sent_at: float) -> None:
-        lasted = self._clock.monotonic() - sent_at
-        self._events.emit(ATTEMPT, {"duration": lasted}, record=record)
+            def note(record: AttemptRecord, sent_at: float, call: Call) -> None:
+                lasted = self._clock.monotonic() - sent_at
+                tell_of_attempt(self._events, record, lasted, call, provider, None)
+
+            branch.ledger.write_off(note)
 
     def _start(self, branch_id: str, make_branch: MakeBranch) -> None:
         registry = self._registry

@@ -24,6 +24,7 @@ from dspex.runtime.call_options import CallOptions, check_settings
 from dspex.runtime.calling import afetch, fetch, named
 from dspex.runtime.places import Place, Reach, promised_place
 from dspex.runtime.runtime import Runtime, current_runtime
+from dspex.runtime.telling import Asked
 
 
 class OneModel:
@@ -116,7 +117,10 @@ class OneModel:
         with named(self.model):
             runtime = current_runtime()
             call, identity = self._call(runtime, messages, settings, channel)
-            reply = fetch(runtime, call, identity, lambda: self._client(runtime))
+            with Asked(runtime.events, call, self.model, self._place) as asked:
+                reply = asked.reply = fetch(
+                    runtime, asked.call, identity, lambda: self._client(runtime)
+                )
             answered(reply, call.id)
             return reply
 
@@ -130,9 +134,10 @@ class OneModel:
         with named(self.model):
             runtime = current_runtime()
             call, identity = self._call(runtime, messages, settings, channel)
-            reply = await afetch(
-                runtime, call, identity, lambda: self._aclient(runtime)
-            )
+            with Asked(runtime.events, call, self.model, self._place) as asked:
+                reply = asked.reply = await afetch(
+                    runtime, asked.call, identity, lambda: self._aclient(runtime)
+                )
             answered(reply, call.id)
             return reply
 

@@ -42,6 +42,7 @@ from supervisors import (
     draw,
     snapshot,
 )
+from supervisors.events import EVERYWHERE
 
 State = Literal["not started", "running", "given up", "closed"]
 """Where a runtime is in its life. One that has given up restarted its parts too often;
@@ -391,6 +392,12 @@ def current_runtime() -> Runtime:
 def present_runtime() -> Runtime | None:
     """The runtime of this context, if there is one already; none is made."""
     return _current.get() or _default.present()
+
+
+def events_here() -> Events:
+    """Where what happens in this context is told, also where no runtime was needed."""
+    runtime = present_runtime()
+    return EVERYWHERE if runtime is None else runtime.events
 
 
 def shutdown() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,13 +18,14 @@ from aiohttp import web
 
 from dspex.core import defaults
 from dspex.core.errors import RuntimeClosedError
+from dspex.evaluate.live import live_runs
 from dspex.programs.settings import context
 from dspex.runtime.config import Config
 from dspex.runtime.runtime import Runtime
 from dspex.serve.health import Health
 from dspex.serve.listening import Network, Place
 from dspex.serve.notify import Notifier, watchdog_interval
-from dspex.serve.pages import watching_pages
+from dspex.serve.pages import metrics_pages, watching_pages
 from dspex.serve.reload import Reloading
 from dspex.serve.service import Service
 from dspex.serve.signals import Signals
@@ -33,6 +34,8 @@ from supervisors.log import logger
 
 _LAST_WORDS = 5.0
 """Seconds in which answers that are made are written, at the end."""
+_RUNS_WITHIN = 5.0
+"""Seconds that a run may take to end in order; its record is good without that too."""
 
 Programs = Mapping[str, Callable[..., Any]]
 
@@ -57,8 +60,14 @@ class DaemonOptions:
     """Where it listens."""
     drain_within: float = defaults.DRAIN_WITHIN
     """Seconds it answers what it has accepted, once it is asked to end."""
-    max_in_flight: int = defaults.MAX_IN_FLIGHT
+    max_in_flight: int = defaults.SERVE_IN_FLIGHT
     """Requests worked on at a time; more are refused with 503."""
+    request_timeout: float = defaults.SERVE_TIMEOUT
+    """Seconds a request may take; then it is answered with 504."""
+    token: str | None = None
+    """What requests have to bring, as `Service` takes it."""
+    hosts: Collection[str] = ()
+    """Names the service answers to without a token."""
 
 
 class Daemon:
@@ -96,6 +105,9 @@ class Daemon:
                 loaded.programs,
                 runtime=self._runtime,
                 max_in_flight=options.max_in_flight,
+                timeout=options.request_timeout,
+                token=options.token,
+                hosts=options.hosts,
             )
         self._load = load
 
@@ -152,6 +164,8 @@ class Daemon:
     async def _open(self, stack: AsyncExitStack) -> None:
         """Listen, and say so."""
         self._service.add_routes(watching_pages(self._health))
+        # It tells what is asked for and how often, which is for those with a token.
+        self._service.add_routes(metrics_pages(self._runtime), needs_token=True)
         runner = web.AppRunner(
             self._service.app(), access_log=None, shutdown_timeout=_LAST_WORDS
         )
@@ -161,7 +175,7 @@ class Daemon:
         stack.callback(self._options.place.close)
         self._announce(address, self._service.programs)
         self._notifier.ready(f"serving at {address}")
-        logger("dspex").info("serving", address=address, process=os.getpid())
+        logger("dspex").info("serving", address=address, pid=os.getpid())
 
     async def _drain(self) -> None:
         """Take no more, answer what was accepted, and close the tree.
@@ -180,6 +194,7 @@ class Daemon:
         except TimeoutError:
             left = self._service.in_flight
             logger("dspex").warning("given up at the deadline", requests=left)
+        await asyncio.to_thread(_stop_runs)
         await asyncio.to_thread(self._runtime.close)
         logger("dspex").info("ended")
 
@@ -201,6 +216,15 @@ class Daemon:
             else:
                 logger("dspex").error("the root does not answer", reason=trouble)
             await asyncio.sleep(self._watchdog)
+
+
+def _stop_runs() -> None:
+    """End the runs of this process in order, so that each can be gone on with."""
+    for run in live_runs():
+        # What belongs to a study is ended with it.
+        if run.part_of is None:
+            ended = run.stop(within=_RUNS_WITHIN)
+            logger("dspex").info("run stopped", run=run.name, ended=ended)
 
 
 class _Chore:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from dspex.cache.store import TROUBLE
 from dspex.cache.trouble import Trouble
 from dspex.client.standing import ClientStanding
 from dspex.core import defaults
 from dspex.core.errors import DspexError
+from dspex.core.events import CACHE_TROUBLE
 from dspex.runtime.runtime import Runtime
 from dspex.serve.readiness import Found, Readiness, readiness
 from supervisors import ActorDownError, CallTimeoutError, Event, TreeNode
@@ -41,7 +41,7 @@ class Health:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="asks for health")
         self._cache_trouble: str | None = None
         self._listener = runtime.events.attach_many(
-            self._on_event, (TROUBLE, CHILD_RESTART)
+            self._on_event, (CACHE_TROUBLE, CHILD_RESTART)
         )
 
     def close(self) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from aiohttp import web
 
+from dspex.client.secrets import Secret
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
 from dspex.core.foreign import refuse_dspy
 from dspex.runtime.runtime import Runtime
 from dspex.serve.admission import Admission
 from dspex.serve.answering import Answering
-from dspex.serve.front import Front
+from dspex.serve.contract import Contract
+from dspex.serve.doorkeeper import Doorkeeper
+from dspex.serve.front import Front, Served
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _TAKEN: Final = frozenset({"docs", "healthz", "metrics", "readyz"})
@@ -33,10 +37,24 @@ class Service:
         runtime: Where they run; `None` is the runtime of this context, found anew for
             each request.
         max_in_flight: Requests worked on at a time; one more is refused with 503.
+        timeout: Seconds a request may take; its header `Dspex-Timeout` may ask for
+            less. Then it is given up, and answered with 504.
         max_body: Bytes a request may bring.
+        token: What each request has to bring as `Authorization: Bearer`; a text that
+            begins with `$` is the name of an environment variable that holds it. `None`
+            lets everybody ask who reaches the socket.
+        hosts: Names the service answers to besides addresses and `localhost`, when it
+            has no token; `"*"` is any.
 
     Raises:
-        ConfigurationError: There is no program, or a name is none.
+        ConfigurationError: There is no program, a name is none, a number is not above
+            zero, or the variable of the token is not set.
+
+    Example:
+        >>> import dspex
+        >>> service = Service({"capital": dspex.Predict("country -> capital")})
+        >>> service
+        <dspex.Service /capital: 0 in flight>
     """
 
     def __init__(
@@ -44,19 +62,33 @@ class Service:
         programs: Mapping[str, Callable[..., Any]],
         *,
         runtime: Runtime | None = None,
-        max_in_flight: int = defaults.MAX_IN_FLIGHT,
-        max_body: int = 8 * 1024 * 1024,
+        max_in_flight: int = defaults.SERVE_IN_FLIGHT,
+        timeout: float = defaults.SERVE_TIMEOUT,
+        max_body: int = defaults.SERVE_BODY,
+        token: str | None = None,
+        hosts: Collection[str] = (),
     ) -> None:
+        _check_above_zero(
+            max_in_flight=max_in_flight, timeout=timeout, max_body=max_body
+        )
         self._programs = _checked(programs)
+        self._timeout = timeout
+        self._doorkeeper = Doorkeeper(token=_secret(token), hosts=frozenset(hosts))
         self._admission = Admission(max_in_flight)
         self._answering = Answering(runtime)
         self._max_body = max_body
-        self._routes: list[web.AbstractRouteDef] = []
+        self._routes: list[web.RouteDef] = []
+        self._open_paths: set[str] = set()
+
+    def __repr__(self) -> str:
+        paths = " ".join(f"/{name}" for name in self._programs)
+        state = ", draining" if self.draining else ""
+        return f"<dspex.Service {paths}: {self.in_flight} in flight{state}>"
 
     @property
     def programs(self) -> Mapping[str, Callable[..., Any]]:
         """The programs that new requests are answered by."""
-        return self._programs
+        return {name: served.program for name, served in self._programs.items()}
 
     @property
     def in_flight(self) -> int:
@@ -87,19 +119,35 @@ class Service:
         self._programs = _checked(programs)
         self._answering.adopt_settings()
 
-    def add_routes(self, routes: Iterable[web.AbstractRouteDef]) -> None:
-        """Mount pages of your own, such as `/healthz`; call it before `app()`."""
-        self._routes += routes
+    def add_routes(
+        self, routes: Iterable[web.RouteDef], *, needs_token: bool = False
+    ) -> None:
+        """Mount pages of your own, such as `/healthz`; call it before `app()`.
+
+        Args:
+            routes: The pages.
+            needs_token: Whether they want the service's token, where it has one.
+        """
+        added = list(routes)
+        self._routes += added
+        if not needs_token:
+            self._open_paths |= {route.path for route in added}
 
     def app(self) -> web.Application:
         """Make the application, for `aiohttp.web` to run."""
-        app = web.Application(client_max_size=self._max_body)
-        app.add_routes(self._routes)
         front = Front(
             programs=lambda: self._programs,
             admission=self._admission,
             answering=self._answering,
+            doorkeeper=self._doorkeeper,
+            timeout=self._timeout,
+            open_paths=frozenset(self._open_paths),
+            mounted_paths=frozenset(route.path for route in self._routes),
         )
+        app = web.Application(
+            client_max_size=self._max_body, middlewares=[front.middleware()]
+        )
+        app.add_routes(self._routes)
         app.add_routes(front.routes())
         app.on_startup.append(self._begin)
         return app
@@ -108,26 +156,49 @@ class Service:
         await self._answering.begin()
 
 
-def _checked(
-    programs: Mapping[str, Callable[..., Any]],
-) -> Mapping[str, Callable[..., Any]]:
+def _checked(programs: Mapping[str, Callable[..., Any]]) -> Mapping[str, Served]:
     if not programs:
         raise ConfigurationError(
             "a service without a program has nothing to answer; expected one at least. "
             "Write Service({'capital': program})."
         )
-    for name, program in programs.items():
-        refuse_dspy(program, f"programs[{name!r}]")
-        if _NAME.fullmatch(name) is None or name in _TAKEN:
+    return MappingProxyType(
+        {name: _served(name, program) for name, program in programs.items()}
+    )
+
+
+def _served(name: str, program: Callable[..., Any]) -> Served:
+    refuse_dspy(program, f"programs[{name!r}]")
+    if _NAME.fullmatch(name) is None or name in _TAKEN:
+        raise ConfigurationError(
+            f"{name!r} cannot be the name of a program: it is a path, such as "
+            "/capital, so it begins with a letter, has letters, digits, '-' and '_', "
+            f"and is none of {', '.join(sorted(_TAKEN))}. Rename it."
+        )
+    if not callable(program):
+        raise ConfigurationError(
+            f"the program {name!r} is {type(program).__name__!r}; expected something "
+            "to call with the inputs by name. Pass a dspex.Program or a function."
+        )
+    return Served(program=program, contract=Contract.of(name, program))
+
+
+def _secret(token: str | None) -> Secret | None:
+    if token is None or not token.startswith("$"):
+        return None if token is None else Secret(token)
+    name = token.removeprefix("$")
+    if not os.environ.get(name):
+        raise ConfigurationError(
+            f"the environment variable {name!r} is not set; the service's token was "
+            "expected there. Set it, or leave token= out."
+        )
+    return Secret(os.environ[name])
+
+
+def _check_above_zero(**numbers: float) -> None:
+    for name, number in numbers.items():
+        if not number > 0:
             raise ConfigurationError(
-                f"{name!r} cannot be the name of a program: it is a path, such as "
-                "/capital, so it begins with a letter, has letters, digits, '-' and "
-                f"'_', and is none of {', '.join(sorted(_TAKEN))}. Rename it."
+                f"{name} is {number!r}; it must be above zero. Leave it out for the "
+                "default."
             )
-        if not callable(program):
-            raise ConfigurationError(
-                f"the program {name!r} is {type(program).__name__!r}; expected "
-                "something to call with the inputs by name. Pass a dspex.Program or a "
-                "function."
-            )
-    return MappingProxyType(dict(programs))

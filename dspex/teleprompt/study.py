@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 from dspex.client.budget import Spending
 from dspex.core.errors import CircuitOpenError, EvaluationError, LMConnectionError
+from dspex.core.events import OPTIMISER_STEP
 from dspex.core.example import Example
 from dspex.core.spawner import the_spawner
 from dspex.evaluate.control import EvaluationRun
@@ -34,7 +35,7 @@ from dspex.evaluate.workers import Workers
 from dspex.evaluate.workplace import workplace
 from dspex.programs.program import Program
 from dspex.programs.settings import settings
-from dspex.runtime.runtime import current_runtime
+from dspex.runtime.runtime import current_runtime, events_here
 from dspex.teleprompt.candidate import Candidate, best_of
 from dspex.teleprompt.hands import shares
 from dspex.teleprompt.order import ANY_SCORE, Order
@@ -101,6 +102,8 @@ class Study:
         self._inside = 0
         self._open: dict[EvaluationRun, tuple[str, int, tuple[object, ...]]] = {}
         self._stopped: set[object] = set()
+        self._is_paused = False
+        self._is_to_end = False
         self._candidates: dict[int, Candidate] = {}
         self._bills: dict[str, Spending] = {}
 
@@ -244,6 +247,7 @@ class Study:
             self._candidates[candidate.number] = candidate
         name = f"{CANDIDATE}{candidate.number:05d}"
         self._steps.keep(Step(name=name, value=candidate.plain()))
+        events_here().emit(OPTIMISER_STEP, study=self.run, candidate=candidate)
         return candidate
 
     def forget(self, *, above: int) -> None:
@@ -292,6 +296,33 @@ class Study:
                 (name, run.tally.accepted, total)
                 for run, (name, total, _) in self._open.items()
             )
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether its runs begin nothing."""
+        return self._is_paused
+
+    def pause(self, *, paused: bool) -> None:
+        """Have its runs begin nothing, those to come too; or go on.
+
+        What a search asks a model itself goes on.
+        """
+        with self._lock:
+            self._is_paused = paused
+            for run in self._open:
+                if paused:
+                    run.pause()
+                else:
+                    run.resume()
+
+    @property
+    def is_to_end(self) -> bool:
+        """Whether somebody outside wants it to end."""
+        return self._is_to_end
+
+    def end_soon(self) -> None:
+        """Have its owner end it in order, at the next look."""
+        self._is_to_end = True
 
     def stop(self) -> None:
         """Stop it: open runs end, and whatever works for it raises `StudyStopped`.
@@ -366,6 +397,8 @@ class Study:
         run = start_run(rows, work, options, steering=steering, workers=workers)
         with self._lock:
             self._open[run] = (options.label, len(rows), _piece.get())
+            if self._is_paused:
+                run.pause()
             self._share_hands()
         try:
             if self._is_stopped(_piece.get()):

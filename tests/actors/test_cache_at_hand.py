@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from dspex.cache.at_hand import HIT, Memory
+from dspex.cache.at_hand import Memory
 from dspex.cache.cache import Cache, new_caller
 from dspex.cache.memory import MemoryActor, as_cached
+from dspex.core.events import CACHE_HIT
 from dspex.core.lm import Reply
 from supervisors import (
     ActorDownError,
@@ -136,7 +137,7 @@ def test_an_actor_on_a_loop_is_told_at_each_look_up_that_it_would_block(
 
 def test_a_hit_at_hand_is_told_once(events: Events, cache: Cache) -> None:
     told: list[Event] = []
-    events.attach(told.append, HIT)
+    events.attach(told.append, CACHE_HIT)
 
     cache.look_up("key", new_caller())
 

@@ -20,9 +20,10 @@ from dspex.cache.entry import Absence
 from dspex.cache.files import ASIDE_NAME, cache_file
 from dspex.cache.memory import as_cached
 from dspex.cache.messages import Found, LookUp
-from dspex.cache.store import TROUBLE, StorePlace
+from dspex.cache.store import StorePlace
 from dspex.cache.trouble import Trouble
 from dspex.core.errors import ConfigurationError, LMServerError
+from dspex.core.events import CACHE_TROUBLE
 from dspex.core.lm import Reply
 from dspex.testing import FakeProvider
 from supervisors import Event, Events, Supervisor
@@ -52,7 +53,7 @@ def tiers(
     def note(event: Event) -> None:
         troubles.append(event.metadata["trouble"])
 
-    events.attach(note, prefix=TROUBLE)
+    events.attach(note, prefix=CACHE_TROUBLE)
     with two_tiers(place, events=events) as running:
         yield running
 
@@ -400,7 +401,7 @@ def test_damaged_rows_are_asked_for_again_with_one_warning(
     connection.close()
     events = Events()
     events.attach(
-        lambda event: troubles.append(event.metadata["trouble"]), prefix=TROUBLE
+        lambda event: troubles.append(event.metadata["trouble"]), prefix=CACHE_TROUBLE
     )
 
     with two_tiers(place, events=events) as (cache, _):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 import dspex
@@ -16,7 +15,6 @@ from dspex.client.gate import GateState, GateView
 from dspex.client.limits import AnnouncedView, LimitPolicy, LimitsView
 from dspex.client.options import ClientOptions, ClientView, LaneView
 from dspex.core.lm import ToolCall
-from tests.docs.docstrings import cell, docs_below, targets
 from tests.docs.explained import explained
 from tests.docs.pages import ROOT
 
@@ -71,40 +69,7 @@ def _sections() -> Iterator[str]:
     for value in GIVEN:
         yield from explained(value.__name__, value, home=value.__module__)
     yield "## Events\n"
-    yield "`runtime.events.attach(handler, prefix=...)` hears them.\n"
-    yield "| event | constant | what happened, and what comes with it |"
-    yield "| --- | --- | --- |"
-    yield from _events()
-    yield ""
-
-
-def _events() -> Iterator[str]:
-    """Yield a row for each constant of dspex that is an event's name."""
-    for path in sorted((ROOT / "dspex").rglob("*.py")):
-        tree = ast.parse(path.read_text("utf-8"))
-        docs = docs_below(tree)
-        home = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for statement in tree.body:
-            words = _words(statement)
-            if words[:1] != ["dspex"]:
-                continue
-            [name] = targets(statement)
-            if not name.startswith("_"):
-                event = f"({', '.join(map(repr, words))})".replace("'", '"')
-                told = cell(docs[name].removeprefix("Event name of "))
-                yield f"| `{event}` | `{home}.{name}` | {told} |"
-
-
-def _words(statement: ast.stmt) -> list[object]:
-    """Return what stands in the tuple that a statement assigns, if it does."""
-    match statement:
-        case (
-            ast.Assign(value=ast.Tuple(elts=parts))
-            | ast.AnnAssign(value=ast.Tuple(elts=parts))
-        ):
-            return [part.value for part in parts if isinstance(part, ast.Constant)]
-        case _:
-            return []
+    yield "What is told of a call has [a page of its own](events.md).\n"
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import dspex
 import supervisors
 from dspex import teleprompt, testing
 from dspex.cli.main import main
+from dspex.core import events
 from dspex.core.errors import dspy_names
 from dspex.evaluate.outcome import OutcomeKind
 from tests.docs import (
@@ -303,3 +304,15 @@ def test_the_page_of_events_is_what_the_constants_say() -> None:
         "it again: python -m tests.docs.events_page"
     )
     assert len(list(events_page.rows())) >= 11
+
+
+def test_the_page_of_events_is_what_their_constants_say() -> None:
+    page = events_page.DSPEX_PAGE.read_text(encoding="utf-8")
+
+    assert events_page.written(page, events_page.DSPEX_SOURCE) == page, (
+        "docs/reference/events.md is behind dspex/core/events.py; write it again: "
+        "python -m tests.docs.events_page"
+    )
+    told = {name for name in vars(events) if name.isupper()}
+    rows = "".join(events_page.rows(events_page.DSPEX_SOURCE))
+    assert told == {name for name in told if f"| `{name}` |" in rows}

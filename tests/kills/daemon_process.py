@@ -21,7 +21,7 @@ from dspex.client.local.models import LocalModel
 from dspex.client.local.settings import ServerSettings
 from supervisors.testing import Fault, FaultKind, FaultPlan
 
-ACTORS = ("client", "wire", "memory", "store", "loop", "requests")
+ACTORS = ("client", "wire", "memory", "store")
 """Whom requests need, by their ids in the tree."""
 KINDS = (FaultKind.CRASH_BEFORE, FaultKind.CRASH_AFTER, FaultKind.KILL)
 """Before and after a handler; and from outside."""
@@ -67,10 +67,8 @@ def faults(seed: int, count: int) -> Iterator[Fault]:
         itertools.islice(itertools.cycle(pairs), count)
     ):
         # The later ones wait for more messages, so that not all strike at once.
-        most = WITHIN * (1 + number // len(ACTORS))
-        # The supervisor of requests and the loop hear little.
-        nth = 1 + number // len(pairs) if actor == "loop" else draw.randint(1, most)
-        yield Fault(kind=kind, actor=actor, nth=nth)
+        most = WITHIN * (1 + number // len(pairs))
+        yield Fault(kind=kind, actor=actor, nth=draw.randint(1, most))
 
 
 def main() -> None:

@@ -353,11 +353,14 @@ class Hands:
     def keeps_books(self) -> bool:
         return True
 
-    def note(self, record: AttemptRecord, seconds: float) -> None:
+    def note(self, record: AttemptRecord, seconds: float, *_whose: Any) -> None:
         assert seconds >= 0
         before = self._world.fates.get(record.request_id)
         assert before in {None, Fate.OPEN}, "a request has two ends"
         self._world.fates[record.request_id] = record.fate
+
+    def tell(self, *_news: Any, **_metadata: Any) -> None:
+        pass
 
     def remind(self, seconds: float, message: Any) -> None:
         process, sim = self.process, self._world.sim

@@ -108,6 +108,9 @@ def test_an_argument_the_page_names_exists(owner: str, argument: str) -> None:
         (dspex.Config, "cache_disk_ttl", defaults.CACHE_DISK_TTL),
         (dspex.Config, "local_idle", defaults.LOCAL_IDLE),
         (dspex.Config, "branch_restarts", defaults.BRANCH_RESTARTS),
+        (dspex.Service, "max_in_flight", defaults.SERVE_IN_FLIGHT),
+        (dspex.Service, "timeout", defaults.SERVE_TIMEOUT),
+        (dspex.Service, "max_body", defaults.SERVE_BODY),
     ],
 )
 def test_a_class_uses_the_default(owner: Any, argument: str, expected: float) -> None:

@@ -65,7 +65,7 @@ class Hands:
     def keeps_books(self) -> bool:
         return self.is_watched
 
-    def note(self, record: AttemptRecord, seconds: float) -> None:
+    def note(self, record: AttemptRecord, seconds: float, *_whose: Any) -> None:
         self.records.append(record)
 
     def remind(self, seconds: float, message: Any) -> None: ...

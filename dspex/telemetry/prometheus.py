@@ -1,0 +1,88 @@
+"""Figures for Prometheus, in a registry of their own: `metrics_page()` is the page.
+
+Counting begins with `instrument()`, or with the first page. Labels have few values:
+provider, model and outcome, and beyond 100 models all others are "other".
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Final
+
+from dspex.core.errors import ConfigurationError
+from dspex.core.events import BREAKER_OPEN
+from dspex.telemetry.counting import Figures
+from dspex.telemetry.handlers import attach_many, detach
+from supervisors.events import CHILD_RESTART
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+"""What a server says the page is."""
+_ID: Final = "dspex.telemetry.prometheus"
+
+
+class _Process:
+    """The figures of this process, once somebody wants them."""
+
+    def __init__(self) -> None:
+        # Protects their making, which two threads may want at once.
+        self._lock = threading.Lock()
+        self._figures: Figures | None = None
+
+    def figures(self) -> Figures:
+        with self._lock:
+            if self._figures is None:
+                self._figures = Figures(_client())
+                wanted = (BREAKER_OPEN[:1], CHILD_RESTART)
+                attach_many(_ID, wanted, self._figures)
+            return self._figures
+
+    def forget(self) -> None:
+        with self._lock:
+            detach(_ID)
+            self._figures = None
+
+
+_process = _Process()
+
+
+def instrument() -> Any:
+    """Count from now on; the `CollectorRegistry`, for those who serve a page already.
+
+    Called again, it returns the same registry.
+
+    Raises:
+        ConfigurationError: The extra is missing.
+    """
+    return _process.figures().registry
+
+
+def uninstrument() -> None:
+    """Count no more, and forget what was counted."""
+    _process.forget()
+
+
+def metrics_page() -> bytes:
+    """The page in Prometheus's text format; its content type is `CONTENT_TYPE`.
+
+    What is there now (queues, mailboxes) is that of this context's runtime. Clients
+    that are busy for longer than a second are left out.
+
+    Raises:
+        ConfigurationError: The extra is missing.
+    """
+    client = _client()
+    figures = _process.figures()
+    figures.look()
+    page: bytes = client.generate_latest(figures.registry)
+    return page
+
+
+def _client() -> Any:
+    try:
+        import prometheus_client
+    except ImportError as error:
+        raise ConfigurationError(
+            "prometheus_client is not installed; it is needed for a page of metrics. "
+            "Install it with: pip install 'dspex[prometheus]'"
+        ) from error
+    return prometheus_client

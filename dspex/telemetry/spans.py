@@ -1,0 +1,252 @@
+"""The handler that makes spans and figures of events, for OpenTelemetry.
+
+A span is made current in the context in which its event is told, which is that of the
+call. So what the call does is below it, in worker threads and loops too: they run in
+copies of that context. The requests are told in the client's thread, in the context
+that the call has brought there.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from dspex.core import events as names
+from dspex.core.lm import Reply, Request
+from dspex.telemetry import gen_ai
+from supervisors import Event
+
+MOST_OPEN: Final = 10_000
+"""Spans that may be open: those of workers that were killed are never ended."""
+
+
+class Recorder:
+    """Makes spans and figures.
+
+    Args:
+        tracer: Makes spans.
+        meter: Makes figures.
+        logger: Takes results of evaluations.
+        capture_content: Whether spans hold prompts and answers.
+    """
+
+    def __init__(
+        self, *, tracer: Any, meter: Any, logger: Any, capture_content: bool
+    ) -> None:
+        self._tracer = tracer
+        self._logger = logger
+        self._captures = capture_content
+        self._duration = meter.create_histogram(
+            gen_ai.DURATION,
+            unit="s",
+            description="Duration of an operation, retries included.",
+            explicit_bucket_boundaries_advisory=gen_ai.DURATION_BUCKETS,
+        )
+        self._tokens = meter.create_histogram(
+            gen_ai.TOKENS,
+            unit="{token}",
+            description="Tokens of an operation.",
+            explicit_bucket_boundaries_advisory=gen_ai.TOKEN_BUCKETS,
+        )
+        # Each change is one step, so threads need no lock.
+        self._open: OrderedDict[str, tuple[Any, Any, Any]] = OrderedDict()
+        self._steps: Mapping[tuple[str, ...], Callable[[Event], None]] = {
+            names.PROGRAM_START: lambda event: self._call(event, "program"),
+            names.TOOL_START: lambda event: self._call(event, "execute_tool"),
+            names.EVALUATE_START: lambda event: self._call(event, "evaluate"),
+            names.COMPILE_START: lambda event: self._call(event, "compile"),
+            names.LM_REQUEST_START: self._asked,
+            names.LM_REQUEST_STOP: self._answered,
+            names.LM_REQUEST_EXCEPTION: self._failed,
+            names.LM_ATTEMPT_STOP: self._attempt,
+            names.LM_ATTEMPT_EXCEPTION: self._attempt,
+            names.EXAMPLE_START: self._example,
+            names.EXAMPLE_STOP: self._scored,
+            names.PROGRAM_STOP: self._end,
+            names.PROGRAM_EXCEPTION: self._end,
+            names.TOOL_STOP: self._end,
+            names.TOOL_EXCEPTION: self._end,
+            names.EVALUATE_STOP: self._end,
+            names.EVALUATE_EXCEPTION: self._end,
+            names.COMPILE_STOP: self._end,
+            names.COMPILE_EXCEPTION: self._end,
+        }
+
+    def __call__(self, event: Event) -> None:
+        """Record an event, if it is one that is recorded."""
+        step = self._steps.get(event.name)
+        if step is not None:
+            step(event)
+
+    # Spans.
+
+    def _begin(
+        self, event: Event, name: str, known: Mapping[str, Any], *, is_client: bool
+    ) -> None:
+        from opentelemetry import context, trace
+
+        kind = trace.SpanKind.CLIENT if is_client else trace.SpanKind.INTERNAL
+        span = self._tracer.start_span(name, kind=kind, attributes=known)
+        here = trace.set_span_in_context(span)
+        self._open[event.metadata["span"]] = (span, here, context.attach(here))
+        while len(self._open) > MOST_OPEN:
+            _, (oldest, _, _) = self._open.popitem(last=False)
+            oldest.end()
+
+    def _end(self, event: Event, more: Mapping[str, Any] | None = None) -> None:
+        from opentelemetry import context
+
+        found = self._open.pop(event.metadata["span"], None)
+        if found is None:
+            return
+        span, here, token = found
+        # A block may be left in another context than the one it was entered in.
+        if context.get_current() is here:
+            context.detach(token)
+        span.set_attributes(more or {})
+        _mark(span, event.metadata.get("error"))
+        span.end()
+
+    def _call(self, event: Event, word: str) -> None:
+        name = event.metadata["name"]
+        known = {"dspex.name": name}
+        if word == "execute_tool":
+            known = {gen_ai.OPERATION: word, gen_ai.TOOL_NAME: name}
+        self._begin(event, f"{word} {name}", known, is_client=False)
+
+    # Models.
+
+    def _asked(self, event: Event) -> None:
+        request: Request = event.metadata["request"]
+        known = _whom(event)
+        for setting, name in gen_ai.SETTINGS.items():
+            value = request.settings.get(setting)
+            if isinstance(value, int | float):
+                known[name] = value
+        if self._captures:
+            known[gen_ai.INPUT_MESSAGES] = _said(
+                [(message.role, message.text) for message in request.messages]
+            )
+        title = f"{known[gen_ai.OPERATION]} {request.model}"
+        self._begin(event, title, known, is_client=True)
+
+    def _answered(self, event: Event) -> None:
+        reply: Reply = event.metadata["reply"]
+        usage = reply.usage
+        more: dict[str, Any] = {
+            gen_ai.INPUT_TOKENS: usage.prompt_tokens,
+            gen_ai.OUTPUT_TOKENS: usage.completion_tokens,
+            gen_ai.CACHE_READ_TOKENS: usage.cached_tokens,
+            gen_ai.CACHE_CREATION_TOKENS: usage.cache_write_tokens,
+            gen_ai.REASONING_TOKENS: usage.reasoning_tokens,
+            gen_ai.FINISH_REASONS: reply.finish_reasons,
+            "dspex.cache": event.metadata["cache"],
+            "dspex.attempts": reply.attempts,
+        }
+        if reply.model:
+            more[gen_ai.RESPONSE_MODEL] = reply.model
+        if reply.request_id is not None:
+            more[gen_ai.RESPONSE_ID] = reply.request_id
+        if self._captures:
+            said = [("assistant", text) for text in reply.texts]
+            more[gen_ai.OUTPUT_MESSAGES] = _said(said)
+        if not reply.cached:
+            whom = _whom(event)
+            self._duration.record(event.measurements["seconds"], whom)
+            for kind, count in (
+                ("input", usage.prompt_tokens),
+                ("output", usage.completion_tokens),
+            ):
+                self._tokens.record(count, {**whom, gen_ai.TOKEN_TYPE: kind})
+        self._end(event, more)
+
+    def _failed(self, event: Event) -> None:
+        error = {gen_ai.ERROR_TYPE: type(event.metadata["error"]).__name__}
+        self._duration.record(event.measurements["seconds"], {**_whom(event), **error})
+        self._end(event)
+
+    def _attempt(self, event: Event) -> None:
+        record = event.metadata["record"]
+        now = time.time_ns()
+        span = self._tracer.start_span(
+            f"attempt {record.number}",
+            start_time=now - int(event.measurements["seconds"] * 1e9),
+            attributes={
+                "dspex.attempt.fate": record.fate.value,
+                "dspex.attempt.request_id": record.request_id,
+            },
+        )
+        if event.metadata.get("status") is not None:
+            span.set_attribute(gen_ai.STATUS_CODE, event.metadata["status"])
+        _mark(span, event.metadata.get("error"))
+        span.end(now)
+
+    # Evaluations.
+
+    def _example(self, event: Event) -> None:
+        stamp = event.metadata["stamp"]
+        known = {
+            "dspex.run": stamp.run,
+            "dspex.example": stamp.example,
+            "dspex.trial": stamp.trial,
+            "dspex.attempt": stamp.attempt,
+        }
+        self._begin(event, "evaluate example", known, is_client=False)
+
+    def _scored(self, event: Event) -> None:
+        from opentelemetry._logs import LogRecord
+
+        outcome = event.metadata["outcome"]
+        known: dict[str, Any] = {
+            gen_ai.EVALUATION_NAME: "score",
+            gen_ai.SCORE_LABEL: outcome.kind.value,
+        }
+        if outcome.score is not None:
+            known[gen_ai.SCORE_VALUE] = float(outcome.score)
+        # Before its span ends, so that it belongs to it.
+        self._logger.emit(
+            LogRecord(event_name=gen_ai.EVALUATION_RESULT, attributes=known)
+        )
+        self._end(event, {"dspex.outcome": outcome.kind.value})
+
+
+def _whom(event: Event) -> dict[str, Any]:
+    """Who is asked, in words that have few values."""
+    known = event.metadata
+    provider = known["provider"]
+    whom: dict[str, Any] = {
+        gen_ai.OPERATION: known["operation"],
+        gen_ai.PROVIDER: gen_ai.PROVIDERS.get(provider, provider),
+        gen_ai.REQUEST_MODEL: known["request"].model,
+    }
+    address = known["address"].partition(" ")[0]
+    if address.startswith(("http://", "https://")):
+        parts = urlsplit(address)
+        if parts.hostname is not None:
+            whom[gen_ai.SERVER_ADDRESS] = parts.hostname
+        if parts.port is not None:
+            whom[gen_ai.SERVER_PORT] = parts.port
+    return whom
+
+
+def _said(turns: list[tuple[str, str]]) -> str:
+    """Turns as the conventions write them."""
+    return json.dumps(
+        [
+            {"role": role, "parts": [{"type": "text", "content": text}]}
+            for role, text in turns
+        ]
+    )
+
+
+def _mark(span: Any, error: BaseException | None) -> None:
+    """Say that a span ended by an error: of which class, and not its text."""
+    from opentelemetry.trace import Status, StatusCode
+
+    if error is not None:
+        span.set_attribute(gen_ai.ERROR_TYPE, type(error).__name__)
+        span.set_status(Status(StatusCode.ERROR))

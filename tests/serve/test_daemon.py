@@ -1,0 +1,182 @@
+"""A daemon as a process: what it says, what it answers, how it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from dspex.cli.main import main
+from dspex.testing import FakeProvider
+from tests.serve.running import PATIENT, RunningDaemon
+
+CODE = """
+import dspex
+
+ask = dspex.Predict("question -> answer")
+
+
+def shout(text):
+    return {"text": text.upper()}
+"""
+
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="there is no SIGHUP, and SIGTERM is no signal"
+)
+
+
+def says(word: str) -> str:
+    return f"[[ ## answer ## ]]\n{word}\n\n[[ ## completed ## ]]"
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    with FakeProvider(answer=lambda messages: says("yes")) as provider:
+        yield provider
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "code_of_mine.py").write_text(CODE, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_life_with_a_service_manager(home: Path, provider: FakeProvider) -> None:
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(home / "notify"))
+    manager.settimeout(PATIENT)
+
+    def hears(fact: str) -> list[str]:
+        while True:
+            facts = manager.recv(4096).decode().split("\n")
+            # The watchdog is fed in between.
+            if facts != ["WATCHDOG=1"] or fact == "WATCHDOG=1":
+                assert fact in facts
+                return facts
+
+    def configure(max_outage: str) -> None:
+        text = f"model = 'openai/m'\napi_base = '{provider.base_url}'\n"
+        text += f"max_outage = {max_outage}\n"
+        (home / "dspex.toml").write_text(text, encoding="utf-8")
+
+    configure("9")
+    environ = {"NOTIFY_SOCKET": str(home / "notify"), "WATCHDOG_USEC": "100000"}
+    words = ["code_of_mine:ask", "loud=code_of_mine:shout"]
+    with manager, RunningDaemon(words, home=home, environ=environ) as daemon:
+        # Start.
+        assert daemon.announced["programs"] == ["ask", "loud"]
+        assert daemon.announced["process"] == daemon.process.pid
+        hears("READY=1")
+        hears("WATCHDOG=1")
+        assert daemon.post("/ask", question="is it?").json() == {"answer": "yes"}
+        assert daemon.post("/loud", text="a").json() == {"text": "A"}
+        assert daemon.get("/healthz").json()["alive"] is True
+        assert daemon.get("/readyz").json() == {"ready": True, "failing": []}
+        metrics = daemon.get("/metrics")
+        assert metrics.status_code == 200
+        assert metrics.headers["Content-Type"].startswith("text/plain")
+        assert "# TYPE dspex_" in metrics.text
+
+        # A reload of what is wrong keeps the old; one of what is right does not.
+        for text, outcome in (("'long'", "reload refused"), ("8", "reloaded")):
+            configure(text)
+            daemon.send(signal.SIGHUP)
+            assert any(
+                fact.startswith("MONOTONIC_USEC=") for fact in hears("RELOADING=1")
+            )
+            hears("READY=1")
+            assert json.loads(daemon.hears(outcome))["event"] == outcome
+        assert any("max_outage" in said for said in daemon.said)
+        assert daemon.post("/ask", question="still?").json() == {"answer": "yes"}
+
+        # End, with a request under way.
+        provider.pause()
+        waiting = subprocess.Popen(
+            [sys.executable, "-c", ASK, f"{daemon.url}/ask"], stdout=subprocess.PIPE
+        )
+        provider.wait_for_in_flight(1, PATIENT)
+        daemon.send(signal.SIGTERM)
+        facts = hears("STOPPING=1")
+        assert any(fact.startswith("EXTEND_TIMEOUT_USEC=") for fact in facts)
+        ready = daemon.get("/readyz")
+        assert (ready.status_code, ready.json()["failing"][0]["part"]) == (503, "drain")
+        assert daemon.post("/loud", text="a").status_code == 503
+        provider.resume()
+        assert waiting.communicate(timeout=PATIENT)[0] == b'200 {"answer":"yes"}'
+        assert daemon.wait() == 0
+
+
+ASK = """
+import sys
+import httpx
+
+body = {"question": "are you there?"}
+reply = httpx.post(sys.argv[1], json=body, timeout=60, trust_env=False)
+print(reply.status_code, reply.text, end="")
+"""
+
+
+def test_a_second_signal_ends_it_at_once(home: Path, provider: FakeProvider) -> None:
+    words = ["code_of_mine:ask", "--model", "m", "--api-base", provider.base_url]
+    with RunningDaemon([*words, "--text-logs"], home=home) as daemon:
+        provider.pause()
+        asking = subprocess.Popen(
+            [sys.executable, "-c", ASK, f"{daemon.url}/ask"], stderr=subprocess.DEVNULL
+        )
+        provider.wait_for_in_flight(1, PATIENT)
+
+        daemon.send(signal.SIGTERM)
+        daemon.hears("asked to end")
+        daemon.send(signal.SIGINT)
+
+        assert daemon.wait() == 128 + signal.SIGINT
+        asking.wait(PATIENT)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["nowhere:ask"], 2, "no module 'nowhere'"),
+        (["code_of_mine:aks"], 2, "Did you mean 'ask'?"),
+        (["question -> answer"], 2, "has no name"),
+        (["code_of_mine:ask", "code_of_mine:ask"], 2, "have the name 'ask'"),
+        (["code_of_mine:ask", "--load", "other=a.json"], 2, "names no program"),
+        (["code_of_mine:shout", "--load", "a.json"], 2, "nothing to load into"),
+        (["code_of_mine:ask", "--load", "missing.json"], 65, "missing.json"),
+        (["readyz=code_of_mine:ask", "--model", "openai/m"], 78, "readyz"),
+        (["code_of_mine:ask", "--model", "opnai/m"], 78, "'opnai'"),
+    ],
+)
+def test_what_is_wrong_is_told_before_the_port_is_opened(
+    home: Path, words: list[str], code: int, told: str
+) -> None:
+    # Were a port opened, it would fail otherwise: this one nobody may have.
+    words = ["serve", *words, "--host", "192.0.2.1", "--app-dir", str(home)]
+
+    ended = CliRunner().invoke(main, words)
+
+    assert told in ended.output
+    assert ended.exit_code == code
+
+
+def test_a_place_where_nobody_can_listen_is_told(home: Path) -> None:
+    words = [
+        "serve",
+        "code_of_mine:shout",
+        "--app-dir",
+        str(home),
+        "--model",
+        "openai/m",
+    ]
+
+    ended = CliRunner().invoke(main, [*words, "--host", "192.0.2.1"])
+
+    assert "nobody can listen on '192.0.2.1'" in ended.output
+    assert ended.exit_code == 78
