@@ -29,6 +29,7 @@ HEADINGS = {
     "Types of fields": ("core.types",),
     "Programs": ("programs", "core.spawner"),
     "Settings": ("programs.settings",),
+    "Configuration": ("configuration",),
     "Saving and loading": ("programs.saving",),
     "Streaming": ("programs.streaming",),
     "Histories, usage and callbacks": (

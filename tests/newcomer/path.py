@@ -106,7 +106,9 @@ def walk(folder: Path) -> Walk:
     download = time.monotonic() - started
     if fetched.code:
         return Walk(download=download, steps=(fetched,))
-    steps = _until_one_fails(commands, {**environment, "PIP_FIND_LINKS": str(wheels)})
+    # pip takes an index's file before its twin in a folder: so, no index.
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+    steps = _until_one_fails(commands, {**environment, **offline})
     return Walk(download=download, steps=tuple(steps))
 
 
