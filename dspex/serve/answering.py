@@ -25,8 +25,18 @@ from dspex.evaluate import quarantine
 from dspex.evaluate.awaiting import needs_loop
 from dspex.evaluate.quarantine import Death
 from dspex.runtime.runtime import Runtime, current_runtime
-from dspex.serve.branch import begin_branch, loop_of, requests_of
-from supervisors import ActorDownError, ExitReason, Shutdown, Task, TaskSupervisor
+from dspex.serve.branch import BACK_WITHIN, begin_branch, loop_of, requests_of
+from supervisors import (
+    ActorDownError,
+    ExitReason,
+    Shutdown,
+    StartError,
+    Task,
+    TaskSupervisor,
+)
+
+_LOOK_EVERY = 0.01
+"""Seconds between two looks whether a loop that was killed is there again."""
 
 
 class RequestLostError(WorkLostError):
@@ -166,6 +176,7 @@ class Answering:
         self, work: Work, spending: Spending, begun: Unrepeatable, context: Context
     ) -> Task[_End]:
         """Start the task of a program, once the branch is there."""
+        until = time.monotonic() + BACK_WITHIN
         while True:
             runtime, tasks = await self._place()
             start = functools.partial(
@@ -176,6 +187,11 @@ class Answering:
             except ActorDownError:
                 # The branch was killed; or the runtime is over, which raises here.
                 await self.begin()
+            except StartError:
+                if not needs_loop(work.program) or time.monotonic() > until:
+                    raise
+                # The loop has just ended and still has its name, for a moment.
+                await asyncio.sleep(_LOOK_EVERY)
 
     async def _place(self) -> tuple[Runtime, TaskSupervisor]:
         runtime = self._runtime or self._context.copy().run(current_runtime)

@@ -33,7 +33,7 @@ LOOP = "services.loop"
 
 LOOP_HANGS_AFTER = 10.0
 """Seconds the loop may stand still before another takes its place."""
-_BACK_WITHIN = 10.0
+BACK_WITHIN = 10.0
 """Seconds a part of the branch may take to be started, or started again."""
 _GRACE = 1.0
 """Seconds a request's program may take to end by itself when the branch is stopped."""
@@ -77,7 +77,7 @@ def begin_branch(runtime: Runtime) -> None:
         with contextlib.suppress(ChildStateError):
             root.start_child(services_branch(runtime.config))
     for name in (REQUESTS, LOOP):
-        root.registry.await_name(name, _BACK_WITHIN)
+        root.registry.await_name(name, BACK_WITHIN)
 
 
 def requests_of(runtime: Runtime) -> TaskSupervisor:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from enum import Enum
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+from hypothesis import given
+from hypothesis import strategies as st
 
 import dspex
+from dspex.client.providers.json_body import JsonError, read_object
 from dspex.core import errors
 from dspex.core.errors import ConfigurationError
 from dspex.runtime.runtime import Runtime
 from dspex.serve.contract import Contract
 from dspex.serve.doorkeeper import Doorkeeper
 from dspex.serve.refusals import Refused, refusal_of
+from dspex.serve.requests import Wish
 from dspex.serve.service import Service
 from tests.serve.lab import STURDY, Client, Gate, Reply, kill_requests, saying, serve
 
@@ -34,6 +40,9 @@ class Tell(dspex.Signature):
     lines: int = dspex.InputField(ge=1)
     mood: Mood | None = dspex.InputField()
     story: str = dspex.OutputField()
+
+
+TELL = Contract.of("tell", dspex.Predict(Tell))
 
 
 @pytest.fixture(autouse=True)
@@ -370,3 +379,64 @@ def test_an_id_that_is_none_is_not_repeated(bad: str) -> None:
 def test_a_number_that_is_not_above_zero_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         telling(**{name: 0})
+
+
+def test_a_key_in_the_text_of_a_crash_is_taken_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-not-for-anybody")
+
+    reply = ask(failing(ValueError("bad: sk-not-for-anybody")), {"topic": "x"})
+
+    assert reply.error["message"] == "the program raised ValueError: bad: ***"
+
+
+def test_a_service_can_be_mounted_into_another_application() -> None:
+    outer = web.Application()
+    outer.add_subapp("/models/", telling().app())
+
+    async def main() -> None:
+        async with TestServer(outer) as server, ClientSession() as session:
+            client = Client(session, f"http://{server.host}:{server.port}/models")
+            reply = await client.post("/tell", {"topic": "rain", "lines": 1})
+
+            assert reply.json == {"story": "Once."}
+
+    asyncio.run(main())
+
+
+@given(
+    body=st.binary(max_size=200)
+    | st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=8,
+    ).map(lambda value: json.dumps(value).encode())
+)
+def test_no_body_is_anything_but_read_or_refused(body: bytes) -> None:
+    try:
+        TELL.read(read_object(body))
+    except JsonError:
+        pass
+    except Refused as error:
+        assert error.refusal.status == 422  # noqa: PT017 - it may as well be read
+
+
+@given(
+    headers=st.dictionaries(
+        st.sampled_from(["Dspex-Timeout", "X-Request-Id", "Accept"]), st.text()
+    ),
+    most=st.floats(min_value=0.1, max_value=1e6),
+)
+def test_no_header_leads_beyond_what_the_service_allows(
+    headers: dict[str, str], most: float
+) -> None:
+    try:
+        wish = Wish.of(headers, {}, most=most)
+    except Refused:
+        return
+
+    assert 0 < wish.timeout <= most
+    assert 1 <= len(wish.id) <= 128
+    assert wish.id.isascii()
+    assert wish.id.isprintable()
