@@ -19,12 +19,16 @@ import dspex
 from dspex.client.providers.json_body import JsonError, read_object
 from dspex.core import errors
 from dspex.core.errors import ConfigurationError
+from dspex.core.once import Unrepeatable
+from dspex.evaluate.quarantine import Death
 from dspex.runtime.runtime import Runtime
+from dspex.serve.answering import RequestLostError, check_may_begin_again
 from dspex.serve.contract import Contract
 from dspex.serve.doorkeeper import Doorkeeper
 from dspex.serve.refusals import Refused, refusal_of
 from dspex.serve.requests import Wish
 from dspex.serve.service import Service
+from supervisors import Hung
 from tests.serve.lab import STURDY, Client, Gate, Reply, kill_requests, saying, serve
 
 
@@ -268,22 +272,31 @@ def test_what_began_and_is_never_repeated_is_not_begun_again(
     serve(Service({"once": Once(gate)}), use)
 
 
-def test_a_request_that_keeps_being_killed_is_answered_with_503(
-    runtime: Runtime,
-) -> None:
-    gate = Gate(held=100)
+def test_a_request_is_answered_however_often_it_is_killed(runtime: Runtime) -> None:
+    gate = Gate(held=8)
 
     async def use(client: Client) -> None:
         asking = asyncio.create_task(client.post("/gate", {"x": 1}))
-        for _ in range(5):
+        for _ in range(8):
             await gate.arrived()
             kill_requests(runtime)
         reply = await asking
         gate.opened.set()
 
-        assert (reply.status, reply.error["type"]) == (503, "killed")
+        assert (reply.status, reply.json) == (200, {"number": 9, "x": 1})
 
     serve(Service({"gate": gate}), use)
+
+
+def test_a_request_that_keeps_blocking_its_loop_is_given_up() -> None:
+    hung = Death(attempt=1, reason=Hung(10.0))
+
+    check_may_begin_again("request 1", Unrepeatable(), [hung] * 4)
+    with pytest.raises(RequestLostError, match="5 times") as raised:
+        check_may_begin_again("request 1", Unrepeatable(), [hung] * 5)
+
+    refusal = refusal_of(raised.value)
+    assert (refusal.status, refusal.type) == (503, "killed")
 
 
 def test_a_client_that_leaves_takes_its_program_along(runtime: Runtime) -> None:
