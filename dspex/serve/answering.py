@@ -41,7 +41,7 @@ from supervisors import (
 _OWN_DOING = (Crashed, Failed, Hung)
 """How a program ends that may have ended what it ran on."""
 _LOOK_EVERY = 0.01
-"""Seconds between two looks whether a loop that was killed is there again."""
+"""Seconds between two looks whether a task can be started again."""
 
 
 class RequestLostError(WorkLostError):
@@ -190,9 +190,10 @@ class Answering:
                 # The branch was killed; or the runtime is over, which raises here.
                 await self.begin()
             except StartError:
-                if not needs_loop(work.program) or time.monotonic() > until:
+                if time.monotonic() > until:
                     raise
-                # The loop has just ended and still has its name, for a moment.
+                # For a moment: a loop that has just ended still has its name, and
+                # threads of many that were given up at once have not ended yet.
                 await asyncio.sleep(_LOOK_EVERY)
 
     async def _place(self) -> tuple[Runtime, TaskSupervisor]:

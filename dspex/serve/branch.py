@@ -13,7 +13,9 @@ The sockets of a service are not in here: whatever is killed, nobody is hung up 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 
+from dspex.core import defaults
 from dspex.runtime import tree
 from dspex.runtime.config import Config
 from dspex.runtime.runtime import Runtime
@@ -38,6 +40,10 @@ BACK_WITHIN = 10.0
 _GRACE = 1.0
 """Seconds a request's program may take to end by itself when the branch is stopped."""
 
+_MAX_ZOMBIES = defaults.SERVE_IN_FLIGHT
+"""Programs that were given up and whose threads go on; then none is begun any more. All
+clients may leave at once, so it is as many as there are."""
+
 
 def services_branch(config: Config) -> ChildSpec:
     """The supervisor of what services run."""
@@ -51,6 +57,8 @@ def services_branch(config: Config) -> ChildSpec:
     requests = TaskSupervisor.child_spec(
         "requests", name=REQUESTS, task_shutdown=_GRACE
     )
+    kwargs = {**requests.kwargs, "max_zombies": _MAX_ZOMBIES}
+    requests = dataclasses.replace(requests, kwargs=kwargs)
     return ChildSpec(
         id=SERVICES,
         actor=SupervisorActor,

@@ -288,6 +288,28 @@ def test_a_request_is_answered_however_often_it_is_killed(runtime: Runtime) -> N
     serve(Service({"gate": gate}), use)
 
 
+def test_forty_requests_that_are_killed_at_once_are_all_answered(
+    runtime: Runtime,
+) -> None:
+    gate = Gate(held=40)
+
+    async def use(client: Client) -> None:
+        asking = [
+            asyncio.create_task(client.post("/gate", {"x": number}))
+            for number in range(40)
+        ]
+        await gate.arrived(40)
+
+        killed = kill_requests(runtime)
+        replies = await asyncio.gather(*asking)
+        gate.opened.set()
+
+        assert killed == 40
+        assert [reply.json["x"] for reply in replies] == list(range(40))
+
+    serve(Service({"gate": gate}), use)
+
+
 def test_a_request_that_keeps_blocking_its_loop_is_given_up() -> None:
     hung = Death(attempt=1, reason=Hung(10.0))
 
