@@ -25,8 +25,23 @@ from dspex.evaluate import quarantine
 from dspex.evaluate.awaiting import needs_loop
 from dspex.evaluate.quarantine import Death
 from dspex.runtime.runtime import Runtime, current_runtime
-from dspex.serve.branch import begin_branch, loop_of, requests_of
-from supervisors import ActorDownError, ExitReason, Shutdown, Task, TaskSupervisor
+from dspex.serve.branch import BACK_WITHIN, begin_branch, loop_of, requests_of
+from supervisors import (
+    ActorDownError,
+    Crashed,
+    ExitReason,
+    Failed,
+    Hung,
+    Shutdown,
+    StartError,
+    Task,
+    TaskSupervisor,
+)
+
+_OWN_DOING = (Crashed, Failed, Hung)
+"""How a program ends that may have ended what it ran on."""
+_LOOK_EVERY = 0.01
+"""Seconds between two looks whether a task can be started again."""
 
 
 class RequestLostError(WorkLostError):
@@ -34,7 +49,7 @@ class RequestLostError(WorkLostError):
 
     Attributes:
         begun: What it had begun that is marked `retry=False`, the last one last.
-        deaths: How it died, each time.
+        deaths: How it died, each time that may have been its own doing.
     """
 
     code = "request_lost"
@@ -132,21 +147,18 @@ class Answering:
         spending, begun, deaths = Spending(), Unrepeatable(), list[Death]()
         # Whatever is adopted meanwhile, it goes on as it began.
         context = self._context
+        number = 0
         while True:
+            number += 1
             started = time.monotonic()
             ended = await self._once(work, spending, begun, context)
             if isinstance(ended, _End):
-                break
-            seconds = time.monotonic() - started
-            number = len(deaths) + 1
-            deaths.append(Death(attempt=number, reason=ended, seconds=seconds))
-            _check_may_begin_again(work, begun, deaths)
+                return _answered(ended, spending, beginnings=number)
+            if isinstance(ended, _OWN_DOING):
+                seconds = time.monotonic() - started
+                deaths.append(Death(attempt=number, reason=ended, seconds=seconds))
+            check_may_begin_again(work.label, begun, deaths)
             work.again()
-        if ended.error is not None:
-            raise _harmless(ended.error)
-        return Answered(
-            value=ended.value, spent=spending.total(), beginnings=len(deaths) + 1
-        )
 
     async def _once(
         self, work: Work, spending: Spending, begun: Unrepeatable, context: Context
@@ -166,6 +178,7 @@ class Answering:
         self, work: Work, spending: Spending, begun: Unrepeatable, context: Context
     ) -> Task[_End]:
         """Start the task of a program, once the branch is there."""
+        until = time.monotonic() + BACK_WITHIN
         while True:
             runtime, tasks = await self._place()
             start = functools.partial(
@@ -176,6 +189,12 @@ class Answering:
             except ActorDownError:
                 # The branch was killed; or the runtime is over, which raises here.
                 await self.begin()
+            except StartError:
+                if time.monotonic() > until:
+                    raise
+                # For a moment: a loop that has just ended still has its name, and
+                # threads of many that were given up at once have not ended yet.
+                await asyncio.sleep(_LOOK_EVERY)
 
     async def _place(self) -> tuple[Runtime, TaskSupervisor]:
         runtime = self._runtime or self._context.copy().run(current_runtime)
@@ -228,6 +247,12 @@ def _start(tasks: TaskSupervisor, attempt: _Attempt) -> Task[_End]:
     return tasks.async_on(loop_of(tasks.registry), attempt.on_loop, label=label)
 
 
+def _answered(ended: _End, spending: Spending, *, beginnings: int) -> Answered:
+    if ended.error is not None:
+        raise _harmless(ended.error)
+    return Answered(value=ended.value, spent=spending.total(), beginnings=beginnings)
+
+
 def _harmless(error: BaseException) -> Exception:
     """Return an error that ends this request, and neither the loop nor the process."""
     if isinstance(error, Exception):
@@ -250,24 +275,31 @@ def _was_ended(end: _End, task: Task[_End]) -> bool:
     )
 
 
-def _check_may_begin_again(
-    work: Work, begun: Unrepeatable, deaths: Sequence[Death]
+def check_may_begin_again(
+    label: str, begun: Unrepeatable, deaths: Sequence[Death]
 ) -> None:
-    """Let a program that was killed begin again.
+    """Let a program that was ended from outside begin again.
+
+    However often somebody kills it: that is not its doing, and its time is limited.
+
+    Args:
+        label: What errors call the request.
+        begun: What it had begun that is marked `retry=False`.
+        deaths: Those of its deaths that may be its own doing, such as a loop it blocks.
 
     Raises:
         RequestLostError: It had begun what must not be done twice, or keeps dying.
     """
     if begun:
         text = (
-            f"{work.label} was killed from outside after {begun.names[-1]!r} had "
-            "begun, which is marked retry=False and never run again. Find out what "
-            "became of it before you ask again."
+            f"{label} was ended from outside after {begun.names[-1]!r} had begun, "
+            "which is marked retry=False and never run again. Find out what became of "
+            "it before you ask again."
         )
     elif quarantine.is_set_aside(deaths):
         text = (
-            f"{work.label} was killed from outside {len(deaths)} times, so it is not "
-            f"begun again; the last time: {deaths[-1]}. Ask again later."
+            f"{label} ended what it ran on {len(deaths)} times, so it is not begun "
+            f"again; the last time: {deaths[-1]}. Find out what blocks or crashes."
         )
     else:
         return

@@ -13,7 +13,9 @@ The sockets of a service are not in here: whatever is killed, nobody is hung up 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 
+from dspex.core import defaults
 from dspex.runtime import tree
 from dspex.runtime.config import Config
 from dspex.runtime.runtime import Runtime
@@ -33,10 +35,14 @@ LOOP = "services.loop"
 
 LOOP_HANGS_AFTER = 10.0
 """Seconds the loop may stand still before another takes its place."""
-_BACK_WITHIN = 10.0
+BACK_WITHIN = 10.0
 """Seconds a part of the branch may take to be started, or started again."""
 _GRACE = 1.0
 """Seconds a request's program may take to end by itself when the branch is stopped."""
+
+_MAX_ZOMBIES = defaults.SERVE_IN_FLIGHT
+"""Programs that were given up and whose threads go on; then none is begun any more. All
+clients may leave at once, so it is as many as there are."""
 
 
 def services_branch(config: Config) -> ChildSpec:
@@ -51,6 +57,8 @@ def services_branch(config: Config) -> ChildSpec:
     requests = TaskSupervisor.child_spec(
         "requests", name=REQUESTS, task_shutdown=_GRACE
     )
+    kwargs = {**requests.kwargs, "max_zombies": _MAX_ZOMBIES}
+    requests = dataclasses.replace(requests, kwargs=kwargs)
     return ChildSpec(
         id=SERVICES,
         actor=SupervisorActor,
@@ -77,7 +85,7 @@ def begin_branch(runtime: Runtime) -> None:
         with contextlib.suppress(ChildStateError):
             root.start_child(services_branch(runtime.config))
     for name in (REQUESTS, LOOP):
-        root.registry.await_name(name, _BACK_WITHIN)
+        root.registry.await_name(name, BACK_WITHIN)
 
 
 def requests_of(runtime: Runtime) -> TaskSupervisor:

@@ -264,12 +264,12 @@ async def _while_connected(
     """Wait for an answer as long as somebody waits for it.
 
     Raises:
-        ConnectionResetError: The client has left.
+        Refused: The client has left.
     """
     while not answering.done():
         await asyncio.wait({answering}, timeout=LOOK_EVERY)
         if request.transport is None or request.transport.is_closing():
-            raise ConnectionResetError
+            raise Refused(_LEFT)
 
 
 async def _write_events(
@@ -307,6 +307,14 @@ async def _given_up(answering: asyncio.Task[Answered]) -> None:
     await asyncio.wait({answering})
     if answering.done() and not answering.cancelled():
         answering.exception()
+
+
+_LEFT: Final = Refusal(
+    status=499,
+    type="client_left",
+    message="the client has left, so nobody is told this; its program was given up.",
+    closes=True,
+)
 
 
 def _late(seconds: float, most: float) -> Refusal:

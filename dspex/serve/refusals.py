@@ -1,18 +1,20 @@
 """What a client is told when there is no answer: status, a stable word, a text.
 
-Pure: an error goes in, a `Refusal` comes out. No text here holds a traceback, a key or
+An error goes in, a `Refusal` comes out. No text here holds a traceback, a key or
 a prompt.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import ValidationError
 
+from dspex.client.secrets import MASK
 from dspex.core.errors import (
     AdapterError,
     BudgetExceededError,
@@ -36,6 +38,10 @@ from supervisors import SupervisorError
 
 RETRY_AFTER: Final = 1.0
 """Seconds to wait where nobody knows better."""
+_SECRET_NAMES: Final = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+"""How the names of environment variables end that hold what nobody may see."""
+_SHORTEST_SECRET: Final = 8
+"""Characters from which a value counts as one; a shorter one stands in many texts."""
 LONGEST_TEXT: Final = 500
 """Characters of an error's text that a client is shown."""
 
@@ -189,8 +195,23 @@ def _unreadable(error: AdapterError) -> str:
     )
 
 
+def without_secrets(text: str, environ: Mapping[str, str]) -> str:
+    """Return a text without the keys that the environment holds.
+
+    A program's own error may have one in it.
+
+    Example:
+        >>> without_secrets("bad key sk-abcdefgh", {"OPENAI_API_KEY": "sk-abcdefgh"})
+        'bad key ***'
+    """
+    for name, value in environ.items():
+        if name.upper().endswith(_SECRET_NAMES) and len(value) >= _SHORTEST_SECRET:
+            text = text.replace(value, MASK)
+    return text
+
+
 def shown(error: BaseException) -> str:
-    """Return an error's text as a client may see it: short, and without controls."""
+    """Return an error's text as a client may see it: short, no controls, no keys."""
     if isinstance(error, ValidationError):
         # Its own text shows the values that did not fit.
         text = "; ".join(
@@ -201,5 +222,5 @@ def shown(error: BaseException) -> str:
         )
     else:
         text = text_of_error(error)
-    text = safe_text(text)
+    text = safe_text(without_secrets(text, os.environ))
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}..."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,7 @@ from dspex.runtime.runtime import Runtime
 from dspex.serve.branch import LOOP, REQUESTS, SERVICES
 from dspex.serve.service import Service
 from tests.serve.lab import (
+    PATIENT,
     STURDY,
     Client,
     Gate,
@@ -226,3 +228,73 @@ def test_pages_of_the_process_around_are_mounted_beside_the_programs() -> None:
         assert (await client.get("/healthz")).text == "alive"
 
     serve(service, use)
+
+
+class Waiting:
+    """A coroutine function that says when it has begun, and waits to be ended once."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.cancelled = 0
+        self.arrived = threading.Event()
+
+    async def __call__(self, x: int) -> dict[str, int]:
+        self.begun += 1
+        self.arrived.set()
+        if self.begun == 1:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.cancelled += 1
+        return {"x": x}
+
+
+@pytest.mark.parametrize("name", ["the request", LOOP])
+def test_a_program_that_is_awaited_is_cancelled_and_begun_again(
+    runtime: Runtime, name: str
+) -> None:
+    waiting = Waiting()
+
+    async def use(client: Client) -> None:
+        asking = asyncio.create_task(client.post("/wait", {"x": 1}))
+        assert await asyncio.to_thread(waiting.arrived.wait, PATIENT)
+
+        if name == LOOP:
+            runtime.start().registry.resolve(LOOP).kill()
+        else:
+            kill_requests(runtime)
+        reply = await asking
+
+        assert (reply.status, reply.json) == (200, {"x": 1})
+        assert (waiting.begun, waiting.cancelled) == (2, 1)
+
+    serve(Service({"wait": waiting}), use)
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_program_that_is_awaited_is_cancelled_when_its_time_is_over() -> None:
+    waiting = Waiting()
+
+    async def use(client: Client) -> None:
+        headers = {"Dspex-Timeout": "0.05"}
+        first = await client.post("/wait", {"x": 1}, headers=headers)
+        second = await client.post("/wait", {"x": 2})
+
+        assert (first.status, second.json) == (504, {"x": 2})
+        assert waiting.cancelled == 1
+
+    serve(Service({"wait": waiting}), use)
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_program_that_cancels_itself_is_told_as_a_crash() -> None:
+    async def program(x: int) -> int:
+        raise asyncio.CancelledError(x)
+
+    async def use(client: Client) -> None:
+        reply = await client.post("/cancel", {"x": 1})
+
+        assert reply.status == 500
+        assert reply.error["error_class"] == "CancelledError"
+
+    serve(Service({"cancel": program}), use)

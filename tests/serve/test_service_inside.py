@@ -69,7 +69,7 @@ def test_a_service_made_before_a_fork_answers_in_the_child() -> None:
         [sys.executable, "-W", "ignore::DeprecationWarning:__main__", "-c", FORKED],
         capture_output=True,
         text=True,
-        timeout=PATIENT * 2,
+        timeout=PATIENT * 6,
         check=False,
     )
 

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from enum import Enum
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+from hypothesis import given
+from hypothesis import strategies as st
 
 import dspex
+from dspex.client.providers.json_body import JsonError, read_object
 from dspex.core import errors
 from dspex.core.errors import ConfigurationError
+from dspex.core.once import Unrepeatable
+from dspex.evaluate.quarantine import Death
 from dspex.runtime.runtime import Runtime
+from dspex.serve.answering import RequestLostError, check_may_begin_again
 from dspex.serve.contract import Contract
 from dspex.serve.doorkeeper import Doorkeeper
 from dspex.serve.refusals import Refused, refusal_of
+from dspex.serve.requests import Wish
 from dspex.serve.service import Service
+from supervisors import Hung
 from tests.serve.lab import STURDY, Client, Gate, Reply, kill_requests, saying, serve
 
 
@@ -34,6 +44,9 @@ class Tell(dspex.Signature):
     lines: int = dspex.InputField(ge=1)
     mood: Mood | None = dspex.InputField()
     story: str = dspex.OutputField()
+
+
+TELL = Contract.of("tell", dspex.Predict(Tell))
 
 
 @pytest.fixture(autouse=True)
@@ -259,22 +272,53 @@ def test_what_began_and_is_never_repeated_is_not_begun_again(
     serve(Service({"once": Once(gate)}), use)
 
 
-def test_a_request_that_keeps_being_killed_is_answered_with_503(
-    runtime: Runtime,
-) -> None:
-    gate = Gate(held=100)
+def test_a_request_is_answered_however_often_it_is_killed(runtime: Runtime) -> None:
+    gate = Gate(held=8)
 
     async def use(client: Client) -> None:
         asking = asyncio.create_task(client.post("/gate", {"x": 1}))
-        for _ in range(5):
+        for _ in range(8):
             await gate.arrived()
             kill_requests(runtime)
         reply = await asking
         gate.opened.set()
 
-        assert (reply.status, reply.error["type"]) == (503, "killed")
+        assert (reply.status, reply.json) == (200, {"number": 9, "x": 1})
 
     serve(Service({"gate": gate}), use)
+
+
+def test_forty_requests_that_are_killed_at_once_are_all_answered(
+    runtime: Runtime,
+) -> None:
+    gate = Gate(held=40)
+
+    async def use(client: Client) -> None:
+        asking = [
+            asyncio.create_task(client.post("/gate", {"x": number}))
+            for number in range(40)
+        ]
+        await gate.arrived(40)
+
+        killed = kill_requests(runtime)
+        replies = await asyncio.gather(*asking)
+        gate.opened.set()
+
+        assert killed == 40
+        assert [reply.json["x"] for reply in replies] == list(range(40))
+
+    serve(Service({"gate": gate}), use)
+
+
+def test_a_request_that_keeps_blocking_its_loop_is_given_up() -> None:
+    hung = Death(attempt=1, reason=Hung(10.0))
+
+    check_may_begin_again("request 1", Unrepeatable(), [hung] * 4)
+    with pytest.raises(RequestLostError, match="5 times") as raised:
+        check_may_begin_again("request 1", Unrepeatable(), [hung] * 5)
+
+    refusal = refusal_of(raised.value)
+    assert (refusal.status, refusal.type) == (503, "killed")
 
 
 def test_a_client_that_leaves_takes_its_program_along(runtime: Runtime) -> None:
@@ -370,3 +414,64 @@ def test_an_id_that_is_none_is_not_repeated(bad: str) -> None:
 def test_a_number_that_is_not_above_zero_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         telling(**{name: 0})
+
+
+def test_a_key_in_the_text_of_a_crash_is_taken_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-not-for-anybody")
+
+    reply = ask(failing(ValueError("bad: sk-not-for-anybody")), {"topic": "x"})
+
+    assert reply.error["message"] == "the program raised ValueError: bad: ***"
+
+
+def test_a_service_can_be_mounted_into_another_application() -> None:
+    outer = web.Application()
+    outer.add_subapp("/models/", telling().app())
+
+    async def main() -> None:
+        async with TestServer(outer) as server, ClientSession() as session:
+            client = Client(session, f"http://{server.host}:{server.port}/models")
+            reply = await client.post("/tell", {"topic": "rain", "lines": 1})
+
+            assert reply.json == {"story": "Once."}
+
+    asyncio.run(main())
+
+
+@given(
+    body=st.binary(max_size=200)
+    | st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=8,
+    ).map(lambda value: json.dumps(value).encode())
+)
+def test_no_body_is_anything_but_read_or_refused(body: bytes) -> None:
+    try:
+        TELL.read(read_object(body))
+    except JsonError:
+        pass
+    except Refused as error:
+        assert error.refusal.status == 422  # noqa: PT017 - it may as well be read
+
+
+@given(
+    headers=st.dictionaries(
+        st.sampled_from(["Dspex-Timeout", "X-Request-Id", "Accept"]), st.text()
+    ),
+    most=st.floats(min_value=0.1, max_value=1e6),
+)
+def test_no_header_leads_beyond_what_the_service_allows(
+    headers: dict[str, str], most: float
+) -> None:
+    try:
+        wish = Wish.of(headers, {}, most=most)
+    except Refused:
+        return
+
+    assert 0 < wish.timeout <= most
+    assert 1 <= len(wish.id) <= 128
+    assert wish.id.isascii()
+    assert wish.id.isprintable()
