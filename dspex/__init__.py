@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from dspex.client.prices import Price as Price
     from dspex.client.providers.format import Chunk as Chunk
     from dspex.client.proxies import Proxies as Proxies
+    from dspex.configuration.faults import (
+        WrongConfigurationError as WrongConfigurationError,
+    )
+    from dspex.configuration.reading import Configuration as Configuration
+    from dspex.configuration.reading import load_configuration as load_configuration
     from dspex.core.adapters import Adapter as Adapter
     from dspex.core.adapters import ChatAdapter as ChatAdapter
     from dspex.core.adapters import JSONAdapter as JSONAdapter
@@ -264,6 +269,7 @@ _HOMES = {
     "CompleteAndGrounded": "dspex.evaluate.semantic",
     "Completions": "dspex.core.prediction",
     "Config": "dspex.runtime.config",
+    "Configuration": "dspex.configuration.reading",
     "ConfigurationError": "dspex.core.errors",
     "ContentError": "dspex.core.errors",
     "ContextWindowExceededError": "dspex.core.errors",
@@ -385,6 +391,7 @@ _HOMES = {
     "Waiting": "dspex.evaluate.why",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
+    "WrongConfigurationError": "dspex.configuration.faults",
     "XMLAdapter": "dspex.core.adapters",
     "answer_exact_match": "dspex.metrics",
     "answer_passage_match": "dspex.metrics",
@@ -405,6 +412,7 @@ _HOMES = {
     "is_retryable_lm_error": "dspex.core.errors.dspy_names",
     "lifespan": "dspex.serve.lifespan",
     "load": "dspex.programs.saving.loading",
+    "load_configuration": "dspex.configuration.reading",
     "load_program": "dspex.programs.saving.whole_program",
     "load_run": "dspex.evaluate.recorded",
     "load_study": "dspex.teleprompt",
@@ -468,6 +476,7 @@ __all__ = [
     "CompleteAndGrounded",
     "Completions",
     "Config",
+    "Configuration",
     "ConfigurationError",
     "ContentError",
     "ContextWindowExceededError",
@@ -582,6 +591,7 @@ __all__ = [
     "Waiting",
     "WorkLostError",
     "WorkTimeoutError",
+    "WrongConfigurationError",
     "XMLAdapter",
     "__version__",
     "answer_exact_match",
@@ -603,6 +613,7 @@ __all__ = [
     "is_retryable_lm_error",
     "lifespan",
     "load",
+    "load_configuration",
     "load_program",
     "load_run",
     "load_study",

@@ -52,6 +52,8 @@ def _own_home(request: pytest.FixtureRequest, _homes: Path) -> Iterator[None]:
     """Nothing is written to the user's folders, and no test finds another's answers."""
     # A patch of its own: the shared one is undone last, after all that a test asks for.
     with pytest.MonkeyPatch.context() as patch:
+        # Nobody's own configuration counts either.
+        patch.setenv("XDG_CONFIG_HOME", str(_homes / "nobody"))
         if request.node.get_closest_marker("model") is None:
             # It is made by whoever writes to it.
             patch.setenv("DSPEX_HOME", str(_homes / f"{next(_numbers)}"))

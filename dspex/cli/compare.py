@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dspex.cli import targets
+from dspex.cli.completing import run_names
 from dspex.cli.console import (
     Exit,
     Failure,
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("first")
-@click.argument("second")
+@click.argument("first", shell_complete=run_names)
+@click.argument("second", shell_complete=run_names)
 @click.option(
     "--fail-if-worse",
     is_flag=True,

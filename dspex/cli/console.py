@@ -16,6 +16,7 @@ from typing import IO, Any, Final, TypeVar
 
 import click
 
+from dspex.control.errors import GoneError, NoAnswerError
 from dspex.core.errors import (
     ConfigurationError,
     DataError,
@@ -53,7 +54,7 @@ class Exit(IntEnum):
     BAD_DATA = 65
     """A data file or a saved program cannot be read."""
     UNAVAILABLE = 69
-    """The provider of the model is down, or nobody answers there."""
+    """The provider of the model is down, or a process does not answer."""
     INTERNAL = 70
     """A mistake of dspex itself."""
     RECORD = 74
@@ -98,6 +99,8 @@ _ENDS: Final[tuple[tuple[type[BaseException], Exit], ...]] = (
     (LMBillingError, Exit.CONFIGURATION),
     (LMInvalidRequestError, Exit.FAILED),
     (LMError, Exit.UNAVAILABLE),
+    (GoneError, Exit.UNAVAILABLE),
+    (NoAnswerError, Exit.UNAVAILABLE),
     (RuntimeClosedError, Exit.INTERNAL),
     (DspexError, Exit.FAILED),
 )

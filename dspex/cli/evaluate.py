@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dspex.cli import completing
 from dspex.cli.console import Exit, Failure
 from dspex.cli.debugging import debug as debugged
 from dspex.cli.disturbed import chaos_option
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     "--metric",
     required=True,
     metavar="METRIC",
+    shell_complete=completing.metrics,
     help=f"How an answer is scored: {FORMS}.",
 )
 @saved_option
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
 @click.option(
     "--run",
     metavar="NAME",
+    shell_complete=completing.run_names,
     help="A name for this run, to go on with it and to look at it later.  "
     "[default: one by date and time]",
 )

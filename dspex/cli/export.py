@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from dspex.cli import targets
+from dspex.cli.completing import run_names
 from dspex.cli.console import say, traceback_option
 from dspex.cli.studies import study_named
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=run_names)
 @click.option(
     "--output",
     "-o",

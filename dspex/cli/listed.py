@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dspex.cli.units import date_text, size_text
 from dspex.core.spoken import money
 
 if TYPE_CHECKING:
+    from dspex.cli.processes import RunThere
     from dspex.evaluate.record.entries import Totals
     from dspex.evaluate.record.listing import RunSummary
     from dspex.teleprompt.recorded_study import StudyOutline
@@ -28,6 +29,14 @@ class Listed:
     """What it has found, when it is a study."""
     parts: Sequence[RunSummary] = ()
     """The evaluations that a study is made of."""
+
+    live: RunThere | None = None
+    """Where it goes on and how, as its process says; `None` when that was not asked."""
+
+    @property
+    def state(self) -> str:
+        """How it stands."""
+        return self.summary.state if self.live is None else self.live.facts["state"]
 
     @property
     def run(self) -> str:
@@ -82,6 +91,15 @@ def listed(found: Sequence[RunSummary], *, with_parts: bool) -> list[Listed]:
     ]
 
 
+def with_live(lines: Sequence[Listed], there: Sequence[RunThere]) -> list[Listed]:
+    """Return lines with what their processes say of those that go on."""
+    by_name = {run.name: run for run in there}
+    return [
+        replace(line, live=by_name.get(line.run)) if line.state == "running" else line
+        for line in lines
+    ]
+
+
 def plain(line: Listed) -> dict[str, Any]:
     """Return a line as JSON values."""
     summary, outline = line.summary, line.outline
@@ -91,7 +109,8 @@ def plain(line: Listed) -> dict[str, Any]:
         "kind": None if head is None else head.kind,
         "optimiser": None if outline is None else outline.optimiser,
         "part_of": None if head is None else head.part_of,
-        "state": summary.state,
+        "state": line.state,
+        "pid": None if line.live is None else line.live.process.pid,
         "score": line.score,
         "candidates": None if outline is None else outline.candidates,
         "parts": [part.run for part in line.parts],
@@ -130,7 +149,7 @@ def _cells(line: Listed) -> tuple[str, ...]:
     return (
         line.run,
         line.kind,
-        line.summary.state,
+        line.state,
         "-" if line.score is None else f"{line.score:.1f}",
         *_measured(line),
         "-" if line.cost is None else money(line.cost),

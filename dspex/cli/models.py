@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from dspex.cli import completing
 from dspex.cli.configured import read_again
 from dspex.core.errors import ConfigurationError
 
@@ -113,6 +114,7 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="NAME",
         envvar="DSPEX_MODEL",
         show_envvar=True,
+        shell_complete=completing.models,
         help="The language model, such as openai/gpt-4o-mini or local/FILE.gguf.  "
         f"[default: {EMBEDDED}, when it is installed]",
     )

@@ -24,6 +24,9 @@ from dspex.core.home import home
 @click.option(
     "--models", "names", flag_value="models", multiple=True, help="The weights."
 )
+@click.option(
+    "--control", "names", flag_value="control", multiple=True, help="The sockets."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @traceback_option
 def purge(names: Sequence[str], yes: bool) -> None:  # noqa: FBT001 - click passes by name
@@ -54,8 +57,8 @@ def _check_home() -> None:
     if home().resolve() in {Path.home().resolve(), Path(home().anchor)}:
         raise Failure(
             f"DSPEX_HOME is {str(home())!r}, and a folder of dspex's own was expected: "
-            "what is called cache, runs or models there may be another program's. "
-            "Delete what is dspex's yourself; `dspex where` lists it.",
+            "what is called cache, runs, models or control there may be another "
+            "program's. Delete what is dspex's yourself; `dspex where` lists it.",
             Exit.CONFIGURATION,
         )
 

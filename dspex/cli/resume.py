@@ -8,18 +8,20 @@ from typing import Any
 
 import click
 
-from dspex.cli.console import Exit, Failure
+from dspex.cli.completing import run_names
+from dspex.cli.console import Exit, Failure, show, show_json
 from dspex.cli.evaluate import wanted_of
 from dspex.cli.evaluating import carry_out, prepared
 from dspex.cli.models import ModelChoice, model_options
 from dspex.cli.options import output_options
 from dspex.cli.order import Order
+from dspex.cli.processes import asked, processes_there, runs_there
 from dspex.cli.studies import study_named
 from dspex.core.home import home
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=run_names)
 @model_options
 @click.option(
     "--concurrency",
@@ -35,11 +37,14 @@ def resume(
 
     Program, metric, data and model are those it was begun with, in the same folder;
     what is measured is not measured again. When one of them has changed, that is an
-    error which names it.
+    error which names it. One that was paused and goes on in another process begins
+    examples again, there.
 
     \b
       dspex resume first
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
+    if _resumed(run, as_json=bool(others.get("as_json"))):
+        return
     _refuse_study(run)
     order = _ordered(run)
     if choice.is_said:
@@ -56,6 +61,23 @@ def resume(
     with chdir(order.folder):
         made = prepared(order)
         carry_out(order, made, wanted_of(**others), run=run)
+
+
+def _resumed(run: str, *, as_json: bool) -> bool:
+    """Have a run go on that is paused in a process that runs; whether there was one."""
+    paused = [
+        each
+        for each in runs_there(processes_there())
+        if each.name == run and each.facts["state"] == "paused"
+    ]
+    for each in paused:
+        told = asked(each, "resume")
+        if as_json:
+            show_json({"pid": each.process.pid, **told})
+        else:
+            state, progress = told["state"], told["progress"]
+            show(f"{run} in process {each.process.pid}, {state}: {progress}")
+    return bool(paused)
 
 
 def _refuse_study(run: str) -> None:

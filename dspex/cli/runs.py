@@ -7,10 +7,14 @@ from collections.abc import Sequence
 
 import click
 
+from dspex.cli.completing import run_names
 from dspex.cli.console import json_option, show, show_json, traceback_option
-from dspex.cli.listed import Listed, listed, plain, table
+from dspex.cli.listed import Listed, listed, plain, table, with_live
+from dspex.cli.processes import RunThere, processes_there, rows, runs_there
 from dspex.cli.units import size_text, span
 from dspex.core.home import home
+
+LIVE_HEADING = ("run", "kind", "state", "progress", "pid")
 
 
 @click.group(invoke_without_command=True)
@@ -23,6 +27,9 @@ from dspex.core.home import home
 @click.option(
     "--parts", is_flag=True, help="Show the evaluations that studies are made of, too."
 )
+@click.option(
+    "--live", is_flag=True, help="Show those that go on now only, recorded or not."
+)
 @json_option
 @traceback_option
 @click.pass_context
@@ -30,24 +37,32 @@ def runs(
     context: click.Context,
     limit: int | None,
     parts: bool,  # noqa: FBT001 - click passes by name
+    live: bool,  # noqa: FBT001 - click passes by name
     as_json: bool,  # noqa: FBT001 - click passes by name
 ) -> None:
     """List what is recorded, evaluations and optimisers' studies, the last first.
 
-    A state is how a run was left (complete, stopped, interrupted, killed), that it is
-    running, or that its record cannot be read (unreadable). A study is one line, with
+    A state is how a run was left (complete, stopped, interrupted, killed), how it goes
+    on (running, paused, held while a provider is away, ending), or that its record
+    cannot be read (unreadable). A study is one line, with
     the score of its winner, or the best so far.
 
     \b
       dspex runs --limit 5
       dspex runs --parts
+      dspex runs --live
       dspex runs delete first
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
     if context.invoked_subcommand is not None:
         return
     from dspex.evaluate.record.listing import runs as recorded
 
+    if live:
+        _show_live(limit, with_parts=parts, as_json=as_json)
+        return
     found = listed(recorded(), with_parts=parts)[:limit]
+    if any(line.state == "running" for line in found):
+        found = with_live(found, runs_there(processes_there()))
     if as_json:
         show_json([plain(line) for line in found])
     elif found:
@@ -56,8 +71,29 @@ def runs(
         show("no run is recorded yet; dspex evaluate begins one")
 
 
+def _show_live(limit: int | None, *, with_parts: bool, as_json: bool) -> None:
+    """Show the runs that go on in processes that run."""
+    there = [
+        run
+        for run in runs_there(processes_there())
+        if with_parts or run.facts["part_of"] is None
+    ][:limit]
+    if as_json:
+        show_json([{"pid": run.process.pid, **run.facts} for run in there])
+    elif there:
+        show(rows([LIVE_HEADING, *map(_live_cells, there)]))
+    else:
+        show("no run is at work")
+
+
+def _live_cells(run: RunThere) -> tuple[str, ...]:
+    facts = run.facts
+    words = (run.name, facts["kind"], facts["state"], facts["progress"])
+    return (*words, f"{run.process.pid}")
+
+
 @runs.command()
-@click.argument("names", nargs=-1, metavar="[RUN]...")
+@click.argument("names", nargs=-1, metavar="[RUN]...", shell_complete=run_names)
 @click.option(
     "--older-than",
     type=span,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dspex.cli.completing import run_names
 from dspex.cli.console import json_option, show, show_json, traceback_option
 from dspex.cli.scores import as_plain, lines_of, row_lines
 from dspex.cli.studies import show_study, study_named
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("show")
-@click.argument("run")
+@click.argument("run", shell_complete=run_names)
 @click.option(
     "--example",
     "numbers",

@@ -16,6 +16,7 @@ PURPOSES = {
     "cache": "answers of language models, so that equal calls are paid once",
     "runs": "records of evaluations, from which they go on",
     "models": "weights of local models, put together once",
+    "control": "sockets through which `dspex ps` and its like look into processes",
 }
 """The folders of dspex, and what is in each."""
 
@@ -47,12 +48,31 @@ def kept(where: Path) -> Iterator[Kept]:
             files=len(sizes),
             purpose=purpose,
         )
+    yield from _elsewhere(where)
+
+
+def _elsewhere(where: Path) -> Iterator[Kept]:
+    """Yield the folder of the sockets whose paths would be too long in the home."""
+    from dspex.control.place import FOLDER, IS_POSSIBLE, folders
+
+    if not IS_POSSIBLE:
+        return
+    _, short = folders(where)
+    if short.is_dir():
+        count = sum(1 for _ in files_in(short))
+        yield Kept(
+            name=FOLDER,
+            path=short,
+            size=0,
+            files=count,
+            purpose=f"the same, in {short}",
+        )
 
 
 def files_in(folder: Path) -> Iterator[tuple[Path, int]]:
     """Yield the files below a folder with their sizes; links are not followed."""
     for path in sorted(folder.rglob("*")):
-        if path.is_symlink() or not path.is_file():
+        if path.is_symlink() or not (path.is_file() or path.is_socket()):
             continue
         try:
             yield path, path.stat().st_size
@@ -68,7 +88,8 @@ def where(as_json: bool) -> None:  # noqa: FBT001 - click passes by name
     """Show what dspex keeps on disk: where, how much, and what it is for.
 
     Everything lies in one folder: DSPEX_HOME, or `dspex` in the platform's folder for
-    user data. Nothing else is written.
+    user data. Besides, a socket is in /tmp while a program runs whose home is not to be
+    written or has a long name.
     """
     found = list(kept(home()))
     if as_json:

@@ -159,6 +159,38 @@ def configuration(
     return gathering.made(tuple(file.path for file in found_files))
 
 
+def load_configuration(
+    *,
+    start: str | Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    **values: Any,
+) -> Configuration:
+    """Read variables and files, as the command line does.
+
+    dspex as a library reads none of them by itself (but `DSPEX_HOME`, and a provider's
+    key when it is needed); this is how a program asks for it:
+
+        found = dspex.load_configuration()
+        dspex.configure(**found.settings())
+        with dspex.Runtime(found.config):
+            ...
+
+    Args:
+        start: The folder of the project's file, the current one by default.
+        environ: The environment; the process's own by default.
+        values: Values by key, which win over everything, as flags do.
+
+    Raises:
+        ConfigurationError: Something is wrong; the text has a line for each fault, with
+            file, line and key.
+    """
+    return configuration(
+        os.environ if environ is None else environ,
+        flags=values,
+        start=None if start is None else Path(start),
+    )
+
+
 def checked_file(path: Path, commands: CommandOptions | None = None) -> Configuration:
     """Check one file by itself, as if it were the project's.
 

@@ -18,6 +18,7 @@ from dspex.core.errors import (
     NotBetterError,
 )
 from dspex.core.example import Example
+from dspex.core.rich_text import as_rich
 from dspex.core.safe_text import safe_text
 from dspex.core.statistics import Interval, PairedDifference, paired_difference
 from dspex.evaluate.outcome import Outcome
@@ -211,6 +212,14 @@ class Comparison:
         from dspex.evaluate.html.comparison import write_comparison
 
         write_comparison(self, path, title=title, rows=rows)
+
+    def __rich__(self) -> Any:
+        return as_rich(str(self))
+
+    def _repr_html_(self) -> str:
+        from dspex.core.elements import element, written
+
+        return written(element("pre", str(self)))
 
     def __repr__(self) -> str:
         return f"<Comparison: {self.verdict}>"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.core.example import Example
 from dspex.core.prediction import Prediction
+from dspex.core.rich_text import as_rich
 from dspex.core.safe_text import safe_text
 from dspex.evaluate.counted import Counted
 from dspex.evaluate.outcome import Outcome
@@ -206,6 +207,9 @@ class EvaluationResult(Counted):
         from dspex.evaluate.html.notebook import notebook_html
 
         return notebook_html(self)
+
+    def __rich__(self) -> Any:
+        return as_rich(str(self))
 
     def __str__(self) -> str:
         told = [f"{name} {score:.1f}" for name, score in self.column_scores.items()]

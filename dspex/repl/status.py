@@ -16,12 +16,30 @@ from dspex.core.home import home
 from dspex.core.rich_text import as_rich
 from dspex.core.safe_text import safe_text
 from dspex.core.spoken import duration
+from dspex.evaluate.live import LiveRun, live_runs
 from dspex.runtime.looking import ProviderLook, RuntimeLook, look_at
 from dspex.runtime.runtime import present_runtime
 from supervisors import draw
 
 ANSWER_WITHIN: Final = 1.0
 """Seconds all actors together may take to answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveLook:
+    """A run or a study at one moment."""
+
+    name: str
+    """Its name, for `dspex.load_run` and the command line."""
+    kind: str
+    """`evaluation`, or the name of the optimiser whose study it is."""
+    state: str
+    """`running`, `paused`, `held` while what all need is away, or `ending`."""
+    progress: str
+    """How far it is, in a few words."""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}: {self.state}, {self.progress}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -33,7 +51,7 @@ class Status:
 
     runtime: RuntimeLook | None
     """The runtime of the context it was asked in; `None` when none was made yet."""
-    runs: tuple[Any, ...] = ()
+    runs: tuple[LiveLook, ...] = ()
     """Evaluations and studies of this process that have not ended."""
     home: Path
     """Where files go."""
@@ -91,7 +109,7 @@ class Status:
             if look.cache is not None:
                 yield f"cache: {_cache_words(look.cache)}"
         for run in self.runs:
-            yield f"run: {run}"
+            yield str(run)
         if self.silent:
             yield f"no answer from: {', '.join(self.silent)}"
         yield f"files: {self.home}"
@@ -114,11 +132,17 @@ def status(timeout: float = ANSWER_WITHIN) -> Status:
     runtime = present_runtime()
     look = None if runtime is None else look_at(runtime, timeout)
     chosen = None if runtime is None else runtime.config.home
-    return Status(runtime=look, runs=_runs(), home=chosen or home())
+    return Status(
+        runtime=look,
+        runs=tuple(_looked_at(run) for run in live_runs()),
+        home=chosen or home(),
+    )
 
 
-def _runs() -> tuple[Any, ...]:
-    return ()
+def _looked_at(run: LiveRun) -> LiveLook:
+    return LiveLook(
+        name=run.name, kind=run.kind, state=run.state, progress=run.progress
+    )
 
 
 def _provider_lines(provider: ProviderLook) -> Iterator[str]:

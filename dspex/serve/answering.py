@@ -19,6 +19,7 @@ from typing import Any
 
 from dspex.core.errors import WorkLostError, WorkTimeoutError
 from dspex.core.once import Unrepeatable, watch_unrepeatable_from_here
+from dspex.core.safe_text import text_of_error
 from dspex.core.spending import Spending, Spent, count_from_here
 from dspex.evaluate import quarantine
 from dspex.evaluate.awaiting import needs_loop
@@ -44,6 +45,14 @@ class RequestLostError(WorkLostError):
         super().__init__(message)
         self.begun = tuple(begun)
         self.deaths = tuple(deaths)
+
+
+class ProgramExited(Exception):  # noqa: N818 - carries what a program raised
+    """A program raised what would end a process, such as `SystemExit`."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(text_of_error(error))
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +126,8 @@ class Answering:
         Raises:
             RequestLostError: It was killed from outside, and may not begin again.
             RuntimeClosedError: The runtime has ended.
-            BaseException: Whatever the program raises.
+            ProgramExited: The program raised what would end the process.
+            Exception: Whatever else it raises.
         """
         spending, begun, deaths = Spending(), Unrepeatable(), list[Death]()
         # Whatever is adopted meanwhile, it goes on as it began.
@@ -133,7 +143,7 @@ class Answering:
             _check_may_begin_again(work, begun, deaths)
             work.again()
         if ended.error is not None:
-            raise ended.error
+            raise _harmless(ended.error)
         return Answered(
             value=ended.value, spent=spending.total(), beginnings=len(deaths) + 1
         )
@@ -216,6 +226,15 @@ def _start(tasks: TaskSupervisor, attempt: _Attempt) -> Task[_End]:
     if not needs_loop(attempt.work.program):
         return tasks.async_nolink(attempt.here, label=label)
     return tasks.async_on(loop_of(tasks.registry), attempt.on_loop, label=label)
+
+
+def _harmless(error: BaseException) -> Exception:
+    """Return an error that ends this request, and neither the loop nor the process."""
+    if isinstance(error, Exception):
+        return error
+    exited = ProgramExited(error)
+    exited.__cause__ = error
+    return exited
 
 
 def _was_ended(end: _End, task: Task[_End]) -> bool:

@@ -6,7 +6,6 @@ It holds the sockets and lives on the caller's loop, outside of what may be kill
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -171,23 +170,34 @@ class Front:
             )
         )
         answering.add_done_callback(lambda _: telling.end())
-        events = streaming_response(self._events(telling, answering, wish))
+        headers = {REQUEST_ID: wish.id, **SAFE_HEADERS, "Content-Type": EVENTS}
+        response = web.StreamResponse(headers=headers)
+        events = streaming_response(self._events(telling, answering, response, wish))
         try:
-            return await _write_events(request, events, answering, wish)
+            return await _write_events(request, events, response)
         finally:
             await _given_up(answering)
             await events.aclose()
 
     async def _events(
-        self, telling: Telling, answering: asyncio.Task[Answered], wish: Wish
+        self,
+        telling: Telling,
+        answering: asyncio.Task[Answered],
+        response: web.StreamResponse,
+        wish: Wish,
     ) -> AsyncGenerator[Any, None]:
+        is_begun = False
         async for told in telling.told():
+            is_begun = True
             yield told
         try:
             answered = answering.result()
             value, spent = plain(answered.value), spent_as_json(answered.spent)
             yield event({"prediction": value, "usage": spent})
-        except Exception as error:  # noqa: BLE001 - every request is answered
+        except Exception as error:
+            if not (is_begun or response.prepared):
+                # Nothing was told yet, so it has a status of its own.
+                raise
             yield event(self._told(error, wish.id).plain())
 
     def _served(self, request: web.Request) -> Served:
@@ -265,25 +275,19 @@ async def _while_connected(
 async def _write_events(
     request: web.Request,
     events: AsyncGenerator[str, None],
-    answering: asyncio.Task[Answered],
-    wish: Wish,
+    response: web.StreamResponse,
 ) -> web.StreamResponse:
-    headers = {REQUEST_ID: wish.id, **SAFE_HEADERS, "Content-Type": EVENTS}
-    response = web.StreamResponse(headers=headers)
+    """Write events as they come; in long silences, that there will be more."""
     coming = asyncio.ensure_future(anext(events))
     try:
         while True:
             await asyncio.wait({coming}, timeout=PING_EVERY)
+            text = coming.result() if coming.done() else ": still working\n\n"
             if not response.prepared:
-                if answering.done() and answering.exception() is not None:
-                    # Nothing was told yet, so the error has a status of its own.
-                    answering.result()
                 await response.prepare(request)
-            if not coming.done():
-                await response.write(b": still working\n\n")
-                continue
-            await response.write(coming.result().encode())
-            coming = asyncio.ensure_future(anext(events))
+            await response.write(text.encode())
+            if coming.done():
+                coming = asyncio.ensure_future(anext(events))
     except StopAsyncIteration:
         await response.write_eof()
         return response
@@ -300,8 +304,7 @@ async def _write_events(
 async def _given_up(answering: asyncio.Task[Answered]) -> None:
     """End what still runs, and look at its end, so that nobody is warned of it."""
     answering.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.wait({answering})
+    await asyncio.wait({answering})
     if answering.done() and not answering.cancelled():
         answering.exception()
 

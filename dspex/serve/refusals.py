@@ -31,7 +31,7 @@ from dspex.core.errors import (
     RuntimeClosedError,
 )
 from dspex.core.safe_text import safe_text, text_of_error
-from dspex.serve.answering import RequestLostError
+from dspex.serve.answering import ProgramExited, RequestLostError
 from supervisors import SupervisorError
 
 RETRY_AFTER: Final = 1.0
@@ -112,13 +112,20 @@ def refusal_of(error: BaseException) -> Refusal:
             )
         case LMNotConfiguredError():
             return Refusal(status=500, type="not_configured", message=shown(error))
+        case ProgramExited():
+            return _failed(error.error)
         case _:
-            return Refusal(
-                status=500,
-                type="program_failed",
-                message=f"the program raised {type(error).__name__}: {shown(error)}",
-                facts={"error_class": type(error).__name__},
-            )
+            return _failed(error)
+
+
+def _failed(error: BaseException) -> Refusal:
+    kind = type(error).__name__
+    return Refusal(
+        status=500,
+        type="program_failed",
+        message=f"the program raised {kind}: {shown(error)}",
+        facts={"error_class": kind},
+    )
 
 
 def _of_call(error: LMError) -> Refusal:

@@ -21,6 +21,8 @@ from dspex.core.errors import (
     EvaluationInterrupted,
 )
 from dspex.core.home import home
+from dspex.evaluate.answers import offer
+from dspex.evaluate.live import joined
 from dspex.evaluate.metric import metric_names
 from dspex.evaluate.opening import open_record
 from dspex.evaluate.ordering import dspex_version
@@ -32,6 +34,7 @@ from dspex.evaluate.run import new_run_id
 from dspex.programs.program import Program
 from dspex.runtime.runtime import current_runtime
 from dspex.teleprompt.lift import Lift
+from dspex.teleprompt.live_study import LiveStudy
 from dspex.teleprompt.order import Order
 from dspex.teleprompt.searched import Searched
 from dspex.teleprompt.spending import (
@@ -108,11 +111,12 @@ def conduct(
     """
     with _Place(order) as place, place.budget:
         study = place.study
+        place.be_seen()
         task = Task.async_(partial(_attempt, search, study), label=order.optimiser)
         try:
             with StudyLine(study, candidates, show=order.display_progress) as line:
                 outcome = _wait(task, study, line)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, _EndedFromOutside):
             study.stop()
             found = _left(task, study)
             told(place.ended("interrupted", found))
@@ -123,6 +127,10 @@ def conduct(
             told(place.ended("failed", None))
             raise
         return _concluded(outcome, place, told)
+
+
+class _EndedFromOutside(Exception):  # noqa: N818 - a signal of ours, no error
+    """Somebody outside wants the study to end; it ends as with Ctrl-C."""
 
 
 def _attempt(search: Search[P], study: Study) -> Found[P] | BaseException:
@@ -138,6 +146,8 @@ def _wait(
 ) -> Found[P] | BaseException:
     while (end := task.yield_(TICK)) is None:
         study.beat()
+        if study.is_to_end:
+            raise _EndedFromOutside
         line()
     return _outcome(end)
 
@@ -234,6 +244,13 @@ class _Place:
 
     def __exit__(self, *exc_info: object) -> None:
         self._close("interrupted", None)
+
+    def be_seen(self) -> None:
+        """Have the study seen and steered from outside until it ends."""
+        offer()
+        live = LiveStudy(self.study, current_runtime())
+        self._noting.callback(live.over.set)
+        self._noting.enter_context(joined(live))
 
     def _opened(self) -> RunRecord:
         order = self._order

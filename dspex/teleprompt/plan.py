@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.lm import Usage
+from dspex.core.rich_text import as_rich
 from dspex.core.spoken import money
 from dspex.evaluate.metric import Metric, judge
 from dspex.programs.program import Program
@@ -115,7 +116,7 @@ class PlanStep:
         return self.tokens is None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class StudyPlan:
     """What a study would do, told without asking a model.
 
@@ -187,6 +188,12 @@ class StudyPlan:
                 "answers are in the cache."
             )
         return "\n".join([*lines, *self.notes])
+
+    def __repr__(self) -> str:
+        return f"<StudyPlan {self._headline()}>"
+
+    def __rich__(self) -> Any:
+        return as_rich(str(self))
 
     def _repr_html_(self) -> str:
         from dspex.teleprompt.study_page import plan_html

@@ -102,6 +102,8 @@ class Study:
         self._inside = 0
         self._open: dict[EvaluationRun, tuple[str, int, tuple[object, ...]]] = {}
         self._stopped: set[object] = set()
+        self._is_paused = False
+        self._is_to_end = False
         self._candidates: dict[int, Candidate] = {}
         self._bills: dict[str, Spending] = {}
 
@@ -295,6 +297,33 @@ class Study:
                 for run, (name, total, _) in self._open.items()
             )
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether its runs begin nothing."""
+        return self._is_paused
+
+    def pause(self, *, paused: bool) -> None:
+        """Have its runs begin nothing, those to come too; or go on.
+
+        What a search asks a model itself goes on.
+        """
+        with self._lock:
+            self._is_paused = paused
+            for run in self._open:
+                if paused:
+                    run.pause()
+                else:
+                    run.resume()
+
+    @property
+    def is_to_end(self) -> bool:
+        """Whether somebody outside wants it to end."""
+        return self._is_to_end
+
+    def end_soon(self) -> None:
+        """Have its owner end it in order, at the next look."""
+        self._is_to_end = True
+
     def stop(self) -> None:
         """Stop it: open runs end, and whatever works for it raises `StudyStopped`.
 
@@ -368,6 +397,8 @@ class Study:
         run = start_run(rows, work, options, steering=steering, workers=workers)
         with self._lock:
             self._open[run] = (options.label, len(rows), _piece.get())
+            if self._is_paused:
+                run.pause()
             self._share_hands()
         try:
             if self._is_stopped(_piece.get()):

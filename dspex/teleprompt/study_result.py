@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dspex.client.budget import Spending
+from dspex.core.rich_text import as_rich
 from dspex.core.safe_text import safe_text
 from dspex.core.spoken import duration, money
 from dspex.teleprompt.candidate import Candidate
@@ -159,6 +160,9 @@ class StudyResult:
         from dspex.teleprompt.study_page import notebook_html
 
         return notebook_html(self)
+
+    def __rich__(self) -> Any:
+        return as_rich(self.drawn())
 
     def __str__(self) -> str:
         # Drawn for where print() puts it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, TypeVar
 
+from dspex.evaluate.metric import metric_name
 from dspex.programs.program import Program
 from dspex.teleprompt.conducting import Search, conduct
 from dspex.teleprompt.order import Order
@@ -33,6 +34,11 @@ class Teleprompter:
             for name, value in vars(self).items()
             if not name.startswith("_") and name not in {"study", "result"}
         }
+
+    def __repr__(self) -> str:
+        metric = getattr(self, "metric", None)
+        told = "" if metric is None else f"metric={metric_name(metric)}"
+        return f"{type(self).__name__}({told})"
 
     def _conduct(
         self, order: Order, search: Search[P], *, candidates: int | None = None

@@ -235,7 +235,12 @@ def test_where_shows_each_folder_and_file(run: Run) -> None:
     assert done.stdout.splitlines()[0] == str(home())
     assert "answers-1.db" in done.stdout
     assert found["home"] == str(home())
-    assert [each["name"] for each in found["folders"]] == ["cache", "runs", "models"]
+    assert [each["name"] for each in found["folders"]] == [
+        "cache",
+        "runs",
+        "models",
+        "control",
+    ]
     assert found["folders"][0]["bytes"] > 0
 
 

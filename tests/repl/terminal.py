@@ -20,7 +20,7 @@ CTRL_D: Final = "\x04"
 ENTER: Final = "\r"
 TAB: Final = "\t"
 
-PATIENCE: Final = 12.0
+PATIENCE: Final = 120.0
 """Seconds after which a test gives up; nothing is ever expected to take so long."""
 
 # A Ctrl-C reaches the programs of the terminal's session, so ours leads one.

@@ -142,6 +142,9 @@ CASES: Final = (
         (
             "security/test_hostile_texts.py::test_an_answer_steers_no_terminal",
             "security/test_hostile_texts.py::test_a_refusal_steers_no_terminal",
+            "security/test_terminals.py::test_what_is_recorded_of_an_answer_steers_no_terminal",
+            "security/test_terminals.py::test_a_row_steers_no_terminal",
+            "security/test_terminals.py::test_a_configuration_steers_no_terminal",
             "unit/core/test_safe_text.py::test_nothing_that_acts_is_left_in_any_text",
         ),
     ),
@@ -189,6 +192,8 @@ CASES: Final = (
             "security/test_files.py::test_files_are_their_users_own_whatever_the_umask",
             "security/test_files.py::test_a_link_in_the_place_of_the_cache_is_not_followed",
             "security/test_files.py::test_nothing_is_written_where_others_may_write",
+            "security/test_files.py::test_the_record_of_a_run_is_its_users_own_whatever_the_umask",
+            "security/test_files.py::test_a_link_in_the_place_of_a_record_is_not_followed",
             "actors/test_cache_store.py::test_a_link_in_the_place_of_the_file_costs_one_warning_and_is_left_alone",
         ),
     ),
@@ -199,6 +204,23 @@ CASES: Final = (
             "security/test_hostile_providers.py::test_ten_thousand_calls_with_a_wrong_key_cost_a_few_requests",
             "cli/test_predict.py::test_a_refused_key_is_configuration",
             "cli/test_evaluate.py::test_a_wrong_key_stops_the_run_with_one_message",
+        ),
+    ),
+    Case(
+        "S23",
+        "Code that exits, interrupts, recurses or says too much fails alone.",
+        (
+            "security/test_hostile_code.py::test_code_that_misbehaves_fails_its_example_alone",
+            "actors/test_isolate.py::test_sys_exit_fails_its_example_only",
+        ),
+    ),
+    Case(
+        "S24",
+        "An endless line, a NUL or a wrong encoding is an error with its line.",
+        (
+            "security/test_hostile_data.py::test_a_line_of_a_gigabyte_is_refused_in_little_memory",
+            "security/test_hostile_data.py::test_a_json_file_of_a_gigabyte_is_refused_unread",
+            "security/test_hostile_data.py::test_bytes_that_are_no_text_are_told_with_their_line",
         ),
     ),
     Case(

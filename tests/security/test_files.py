@@ -67,6 +67,43 @@ def test_a_link_in_the_place_of_the_cache_is_not_followed(
     assert victim.read_text() == "precious"
 
 
+def evaluate_below(home: Path) -> dspex.EvaluationResult:
+    """Evaluate one row, recorded there as the run `mine`."""
+    rows = [dspex.Example(question="q").with_inputs("question")]
+    scoring = dspex.Evaluate(devset=rows, metric=lambda *_: 1.0, run="mine")
+    with dspex.Runtime(dspex.Config(home=home)):
+        return scoring(lambda question: dspex.Prediction(answer=question))
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_the_record_of_a_run_is_its_users_own_whatever_the_umask(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "a" / "home"
+
+    assert evaluate_below(home).score == 100.0
+
+    [record] = (home / "runs").glob("mine.sqlite")
+    assert stat.S_IMODE(record.stat().st_mode) == 0o600
+    for folder in (home.parent, home, record.parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_link_in_the_place_of_a_record_is_not_followed(tmp_path: Path) -> None:
+    evaluate_below(tmp_path / "first")
+    [record] = (tmp_path / "first" / "runs").glob("mine.sqlite")
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    place = tmp_path / "home" / "runs" / record.name
+    place.parent.mkdir(parents=True, mode=0o700)
+    place.symlink_to(victim)
+
+    with pytest.raises(dspex.RecordError):
+        evaluate_below(tmp_path / "home")
+
+    assert victim.read_text() == "precious"
+
+
 def test_nothing_is_written_where_others_may_write(
     tmp_path: Path, provider: FakeProvider
 ) -> None:

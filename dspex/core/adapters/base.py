@@ -58,6 +58,9 @@ class Adapter:
     callback_kind: ClassVar[str] = "adapter"
     """What callbacks are told that this is."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     def __init_subclass__(cls, **options: Any) -> None:
         """Have callbacks hear of the subclass's own `format()` and `parse()`."""
         super().__init_subclass__(**options)

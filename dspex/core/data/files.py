@@ -22,6 +22,9 @@ from dspex.core.errors import DataError, MissingFileError
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """A longer line in a CSV, TSV or JSONL file is taken for a mistake."""
 
+MAX_JSON_BYTES = 256 * 1024 * 1024
+"""A longer JSON file is refused: it has to be in memory as a whole, several times."""
+
 
 SEPARATORS = ",;\t"
 """What may stand between the values of a `.csv` file; the first one, when in doubt."""
@@ -195,7 +198,7 @@ def _jsonl_row(path: Path, number: int, text: str) -> Row:
 
 
 def _json_rows(path: Path, bad: Bad) -> Iterator[Row]:
-    text = _decoded(path, path.read_bytes(), first_line=1)
+    text = _decoded(path, _whole(path), first_line=1)
     rows = _parsed_json(text, path, first_line=1) if text.strip() else []
     if not isinstance(rows, list):
         raise DataError(
@@ -245,6 +248,17 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
                     "expected. Check that the file has line breaks.",
                 )
             yield number, raw
+
+
+def _whole(path: Path) -> bytes:
+    size = path.stat().st_size
+    if size > MAX_JSON_BYTES:
+        raise DataError(
+            f"{path} has {size} bytes; a JSON file is read as a whole, so at most "
+            f"{MAX_JSON_BYTES} were expected. Write it as .jsonl, an object in a line.",
+            path=path,
+        )
+    return path.read_bytes()
 
 
 def _decoded(path: Path, raw: bytes, *, first_line: int) -> str:

@@ -442,3 +442,16 @@ def test_lines_are_found_through_quoted_names_and_dotted_ones(folder: Folder) ->
 
     assert str(found.values["prices"].origin) == f"{file}:4"
     assert str(found.values["settings"].origin) == f"{file}:2"
+
+
+def test_a_program_asks_for_what_the_command_line_would_take(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.write('model = "openai/m"\nmax_in_flight = 3\n')
+    monkeypatch.setenv("DSPEX_MAX_QUEUED", "7")
+    monkeypatch.delenv("DSPEX_HOME")
+
+    found = dspex.load_configuration(start=folder.project, persist=False)
+
+    assert found.lm == "openai/m"
+    assert found.config == dspex.Config(max_in_flight=3, max_queued=7, persist=False)

@@ -11,7 +11,9 @@ from dspex.core.errors import ConfigurationError
 from dspex.runtime.config import Config
 
 NUMBERS = [
-    field.name for field in fields(Config) if field.name not in {"home", "persist"}
+    field.name
+    for field in fields(Config)
+    if field.name not in {"control", "home", "persist"}
 ]
 
 

@@ -1,0 +1,49 @@
+"""`dspex why`: why runs that go on are not finished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from dspex.cli.console import json_option, show, show_json, traceback_option
+from dspex.cli.processes import (
+    asked,
+    pid_option,
+    processes_there,
+    runs_there,
+    the_run,
+)
+
+
+@click.command()
+@click.argument("run", required=False)
+@pid_option
+@json_option
+@traceback_option
+def why(run: str | None, pid: int | None, as_json: bool) -> None:  # noqa: FBT001 - click passes by name
+    """Say what each open example of a RUN waits for; of all runs, without its name.
+
+    No worker is asked, so it answers while all of them hang; an actor that should have
+    answered and did not is named.
+
+    \b
+      dspex why first
+    """  # noqa: D301 - \b is click's mark for lines to keep as they are
+    found = runs_there(processes_there(pid)) if run is None else [the_run(run, pid)]
+    told = [{"pid": each.process.pid, **asked(each, "why")} for each in found]
+    if as_json:
+        show_json(told)
+    elif told:
+        show("\n".join(line for each in told for line in _lines(each)))
+    else:
+        show("no run is at work")
+
+
+def _lines(told: dict[str, Any]) -> Iterator[str]:
+    yield f"{told['run']} in process {told['pid']}, {told['state']}: {told['progress']}"
+    for waiting in told["waiting"]:
+        yield f"  {waiting['text']}"
+    for name in told["silent"]:
+        yield f"  {name} did not answer"

@@ -1,0 +1,115 @@
+"""What a shell completes, and the script that makes it ask."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.shell_completion import ShellComplete
+
+from dspex.cli.completion import SHELLS, VARIABLE
+from dspex.cli.main import main
+from tests.cli.conftest import Run
+
+
+def completed(*words: str) -> list[str]:
+    """What may stand in place of the last word."""
+    asked = ShellComplete(main, {}, "dspex", VARIABLE)
+    return [item.value for item in asked.get_completions(list(words[:-1]), words[-1])]
+
+
+@pytest.fixture
+def recorded(run: Run, capitals: Path, there: tuple[str, ...]) -> None:
+    """Two runs that are recorded."""
+    for name in ("first", "second"):
+        done = run(
+            *("evaluate", "country -> capital", capitals, "--run", name),
+            *("--metric", "exact_match:capital", *there),
+        )
+        assert done.exit_code == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show",),
+        ("resume",),
+        ("report",),
+        ("export",),
+        ("compare", "second"),
+        ("runs", "delete"),
+        ("evaluate", "a -> b", "--run"),
+    ],
+)
+@pytest.mark.usefixtures("recorded")
+def test_names_of_runs_are_completed(words: tuple[str, ...]) -> None:
+    assert completed(*words, "f") == ["first"]
+    assert completed(*words, "nothing") == []
+
+
+def test_models_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.gguf").touch()
+    (tmp_path / "notes.txt").touch()
+
+    assert completed("predict", "--model", "open") == ["openai/", "openrouter/"]
+    assert completed("doctor", "anth") == ["anthropic/"]
+    assert completed("demo", "--model", "local/") == [
+        "local/gemma-3-270m",
+        "local/tiny.gguf",
+    ]
+
+
+def test_commands_options_and_metrics_are_completed() -> None:
+    assert completed("conf") == ["config"]
+    assert completed("evaluate", "--fail") == ["--fail-under"]
+    assert completed("evaluate", "--metric", "ex") == ["exact_match:"]
+    assert completed("completion", "") == ["bash", "zsh", "fish"]
+
+
+def test_a_configuration_that_is_wrong_hinders_no_completion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("dspex.toml").write_text("persist = 1\n", encoding="utf-8")
+
+    assert completed("show", "f") == []
+    assert completed("evaluate", "--fail") == ["--fail-under"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_each_script_asks_this_program(shell: str, run: Run) -> None:
+    done = run("completion", shell)
+
+    assert done.exit_code == 0
+    assert f"{VARIABLE}={shell}_complete" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+def test_bash_completes_with_the_script(run: Run, tmp_path: Path) -> None:
+    command = tmp_path / "dspex"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m dspex "$@"\n')
+    command.chmod(0o755)
+    script = (
+        f"{run('completion', 'bash').stdout}\n"
+        "COMP_WORDS=(dspex evaluate --fail) COMP_CWORD=2\n"
+        "_dspex_completion dspex\n"
+        'echo "${COMPREPLY[@]}"\n'
+    )
+
+    done = subprocess.run(
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        },
+    )
+
+    assert done.stdout.strip() == "--fail-under", done.stderr

@@ -1,0 +1,103 @@
+"""The same in Jupyter: a real kernel, with errors, an interrupt and edited code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from dspex.testing import FakeProvider, Hang, chat_answer
+from tests.docs.pages import ROOT
+
+PATIENCE = 120.0
+
+CELLS = {
+    "model": (
+        "import os, dspex\n"
+        "dspex.configure(lm=dspex.LM('openai/fake', api_base={base_url!r}, "
+        "api_key='sk-1'))\n"
+        "program = dspex.Predict('country -> capital')\n"
+        "os.getpid()"
+    ),
+    "ask": "program(country='<b>Peru</b>')",
+    "status": "dspex.status()",
+    "fails": "program(nation='Peru')",
+    "hangs": "program(country='Chile')",
+    "evaluates": (
+        "program = dspex.ChainOfThought('country -> capital')\n"
+        "rows = dspex.load([dict(country=str(n), capital='<b>Lima</b>') "
+        "for n in range(30)], inputs=['country'])\n"
+        "dspex.Evaluate(devset=rows, metric=lambda row, answer: "
+        "row.capital == answer.capital)(program)"
+    ),
+}
+
+
+def html_of(cell: Any) -> list[str]:
+    return [
+        output["data"]["text/html"]
+        for output in cell.outputs
+        if "text/html" in output.get("data", {})
+    ]
+
+
+# Jupyter's own packages warn of what is none of ours.
+@pytest.mark.filterwarnings("ignore")
+def test_a_notebook_goes_on_after_errors_and_interrupts_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("DSPEX_HOME", str(tmp_path / "home"))
+    answer = chat_answer(reasoning="I know.", capital="<b>Lima</b>")
+
+    with FakeProvider(answer=lambda _: answer) as provider:
+        sources = {
+            name: source.replace("{base_url!r}", repr(provider.base_url))
+            for name, source in CELLS.items()
+        }
+        cells = {
+            name: nbformat.v4.new_code_cell(source) for name, source in sources.items()
+        }
+        notebook = nbformat.v4.new_notebook(cells=list(cells.values()))
+        client = NotebookClient(notebook, timeout=PATIENCE, allow_errors=True)
+
+        def interrupt_when_it_hangs() -> None:
+            provider.wait_for_in_flight(1, PATIENCE)
+            asyncio.run(client.km.interrupt_kernel())
+            provider.wait_for_idle(PATIENCE)
+            provider.behave()
+
+        with client.setup_kernel(cwd=str(tmp_path)):
+            for number, (name, cell) in enumerate(cells.items()):
+                if name == "hangs":
+                    provider.misbehave(Hang())
+                    hand = threading.Thread(target=interrupt_when_it_hangs)
+                    hand.start()
+                    client.execute_cell(cell, number)
+                    hand.join(PATIENCE)
+                else:
+                    client.execute_cell(cell, number)
+
+    assert "&lt;b&gt;Lima" in html_of(cells["ask"])[0]
+    assert "providers" in html_of(cells["status"])[0]
+    assert cells["fails"].outputs[-1]["ename"] == "UnexpectedInputError"
+    assert cells["hangs"].outputs[-1]["ename"] == "KeyboardInterrupt"
+    progress, result = html_of(cells["evaluates"])
+    assert "30/30" in progress
+    assert "100.0" in result
+    assert not any(
+        "<b>Lima" in html for cell in cells.values() for html in html_of(cell)
+    )
+    kernel = int(cells["model"].outputs[-1]["data"]["text/plain"])
+    with pytest.raises(ProcessLookupError):
+        os.kill(kernel, 0)
+    assert sorted(path.name for path in (tmp_path / "home" / "cache").iterdir()) == [
+        "answers-1.db"
+    ]

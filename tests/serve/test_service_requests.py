@@ -1,0 +1,372 @@
+"""What a service says of a request it does not answer: status, word, field."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from enum import Enum
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+import dspex
+from dspex.core import errors
+from dspex.core.errors import ConfigurationError
+from dspex.runtime.runtime import Runtime
+from dspex.serve.contract import Contract
+from dspex.serve.doorkeeper import Doorkeeper
+from dspex.serve.refusals import Refused, refusal_of
+from dspex.serve.service import Service
+from tests.serve.lab import STURDY, Client, Gate, Reply, kill_requests, saying, serve
+
+
+class Mood(Enum):
+    GLAD = "glad"
+    SAD = "sad"
+
+
+class Tell(dspex.Signature):
+    """Tell a story."""
+
+    topic: str = dspex.InputField(desc="what it is about")
+    lines: int = dspex.InputField(ge=1)
+    mood: Mood | None = dspex.InputField()
+    story: str = dspex.OutputField()
+
+
+@pytest.fixture(autouse=True)
+def runtime() -> Iterator[Runtime]:
+    with Runtime(STURDY) as running:
+        yield running
+
+
+def ask(service: Service, *args: Any, path: str = "/tell", **options: Any) -> Reply:
+    replies = []
+
+    async def use(client: Client) -> None:
+        replies.append(await client.post(path, *args, **options))
+
+    serve(service, use)
+    return replies[0]
+
+
+def telling(**options: Any) -> Service:
+    with dspex.context(lm=saying({"story": "Once."})):
+        return Service({"tell": dspex.Predict(Tell)}, **options)
+
+
+def failing(error: BaseException) -> Service:
+    def program(topic: str) -> str:
+        raise error
+
+    return Service({"tell": program})
+
+
+def test_every_input_that_does_not_fit_is_named_before_anything_is_asked() -> None:
+    model = saying({"story": "Once."})
+    with dspex.context(lm=model):
+        service = Service({"tell": dspex.Predict(Tell)})
+
+    reply = ask(service, {"topik": "rain", "lines": "3", "mood": "cross"})
+
+    assert (reply.status, reply.error["type"]) == (422, "invalid_inputs")
+    by_field = {fault["field"]: fault for fault in reply.error["fields"]}
+    assert set(by_field) == {"topic", "topik", "lines", "mood"}
+    assert by_field["topic"]["problem"] == "it is missing"
+    assert "did you mean 'topic'" in by_field["topik"]["problem"]
+    assert by_field["lines"]["expected"] == "int"
+    assert model.history == []
+
+
+def test_inputs_that_fit_are_given_as_their_types() -> None:
+    read = Contract.of("tell", dspex.Predict(Tell)).read(
+        {"topic": "rain", "lines": 3, "mood": "sad"}
+    )
+
+    assert read == {"topic": "rain", "lines": 3, "mood": Mood.SAD}
+
+
+def test_a_constraint_of_an_input_is_held() -> None:
+    with pytest.raises(Refused, match="'lines': Input should be greater"):
+        Contract.of("tell", dspex.Predict(Tell)).read({"topic": "rain", "lines": 0})
+
+
+def test_a_functions_inputs_are_checked_by_its_annotations() -> None:
+    def double(number: int, *, times: int = 2) -> int:
+        return number * times
+
+    contract = Contract.of("double", double)
+
+    assert contract.read({"number": 4}) == {"number": 4}
+    with pytest.raises(Refused, match=r"'number': .*integer"):
+        contract.read({"number": "four"})
+
+
+def test_what_is_no_object_by_name_comes_back_as_output() -> None:
+    reply = ask(Service({"tell": lambda topic: topic * 2}), {"topic": "rain"})
+
+    assert reply.json == {"output": "rainrain"}
+
+
+@pytest.mark.parametrize("body", [b"", b"[1]", b'{"a": NaN}', b"[" * 100_000, b"\xff"])
+def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
+    reply = ask(telling(), data=body, headers={"Content-Type": "application/json"})
+
+    assert (reply.status, reply.error["type"]) == (400, "invalid_json")
+
+
+def test_a_body_of_another_kind_is_refused() -> None:
+    # What a form of a stranger's page can send without asking.
+    reply = ask(telling(), data=b'{"topic": 1}', headers={"Content-Type": "text/plain"})
+
+    assert (reply.status, reply.error["type"]) == (415, "unsupported_media_type")
+
+
+def test_a_body_that_is_too_long_is_refused() -> None:
+    reply = ask(telling(max_body=100), {"topic": "x" * 200, "lines": 1})
+
+    assert (reply.status, reply.error["type"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("given", ["soon", "0", "-1", "nan", "inf"])
+def test_a_time_that_is_none_is_refused(given: str) -> None:
+    reply = ask(telling(), {}, headers={"Dspex-Timeout": given})
+
+    assert (reply.status, reply.error["type"]) == (400, "invalid_header")
+
+
+def test_a_request_whose_time_is_over_is_given_up_with_504() -> None:
+    gate = Gate()
+
+    reply = ask(Service({"tell": gate}), {"x": 1}, headers={"Dspex-Timeout": "0.05"})
+    gate.opened.set()
+
+    assert (reply.status, reply.error["type"]) == (504, "timeout")
+
+
+def test_a_page_that_is_not_there_is_told_in_json_without_being_repeated() -> None:
+    reply = ask(telling(), {}, path="/<script>")
+
+    assert (reply.status, reply.error["type"]) == (404, "not_found")
+    assert "script" not in reply.text
+
+
+def test_a_method_that_is_not_there_is_told_with_those_that_are() -> None:
+    async def use(client: Client) -> None:
+        reply = await client.get("/tell")
+
+        assert (reply.status, reply.error["type"]) == (405, "method_not_allowed")
+        assert reply.headers["Allow"] == "POST"
+
+    serve(telling(), use)
+
+
+def test_a_crash_of_the_program_is_500_with_its_class_and_no_traceback() -> None:
+    reply = ask(failing(ZeroDivisionError("by \x1b[31mnothing")), {"topic": "x"})
+
+    assert (reply.status, reply.error["type"]) == (500, "program_failed")
+    assert reply.error["error_class"] == "ZeroDivisionError"
+    assert "\\x1b[31mnothing" in reply.error["message"]
+    assert "Traceback" not in reply.text
+    assert ".py" not in reply.text
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, RecursionError])
+def test_what_ends_processes_ends_one_request(kind: type[BaseException]) -> None:
+    def program(*, good: bool) -> str:
+        if good:
+            return "well"
+        raise kind
+
+    async def use(client: Client) -> None:
+        assert (await client.post("/tell", {"good": False})).status == 500
+        assert (await client.post("/tell", {"good": True})).json == {"output": "well"}
+
+    serve(Service({"tell": program}), use)
+
+
+@pytest.mark.parametrize(
+    ("make", "status", "kind"),
+    [
+        (lambda: errors.CircuitOpenError("down", retry_in=3.2), 503, "provider_down"),
+        (lambda: errors.LMServerError("oh"), 503, "provider_down"),
+        (lambda: errors.LMConnectionError("oh"), 503, "provider_down"),
+        (lambda: errors.QueueFullError("full"), 503, "busy"),
+        (lambda: errors.LMRateLimitError("no", retry_after=7.0), 429, "rate_limited"),
+        (lambda: errors.LMTimeoutError("late"), 504, "timeout"),
+        (lambda: errors.WorkTimeoutError("late"), 504, "timeout"),
+        (lambda: errors.LMResponseError("what"), 502, "unreadable_answer"),
+        (lambda: errors.LMAuthError("no"), 502, "provider_refused"),
+        (lambda: errors.BudgetExceededError("out"), 503, "budget_exceeded"),
+        (lambda: errors.ContextWindowExceededError("long"), 422, "too_long"),
+        (lambda: errors.RuntimeClosedError("gone"), 503, "unavailable"),
+        (lambda: ValueError("oh"), 500, "program_failed"),
+    ],
+)
+def test_an_error_has_its_status_and_its_word(
+    make: Callable[[], Exception], status: int, kind: str
+) -> None:
+    refusal = refusal_of(make())
+
+    assert (refusal.status, refusal.type) == (status, kind)
+    assert refusal.message
+
+
+def test_a_wait_is_told_in_whole_seconds() -> None:
+    reply = ask(failing(errors.CircuitOpenError("down", retry_in=3.2)), {"topic": "x"})
+
+    assert reply.status == 503
+    assert reply.headers["Retry-After"] == "4"
+    assert reply.error["retry_after"] == 4
+
+
+def test_an_answer_that_cannot_be_read_is_502_without_what_the_model_wrote() -> None:
+    error = errors.AdapterParseError("ChatAdapter", Tell, "the secret plan")
+
+    reply = ask(failing(error), {"topic": "x"})
+
+    assert (reply.status, reply.error["type"]) == (502, "unreadable_answer")
+    assert "'story'" in reply.error["message"]
+    assert "secret" not in reply.text
+
+
+def test_what_began_and_is_never_repeated_is_not_begun_again(
+    runtime: Runtime,
+) -> None:
+    class Once(dspex.Program):
+        retry = False
+
+        def __init__(self, gate: Gate) -> None:
+            self.gate = gate
+
+        def forward(self, **inputs: Any) -> Any:
+            return self.gate(**inputs)
+
+    gate = Gate()
+
+    async def use(client: Client) -> None:
+        asking = asyncio.create_task(client.post("/once", {"x": 1}))
+        await gate.arrived()
+        kill_requests(runtime)
+        reply = await asking
+        gate.opened.set()
+
+        assert (reply.status, reply.error["type"]) == (500, "not_repeated")
+        assert len(gate.begun) == 1
+
+    serve(Service({"once": Once(gate)}), use)
+
+
+def test_a_request_that_keeps_being_killed_is_answered_with_503(
+    runtime: Runtime,
+) -> None:
+    gate = Gate(held=100)
+
+    async def use(client: Client) -> None:
+        asking = asyncio.create_task(client.post("/gate", {"x": 1}))
+        for _ in range(5):
+            await gate.arrived()
+            kill_requests(runtime)
+        reply = await asking
+        gate.opened.set()
+
+        assert (reply.status, reply.error["type"]) == (503, "killed")
+
+    serve(Service({"gate": gate}), use)
+
+
+def test_a_client_that_leaves_takes_its_program_along(runtime: Runtime) -> None:
+    gate = Gate()
+    service = Service({"gate": gate})
+
+    async def use(client: Client) -> None:
+        asking = asyncio.create_task(client.post("/gate", {"x": 1}))
+        await gate.arrived()
+
+        asking.cancel()
+        service.begin_draining()
+        async with asyncio.timeout(30):
+            await service.drained()
+
+        assert kill_requests(runtime) == 0
+        gate.opened.set()
+
+    serve(service, use)
+
+
+def test_a_token_is_wanted_and_compared_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOOR_TOKEN", "sesame-seed")
+    service = telling(token="$DOOR_TOKEN")
+    service.add_routes([web.get("/healthz", _well)])
+    service.add_routes([web.get("/metrics", _well)], needs_token=True)
+
+    async def use(client: Client) -> None:
+        inputs = {"topic": "rain", "lines": 1}
+        right = {"Authorization": "Bearer sesame-seed"}
+        wrong = {"Authorization": "Bearer sesame"}
+
+        assert (await client.post("/tell", inputs)).status == 401
+        refused = await client.post("/tell", inputs, headers=wrong)
+        assert refused.status == 401
+        assert refused.headers["WWW-Authenticate"] == "Bearer"
+        assert "sesame" not in refused.text
+        assert (await client.post("/tell", inputs, headers=right)).status == 200
+        assert (await client.get("/healthz")).status == 200
+        assert (await client.get("/metrics")).status == 401
+        assert (await client.get("/metrics", headers=right)).status == 200
+
+    serve(service, use)
+
+
+async def _well(_request: web.Request) -> web.Response:
+    return web.Response(text="well")
+
+
+def test_a_token_that_is_not_set_is_refused_at_once() -> None:
+    with pytest.raises(ConfigurationError, match="'NO_SUCH_TOKEN' is not set"):
+        telling(token="$NO_SUCH_TOKEN")
+
+
+@pytest.mark.parametrize(
+    ("host", "passes"),
+    [
+        ("127.0.0.1:8000", True),
+        ("[::1]:8000", True),
+        ("localhost", True),
+        ("capital.example:443", True),
+        ("evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("", False),
+    ],
+)
+def test_a_service_answers_to_its_own_names_only(host: str, *, passes: bool) -> None:
+    door = Doorkeeper(hosts={"capital.example"})
+
+    refused = nullcontext() if passes else pytest.raises(Refused, match="header Host")
+    with refused:
+        door.check_host(host)
+
+
+def test_an_answer_has_its_id_and_what_it_took() -> None:
+    reply = ask(
+        telling(), {"topic": "rain", "lines": 1}, headers={"X-Request-Id": "mine-7"}
+    )
+
+    assert reply.headers["X-Request-Id"] == "mine-7"
+    assert '"calls":1' in reply.headers["Dspex-Usage"]
+    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("bad", ["", "two words", "x" * 129, "<b>"])
+def test_an_id_that_is_none_is_not_repeated(bad: str) -> None:
+    reply = ask(telling(), {"topic": "rain", "lines": 1}, headers={"X-Request-Id": bad})
+
+    assert reply.headers["X-Request-Id"] not in {"", bad}
+
+
+@pytest.mark.parametrize("name", ["max_in_flight", "timeout", "max_body"])
+def test_a_number_that_is_not_above_zero_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        telling(**{name: 0})
