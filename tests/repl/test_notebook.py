@@ -57,16 +57,17 @@ def test_a_notebook_goes_on_after_errors_and_interrupts_and_leaves_nothing(
     monkeypatch.setenv("DSPEX_HOME", str(tmp_path / "home"))
     answer = chat_answer(reasoning="I know.", capital="<b>Lima</b>")
 
+    version: Any = nbformat.v4
     with FakeProvider(answer=lambda _: answer) as provider:
         sources = {
             name: source.replace("{base_url!r}", repr(provider.base_url))
             for name, source in CELLS.items()
         }
         cells = {
-            name: nbformat.v4.new_code_cell(source) for name, source in sources.items()
+            name: version.new_code_cell(source) for name, source in sources.items()
         }
-        notebook = nbformat.v4.new_notebook(cells=list(cells.values()))
-        client = NotebookClient(notebook, timeout=PATIENCE, allow_errors=True)
+        notebook = version.new_notebook(cells=list(cells.values()))
+        client: Any = NotebookClient(notebook, timeout=PATIENCE, allow_errors=True)
 
         def interrupt_when_it_hangs() -> None:
             provider.wait_for_in_flight(1, PATIENCE)

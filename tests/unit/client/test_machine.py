@@ -68,6 +68,8 @@ class Hands:
     def note(self, record: AttemptRecord, seconds: float, *_whose: Any) -> None:
         self.records.append(record)
 
+    def tell(self, *_event: Any, **_metadata: Any) -> None: ...
+
     def remind(self, seconds: float, message: Any) -> None: ...
 
     def pump_soon(self) -> None:
