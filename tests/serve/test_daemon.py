@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -43,12 +44,20 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture
+def caller() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as caller:
+        yield caller
+
+
+@pytest.fixture
 def home(tmp_path: Path) -> Path:
     (tmp_path / "code_of_mine.py").write_text(CODE, encoding="utf-8")
     return tmp_path
 
 
-def test_a_life_with_a_service_manager(home: Path, provider: FakeProvider) -> None:
+def test_a_life_with_a_service_manager(
+    home: Path, provider: FakeProvider, caller: ThreadPoolExecutor
+) -> None:
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     manager.bind(str(home / "notify"))
     manager.settimeout(PATIENT)
@@ -98,9 +107,7 @@ def test_a_life_with_a_service_manager(home: Path, provider: FakeProvider) -> No
 
         # End, with a request under way.
         provider.pause()
-        waiting = subprocess.Popen(
-            [sys.executable, "-c", ASK, f"{daemon.url}/ask"], stdout=subprocess.PIPE
-        )
+        waiting = caller.submit(daemon.post, "/ask", question="are you there?")
         provider.wait_for_in_flight(1, PATIENT)
         daemon.send(signal.SIGTERM)
         facts = hears("STOPPING=1")
@@ -109,27 +116,17 @@ def test_a_life_with_a_service_manager(home: Path, provider: FakeProvider) -> No
         assert (ready.status_code, ready.json()["failing"][0]["part"]) == (503, "drain")
         assert daemon.post("/loud", text="a").status_code == 503
         provider.resume()
-        assert waiting.communicate(timeout=PATIENT)[0] == b'200 {"answer":"yes"}'
+        assert waiting.result(PATIENT).json() == {"answer": "yes"}
         assert daemon.wait() == 0
 
 
-ASK = """
-import sys
-import httpx
-
-body = {"question": "are you there?"}
-reply = httpx.post(sys.argv[1], json=body, timeout=60, trust_env=False)
-print(reply.status_code, reply.text, end="")
-"""
-
-
-def test_a_second_signal_ends_it_at_once(home: Path, provider: FakeProvider) -> None:
+def test_a_second_signal_ends_it_at_once(
+    home: Path, provider: FakeProvider, caller: ThreadPoolExecutor
+) -> None:
     words = ["code_of_mine:ask", "--model", "m", "--api-base", provider.base_url]
     with RunningDaemon([*words, "--text-logs"], home=home) as daemon:
         provider.pause()
-        asking = subprocess.Popen(
-            [sys.executable, "-c", ASK, f"{daemon.url}/ask"], stderr=subprocess.DEVNULL
-        )
+        asking = caller.submit(daemon.post, "/ask", question="are you there?")
         provider.wait_for_in_flight(1, PATIENT)
 
         daemon.send(signal.SIGTERM)
@@ -137,7 +134,8 @@ def test_a_second_signal_ends_it_at_once(home: Path, provider: FakeProvider) -> 
         daemon.send(signal.SIGINT)
 
         assert daemon.wait() == 128 + signal.SIGINT
-        asking.wait(PATIENT)
+        with pytest.raises(httpx.TransportError):
+            asking.result(PATIENT)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import click
 
+from tests.soak.flat import by_tenth
 from tests.soak.play import soaked
 
 
@@ -44,6 +45,7 @@ def main(
         name: asdict(each) | {"flat": each.is_flat}
         for name, each in came.trends.items()
     }
+    told["by_tenth"] = {name: by_tenth(came.samples[name]) for name in came.samples}
     told["sound"] = came.is_sound
     lines = [f"{name}: {value}" for name, value in told.items()]
     click.echo(json.dumps(told) if as_json else "\n".join(lines))

@@ -77,3 +77,15 @@ def trend(points: Sequence[Point], *, share: float, amount: float) -> Trend:
         grew=a_second * (end - judged[0][0]),
         allowed=max(share * median, amount),
     )
+
+
+def by_tenth(points: Sequence[Point]) -> list[float]:
+    """The median in each tenth of the time, to see whether a rise levels off.
+
+    Example:
+        >>> by_tenth([(n, 2.0 * n) for n in range(1, 11)])
+        [2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0]
+    """
+    size = len(points) / 10
+    parts = [points[int(n * size) : int((n + 1) * size)] for n in range(10)]
+    return [statistics.median(value for _, value in part) for part in parts if part]
