@@ -19,7 +19,7 @@ from dspex.client.call import ATTEMPT
 from dspex.core.errors import EvaluationError
 from dspex.core.events import RUN_START, RUN_STOP
 from dspex.core.spawner import the_spawner
-from dspex.evaluate.aggregator import GATHER_FOR, AggregatorActor, Look
+from dspex.evaluate.aggregator import Look
 from dspex.evaluate.answers import offer
 from dspex.evaluate.belongings import (
     Belongings,
@@ -28,7 +28,8 @@ from dspex.evaluate.belongings import (
     Wishes,
     nothing_known,
 )
-from dspex.evaluate.coordinator import CoordinatorActor, GetOutlook, Obey
+from dspex.evaluate.branch import run_branch
+from dspex.evaluate.coordinator import GetOutlook, Obey
 from dspex.evaluate.earlier import Earlier
 from dspex.evaluate.floor import Floor
 from dspex.evaluate.journal import Journal, RequestLog, Tally
@@ -38,7 +39,7 @@ from dspex.evaluate.looking import facts_of
 from dspex.evaluate.plan import Ended, Plan
 from dspex.evaluate.record.reader import Status, Worked
 from dspex.evaluate.recording import Recording
-from dspex.evaluate.source import Check, Source, SourceActor, unchecked
+from dspex.evaluate.source import Check, Source, unchecked
 from dspex.evaluate.why import Explained, Waiting, in_short, reasons
 from dspex.evaluate.workers import ThreadWorkers, Workers
 from dspex.runtime import tree
@@ -51,8 +52,6 @@ from supervisors import (
     ExitReason,
     Handle,
     ReplyFuture,
-    Restart,
-    SupervisorActor,
     last_words,
 )
 from supervisors.scope import check_scopes, current_scopes
@@ -134,6 +133,9 @@ class Run:
         self._restarts_before = runtime.restarts
         self._handler = runtime.events.attach(self._requests, ATTEMPT)
         self._began = time.monotonic()
+        offer()
+        # Before its first example begins, which may look for its run.
+        join(self._live)
         try:
             # Whole, also when whoever begins it is given up meanwhile: a branch that
             # was still being started would belong to nobody.
@@ -142,6 +144,7 @@ class Run:
             self._branch.monitor(self._branch_ended)
         except BaseException:
             # Nothing of it has begun, so whoever goes on finds its record free.
+            leave(self._live)
             runtime.events.detach(self._handler)
             if self.recording is not None:
                 self.recording.record.let_go()
@@ -153,8 +156,6 @@ class Run:
             with last_words():
                 self.__exit__(type(error), error, error.__traceback__)
             raise
-        offer()
-        join(self._live)
         return self
 
     def __exit__(
@@ -412,41 +413,8 @@ class Run:
             self._aggregator.cast(Look())
 
     def _spec(self) -> ChildSpec:
-        names, intensity = self._names, tree.branch_intensity(self.runtime.config)
-        aggregator = ChildSpec(
-            id="aggregator",
-            actor=AggregatorActor,
-            args=(self._journal, self._floor.tray, names.coordinator, self.recording),
-            kwargs={
-                # A steering hears of each outcome before more is begun than it needs.
-                "gather_for": GATHER_FOR if self.plan.steering is None else 0.0,
-                "standings": self.runtime.standings,
-            },
-            name=names.aggregator,
-        )
-        source = ChildSpec(
-            id="source",
-            actor=SourceActor,
-            args=(self._source, names.coordinator),
-            name=names.source,
-        )
-        coordinator = ChildSpec(
-            id="coordinator",
-            actor=CoordinatorActor,
-            args=(self._belongings(), names),
-            name=names.coordinator,
-        )
-        workers = self._workers.child_spec(names.workers, intensity)
-        stream = (source,) if self._source.is_stream else ()
-        return ChildSpec(
-            id=f"run {self.plan.run}",
-            actor=SupervisorActor,
-            # The coordinator last: it needs the others from its first message on.
-            args=((aggregator, workers, *stream, coordinator),),
-            kwargs={"intensity": intensity},
-            kind="supervisor",
-            restart=Restart.TEMPORARY,
-        )
+        intensity = tree.branch_intensity(self.runtime.config)
+        return run_branch(self._belongings(), self._names, self._journal, intensity)
 
     def _belongings(self) -> Belongings:
         return Belongings(

@@ -72,6 +72,19 @@ def test_a_run_is_there_from_its_beginning_to_its_end(
         assert live_runs() == ()
 
 
+def test_a_program_finds_the_run_that_called_it(runtime: dspex.Runtime) -> None:
+    seen: list[int] = []
+
+    def program(question: str) -> dspex.Prediction:
+        seen.append(len(live_runs()))
+        return known(question)
+
+    for _ in range(10):
+        evaluate(2)(program)
+
+    assert seen == [1] * 20
+
+
 def test_an_evaluation_that_its_caller_waits_for_is_stopped_from_outside(
     runtime: dspex.Runtime, held: Held
 ) -> None:
