@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dspex.cli.configured import configured
 from dspex.cli.console import say, traceback_option
 from dspex.cli.models import ModelChoice, model_options
 from dspex.cli.programs import load_attribute
@@ -51,6 +52,7 @@ def repl(
         console(plain=plain),
         loaded=loaded,
         model=dspex.settings.lm,
+        config=configured().config,
         say=say,
     )
 

@@ -9,6 +9,7 @@ import dspex
 from dspex.core.home import home
 from dspex.repl.consoles import Console
 from dspex.repl.namespace import banner, namespace
+from dspex.runtime.config import Config
 from dspex.runtime.runtime import current_runtime
 
 
@@ -17,6 +18,7 @@ def hold_session(
     *,
     loaded: Mapping[str, Any],
     model: object | None,
+    config: Config,
     say: Callable[[str], None],
 ) -> None:
     """Start the tree, run what is typed, and stop the tree.
@@ -29,13 +31,19 @@ def hold_session(
         console: Who reads the lines.
         loaded: Names beside the common ones.
         model: The language model that was configured, for the banner.
+        config: What the tree is started with; one that a loaded module has started
+            already takes of it what `Runtime.reconfigure` does.
         say: Shows the banner.
 
     Raises:
         SystemExit: The session was left with `exit(code)`.
     """
     runtime = current_runtime()
-    runtime.start()
+    if runtime.state == "not started":
+        runtime.config = config
+        runtime.start()
+    else:
+        runtime.reconfigure(config)
     try:
         where = runtime.config.home or home()
         say(banner(console=console.label, model=model, loaded=loaded, home=where))
