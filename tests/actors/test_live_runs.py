@@ -135,9 +135,11 @@ def test_why_names_the_coordinator_that_does_not_answer_and_tells_the_rest(
         coordinator = runtime.handle(stuck)._resolved()
         coordinator.suspend()
 
-        told = the_run().why(timeout=0.01)
-        # Else the end of the run would wait for it.
-        coordinator.resume()
+        try:
+            told = the_run().why(timeout=0.01)
+        finally:
+            # Else the end of the run would wait for it.
+            coordinator.resume()
 
         assert told.silent == (stuck,)
         assert Cause.PROGRAM in {each.cause for each in told.waiting}
