@@ -8,6 +8,16 @@ Callers ask and evaluate all the time, the configuration is reloaded and actors 
 killed; resident memory, threads and open files of the daemon are measured. It ends with
 1 when an answer was wrong or missing, or one of them grows: by its robust slope, after
 a third of the time, by more than `tests.soak.play.ALLOWED`.
+
+What is bounded is full within the first two minutes: 500 answers in the cache of memory
+and 2,000 in that on disk, 1,000 calls in the history, 1,024 ended requests in the
+ledger.
+
+The allocator is no part of what is judged. That of glibc keeps what each thread freed,
+up to 7 pieces of each of 64 sizes, in heaps of which there are several: with some
+thirty threads that is megabytes that fill for many minutes, though no object is left.
+So the daemon runs with one heap and without those pieces; what still grows is held by
+somebody. To see it as it is deployed, set `GLIBC_TUNABLES` to nothing.
 """
 
 from __future__ import annotations

@@ -17,6 +17,11 @@ SIDE_FILES: Final = ("", "-wal", "-shm", "-journal")
 """What SQLite adds to a file's name for its own files beside it."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_LOG: Final = re.compile(r"(.+)\.\d+\.(?:log|old)")
+"""The name of a log: the run's, and what follows it.
+
+One for all runs, as `re` keeps the last 512 patterns and would be full of old runs.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +64,10 @@ class RunPlace:
         """Return the files there are of what owners were about to do."""
         if self.home is None or not folder(self.home).is_dir():
             return []
-        pattern = re.compile(rf"{re.escape(self.run)}\.\d+\.(?:log|old)")
         return sorted(
-            path for path in folder(self.home).iterdir() if pattern.fullmatch(path.name)
+            path
+            for path in folder(self.home).iterdir()
+            if (named := _LOG.fullmatch(path.name)) and named[1] == self.run
         )
 
 
