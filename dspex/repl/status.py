@@ -126,7 +126,7 @@ def status(timeout: float = ANSWER_WITHIN) -> Status:
 
     Example:
         >>> print(status())  # doctest: +ELLIPSIS
-        status: nothing runs
+        status: ...
         files: ...
     """
     runtime = present_runtime()
