@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import click
@@ -48,6 +49,9 @@ def repl(
     model = _model(choice)
     if model is not None:
         dspex.configure(lm=model)
+    # A shell that starts it in the background has Ctrl-C ignored, and a session is
+    # what Ctrl-C is for.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     hold_session(
         console(plain=plain),
         loaded=loaded,

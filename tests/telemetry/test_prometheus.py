@@ -21,6 +21,8 @@ def provider() -> Iterator[FakeProvider]:
         FakeProvider(answer=lambda _messages: "Lima") as running,
         dspex.Runtime(dspex.Config(persist=False)),
     ):
+        # A page that another test has asked for goes on counting.
+        prometheus.uninstrument()
         prometheus.instrument()
         yield running
         prometheus.uninstrument()
