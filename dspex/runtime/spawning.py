@@ -7,6 +7,7 @@ it while it runs and a closing runtime ends it. Nothing is left of it afterwards
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from typing import Any, TypeVar
@@ -56,6 +57,7 @@ class TreeSpawner:
         """Do `work` on each item, and yield the ends as they come; see `Spawner`."""
         registry = current_runtime().start().registry
         name = f"{label} batch {new_id()}"
+        here = threading.get_ident()
         evaluations = DynamicSupervisor(registry, tree.EVALUATIONS)
         branch = evaluations.start_child(
             TaskSupervisor.child_spec(
@@ -78,9 +80,15 @@ class TreeSpawner:
                 for end in ends:
                     yield _finished(end, label, timeout)
         finally:
-            # A runtime that was closed meanwhile has ended it already.
-            with contextlib.suppress(SupervisorError):
-                evaluations.terminate_child(branch)
+            if threading.get_ident() != here:
+                # The garbage collector closes what nobody read to its end, in any
+                # thread: in one of this very branch, waiting for its end would be
+                # waiting for oneself.
+                branch.shutdown()
+            else:
+                # A runtime that was closed meanwhile has ended it already.
+                with contextlib.suppress(SupervisorError):
+                    evaluations.terminate_child(branch)
 
     async def in_thread(self, work: Callable[[], T], *, label: str = "call") -> T:
         """Do blocking work in a thread while the caller's loop goes on; see `Spawner`.

@@ -236,3 +236,24 @@ def test_a_cancelled_awaiter_gives_its_work_up(spawner: TreeSpawner) -> None:
 
     assert ended.wait(WITHIN)
     assert isinstance(errors[0], dspex.LMCancelledError)
+
+
+def test_what_nobody_read_to_its_end_may_be_closed_in_a_thread_of_its_own_branch(
+    spawner: TreeSpawner,
+) -> None:
+    closed = threading.Event()
+    may_close = threading.Event()
+
+    def work(number: int) -> int:
+        if number:
+            # As the garbage collector does it, in whatever thread it runs.
+            assert may_close.wait(30)
+            ends.close()
+            closed.set()
+        return number
+
+    ends = spawner.each(work, [0, 1], concurrency=2, label="piece")
+    next(ends)
+    may_close.set()
+
+    assert closed.wait(30)
