@@ -6,13 +6,16 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
+from typing import Any
 
 import pytest
 
 import dspex
 from dspex.core.errors import WorkLostError, WorkTimeoutError
 from dspex.core.spawner import Finished
+from dspex.runtime.runtime import current_runtime
 from dspex.runtime.spawning import TreeSpawner
+from supervisors.tasks import TaskSupervisorActor
 
 WITHIN = 10.0
 """Seconds after which a wait in these tests counts as a hang."""
@@ -238,22 +241,23 @@ def test_a_cancelled_awaiter_gives_its_work_up(spawner: TreeSpawner) -> None:
     assert isinstance(errors[0], dspex.LMCancelledError)
 
 
-def test_what_nobody_read_to_its_end_may_be_closed_in_a_thread_of_its_own_branch(
-    spawner: TreeSpawner,
+def test_a_batch_that_the_collector_closes_in_its_own_thread_holds_nothing_up(
+    spawner: TreeSpawner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    closed = threading.Event()
-    may_close = threading.Event()
+    closed, go = threading.Event(), threading.Event()
+    ends = spawner.each(lambda number: number or go.wait(30), [0, 1], concurrency=2)
+    next(ends)
+    end_in_order = TaskSupervisorActor.on_end
 
-    def work(number: int) -> int:
-        if number:
-            # As the garbage collector does it, in whatever thread it runs.
-            assert may_close.wait(30)
+    def collect_and_end(actor: Any, *reason: Any) -> Any:
+        if not closed.is_set():
             ends.close()
             closed.set()
-        return number
+        return end_in_order(actor, *reason)
 
-    ends = spawner.each(work, [0, 1], concurrency=2, label="piece")
-    next(ends)
-    may_close.set()
+    monkeypatch.setattr(TaskSupervisorActor, "on_end", collect_and_end)
+    go.set()
+
+    current_runtime().close()
 
     assert closed.wait(30)
