@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import pykka
 
+from supervisors._latches import acquire
 from supervisors.log import logger
 
 T = TypeVar("T")
@@ -95,7 +96,7 @@ class ReplyFuture(pykka.Future[T]):
             # Settled meanwhile, by somebody who may have seen no latch.
             return True
         try:
-            latch.acquire(timeout=-1 if timeout is None else max(timeout, 0))
+            acquire(latch, timeout)
         finally:
             # Nobody waits here any more, be it for a Ctrl-C.
             self._drop(latch)

@@ -17,6 +17,7 @@ from supervisors._acall import acall
 from supervisors._answers import StopFor
 from supervisors._current import current_life, on_event_loop
 from supervisors._future import ReplyFuture
+from supervisors._latches import acquire
 from supervisors._life import Life
 from supervisors._waiting import give_up, note, strike_off
 from supervisors.errors import BlockingCallError, SelfCallError
@@ -133,7 +134,7 @@ class Ref(pykka.ActorRef[A]):
             life.inbox.put(Envelope(message, reply_to=future))
             for scope in scopes:
                 scope.opened(future)
-            latch.acquire(timeout=-1 if timeout is None else max(timeout, 0.0))
+            acquire(latch, timeout)
         finally:
             strike_off(future)
         if not future.done():

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from dspex.core.errors import ConfigurationError
 from dspex.core.foreign import refuse_dspy
 from dspex.core.spawner import the_spawner
+from dspex.programs.joining import join
 from dspex.programs.program import Program
 from dspex.programs.settings import in_force
 
@@ -140,7 +141,7 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         # Ctrl-C may come while it starts, too.
         thread.start()
-        thread.join()
+        join(thread)
     except BaseException:
         # Ctrl-C, as in a notebook: nobody waits for it any more.
         beside.give_up()

@@ -23,6 +23,9 @@ from typing import Any
 API_KEY_VARIABLE = "DSPEX_LOCAL_API_KEY"
 """The environment variable that carries the key of this server."""
 
+LOOK_EVERY = 1.0
+"""Seconds after which it looks for a signal again."""
+
 PLAIN_TEMPLATE = r"""
 {%- for message in messages -%}
 {%- if message['role'] == 'user' -%}
@@ -67,7 +70,9 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     ready = {"address": server.listening_address, "pid": os.getpid()}
     os.write(answers, json.dumps(ready).encode() + b"\n")
-    threading.Event().wait()
+    # In turns: a signal that comes just before a wait wakes nobody.
+    while not threading.Event().wait(LOOK_EVERY):
+        pass
     return 0
 
 

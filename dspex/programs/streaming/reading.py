@@ -14,6 +14,7 @@ from typing import Any, Final
 from dspex.core.adapters.render import plain_value
 from dspex.core.errors import ConfigurationError
 from dspex.core.prediction import Prediction
+from dspex.programs.joining import join, take
 from dspex.programs.streaming.hearing import Put
 from dspex.programs.streaming.listening import Piece
 from dspex.programs.streaming.messages import StatusMessage, StreamResponse
@@ -37,11 +38,11 @@ def apply_sync_streaming(
     )
     thread.start()
     try:
-        while (item := waiting.get()) is not _END:
+        while (item := take(waiting)) is not _END:
             yield item
     finally:
         reading.cancel()
-        thread.join()
+        join(thread)
     if reading.error is not None:
         raise reading.error
 

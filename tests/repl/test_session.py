@@ -1,8 +1,4 @@
-"""`dspex repl` in a real terminal: lines, Ctrl-C, TAB, Ctrl-D, with both consoles.
-
-A named command, `pytest tests/repl/session_in_a_terminal.py`: on a busy machine a
-Ctrl-C is sometimes without effect, and it is not known yet why.
-"""
+"""`dspex repl` in a real terminal: lines, Ctrl-C, TAB, Ctrl-D, with both consoles."""
 
 from __future__ import annotations
 
