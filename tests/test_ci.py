@@ -26,6 +26,7 @@ case "$*" in
     cp "$0" "$3/bin/python"
     for name in pip pytest ruff mypy; do ln -s {tool} "$3/bin/$name"; done ;;
   *ensurepip*) ;;
+  "-m tests."*) expr "$*" : ".*$FAILING" >/dev/null && exit 1 || exit 0 ;;
   *version_info*) echo {version} ;;
   *python_version*) echo {version}.0 ;;
   -) [ -n "$VIRTUAL_ENV" ] || exec {real} - ;;
@@ -121,6 +122,13 @@ def test_every_step_that_fails_is_named(project: Path) -> None:
         "Python 3.13",
         "supervisors by itself",
     ]
+
+
+def test_what_runs_beside_the_steps_is_waited_for(project: Path) -> None:
+    ended = run(project, failing="tests.soak")
+
+    assert ended.returncode == 1
+    assert named(ended) == ["soak"]
 
 
 def test_one_step_after_the_suite_that_fails_is_the_exit_code(project: Path) -> None:

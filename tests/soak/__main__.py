@@ -9,9 +9,9 @@ killed; resident memory, threads and open files of the daemon are measured. It e
 1 when an answer was wrong or missing, or one of them grows: by its robust slope, after
 a third of the time, by more than `tests.soak.play.ALLOWED`.
 
-What is bounded is full within the first two minutes: 500 answers in the cache of memory
-and 2,000 in that on disk, 1,000 calls in the history, 1,024 ended requests in the
-ledger.
+What is bounded is full before it is judged: in half an hour 500 answers in the cache of
+memory and 2,000 in that on disk, fewer in a shorter time; 1,000 calls in the history,
+1,024 ended requests in the ledger.
 
 The allocator is no part of what is judged. That of glibc keeps what each thread freed,
 up to 7 pieces of each of 64 sizes, in heaps of which there are several: with some

@@ -23,8 +23,10 @@ CALLERS = 8
 """Callers that ask at a time."""
 PAUSE = 0.05
 """Seconds between an answer and the caller's next question."""
-QUESTIONS = 2_000
-"""Different questions; fewer fit into the cache, so it is full soon and stays so."""
+QUESTIONS_A_SECOND = 5
+MOST_QUESTIONS = 2_000
+"""Different questions, fewer in a short time; a quarter of them fit into the cache of
+memory, so it is full before the warm-up ends, and stays so."""
 EVALUATE_EVERY = 50
 """Of so many requests, one evaluates."""
 EXAMPLES = 20
@@ -104,40 +106,48 @@ def soaked(
     """Have a daemon work, and watch it."""
     told = Soaked(seconds=seconds)
     with FakeProvider(answer=answer, latency=0.01) as provider:
-        configure(home, provider.base_url, 0)
+        place = _Place(home, provider.base_url, seconds)
+        place.configure()
         programs = [
             f"tests.soak.served:{name}" for name in ("ask", "evaluated", "kill")
         ]
         environ = {TUNABLES: os.environ.get(TUNABLES, KEEPS_NOTHING)}
         with RunningDaemon(programs, home=home, environ=environ) as running:
-            play = _Play(running, told, home=home, url=provider.base_url)
+            play = _Play(running, told, place)
             asyncio.run(play.run(kill_every, reload_every))
             told.exit_code = running.ends()
         told.reloads = sum('"reloaded"' in line for line in running.said)
     return told
 
 
-def configure(home: Path, url: str, number: int) -> None:
-    """Write a configuration; each is another one."""
-    text = f"""
-        model = "openai/fake"
-        api_base = "{url}"
-        cache_entries = 500
-        max_outage = {20 + number % 10}
-    """
-    (home / "dspex.toml").write_text(text, encoding="utf-8")
+class _Place:
+    """Where the daemon finds its configuration, and how many questions there are."""
+
+    def __init__(self, home: Path, url: str, seconds: float) -> None:
+        self._home = home
+        self._url = url
+        wanted = round(seconds * QUESTIONS_A_SECOND)
+        self.questions = max(8, min(MOST_QUESTIONS, wanted))
+        self._numbers = itertools.count()
+
+    def configure(self) -> None:
+        """Write a configuration; each is another one."""
+        text = f"""
+            model = "openai/fake"
+            api_base = "{self._url}"
+            cache_entries = {self.questions // 4}
+            max_outage = {20 + next(self._numbers) % 10}
+        """
+        (self._home / "dspex.toml").write_text(text, encoding="utf-8")
 
 
 class _Play:
     """What happens to the daemon, on one loop."""
 
-    def __init__(
-        self, running: RunningDaemon, told: Soaked, *, home: Path, url: str
-    ) -> None:
+    def __init__(self, running: RunningDaemon, told: Soaked, place: _Place) -> None:
         self._running = running
         self._told = told
-        self._home = home
-        self._url = url
+        self._place = place
         self._numbers = itertools.count()
         self._answers: Counter[str] = Counter()
         self._began = time.monotonic()
@@ -170,7 +180,7 @@ class _Play:
         while self._now() < self._told.seconds:
             number = next(self._numbers)
             if number % EVALUATE_EVERY:
-                question = number * 7 % QUESTIONS
+                question = number * 7 % self._place.questions
                 expected: Any = {"answer": f"a{question}"}
                 found = await self._post("/ask", question=f"q{question}")
             else:
@@ -192,7 +202,7 @@ class _Play:
         self._told.killed[name] = self._told.killed.get(name, 0) + 1
 
     async def _reload(self) -> None:
-        configure(self._home, self._url, next(self._numbers))
+        self._place.configure()
         self._running.send(signal.SIGHUP)
 
     async def _sample(self) -> None:
