@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,8 @@ from dspex.core.spoken import money
 if TYPE_CHECKING:
     from dspex.cli.processes import RunThere
     from dspex.evaluate.record.entries import Totals
-    from dspex.evaluate.record.listing import RunSummary
+    from dspex.evaluate.record.listing import RunFiles, RunSummary
+    from dspex.evaluate.record.place import RunPlace
     from dspex.teleprompt.recorded_study import StudyOutline
 
 HEADING = ("run", "kind", "state", "score", "measured", "failed", "cost", "written")
@@ -71,24 +71,54 @@ class Listed:
         return self.summary.size + sum(part.size for part in self.parts)
 
 
-def listed(found: Sequence[RunSummary], *, with_parts: bool) -> list[Listed]:
-    """Return the lines of a list, in the order given.
+def listed(there: Sequence[RunFiles], *, with_parts: bool) -> Iterator[Listed]:
+    """Yield the lines of a list, in the order given.
+
+    A record is opened when its line, or that of its study, is asked for, so whoever
+    wants the first lines does not wait for all.
 
     Args:
-        found: All runs that there are.
+        there: All runs that there are.
         with_parts: Whether parts of studies have lines of their own. One whose study
             is not there any more has one in any case.
     """
-    studies = {each.run for each in found if _is_study(each)}
-    parts: dict[str, list[RunSummary]] = defaultdict(list)
-    for each in found:
-        if (owner := _owner(each)) in studies:
-            parts[owner].append(each)
-    return [
-        Listed(summary=each, outline=_outline(each), parts=parts[each.run])
-        for each in found
-        if with_parts or _owner(each) not in studies
-    ]
+    opened = _Opened(there)
+    for files in there:
+        summary = opened.summary(files.run)
+        if with_parts or not opened.has_study(summary):
+            yield Listed(
+                summary=summary,
+                outline=_outline(summary, files.place),
+                parts=opened.parts(summary),
+            )
+
+
+class _Opened:
+    """What the records say, each opened once, and only when it is asked."""
+
+    def __init__(self, there: Sequence[RunFiles]) -> None:
+        self._there = {files.run: files for files in there}
+        self._summaries: dict[str, RunSummary] = {}
+
+    def summary(self, run: str) -> RunSummary:
+        """Return what its list shows of a run."""
+        if run not in self._summaries:
+            self._summaries[run] = self._there[run].summary()
+        return self._summaries[run]
+
+    def has_study(self, summary: RunSummary) -> bool:
+        """Whether a run is a part of a study that is there."""
+        owner = _owner(summary)
+        return owner in self._there and _is_study(self.summary(owner))
+
+    def parts(self, summary: RunSummary) -> list[RunSummary]:
+        """Return the parts of a study; an evaluation has none."""
+        if not _is_study(summary):
+            return []
+        # A part has the name of its study and its own.
+        named = [run for run in self._there if run.startswith(f"{summary.run}.")]
+        found = [self.summary(run) for run in named]
+        return [part for part in found if _owner(part) == summary.run]
 
 
 def with_live(lines: Sequence[Listed], there: Sequence[RunThere]) -> list[Listed]:
@@ -171,17 +201,15 @@ def _measured(line: Listed) -> tuple[str, str]:
     return f"{measured}{whole}", str(measured - totals.scored)
 
 
-def _outline(summary: RunSummary) -> StudyOutline | None:
+def _outline(summary: RunSummary, place: RunPlace) -> StudyOutline | None:
+    if not _is_study(summary):
+        return None
+    # Optimisers take a while to load; a list without studies does without them.
     from dspex.core.errors import RecordError, RunNotFoundError
-    from dspex.core.home import home
-    from dspex.evaluate.record.place import RunPlace
     from dspex.evaluate.record.record import RunRecord
     from dspex.teleprompt.recorded_study import outline_of
 
-    if not _is_study(summary):
-        return None
     try:
-        place = RunPlace(run=summary.run, home=home())
         return outline_of(RunRecord.open(place, owner=False))
     except (RecordError, RunNotFoundError):
         # Somebody deletes it at this moment.

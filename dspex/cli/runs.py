@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import islice
 
 import click
 
@@ -55,12 +56,12 @@ def runs(
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
     if context.invoked_subcommand is not None:
         return
-    from dspex.evaluate.record.listing import runs as recorded
+    from dspex.evaluate.record.listing import run_files
 
     if live:
         _show_live(limit, with_parts=parts, as_json=as_json)
         return
-    found = listed(recorded(), with_parts=parts)[:limit]
+    found = list(islice(listed(run_files(), with_parts=parts), limit))
     if any(line.state == "running" for line in found):
         found = with_live(found, runs_there(processes_there()))
     if as_json:
@@ -112,7 +113,7 @@ def delete(names: tuple[str, ...], older_than: float | None, yes: bool) -> None:
       dspex runs delete first second
       dspex runs delete --older-than 30d --yes
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
-    from dspex.evaluate.record.listing import delete_run
+    from dspex.evaluate.record.listing import check_idle, delete_run
     from dspex.evaluate.record.place import RunPlace
 
     found = _chosen(names, older_than)
@@ -122,6 +123,9 @@ def delete(names: tuple[str, ...], older_than: float | None, yes: bool) -> None:
     if not yes:
         told = "\n".join(f"  {line}" for line in table(found))
         click.confirm(f"{told}\nDelete these records?", abort=True, err=True)
+    # All or none: what somebody works on is found before anything is gone.
+    for line in found:
+        check_idle(RunPlace(run=line.run, home=home()))
     for line in found:
         # A study first: while somebody works on it, nothing of it is deleted.
         for run in (line.run, *(part.run for part in line.parts)):
@@ -140,7 +144,7 @@ def _chosen(names: Sequence[str], older_than: float | None) -> list[Listed]:
         RunNotFoundError: There is no run of a name.
     """
     from dspex.evaluate.record import trouble
-    from dspex.evaluate.record.listing import runs as recorded
+    from dspex.evaluate.record.listing import run_files
     from dspex.evaluate.record.place import RunPlace
 
     if not names and older_than is None:
@@ -148,7 +152,7 @@ def _chosen(names: Sequence[str], older_than: float | None) -> list[Listed]:
             "no run was named; expected which to delete. Name them, or say "
             "--older-than 30d; `dspex runs` lists them."
         )
-    everything = recorded()
+    everything = run_files()
     known = {each.run for each in everything}
     for name in names:
         if name not in known:

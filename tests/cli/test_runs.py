@@ -152,6 +152,21 @@ def test_a_run_that_somebody_works_on_is_not_deleted(
     assert (home() / "runs" / "good.sqlite").exists()
 
 
+def test_of_several_none_is_deleted_when_somebody_works_on_one(
+    run: Run, maps: tuple[str, str]
+) -> None:
+    record = RunRecord.open(RunPlace(run="good", home=home()), owner=True)
+    # It is the last in the list.
+    for path in (home() / "runs").glob("good*"):
+        os.utime(path, (0, 0))
+
+    done = run("runs", "delete", "bad", "good", "--yes")
+
+    record.close("interrupted", {})
+    assert done.exit_code == Exit.BUSY
+    assert (home() / "runs" / "bad.sqlite").exists()
+
+
 @pytest.mark.parametrize("words", [[], ["nosuch", "--yes"], ["--older-than", "soon"]])
 def test_what_names_no_run_to_delete_is_usage(
     run: Run, maps: tuple[str, str], words: list[str]

@@ -81,6 +81,26 @@ def test_a_study_is_one_line_and_its_parts_are_shown_when_asked_for(
     assert names == {"tuning", *(f"tuning.{name}" for name in PARTS)}
 
 
+def test_a_limit_opens_no_more_than_it_needs(run: Run, tuning: str) -> None:
+    recorded(home(), candidates(1.0), run="older", parts=PARTS)
+    recorded(home(), candidates(1.0), run="newer", parts=PARTS)
+    runs = {name: home() / "runs" / f"{name}.sqlite" for name in kept()}
+    for written, begin in enumerate(("older", "tuning", "newer")):
+        for name, path in runs.items():
+            if name.startswith(begin):
+                # Opening it makes it private again.
+                path.chmod(0o640)
+                os.utime(path, (written, written))
+
+    lines = run("runs", "--limit", "2").stdout.splitlines()
+
+    opened = {
+        name for name, path in runs.items() if path.stat().st_mode & 0o777 == 0o600
+    }
+    assert [line.split()[0] for line in lines[1:]] == ["newer", "tuning"]
+    assert opened == {name for name in runs if not name.startswith("older")}
+
+
 def test_a_part_whose_study_is_gone_is_listed(run: Run, tuning: str) -> None:
     (home() / "runs" / "tuning.sqlite").unlink()
 

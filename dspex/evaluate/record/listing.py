@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -67,6 +66,54 @@ class RunSummary:
         return 100.0 * total / count
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFiles:
+    """The files of one run, of which none was opened yet."""
+
+    place: RunPlace
+    """Where its record lies."""
+    written: float
+    """When its record was last written, in seconds since 1970."""
+    size: int
+    """Bytes of its files."""
+
+    @property
+    def run(self) -> str:
+        """The run's name."""
+        return self.place.run
+
+    def summary(self) -> RunSummary:
+        """Open the record and return what a list shows of the run."""
+        unread = RunSummary(
+            run=self.run,
+            state="unreadable",
+            written=self.written,
+            size=self.size,
+            # It was found in a folder.
+            path=cast("Path", self.place.path),
+        )
+        try:
+            record = RunRecord.open(self.place, owner=False)
+            state, totals = _state(record), record.totals()
+        except (RecordError, RunNotFoundError) as error:
+            return replace(unread, trouble=error.message)
+        return replace(unread, state=state, head=record.head, totals=totals)
+
+
+def run_files(home: str | Path | None = None) -> list[RunFiles]:
+    """Return the runs that are recorded, the one written last first; none is opened.
+
+    Args:
+        home: As for `runs`.
+    """
+    where = Path(home or current_runtime().config.home or default_home())
+    found = [
+        RunFiles(place=place, written=last_written(files), size=bytes_of(files))
+        for place, files in places(where)
+    ]
+    return sorted(found, key=lambda each: each.written, reverse=True)
+
+
 def runs(home: str | Path | None = None) -> list[RunSummary]:
     """Return the runs that are recorded, the one written last first.
 
@@ -76,13 +123,11 @@ def runs(home: str | Path | None = None) -> list[RunSummary]:
         home: The folder of all that dspex writes; by default the current runtime's,
             else `DSPEX_HOME` or the platform's.
     """
-    where = Path(home or current_runtime().config.home or default_home())
-    found = [_summary(place, files) for place, files in places(where)]
-    return sorted(found, key=lambda each: each.written, reverse=True)
+    return [files.summary() for files in run_files(home)]
 
 
-def delete_run(place: RunPlace) -> None:
-    """Delete the record of a run that nobody works on.
+def check_idle(place: RunPlace) -> None:
+    """Find out whether a run may be deleted.
 
     Raises:
         RunNotFoundError: There is none.
@@ -97,34 +142,18 @@ def delete_run(place: RunPlace) -> None:
         owner = None
     if owner is not None:
         raise trouble.busy(place, owner)
+
+
+def delete_run(place: RunPlace) -> None:
+    """Delete the record of a run that nobody works on.
+
+    Raises:
+        RunNotFoundError: There is none.
+        RunBusyError: Somebody works on it.
+    """
+    check_idle(place)
     for path in files_of(place):
         path.unlink(missing_ok=True)
-
-
-def _summary(place: RunPlace, files: Sequence[Path]) -> RunSummary:
-    written, size = last_written(files), bytes_of(files)
-    # It was found in a folder.
-    path = cast("Path", place.path)
-    try:
-        record = RunRecord.open(place, owner=False)
-        return RunSummary(
-            run=place.run,
-            state=_state(record),
-            written=written,
-            size=size,
-            path=path,
-            head=record.head,
-            totals=record.totals(),
-        )
-    except (RecordError, RunNotFoundError) as error:
-        return RunSummary(
-            run=place.run,
-            state="unreadable",
-            written=written,
-            size=size,
-            path=path,
-            trouble=error.message,
-        )
 
 
 def _state(record: RecordReader) -> RunState:
