@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dspex.evaluate.record.entries import Totals
     from dspex.evaluate.record.listing import RunFiles, RunSummary
     from dspex.evaluate.record.place import RunPlace
-    from dspex.teleprompt.recorded_study import StudyOutline
+    from dspex.teleprompt.studies.recorded_study import StudyOutline
 
 HEADING = ("run", "kind", "state", "score", "measured", "failed", "cost", "written")
 
@@ -207,7 +207,7 @@ def _outline(summary: RunSummary, place: RunPlace) -> StudyOutline | None:
     # Optimisers take a while to load; a list without studies does without them.
     from dspex.core.errors import RecordError, RunNotFoundError
     from dspex.evaluate.record.record import RunRecord
-    from dspex.teleprompt.recorded_study import outline_of
+    from dspex.teleprompt.studies.recorded_study import outline_of
 
     try:
         return outline_of(RunRecord.open(place, owner=False))

@@ -12,8 +12,8 @@ from dspex.cli.console import show, show_json
 from dspex.core.home import home
 
 if TYPE_CHECKING:
-    from dspex.teleprompt.candidate import Candidate
-    from dspex.teleprompt.study_result import StudyResult
+    from dspex.teleprompt.studies.candidate import Candidate
+    from dspex.teleprompt.studies.study_result import StudyResult
 
 LONGEST_ORIGIN = 160
 """Characters of a candidate's origin in a list."""
@@ -28,7 +28,7 @@ def study_named(run: str) -> StudyResult | None:
     """
     from dspex.evaluate.record.place import RunPlace
     from dspex.evaluate.record.record import RunRecord
-    from dspex.teleprompt.recorded_study import load_study
+    from dspex.teleprompt.studies.recorded_study import load_study
 
     record = RunRecord.open(RunPlace(run=run, home=home()), owner=False)
     return load_study(run, home=home()) if record.head.kind == "study" else None
@@ -59,8 +59,8 @@ def show_study(
 
 def lines_of(study: StudyResult, limit: int) -> Iterator[str]:
     """Yield what a study found, for people."""
-    from dspex.teleprompt.score_drawing import look_for
-    from dspex.teleprompt.shown_program import program_lines
+    from dspex.teleprompt.studies.score_drawing import look_for
+    from dspex.teleprompt.studies.shown_program import program_lines
 
     look = look_for(sys.stdout)
     yield from study.drawn(look).splitlines()
@@ -79,8 +79,8 @@ def lines_of(study: StudyResult, limit: int) -> Iterator[str]:
 
 def in_full(candidate: Candidate, study: StudyResult) -> Iterator[str]:
     """Yield all that is known of a candidate, for people."""
-    from dspex.teleprompt.score_drawing import score_texts
-    from dspex.teleprompt.shown_program import program_lines
+    from dspex.teleprompt.studies.score_drawing import score_texts
+    from dspex.teleprompt.studies.shown_program import program_lines
 
     chosen = ", the winner" if candidate.number == study.best else ""
     yield f"candidate {candidate.number}{chosen}: {_one_line(candidate.label)}"
@@ -112,7 +112,7 @@ def _candidate(study: StudyResult, number: int) -> Candidate:
 
 def _origins(study: StudyResult, limit: int) -> Iterator[str]:
     """Yield where the best candidates came from, by number."""
-    from dspex.teleprompt.score_drawing import best_first
+    from dspex.teleprompt.studies.score_drawing import best_first
 
     shown = sorted(study.candidates, key=best_first)[:limit]
     left = len(study.candidates) - len(shown)

@@ -13,7 +13,7 @@ from dspex.core.whole_files import check_place
 
 if TYPE_CHECKING:
     from dspex.evaluate.result import EvaluationResult
-    from dspex.teleprompt.study_result import StudyResult
+    from dspex.teleprompt.studies.study_result import StudyResult
 
 Checked = Path | None
 

@@ -1,22 +1,22 @@
 """Optimisers: from a program and examples to a better program."""
 
-from dspex.teleprompt.bootstrap_few_shot import BootstrapFewShot
-from dspex.teleprompt.bootstrap_result import BootstrapResult, NotNeeded
-from dspex.teleprompt.candidate import Candidate
-from dspex.teleprompt.copro import COPRO
+from dspex.teleprompt.copro.copro import COPRO
 from dspex.teleprompt.ensemble import Ensemble
-from dspex.teleprompt.gepa import GEPA
-from dspex.teleprompt.knn_few_shot import KNNFewShot
-from dspex.teleprompt.labeled_few_shot import LabeledFewShot
-from dspex.teleprompt.lift import Lift
-from dspex.teleprompt.mipro_v2 import MIPROv2
-from dspex.teleprompt.plan import StudyPlan
-from dspex.teleprompt.random_search import (
+from dspex.teleprompt.few_shot.bootstrap_few_shot import BootstrapFewShot
+from dspex.teleprompt.few_shot.bootstrap_result import BootstrapResult, NotNeeded
+from dspex.teleprompt.few_shot.knn_few_shot import KNNFewShot
+from dspex.teleprompt.few_shot.labeled_few_shot import LabeledFewShot
+from dspex.teleprompt.few_shot.random_search import (
     BootstrapFewShotWithRandomSearch,
     BootstrapRS,
 )
-from dspex.teleprompt.recorded_study import load_study
-from dspex.teleprompt.study_result import StudyResult
+from dspex.teleprompt.gepa.gepa import GEPA
+from dspex.teleprompt.mipro.mipro_v2 import MIPROv2
+from dspex.teleprompt.studies.candidate import Candidate
+from dspex.teleprompt.studies.lift import Lift
+from dspex.teleprompt.studies.plan import StudyPlan
+from dspex.teleprompt.studies.recorded_study import load_study
+from dspex.teleprompt.studies.study_result import StudyResult
 from dspex.teleprompt.teleprompter import Teleprompter
 
 __all__ = [

@@ -6,9 +6,9 @@ from typing import Any, ClassVar, TypeVar
 
 from dspex.evaluate.metric import metric_name
 from dspex.programs.program import Program
-from dspex.teleprompt.conducting import Search, conduct
-from dspex.teleprompt.order import Order
-from dspex.teleprompt.study_result import StudyResult
+from dspex.teleprompt.studies.conducting import Search, conduct
+from dspex.teleprompt.studies.order import Order
+from dspex.teleprompt.studies.study_result import StudyResult
 
 P = TypeVar("P", bound=Program)
 

@@ -16,12 +16,12 @@ import pytest
 import dspex
 from dspex.core.errors import EvaluationInterrupted, LMAuthError, RunChangedError
 from dspex.teleprompt import GEPA
-from dspex.teleprompt.evolving import Evolution
-from dspex.teleprompt.order import Order
-from dspex.teleprompt.recorded_study import load_study
-from dspex.teleprompt.steps import Steps
-from dspex.teleprompt.study import PIECES, Study
-from dspex.teleprompt.study_line import StudyLine
+from dspex.teleprompt.gepa.evolving import Evolution
+from dspex.teleprompt.studies.order import Order
+from dspex.teleprompt.studies.recorded_study import load_study
+from dspex.teleprompt.studies.steps import Steps
+from dspex.teleprompt.studies.study import PIECES, Study
+from dspex.teleprompt.studies.study_line import StudyLine
 from dspex.testing import DummyLM, FakeProvider, ScriptedTask, Status
 
 TASK = ScriptedTask(

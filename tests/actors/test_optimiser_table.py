@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import dspex
-from dspex.teleprompt.lift import judged
+from dspex.teleprompt.studies.lift import judged
 from dspex.testing import FakeProvider, ScriptedTask
 from tests.model.optimisers import OPTIMISERS, Material, described, measured
 from tests.tools.optimiser_table import BEGIN, END, PAGE, Line, table, written

@@ -25,11 +25,11 @@ from dspex.core.errors import (
 )
 from dspex.evaluate.aggregator import AggregatorActor
 from dspex.teleprompt import COPRO, BootstrapFewShotWithRandomSearch
-from dspex.teleprompt.order import Order
-from dspex.teleprompt.recorded_study import load_study
-from dspex.teleprompt.steps import Steps
-from dspex.teleprompt.study import PIECES, Study
-from dspex.teleprompt.study_line import StudyLine
+from dspex.teleprompt.studies.order import Order
+from dspex.teleprompt.studies.recorded_study import load_study
+from dspex.teleprompt.studies.steps import Steps
+from dspex.teleprompt.studies.study import PIECES, Study
+from dspex.teleprompt.studies.study_line import StudyLine
 from dspex.testing import FakeProvider, ScriptedTask
 from dspex.testing.chaos import ChaosPlan, DiskChaos, chaos
 from dspex.testing.faults import WRONG_KEY, Hang
@@ -552,7 +552,7 @@ def test_a_study_whose_record_is_destroyed_says_so_and_tells_what_it_found(
 def test_a_step_whose_provider_is_away_for_a_moment_is_done_once_it_is_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dspex.teleprompt.study.LOOK_EVERY", 0.001)
+    monkeypatch.setattr("dspex.teleprompt.studies.study.LOOK_EVERY", 0.001)
     order = Order(
         optimiser="COPRO",
         student=dspex.Predict("question -> answer"),

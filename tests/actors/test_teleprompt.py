@@ -12,9 +12,9 @@ import pytest
 import dspex
 from dspex.core.errors import EvaluationError, EvaluationInterrupted
 from dspex.teleprompt import BootstrapFewShot, LabeledFewShot
-from dspex.teleprompt.bootstrapping import Bootstrapping
-from dspex.teleprompt.demos import demos_of
-from dspex.teleprompt.study_line import StudyLine
+from dspex.teleprompt.few_shot.bootstrapping import Bootstrapping
+from dspex.teleprompt.few_shot.demos import demos_of
+from dspex.teleprompt.studies.study_line import StudyLine
 from dspex.testing import FakeProvider
 from tests.actors.rows import answer, right, rows
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import dspex
 from dspex import teleprompt
-from dspex.teleprompt.plan import PerRun, PlanStep
-from dspex.teleprompt.searched import Searched
+from dspex.teleprompt.studies.plan import PerRun, PlanStep
+from dspex.teleprompt.studies.searched import Searched
 from tests.docs.docstrings import described_arguments
 from tests.docs.explained import arguments_table, explained
 from tests.docs.pages import ROOT

@@ -21,7 +21,7 @@ from dspex.core.errors import RunNotFoundError
 from dspex.evaluate.aggregator import BATCH
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.record.retention import places
-from dspex.teleprompt.proposing import ASKED_AT_ONCE
+from dspex.teleprompt.copro.proposing import ASKED_AT_ONCE
 from dspex.testing import FakeProvider
 from tests.kills.optimisers_work import MODEL, PRICE, SEARCHES, TASK, Came, searched
 from tests.kills.working_process import WorkingProcess

@@ -21,7 +21,7 @@ from dspex.teleprompt import (
     KNNFewShot,
     MIPROv2,
 )
-from dspex.teleprompt.study_result import StudyResult
+from dspex.teleprompt.studies.study_result import StudyResult
 from dspex.teleprompt.teleprompter import Teleprompter
 from dspex.testing import ScriptedTask
 

@@ -32,7 +32,7 @@ from dspex.teleprompt import (
     LabeledFewShot,
     MIPROv2,
 )
-from dspex.teleprompt.lift import judged
+from dspex.teleprompt.studies.lift import judged
 from tests.tools.optimiser_table import PAGE, Line, table, write
 
 MODEL = "local/gemma-3-270m"

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import dspex
-from dspex.teleprompt.forecast import AHEAD
+from dspex.teleprompt.few_shot.forecast import AHEAD
 from tests.bootstrap_reference import one_by_one, scenarios
 from tests.tools import bootstrap_side
 from tests.tools.bootstrap_side import Scenario

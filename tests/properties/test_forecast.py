@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.teleprompt.forecast import AHEAD, Forecast, Found
+from dspex.teleprompt.few_shot.forecast import AHEAD, Forecast, Found
 from tests.bootstrap_reference import Reached, one_by_one, scenarios
 from tests.tools.bootstrap_side import Scenario
 

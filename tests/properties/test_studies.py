@@ -17,8 +17,8 @@ import dspex
 from dspex.client.price import Price
 from dspex.core.errors import BudgetExceededError, EvaluationInterrupted
 from dspex.teleprompt import COPRO
-from dspex.teleprompt.study import PIECES
-from dspex.teleprompt.study_line import StudyLine
+from dspex.teleprompt.studies.study import PIECES
+from dspex.teleprompt.studies.study_line import StudyLine
 from dspex.testing import FakeProvider, ScriptedTask
 
 PATIENCE = 20.0

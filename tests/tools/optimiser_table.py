@@ -11,7 +11,7 @@ from typing import Any
 
 from dspex.core.spoken import duration
 from dspex.evaluate.verdict import is_worse
-from dspex.teleprompt.lift import Lift
+from dspex.teleprompt.studies.lift import Lift
 from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs/how-to/choose-an-optimiser.md"

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 import dspex
-from dspex.teleprompt.proposing import ProposeInstruction
+from dspex.teleprompt.copro.proposing import ProposeInstruction
 from tests.truth.calls import Calls
 from tests.truth.ground import Ground
 

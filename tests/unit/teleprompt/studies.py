@@ -11,10 +11,10 @@ from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.recording import Recording
 from dspex.teleprompt import Candidate, StudyResult
-from dspex.teleprompt.conducting import SEARCHED, STUDY
-from dspex.teleprompt.searched import Searched
-from dspex.teleprompt.steps import Step, Steps
-from dspex.teleprompt.study import CANDIDATE
+from dspex.teleprompt.studies.conducting import SEARCHED, STUDY
+from dspex.teleprompt.studies.searched import Searched
+from dspex.teleprompt.studies.steps import Step, Steps
+from dspex.teleprompt.studies.study import CANDIDATE
 
 SEARCHES = Searched(
     program="Predict",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
-from dspex.teleprompt.demos import Tried, first_accepted
+from dspex.teleprompt.few_shot.demos import Tried, first_accepted
 
 
 def outcome(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from dspex.teleprompt.forecast import Forecast, Found
+from dspex.teleprompt.few_shot.forecast import Forecast, Found
 
 YES, NO, ERROR = Found(accepted=True), Found(), Found(errors=1)
 

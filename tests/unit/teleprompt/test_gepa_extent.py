@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
-from dspex.teleprompt.extent import Auto
-from dspex.teleprompt.gepa_extent import EvolutionExtent, reckoned
+from dspex.teleprompt.gepa.gepa_extent import EvolutionExtent, reckoned
+from dspex.teleprompt.mipro.extent import Auto
 
 ROWS = [Example(question=str(number)).with_inputs("question") for number in range(100)]
 

@@ -7,8 +7,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.teleprompt.candidate import Candidate
-from dspex.teleprompt.lift import cross_fitted, judged
+from dspex.teleprompt.studies.candidate import Candidate
+from dspex.teleprompt.studies.lift import cross_fitted, judged
 
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 

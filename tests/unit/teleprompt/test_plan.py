@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dspex.core.lm import Usage
-from dspex.teleprompt.plan import PerRun, PlanStep, StudyPlan
+from dspex.teleprompt.studies.plan import PerRun, PlanStep, StudyPlan
 
 KNOWN = PerRun(
     calls=2.0,

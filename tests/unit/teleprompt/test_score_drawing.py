@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.teleprompt.candidate import Candidate
-from dspex.teleprompt.score_drawing import (
+from dspex.teleprompt.studies.candidate import Candidate
+from dspex.teleprompt.studies.score_drawing import (
     MOST_BARS,
     NARROWEST,
     Look,

@@ -11,10 +11,10 @@ import pytest
 
 from dspex.client.budget import Budget, Spending
 from dspex.programs.predict import Predict
-from dspex.teleprompt.candidate import Candidate
-from dspex.teleprompt.order import Order
-from dspex.teleprompt.study import Study
-from dspex.teleprompt.study_line import StudyLine, StudyStanding
+from dspex.teleprompt.studies.candidate import Candidate
+from dspex.teleprompt.studies.order import Order
+from dspex.teleprompt.studies.study import Study
+from dspex.teleprompt.studies.study_line import StudyLine, StudyStanding
 from supervisors.testing import ManualClock
 
 

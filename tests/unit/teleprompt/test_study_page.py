@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, fromstring
 import pytest
 
 from dspex.teleprompt import StudyResult
-from dspex.teleprompt.study_page import MOST_SHOWN
+from dspex.teleprompt.studies.study_page import MOST_SHOWN
 from tests.unit.teleprompt.studies import SEARCHES, candidate, candidates, result
 
 

@@ -1,0 +1,1 @@
+"""COPRO: instructions that a model words, in rounds, from those that went well."""

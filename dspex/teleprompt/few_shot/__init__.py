@@ -1,0 +1,1 @@
+"""Optimisers that give a program demos: labeled, bootstrapped, searched, nearest."""

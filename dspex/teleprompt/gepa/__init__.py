@@ -1,0 +1,1 @@
+"""GEPA: instructions that evolve by reflection on what went wrong."""

@@ -1,0 +1,1 @@
+"""MIPROv2: instructions and demos proposed beforehand, then searched together."""
