@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from dspex.client.budget import Spending
-from dspex.core.errors import CircuitOpenError, EvaluationError, LMConnectionError
+from dspex.core.errors import CircuitOpenError, LMConnectionError
 from dspex.core.events import OPTIMISER_STEP
 from dspex.core.example import Example
 from dspex.core.spawner import the_spawner
@@ -37,9 +37,9 @@ from dspex.programs.program import Program
 from dspex.programs.settings import settings
 from dspex.runtime.runtime import current_runtime, events_here
 from dspex.teleprompt.studies.candidate import Candidate, best_of
-from dspex.teleprompt.studies.hands import shares
+from dspex.teleprompt.studies.open_runs import OpenRun, OpenRuns
 from dspex.teleprompt.studies.order import ANY_SCORE, Order
-from dspex.teleprompt.studies.spending import added, spending_of
+from dspex.teleprompt.studies.spending import added
 from dspex.teleprompt.studies.steps import Step, Steps
 
 T = TypeVar("T")
@@ -95,17 +95,15 @@ class Study:
         self.run = run
         self._steps = steps
         self._is_recorded = is_recorded
-        # Protects all below: pieces begin and end runs, and its owner stops them.
+        # Protects all below: pieces come and go, and its owner stops them.
         self._lock = threading.RLock()
         # On the same lock: somebody has left.
         self._left = threading.Condition(self._lock)
         self._inside = 0
-        self._open: dict[EvaluationRun, tuple[str, int, tuple[object, ...]]] = {}
         self._stopped: set[object] = set()
-        self._is_paused = False
         self._is_to_end = False
         self._candidates: dict[int, Candidate] = {}
-        self._bills: dict[str, Spending] = {}
+        self._runs = OpenRuns(order.concurrency)
 
     # What a search does.
 
@@ -171,7 +169,7 @@ class Study:
         """
         options = replace(
             options,
-            concurrency=self._next_share(),
+            concurrency=self._runs.next_share(),
             display_progress=False,
             run=f"{self.run}.{name}" if self._is_recorded else None,
             persist=False,
@@ -279,9 +277,7 @@ class Study:
     @property
     def spent(self) -> Spending:
         """What its requests cost, those of earlier owners included."""
-        with self._lock:
-            bills = list(self._bills.values())
-        return added([self.spent_in_steps, *bills])
+        return added([self.spent_in_steps, self._runs.spent])
 
     @property
     def spent_in_steps(self) -> Spending:
@@ -291,29 +287,19 @@ class Study:
     @property
     def at_work(self) -> tuple[tuple[str, int, int | None], ...]:
         """The runs that are open, the oldest first: name, examples done, and in all."""
-        with self._lock:
-            return tuple(
-                (name, run.tally.accepted, total)
-                for run, (name, total, _) in self._open.items()
-            )
+        return self._runs.at_work
 
     @property
     def is_paused(self) -> bool:
         """Whether its runs begin nothing."""
-        return self._is_paused
+        return self._runs.is_paused
 
     def pause(self, *, paused: bool) -> None:
         """Have its runs begin nothing, those to come too; or go on.
 
         What a search asks a model itself goes on.
         """
-        with self._lock:
-            self._is_paused = paused
-            for run in self._open:
-                if paused:
-                    run.pause()
-                else:
-                    run.resume()
+        self._runs.pause(paused=paused)
 
     @property
     def is_to_end(self) -> bool:
@@ -395,52 +381,17 @@ class Study:
     ) -> Iterator[EvaluationRun]:
         self._check()
         run = start_run(rows, work, options, steering=steering, workers=workers)
-        with self._lock:
-            self._open[run] = (options.label, len(rows), _piece.get())
-            if self._is_paused:
-                run.pause()
-            self._share_hands()
-        try:
-            if self._is_stopped(_piece.get()):
+        told = OpenRun(name=options.label, total=len(rows), pieces=_piece.get())
+        with self._runs.holding(run, told):
+            if self._is_stopped(told.pieces):
                 # Between the check and now.
-                self._end(run, options.label)
+                run.stop()
             yield run
-        finally:
-            self._end(run, options.label)
-            with self._lock:
-                del self._open[run]
-                self._share_hands()
-
-    def _next_share(self) -> int:
-        with self._lock:
-            return shares(self.order.concurrency, len(self._open) + 1)[-1]
-
-    def _share_hands(self) -> None:
-        if self._open:
-            hands = shares(self.order.concurrency, len(self._open))
-            for run, share in zip(self._open, hands, strict=True):
-                run.concurrency = share
 
     def _stop(self, who: object) -> None:
         with self._lock:
             self._stopped.add(who)
-            runs = [
-                (run, name)
-                for run, (name, _, pieces) in self._open.items()
-                if who is self or who in pieces
-            ]
-        for run, name in runs:
-            self._end(run, name)
-
-    def _end(self, run: EvaluationRun, name: str) -> None:
-        """End a run, if it has not ended, and take down what it has spent."""
-        run.stop()
-        try:
-            result = run.result()
-        except EvaluationError as error:
-            result = error.result
-        with self._lock:
-            self._bills[name] = spending_of(result)
+        self._runs.end(None if who is self else who)
 
     def _is_stopped(self, pieces: tuple[object, ...]) -> bool:
         with self._lock:
