@@ -21,8 +21,8 @@ from dspex.teleprompt.studies.order import Order
 from dspex.teleprompt.studies.recorded_study import load_study
 from dspex.teleprompt.studies.steps import Steps
 from dspex.teleprompt.studies.study import PIECES, Study
-from dspex.teleprompt.studies.study_line import StudyLine
 from dspex.testing import DummyLM, FakeProvider, ScriptedTask, Status
+from tests.actors.interrupting import after
 
 TASK = ScriptedTask(
     seed=5,
@@ -66,16 +66,6 @@ def optimiser(**options: Any) -> GEPA:
 def compiled(how: GEPA, **options: Any) -> dspex.Predict:
     options = {"trainset": TASK.trainset, "valset": TASK.devset, **options}
     return how.compile(dspex.Predict(QA), **options)
-
-
-def after(calls: int, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have Ctrl-C come once so many calls were made."""
-
-    def interrupt(self: StudyLine) -> None:
-        provider.wait_for_bill(calls, PATIENCE)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(StudyLine, "__call__", interrupt)
 
 
 def digest(program: dspex.Program) -> str:

@@ -29,11 +29,11 @@ from dspex.teleprompt.studies.order import Order
 from dspex.teleprompt.studies.recorded_study import load_study
 from dspex.teleprompt.studies.steps import Steps
 from dspex.teleprompt.studies.study import PIECES, Study
-from dspex.teleprompt.studies.study_line import StudyLine
 from dspex.testing import FakeProvider, ScriptedTask
 from dspex.testing.chaos import ChaosPlan, DiskChaos, chaos
 from dspex.testing.faults import WRONG_KEY, Hang
 from supervisors import Scope, ScopeCancelledError, within
+from tests.actors.interrupting import after
 
 TASK = ScriptedTask(seed=1, train=12, dev=15)
 SEEDS = 3
@@ -82,16 +82,6 @@ def refusal_of(
             raise
         return cause
     return None
-
-
-def after(calls: int, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have Ctrl-C come once so many calls were made."""
-
-    def interrupt(self: StudyLine) -> None:
-        provider.wait_for_bill(calls, PATIENCE)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(StudyLine, "__call__", interrupt)
 
 
 @pytest.mark.usefixtures("lm")
