@@ -22,6 +22,10 @@ class TaskInterrupt(BaseException):
     """Raised inside a task that was killed, to make its function stop."""
 
 
+class _SearchEnded(BaseException):
+    """Is raised to be caught at once."""
+
+
 class Injection:
     """The right to throw one `TaskInterrupt` into one run of one function.
 
@@ -48,6 +52,9 @@ class Injection:
                 return False
             self._thrown = True
             _set_exception(self._thread, TaskInterrupt)
+            if self._thread != threading.get_ident():
+                # Until the function leaves its C code, that may be never.
+                _end_search()
             return True
 
     def run(self, function: Callable[[], T]) -> T:
@@ -76,10 +83,28 @@ class Injection:
         with self._lock:
             self._thread = None
             if self._thrown:
-                _set_exception(threading.get_ident(), None)
+                _end_search()
 
 
-def _set_exception(thread: int, kind: type[BaseException] | None) -> None:
-    """Have `kind` raised in a thread, or take back what was to be raised there."""
-    argument = ctypes.py_object() if kind is None else ctypes.py_object(kind)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), argument)
+def _end_search() -> None:
+    """Have CPython look no more for what is to be raised, but where it has to anyway.
+
+    Once it was told of an exception it looks for one in each thread, until any comes;
+    saying that there is none makes it look as well. Each look costs time, and on
+    CPython 3.11 the next function that is traced, be it for coverage, hangs meanwhile.
+    So one is raised here, in the place of one that was thrown into this thread and has
+    not come. A thread that is thrown at finds its own when it next takes its turn.
+    """
+    try:
+        _set_exception(threading.get_ident(), _SearchEnded)
+        while True:
+            pass
+    except _SearchEnded:
+        return
+
+
+def _set_exception(thread: int, kind: type[BaseException]) -> None:
+    """Have `kind` raised in a thread, in the place of what was to be raised there."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), ctypes.py_object(kind)
+    )

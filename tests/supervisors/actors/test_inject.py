@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from supervisors import Killed, TaskSupervisor, _inject
+from supervisors import Killed, TaskSupervisor
 from supervisors._inject import Injection, TaskInterrupt
 from supervisors._threads import ThreadCache
 from supervisors.testing import Probe
@@ -85,34 +86,62 @@ def test_it_is_thrown_once_and_only_while_the_function_runs() -> None:
     assert not injection.throw()
 
 
-def test_whoever_leaves_takes_back_what_was_thrown(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked: list[tuple[int, type[BaseException] | None]] = []
-    monkeypatch.setattr(
-        _inject, "_set_exception", lambda thread, kind: asked.append((thread, kind))
-    )
-    injection = Injection()
+class ThrownAtTheEnd(Injection):
+    """Is thrown at in the moment in which it leaves."""
 
-    assert injection.run(injection.throw)
-
-    here = threading.get_ident()
-    assert asked == [(here, TaskInterrupt), (here, None)]
+    def _close(self) -> None:
+        self.throw()
+        super()._close()
 
 
 def test_what_has_not_come_when_the_function_ends_is_taken_back() -> None:
-    class Swallowing(Injection):
-        """Is thrown at in the moment in which it leaves."""
-
-        def _close(self) -> None:
-            self.throw()
-            super()._close()
-
     for _ in range(2_000):
         with pytest.raises(TaskInterrupt):
-            Swallowing().run(lambda: None)
+            ThrownAtTheEnd().run(lambda: None)
         # Were one left, it would come here.
         assert sum(range(50)) == 1225
+
+
+TRACED = """
+import sys
+from tests.supervisors.actors import test_inject
+
+test_inject.{moment}()
+sys.settrace(lambda *_: None)
+(lambda: None)()
+sys.settrace(None)
+print("traced")
+test_inject.released.set()
+"""
+released = threading.Event()
+
+
+def an_interrupt_that_was_taken_back() -> None:
+    with pytest.raises(TaskInterrupt):
+        ThrownAtTheEnd().run(lambda: None)
+
+
+def an_interrupt_of_what_hangs_in_c() -> None:
+    hangs, injection = threading.Event(), Injection()
+
+    def hang() -> None:
+        hangs.set()
+        released.wait(10 * WAIT)
+
+    threading.Thread(target=lambda: injection.run(hang), daemon=True).start()
+    hangs.wait(WAIT)
+    assert injection.throw()
+
+
+@pytest.mark.parametrize(
+    "moment", [an_interrupt_that_was_taken_back, an_interrupt_of_what_hangs_in_c]
+)
+def test_what_is_traced_afterwards_does_not_hang(moment: Callable[[], None]) -> None:
+    words = [sys.executable, "-c", TRACED.format(moment=moment.__name__)]
+
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60)
+
+    assert (ended.stdout, ended.stderr) == ("traced\n", "")
 
 
 @pytest.fixture
