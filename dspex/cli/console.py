@@ -126,10 +126,10 @@ def show(text: str) -> None:
         click.echo(safe_text(text))
 
 
-def show_json(value: Any) -> None:
+def show_json(value: Any, *, on_one_line: bool = False) -> None:
     """Write the result as JSON; nothing else goes to standard output then."""
     with writing("standard output"):
-        click.echo(safe_json(value))
+        click.echo(safe_json(value, indent=None if on_one_line else 2))
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from dspex.cli.runs import runs
 from dspex.cli.serve import serve
 from dspex.cli.show import show_run
 from dspex.cli.stop import stop
+from dspex.cli.top import top
 from dspex.cli.tree import tree
 from dspex.cli.where import where
 from dspex.cli.why import why
@@ -47,6 +48,7 @@ from dspex.cli.why import why
         export,
         resume,
         ps,
+        top,
         tree,
         why,
         pause,

@@ -54,8 +54,12 @@ def text_of_error(error: BaseException) -> str:
         return f"(its text cannot be shown: {type(broken).__name__})"
 
 
-def safe_json(value: Any) -> str:
+def safe_json(value: Any, *, indent: int | None = 2) -> str:
     r"""Return JSON that is fit for a terminal as well, and reads back unchanged.
+
+    Args:
+        value: JSON values.
+        indent: Spaces of a level; `None` puts all on one line.
 
     Letters of any script stand as they are; what `safe_text` would write out is
     escaped in JSON's own way.
@@ -66,7 +70,7 @@ def safe_json(value: Any) -> str:
           "capital": "Bogotá\u009b"
         }
     """
-    plain = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    plain = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     # A line feed here is always one of the layout: inside a text it is escaped.
     return "".join(
         json.dumps(character)[1:-1]

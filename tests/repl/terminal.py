@@ -45,6 +45,7 @@ class Terminal:
         self, words: Sequence[str], folder: Path, env: Mapping[str, str]
     ) -> None:
         self._ours, its = pty.openpty()
+        self.raw = b""
         self._told = ""
         self._seen = 0
         self._changed = threading.Condition()
@@ -103,13 +104,12 @@ class Terminal:
         return self._told.find(text, self._seen)
 
     def _read(self) -> None:
-        raw = b""
         # Linux ends a terminal that nobody has open any more with an error.
         try:
             while piece := os.read(self._ours, 4096):
-                raw += piece
+                self.raw += piece
                 with self._changed:
-                    self._told = _plain(raw)
+                    self._told = _plain(self.raw)
                     self._changed.notify_all()
         except OSError:
             pass
