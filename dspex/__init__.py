@@ -141,16 +141,16 @@ if TYPE_CHECKING:
     from dspex.core.types.tool_calls import ToolCalls as ToolCalls
     from dspex.evaluate.compare import Comparison as Comparison
     from dspex.evaluate.compare import compare as compare
-    from dspex.evaluate.control import EvaluationRun as EvaluationRun
     from dspex.evaluate.evaluate import Evaluate as Evaluate
     from dspex.evaluate.record.listing import RunSummary as RunSummary
     from dspex.evaluate.record.listing import runs as runs
     from dspex.evaluate.record.unkept import Unkept as Unkept
-    from dspex.evaluate.recorded import load_run as load_run
-    from dspex.evaluate.result import EvaluationResult as EvaluationResult
+    from dspex.evaluate.results.recorded import load_run as load_run
+    from dspex.evaluate.results.result import EvaluationResult as EvaluationResult
+    from dspex.evaluate.running.control import EvaluationRun as EvaluationRun
+    from dspex.evaluate.running.why import Waiting as Waiting
     from dspex.evaluate.semantic import CompleteAndGrounded as CompleteAndGrounded
     from dspex.evaluate.semantic import SemanticF1 as SemanticF1
-    from dspex.evaluate.why import Waiting as Waiting
     from dspex.metrics import EM as EM
     from dspex.metrics import F1 as F1
     from dspex.metrics import HotPotF1 as HotPotF1
@@ -285,8 +285,8 @@ _HOMES = {
     "EvaluationCancelledError": "dspex.core.errors",
     "EvaluationError": "dspex.core.errors",
     "EvaluationInterrupted": "dspex.core.errors",
-    "EvaluationResult": "dspex.evaluate.result",
-    "EvaluationRun": "dspex.evaluate.control",
+    "EvaluationResult": "dspex.evaluate.results.result",
+    "EvaluationRun": "dspex.evaluate.running.control",
     "Example": "dspex.core.example",
     "F1": "dspex.metrics",
     "FieldInfoWithName": "dspex.core.adapters.chat",
@@ -388,7 +388,7 @@ _HOMES = {
     "UntrustedCodeError": "dspex.programs.saving.trust",
     "Usage": "dspex.core.lm",
     "UsageTracker": "dspex.programs.trace",
-    "Waiting": "dspex.evaluate.why",
+    "Waiting": "dspex.evaluate.running.why",
     "WorkLostError": "dspex.core.errors",
     "WorkTimeoutError": "dspex.core.errors",
     "WrongConfigurationError": "dspex.configuration.faults",
@@ -414,7 +414,7 @@ _HOMES = {
     "load": "dspex.programs.saving.loading",
     "load_configuration": "dspex.configuration.reading",
     "load_program": "dspex.programs.saving.whole_program",
-    "load_run": "dspex.evaluate.recorded",
+    "load_run": "dspex.evaluate.results.recorded",
     "load_study": "dspex.teleprompt",
     "majority": "dspex.programs.aggregation",
     "make_signature": "dspex.core.signature",

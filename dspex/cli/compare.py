@@ -23,7 +23,7 @@ from dspex.cli.units import Finite
 
 if TYPE_CHECKING:
     from dspex.evaluate.compare import Comparison
-    from dspex.evaluate.result import EvaluationResult
+    from dspex.evaluate.results.result import EvaluationResult
 
 
 @click.command()
@@ -78,8 +78,8 @@ def compare(
       dspex compare before after --fail-unless-better=-5
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
     from dspex.evaluate.compare import compare as compared
-    from dspex.evaluate.recorded import load_run
-    from dspex.evaluate.verdict import is_worse
+    from dspex.evaluate.results.recorded import load_run
+    from dspex.evaluate.results.verdict import is_worse
 
     results = [load_run(first), load_run(second)]
     found = compared(

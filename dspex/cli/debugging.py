@@ -60,7 +60,7 @@ def debug(made: Prepared, numbers: Sequence[int], limits: RunLimits) -> None:
 
 
 def _told(made: Prepared, scoring: Evaluate, example: Example, number: int) -> str:
-    from dspex.evaluate.explained import explained
+    from dspex.evaluate.results.explained import explained
 
     try:
         outcomes = scoring(made.program).outcomes

@@ -235,7 +235,7 @@ def _run_name(
 ) -> str | None:
     """Return the name the run is recorded by, `None` for one without a record."""
     from dspex.evaluate.record.place import RunPlace
-    from dspex.evaluate.run import new_run_id
+    from dspex.evaluate.running.run import new_run_id
 
     if run is None:
         if resume:

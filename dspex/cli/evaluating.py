@@ -22,7 +22,7 @@ from dspex.core.errors import EvaluationError
 if TYPE_CHECKING:
     from dspex.core.data import Dataset
     from dspex.evaluate.metric import Metric
-    from dspex.evaluate.result import EvaluationResult
+    from dspex.evaluate.results.result import EvaluationResult
     from dspex.testing.chaos import ChaosPlan
 
 

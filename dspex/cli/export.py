@@ -39,7 +39,7 @@ def export(run: str, output: Path, raw: bool) -> None:  # noqa: FBT001 - click p
     \b
       dspex export first -o first.csv
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
-    from dspex.evaluate.recorded import load_run
+    from dspex.evaluate.results.recorded import load_run
 
     targets.save_rows(study_named(run) or load_run(run), output, raw=raw)
     say(f"wrote {output}")

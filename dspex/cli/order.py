@@ -18,8 +18,8 @@ from dspex.core import defaults
 
 if TYPE_CHECKING:
     from dspex.evaluate.record.head import RunHead
-    from dspex.evaluate.traces import KeepTraces
-    from dspex.evaluate.workplace import Isolate
+    from dspex.evaluate.working.traces import KeepTraces
+    from dspex.evaluate.working.workplace import Isolate
 
 KEY = "dspex evaluate"
 """Its name among the notes of a run."""

@@ -43,7 +43,7 @@ def report(run: str, output: Path, title: str | None, rows: int) -> None:
     \b
       dspex report first -o first.html
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
-    from dspex.evaluate.recorded import load_run
+    from dspex.evaluate.results.recorded import load_run
 
     study = study_named(run)
     if study is not None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from dspex.core.spoken import money
 
 if TYPE_CHECKING:
-    from dspex.evaluate.result import EvaluationResult
-    from dspex.evaluate.rows import ResultRow
+    from dspex.evaluate.results.result import EvaluationResult
+    from dspex.evaluate.results.rows import ResultRow
 
 LONGEST_SHOWN = 200
 """Characters of one value that are shown in a wrong row."""
@@ -54,7 +54,7 @@ def _bound(points: float) -> float | None:
 
 def lines_of(result: EvaluationResult, shown: int) -> Iterator[str]:
     """Yield what was found, for people."""
-    from dspex.evaluate.rows import rows_in_order
+    from dspex.evaluate.results.rows import rows_in_order
 
     yield str(result)
     interval = result.interval
@@ -79,8 +79,8 @@ def lines_of(result: EvaluationResult, shown: int) -> Iterator[str]:
 
 def row_lines(row: ResultRow) -> Iterator[str]:
     """Yield a row in short, for people."""
-    from dspex.evaluate.cells import fields_of
     from dspex.evaluate.html.row import asked_and_expected
+    from dspex.evaluate.results.cells import fields_of
 
     outcome = row.outcome
     trial = f", trial {row.trial}" if row.trial else ""

@@ -14,8 +14,8 @@ from dspex.cli.scores import as_plain, lines_of, row_lines
 from dspex.cli.studies import show_study, study_named
 
 if TYPE_CHECKING:
-    from dspex.evaluate.result import EvaluationResult
-    from dspex.evaluate.rows import ResultRow
+    from dspex.evaluate.results.result import EvaluationResult
+    from dspex.evaluate.results.rows import ResultRow
 
 
 @click.command("show")
@@ -72,8 +72,8 @@ def show_run(
       dspex show first --example 17
       dspex show tuning --candidate 3
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
-    from dspex.evaluate.recorded import load_run
-    from dspex.evaluate.rows import rows_of
+    from dspex.evaluate.results.recorded import load_run
+    from dspex.evaluate.results.rows import rows_of
 
     study = study_named(run)
     if study is not None:
@@ -108,7 +108,7 @@ def picked(
     result: EvaluationResult, *, failed: bool, wrong: bool
 ) -> Iterator[ResultRow]:
     """Yield the rows that failed, that scored below full, or both, in order."""
-    from dspex.evaluate.rows import rows_in_order
+    from dspex.evaluate.results.rows import rows_in_order
 
     _, full = result.metric_range
     for row in rows_in_order(result):
@@ -133,7 +133,7 @@ def _give(
 
 def plain(row: ResultRow) -> dict[str, Any]:
     """Return a row as JSON values, the calls it made included."""
-    from dspex.evaluate.export import record_of
+    from dspex.evaluate.results.export import record_of
 
     trace = () if row.outcome is None else row.outcome.trace
     return {**record_of(row), "trace": [call.plain() for call in trace]}

@@ -12,7 +12,7 @@ from dspex.core.errors import ConfigurationError
 from dspex.core.whole_files import check_place
 
 if TYPE_CHECKING:
-    from dspex.evaluate.result import EvaluationResult
+    from dspex.evaluate.results.result import EvaluationResult
     from dspex.teleprompt.studies.study_result import StudyResult
 
 Checked = Path | None

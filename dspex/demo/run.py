@@ -24,8 +24,8 @@ from dspex.core.signature import make_signature
 from dspex.demo.report import Making, Report, Row, Shown
 from dspex.demo.tasks import DemoTask
 from dspex.evaluate.evaluate import Evaluate
-from dspex.evaluate.outcome import Outcome
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.outcome import Outcome
+from dspex.evaluate.results.result import EvaluationResult
 from dspex.programs import Predict, Program
 from dspex.programs.settings import context, settings
 from dspex.runtime.runtime import Runtime

@@ -15,20 +15,20 @@ if TYPE_CHECKING:
         normalize_text,
     )
     from dspex.evaluate.evaluate import Evaluate
-    from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
-    from dspex.evaluate.result import EvaluationResult
+    from dspex.evaluate.results.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
+    from dspex.evaluate.results.result import EvaluationResult
     from dspex.evaluate.semantic import CompleteAndGrounded, SemanticF1
 
 _HOMES = {
     "EM": "dspex.core.metrics",
     "CompleteAndGrounded": "dspex.evaluate.semantic",
-    "ErrorNote": "dspex.evaluate.outcome",
+    "ErrorNote": "dspex.evaluate.results.outcome",
     "Evaluate": "dspex.evaluate.evaluate",
-    "EvaluationResult": "dspex.evaluate.result",
-    "Outcome": "dspex.evaluate.outcome",
-    "OutcomeKind": "dspex.evaluate.outcome",
+    "EvaluationResult": "dspex.evaluate.results.result",
+    "Outcome": "dspex.evaluate.results.outcome",
+    "OutcomeKind": "dspex.evaluate.results.outcome",
     "SemanticF1": "dspex.evaluate.semantic",
-    "Stamp": "dspex.evaluate.outcome",
+    "Stamp": "dspex.evaluate.results.outcome",
     "answer_exact_match": "dspex.core.metrics",
     "answer_passage_match": "dspex.core.metrics",
     "normalize_text": "dspex.core.metrics",

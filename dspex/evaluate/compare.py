@@ -21,11 +21,11 @@ from dspex.core.example import Example
 from dspex.core.rich_text import as_rich
 from dspex.core.safe_text import safe_text
 from dspex.core.statistics import Interval, PairedDifference, paired_difference
-from dspex.evaluate.outcome import Outcome
-from dspex.evaluate.pairing import paired_places
-from dspex.evaluate.result import EvaluationResult
-from dspex.evaluate.standing import is_measured
-from dspex.evaluate.verdict import is_shown, sentence
+from dspex.evaluate.results.outcome import Outcome
+from dspex.evaluate.results.pairing import paired_places
+from dspex.evaluate.results.result import EvaluationResult
+from dspex.evaluate.results.standing import is_measured
+from dspex.evaluate.results.verdict import is_shown, sentence
 
 SHOWN_ROWS = 10
 """Rows that a printed comparison shows."""

@@ -8,20 +8,20 @@ from contextlib import ExitStack
 
 from dspex.core.errors import EvaluationError
 from dspex.core.example import Example
-from dspex.evaluate.concluding import concluded, recorded_as, result_of
-from dspex.evaluate.control import EvaluationRun
-from dspex.evaluate.earlier import Earlier
-from dspex.evaluate.options import RunOptions
-from dspex.evaluate.ordering import NONE_EARLIER, ordered
-from dspex.evaluate.plan import Ended
-from dspex.evaluate.progress import Progress
-from dspex.evaluate.result import EvaluationResult
-from dspex.evaluate.run import Run
-from dspex.evaluate.run_errors import cancelled, interrupted
-from dspex.evaluate.standing import Rules
-from dspex.evaluate.steering import Steering
-from dspex.evaluate.worker import AsyncWork, Work
-from dspex.evaluate.workers import Workers
+from dspex.evaluate.results.result import EvaluationResult
+from dspex.evaluate.results.standing import Rules
+from dspex.evaluate.running.concluding import concluded, recorded_as, result_of
+from dspex.evaluate.running.control import EvaluationRun
+from dspex.evaluate.running.earlier import Earlier
+from dspex.evaluate.running.options import RunOptions
+from dspex.evaluate.running.ordering import NONE_EARLIER, ordered
+from dspex.evaluate.running.plan import Ended
+from dspex.evaluate.running.progress import Progress
+from dspex.evaluate.running.run import Run
+from dspex.evaluate.running.run_errors import cancelled, interrupted
+from dspex.evaluate.scheduling.steering import Steering
+from dspex.evaluate.working.worker import AsyncWork, Work
+from dspex.evaluate.working.workers import Workers
 
 TICK = 0.1
 """Seconds between two looks at how far a run is."""

@@ -12,9 +12,7 @@ from dspex.core import defaults
 from dspex.core.callbacks import with_callbacks
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
-from dspex.evaluate.control import EvaluationRun
 from dspex.evaluate.devset import Devset, all_of, begun, checked_devset
-from dspex.evaluate.earlier import Earlier
 from dspex.evaluate.engine import awork_through, start_run, work_through
 from dspex.evaluate.isolate.errand import Limits
 from dspex.evaluate.metric import (
@@ -25,16 +23,18 @@ from dspex.evaluate.metric import (
     metric_name,
     metric_names,
 )
-from dspex.evaluate.notes import checked_notes
-from dspex.evaluate.options import RunOptions
 from dspex.evaluate.record.fingerprint import fingerprints
-from dspex.evaluate.report import Report
-from dspex.evaluate.result import EvaluationResult
-from dspex.evaluate.retrying import RetryAnswers
-from dspex.evaluate.scoring import ascoring, checked_program
-from dspex.evaluate.step_by_step import on_this_loop, on_this_thread
-from dspex.evaluate.traces import KeepTraces, Tracing, checked_keep
-from dspex.evaluate.workplace import (
+from dspex.evaluate.results.report import Report
+from dspex.evaluate.results.result import EvaluationResult
+from dspex.evaluate.running.control import EvaluationRun
+from dspex.evaluate.running.earlier import Earlier
+from dspex.evaluate.running.notes import checked_notes
+from dspex.evaluate.running.options import RunOptions
+from dspex.evaluate.scheduling.retrying import RetryAnswers
+from dspex.evaluate.working.scoring import ascoring, checked_program
+from dspex.evaluate.working.step_by_step import on_this_loop, on_this_thread
+from dspex.evaluate.working.traces import KeepTraces, Tracing, checked_keep
+from dspex.evaluate.working.workplace import (
     Isolate,
     Workplace,
     checked_isolate,

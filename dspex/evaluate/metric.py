@@ -24,8 +24,8 @@ from typing import Any, Final, TypeVar
 from dspex.core.errors import ConfigurationError, MetricRangeError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
-from dspex.evaluate.awaiting import awaited
-from dspex.evaluate.outcome import kind_of
+from dspex.evaluate.results.outcome import kind_of
+from dspex.evaluate.working.awaiting import awaited
 
 T = TypeVar("T")
 

@@ -15,9 +15,9 @@ from dspex.evaluate.metric import (
     judge,
     metric_names,
 )
-from dspex.evaluate.outcome import Outcome, OutcomeKind, kind_of, note
 from dspex.evaluate.record.unkept import Unkept
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind, kind_of, note
+from dspex.evaluate.results.result import EvaluationResult
 
 
 def rescored(

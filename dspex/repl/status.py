@@ -16,7 +16,7 @@ from dspex.core.home import home
 from dspex.core.rich_text import as_rich
 from dspex.core.safe_text import safe_text
 from dspex.core.spoken import duration
-from dspex.evaluate.live import LiveRun, live_runs
+from dspex.evaluate.running.live import LiveRun, live_runs
 from dspex.runtime.looking import ProviderLook, RuntimeLook, look_at
 from dspex.runtime.runtime import present_runtime
 from supervisors import draw

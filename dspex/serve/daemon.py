@@ -18,7 +18,7 @@ from aiohttp import web
 
 from dspex.core import defaults
 from dspex.core.errors import RuntimeClosedError
-from dspex.evaluate.live import live_runs
+from dspex.evaluate.running.live import live_runs
 from dspex.programs.settings import context
 from dspex.runtime.config import Config
 from dspex.runtime.runtime import Runtime

@@ -23,10 +23,10 @@ from dspex.client.http_exchange import HttpExchange
 from dspex.client.http_messages import HttpRequest, OpenResponse
 from dspex.client.transport import Transport
 from dspex.core.errors import LMConnectionError, RecordFullError
-from dspex.evaluate.attempt import Attempt
 from dspex.evaluate.record.reader import RecordReader
 from dspex.evaluate.record.record import RunRecord
-from dspex.evaluate.recording import Recording
+from dspex.evaluate.running.recording import Recording
+from dspex.evaluate.working.attempt import Attempt
 from dspex.testing._chaos_plan import ChaosPlan
 from supervisors import Actor, LoopActor, Ref
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dspex
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.result import EvaluationResult
 from tests.actors.rows import rows
 
 

@@ -19,7 +19,7 @@ import pytest
 import dspex
 from dspex.client.price import Price
 from dspex.core.lm import Usage
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.result import EvaluationResult
 from dspex.testing import FakeProvider, Status
 from tests.actors import isolated_programs as programs
 from tests.actors.rows import answer, right, rows

@@ -11,9 +11,9 @@ import dspex
 from dspex.cache.database import Database
 from dspex.client.http_exchange import HttpExchange
 from dspex.core.errors import ConfigurationError
-from dspex.evaluate.attempt import Attempt
 from dspex.evaluate.record.record import RunRecord
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.result import EvaluationResult
+from dspex.evaluate.working.attempt import Attempt
 from dspex.testing import FakeProvider
 from dspex.testing.chaos import (
     ChaosPlan,

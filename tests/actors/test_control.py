@@ -17,7 +17,7 @@ from dspex.control.door import door
 from dspex.control.errors import GoneError, RefusedError
 from dspex.control.place import FOLDER
 from dspex.core.home import home
-from dspex.evaluate.control import EvaluationRun
+from dspex.evaluate.running.control import EvaluationRun
 from dspex.testing import FakeProvider
 from supervisors import Supervisor
 from tests.actors.lab import STURDY, client_name, eventually

@@ -16,7 +16,7 @@ import pytest
 import dspex
 from dspex.client.call import Fate
 from dspex.core.errors import CircuitOpenError, EvaluationError, LMAuthError
-from dspex.evaluate.outcome import OutcomeKind
+from dspex.evaluate.results.outcome import OutcomeKind
 from dspex.testing import FakeProvider, Hang
 from tests.actors.rows import answer, right, rows
 

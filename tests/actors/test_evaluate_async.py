@@ -12,7 +12,7 @@ import pytest
 
 import dspex
 from dspex.core.errors import EvaluationCancelledError, EvaluationError
-from dspex.evaluate.outcome import OutcomeKind
+from dspex.evaluate.results.outcome import OutcomeKind
 from dspex.testing import FakeProvider
 from supervisors import DynamicSupervisor
 from tests.actors.rows import answer, right, rows

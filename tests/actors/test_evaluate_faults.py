@@ -10,14 +10,14 @@ import itertools
 import pytest
 
 import dspex
-from dspex.evaluate.aggregator import (
+from dspex.evaluate.running.aggregator import (
     Accepted,
     AggregatorActor,
     GetStanding,
     Look,
 )
-from dspex.evaluate.coordinator import CoordinatorActor, LookAtTime
-from dspex.evaluate.source import SourceActor, StreamMoved, TakeExamples
+from dspex.evaluate.running.coordinator import CoordinatorActor, LookAtTime
+from dspex.evaluate.scheduling.source import SourceActor, StreamMoved, TakeExamples
 from supervisors import Actor
 from supervisors.testing import Fault, FaultKind, FaultPlan
 from tests.actors.rows import right, rows

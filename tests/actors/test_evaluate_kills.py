@@ -12,7 +12,7 @@ import pytest
 import dspex
 from dspex.client.call import Fate
 from dspex.client.client_actor import ClientActor
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.result import EvaluationResult
 from dspex.testing import FakeProvider
 from supervisors import Event
 from tests.actors.rows import answer, right, rows

@@ -9,7 +9,7 @@ import pytest
 
 import dspex
 from dspex.evaluate import Evaluate, SemanticF1
-from dspex.evaluate.outcome import OutcomeKind
+from dspex.evaluate.results.outcome import OutcomeKind
 from dspex.metrics import exact_match, f1
 from dspex.teleprompt import BootstrapFewShot
 from dspex.testing import DummyLM

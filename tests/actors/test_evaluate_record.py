@@ -19,9 +19,9 @@ import pytest
 
 import dspex
 from dspex.core.errors import EvaluationError, RunBusyError, RunChangedError
-from dspex.evaluate.outcome import OutcomeKind
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.results.outcome import OutcomeKind
 from dspex.testing import FakeProvider, Status
 from tests.actors.rows import answer, right, rows
 

@@ -15,10 +15,10 @@ from dspex.core.errors import (
     EvaluationError,
     EvaluationInterrupted,
 )
-from dspex.evaluate.control import EvaluationRun
-from dspex.evaluate.outcome import OutcomeKind
-from dspex.evaluate.run import Run
-from dspex.evaluate.why import Cause
+from dspex.evaluate.results.outcome import OutcomeKind
+from dspex.evaluate.running.control import EvaluationRun
+from dspex.evaluate.running.run import Run
+from dspex.evaluate.running.why import Cause
 from dspex.testing import OVERLOADED, FakeProvider, Hang, Status
 from tests.actors.lab import eventually
 from tests.actors.rows import answer, right, rows

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dspex.evaluate.aggregator import GATHER_FOR, AggregatorActor, GetStanding, Look
-from dspex.evaluate.journal import Journal
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
-from dspex.evaluate.tray import Proposal, Tray
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.running.aggregator import (
+    GATHER_FOR,
+    AggregatorActor,
+    GetStanding,
+    Look,
+)
+from dspex.evaluate.running.journal import Journal
+from dspex.evaluate.working.tray import Proposal, Tray
 from supervisors import ChildSpec, Handle, Supervisor
 from supervisors.testing import ManualClock
 from tests.actors.lab import eventually

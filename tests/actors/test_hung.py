@@ -14,7 +14,7 @@ import pytest
 
 import dspex
 from dspex.client.call import Fate
-from dspex.evaluate.outcome import OutcomeKind
+from dspex.evaluate.results.outcome import OutcomeKind
 from dspex.testing import FakeProvider
 from supervisors.testing import ManualClock
 from tests.actors.lab import PATIENT, Callers, eventually

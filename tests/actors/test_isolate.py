@@ -20,7 +20,7 @@ from dspex.core.once import watch_unrepeatable
 from dspex.evaluate.isolate.child_process import ChildDied
 from dspex.evaluate.isolate.errand import Limits
 from dspex.evaluate.isolate.process_workers import in_processes
-from dspex.evaluate.worker import Measured, Work, WorkerDied, WorkFailed
+from dspex.evaluate.working.worker import Measured, Work, WorkerDied, WorkFailed
 from dspex.testing import WRONG_KEY, FakeProvider
 from supervisors import Failed, Scope, Shutdown, within
 from tests.actors import isolated_programs as programs

@@ -13,8 +13,8 @@ import pytest
 
 import dspex
 from dspex.core.once import watch_unrepeatable
-from dspex.evaluate.outcome import OutcomeKind
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.outcome import OutcomeKind
+from dspex.evaluate.results.result import EvaluationResult
 from tests.actors import mailing
 from tests.actors.lab import eventually
 

@@ -11,9 +11,9 @@ import pytest
 
 import dspex
 from dspex.core.errors import CircuitOpenError, EvaluationError
-from dspex.evaluate import outage
-from dspex.evaluate.outcome import OutcomeKind
-from dspex.evaluate.why import Cause
+from dspex.evaluate.results.outcome import OutcomeKind
+from dspex.evaluate.running.why import Cause
+from dspex.evaluate.scheduling import outage
 from dspex.testing import OVERLOADED, FakeProvider, Status, Step
 from tests.actors.lab import eventually
 from tests.actors.rows import answer, right, rows

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import dspex
-from dspex.evaluate.outcome import OutcomeKind
+from dspex.evaluate.results.outcome import OutcomeKind
 from dspex.testing import FakeProvider
 from tests.actors.rows import answer, right, rows
 

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dspex.core.example import Example
-from dspex.evaluate.aggregator import AggregatorActor
-from dspex.evaluate.journal import Journal
-from dspex.evaluate.outcome import Stamp
 from dspex.evaluate.record.ownership import BEAT_EVERY, STALE_AFTER
 from dspex.evaluate.record.record import RunRecord
-from dspex.evaluate.recording import Recording
-from dspex.evaluate.tray import Tray
+from dspex.evaluate.results.outcome import Stamp
+from dspex.evaluate.running.aggregator import AggregatorActor
+from dspex.evaluate.running.journal import Journal
+from dspex.evaluate.running.recording import Recording
+from dspex.evaluate.working.tray import Tray
 from supervisors import ChildSpec, Supervisor
 from supervisors.testing import ManualClock
 from tests.actors.lab import eventually

@@ -23,7 +23,7 @@ from dspex.core.errors import (
     RunBusyError,
     RunChangedError,
 )
-from dspex.evaluate.aggregator import AggregatorActor
+from dspex.evaluate.running.aggregator import AggregatorActor
 from dspex.teleprompt import COPRO, BootstrapFewShotWithRandomSearch
 from dspex.teleprompt.studies.order import Order
 from dspex.teleprompt.studies.recorded_study import load_study

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import dspex
-from dspex.evaluate.outcome import Outcome
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.outcome import Outcome
+from dspex.evaluate.results.result import EvaluationResult
 from dspex.testing import FakeProvider
 from tests.actors import isolated_programs as programs
 from tests.actors.rows import answer, right, rows

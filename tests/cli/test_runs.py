@@ -17,10 +17,10 @@ from dspex.cli.console import Exit
 from dspex.cli.models import ModelChoice
 from dspex.cli.order import Order, RunLimits
 from dspex.core.home import home
-from dspex.evaluate.outcome import OutcomeKind
 from dspex.evaluate.record.head import RunHead
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.results.outcome import OutcomeKind
 from dspex.testing import WRONG_KEY, FakeProvider
 from tests.cli.conftest import Run
 from tests.unit.evaluate.record.making import created, decided

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dspex
-from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
 from dspex.evaluate.record.entries import Began, Decided, Entry
 from dspex.evaluate.record.fingerprint import row_digest
 from dspex.evaluate.record.head import RunHead
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.results.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
 from tests.corpus import PICTURES, TEXTS, demos, rows
 
 RUN = "corpus"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import dspex
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.result import EvaluationResult
 from tests.corpus import PICTURES, TEXTS
 
 

@@ -14,7 +14,7 @@ from dspex import teleprompt, testing
 from dspex.cli.main import main
 from dspex.core import events
 from dspex.core.errors import dspy_names
-from dspex.evaluate.outcome import OutcomeKind
+from dspex.evaluate.results.outcome import OutcomeKind
 from tests.docs import (
     api_page,
     cli_page,

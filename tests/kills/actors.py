@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dspex
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.result import EvaluationResult
 from dspex.testing import FakeProvider
 from supervisors.testing import Fault, FaultKind, FaultPlan
 from tests.actors.rows import answer, right, rows

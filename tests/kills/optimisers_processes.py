@@ -18,9 +18,9 @@ from pathlib import Path
 import dspex
 from dspex.client.call import AttemptRecord, Fate
 from dspex.core.errors import RunNotFoundError
-from dspex.evaluate.aggregator import BATCH
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.record.retention import places
+from dspex.evaluate.running.aggregator import BATCH
 from dspex.teleprompt.copro.proposing import ASKED_AT_ONCE
 from dspex.testing import FakeProvider
 from tests.kills.optimisers_work import MODEL, PRICE, SEARCHES, TASK, Came, searched

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dspex.core.errors import RunNotFoundError
-from dspex.evaluate.digest import digest_of
-from dspex.evaluate.outcome import Stamp
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.results.digest import digest_of
+from dspex.evaluate.results.outcome import Stamp
 from dspex.testing import FakeProvider
 from tests.actors.rows import answer
 from tests.kills.actors import undisturbed

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 import dspex
-from dspex.evaluate.outcome import OutcomeKind
+from dspex.evaluate.results.outcome import OutcomeKind
 
 HUGE: Final = 5_000_000
 """Characters of what says too much."""

@@ -20,7 +20,7 @@ from dspex.client.providers.json_body import JsonError, read_object
 from dspex.core import errors
 from dspex.core.errors import ConfigurationError
 from dspex.core.once import Unrepeatable
-from dspex.evaluate.quarantine import Death
+from dspex.evaluate.scheduling.quarantine import Death
 from dspex.runtime.runtime import Runtime
 from dspex.serve.answering import RequestLostError, check_may_begin_again
 from dspex.serve.contract import Contract

@@ -13,10 +13,10 @@ from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
 from dspex.core.errors import RecordFullError
-from dspex.evaluate.floor import Lane
 from dspex.evaluate.record.entries import Entry, Intent
 from dspex.evaluate.record.record import RunRecord
-from dspex.evaluate.workers import ThreadWorkers
+from dspex.evaluate.working.floor import Lane
+from dspex.evaluate.working.workers import ThreadWorkers
 from supervisors import Actor, ActorDownError, Crashed, Events, ExitReason, Registry
 from supervisors.exits import KILLED, NO_PROCESS
 from supervisors.surroundings import Surroundings

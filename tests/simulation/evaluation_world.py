@@ -17,23 +17,23 @@ from typing import Any, cast
 
 from dspex.core.errors import CircuitOpenError, LMConnectionError
 from dspex.core.example import Example
-from dspex.evaluate.aggregator import GATHER_FOR, AggregatorActor, Look
-from dspex.evaluate.attempt import Attempt
-from dspex.evaluate.belongings import Belongings, Names, Wishes
-from dspex.evaluate.coordinator import CoordinatorActor, Obey
-from dspex.evaluate.floor import Floor, Lane
-from dspex.evaluate.journal import Journal
-from dspex.evaluate.opening import last_attempts
-from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, note
-from dspex.evaluate.plan import Ended, Plan
-from dspex.evaluate.quarantine import DEATHS
 from dspex.evaluate.record.head import RunHead
 from dspex.evaluate.record.place import RunPlace
-from dspex.evaluate.recording import Recording
-from dspex.evaluate.retrying import RetryRules
-from dspex.evaluate.source import Source, SourceActor, unchecked
-from dspex.evaluate.tray import Proposal, Tray
-from dspex.evaluate.worker import Measured
+from dspex.evaluate.results.outcome import ErrorNote, Outcome, OutcomeKind, note
+from dspex.evaluate.running.aggregator import GATHER_FOR, AggregatorActor, Look
+from dspex.evaluate.running.belongings import Belongings, Names, Wishes
+from dspex.evaluate.running.coordinator import CoordinatorActor, Obey
+from dspex.evaluate.running.journal import Journal
+from dspex.evaluate.running.opening import last_attempts
+from dspex.evaluate.running.plan import Ended, Plan
+from dspex.evaluate.running.recording import Recording
+from dspex.evaluate.scheduling.quarantine import DEATHS
+from dspex.evaluate.scheduling.retrying import RetryRules
+from dspex.evaluate.scheduling.source import Source, SourceActor, unchecked
+from dspex.evaluate.working.attempt import Attempt
+from dspex.evaluate.working.floor import Floor, Lane
+from dspex.evaluate.working.tray import Proposal, Tray
+from dspex.evaluate.working.worker import Measured
 from supervisors import ActorDownError, ExitReason, ReplyFuture
 from supervisors.exits import KILLED, NO_PROCESS, NORMAL, SHUTDOWN
 from supervisors.testing import Process, Script, Simulation, Sleep

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dspex.core.spoken import duration
-from dspex.evaluate.verdict import is_worse
+from dspex.evaluate.results.verdict import is_worse
 from dspex.teleprompt.studies.lift import Lift
 from tests.docs.pages import ROOT
 

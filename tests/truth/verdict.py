@@ -13,7 +13,7 @@ from dspex.core.statistics import (
     interval,
     paired_difference,
 )
-from dspex.evaluate.verdict import is_shown
+from dspex.evaluate.results.verdict import is_shown
 from tests.truth.contest import Contest, Held, held
 
 NEIGHBOURHOOD = 0.6

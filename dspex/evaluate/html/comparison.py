@@ -13,14 +13,14 @@ from dspex.core.elements import Filled, element
 from dspex.core.example import Example
 from dspex.core.statistics import PairedDifference
 from dspex.core.whole_files import check_place, written_whole
-from dspex.evaluate.cells import fields_of, text_of
 from dspex.evaluate.html.controls import controls
 from dspex.evaluate.html.drawings import Bar, bars, card, histogram, score_drawing
 from dspex.evaluate.html.page import page
 from dspex.evaluate.html.row import answer_of, asked_and_expected, said
 from dspex.evaluate.html.scale import bins, brief
 from dspex.evaluate.html.values import block, fields, line, table
-from dspex.evaluate.outcome import ErrorNote, Outcome
+from dspex.evaluate.results.cells import fields_of, text_of
+from dspex.evaluate.results.outcome import ErrorNote, Outcome
 
 if TYPE_CHECKING:
     from dspex.evaluate.compare import Comparison, RowDifference

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from dspex.evaluate.causes import NOT_BEGUN, NOT_FINISHED
 from dspex.evaluate.html.drawings import Point
-from dspex.evaluate.outcome import OutcomeKind
-from dspex.evaluate.rows import ResultRow
+from dspex.evaluate.results.causes import NOT_BEGUN, NOT_FINISHED
+from dspex.evaluate.results.outcome import OutcomeKind
+from dspex.evaluate.results.rows import ResultRow
 
 MOST_POINTS: Final = 1_500
 """Points of a drawing with one for each example."""

@@ -6,15 +6,15 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from dspex.core.elements import element, written
-from dspex.evaluate.cells import text_of
 from dspex.evaluate.html.findings import worst_first
 from dspex.evaluate.html.row import answered, asked_and_expected, name_of
 from dspex.evaluate.html.scale import brief
 from dspex.evaluate.html.values import line, table
-from dspex.evaluate.rows import ResultRow, rows_in_order
+from dspex.evaluate.results.cells import text_of
+from dspex.evaluate.results.rows import ResultRow, rows_in_order
 
 if TYPE_CHECKING:
-    from dspex.evaluate.result import EvaluationResult
+    from dspex.evaluate.results.result import EvaluationResult
 
 MOST_LOOKED_AT: Final = 10_000
 """Rows among which the worst are looked for: a cell must not take minutes."""

@@ -12,7 +12,6 @@ from dspex.client.call import AttemptRecord
 from dspex.core.elements import Filled, element
 from dspex.core.spoken import duration, money
 from dspex.core.whole_files import check_place, written_whole
-from dspex.evaluate.causes import Cause
 from dspex.evaluate.html.controls import controls
 from dspex.evaluate.html.drawings import (
     Bar,
@@ -28,10 +27,11 @@ from dspex.evaluate.html.page import page
 from dspex.evaluate.html.row import heading, row_element
 from dspex.evaluate.html.scale import bins, brief, quantile
 from dspex.evaluate.html.values import table
-from dspex.evaluate.rows import rows_in_order
+from dspex.evaluate.results.causes import Cause
+from dspex.evaluate.results.rows import rows_in_order
 
 if TYPE_CHECKING:
-    from dspex.evaluate.result import EvaluationResult
+    from dspex.evaluate.results.result import EvaluationResult
 
 MOST_BARS: Final = 12
 """Causes of failure that are drawn."""

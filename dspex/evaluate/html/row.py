@@ -12,13 +12,13 @@ from dspex.core.errors import DataError
 from dspex.core.example import Example
 from dspex.core.history import Exchanged
 from dspex.core.spoken import duration, money
-from dspex.evaluate.cells import fields_of, text_of
 from dspex.evaluate.html.findings import look_of
 from dspex.evaluate.html.scale import brief
 from dspex.evaluate.html.values import block, fields, line, table
-from dspex.evaluate.outcome import Outcome
-from dspex.evaluate.rows import ResultRow
-from dspex.evaluate.traced_call import TracedCall
+from dspex.evaluate.results.cells import fields_of, text_of
+from dspex.evaluate.results.outcome import Outcome
+from dspex.evaluate.results.rows import ResultRow
+from dspex.evaluate.working.traced_call import TracedCall
 
 WORDS: Final = {"good": "right", "wrong": "below full"}
 """What the looks of scored rows are called; of others it is how they ended."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 from xml.etree.ElementTree import Element
 
 from dspex.core.elements import element
-from dspex.evaluate.cells import text_of
+from dspex.evaluate.results.cells import text_of
 
 LONGEST_VALUE: Final = 4_000
 """Characters of a value that a page shows."""

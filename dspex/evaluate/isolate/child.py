@@ -26,13 +26,13 @@ from dspex.core.errors import LMCancelledError
 from dspex.core.example import Example
 from dspex.core.lm import Reply
 from dspex.core.once import Unrepeatable, watch_unrepeatable
-from dspex.evaluate.awaiting import awaited, needs_loop
 from dspex.evaluate.isolate.channel import Channel, ChannelClosed, Line
 from dspex.evaluate.isolate.failures import Failure
 from dspex.evaluate.isolate.nodes import node_of_prediction, value_of
 from dspex.evaluate.isolate.parcel import Unpacked, unpack
 from dspex.evaluate.metric import judge
-from dspex.evaluate.outcome import Stage
+from dspex.evaluate.results.outcome import Stage
+from dspex.evaluate.working.awaiting import awaited, needs_loop
 
 STDERR: Final = 2
 """The descriptor of standard error, which needs no Python to be written to."""

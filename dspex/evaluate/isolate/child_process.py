@@ -19,8 +19,8 @@ from typing import Any, Final
 
 from dspex.client.providers.model_strings import KNOWN_PROVIDERS
 from dspex.evaluate.isolate.channel import Channel, ChannelClosed, Line
-from dspex.evaluate.outcome import Stage
-from dspex.evaluate.worker import WorkerDied
+from dspex.evaluate.results.outcome import Stage
+from dspex.evaluate.working.worker import WorkerDied
 from supervisors import (
     ChildSpec,
     DynamicSupervisor,

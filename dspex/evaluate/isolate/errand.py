@@ -16,8 +16,8 @@ from dspex.evaluate.isolate.failures import Failure
 from dspex.evaluate.isolate.nodes import Models, node_of, prediction_of
 from dspex.evaluate.isolate.remote_model import answered
 from dspex.evaluate.metric import MetricRange
-from dspex.evaluate.outcome import Stage, note
-from dspex.evaluate.worker import Measured, WorkFailed, metric_begins
+from dspex.evaluate.results.outcome import Stage, note
+from dspex.evaluate.working.worker import Measured, WorkFailed, metric_begins
 from supervisors import Scope, SupervisorError, TaskSupervisor, current_scope, within
 
 SHOWS_STACK_WITHIN: Final = 0.1

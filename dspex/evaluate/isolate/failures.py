@@ -15,7 +15,7 @@ from dspex.core import errors
 from dspex.core.errors import DataError, DspexError
 from dspex.evaluate.isolate.channel import Line
 from dspex.evaluate.isolate.nodes import Node, node_of, value_of
-from dspex.evaluate.outcome import ErrorNote, Stage, note
+from dspex.evaluate.results.outcome import ErrorNote, Stage, note
 
 
 class ElsewhereError(Exception):

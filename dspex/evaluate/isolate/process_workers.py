@@ -31,7 +31,7 @@ from dspex.evaluate.isolate.errand import Errand, Limits
 from dspex.evaluate.isolate.failures import Failure
 from dspex.evaluate.isolate.parcel import Parcel, pack
 from dspex.evaluate.metric import Metric
-from dspex.evaluate.worker import Measured, Work
+from dspex.evaluate.working.worker import Measured, Work
 from dspex.runtime import tree
 from dspex.runtime.runtime import current_runtime
 from supervisors import (

@@ -11,7 +11,7 @@ from typing import Any, Self
 from dspex.client.call import AttemptRecord
 from dspex.core.example import Example
 from dspex.core.lm import Usage
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind, Stamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

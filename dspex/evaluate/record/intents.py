@@ -13,9 +13,9 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Final
 
-from dspex.evaluate.outcome import Stamp
 from dspex.evaluate.record.entries import Intent
 from dspex.evaluate.record.sheet import EMPTY, Sheet
+from dspex.evaluate.results.outcome import Stamp
 
 FULL_AT: Final = 1_048_576
 """Bytes after which what a file says is moved to the database."""

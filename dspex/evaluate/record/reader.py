@@ -13,7 +13,6 @@ from typing import Any, Final, Literal, Self, TypeVar
 from dspex.client.call import AttemptRecord
 from dspex.core.errors import RunChangedError
 from dspex.core.example import Example
-from dspex.evaluate.outcome import Outcome, OutcomeKind
 from dspex.evaluate.record import reading, rows, trouble
 from dspex.evaluate.record.codec import decode
 from dspex.evaluate.record.connection import Connection
@@ -22,6 +21,7 @@ from dspex.evaluate.record.head import RunHead
 from dspex.evaluate.record.intents import read_intents
 from dspex.evaluate.record.ownership import Owner, is_alive
 from dspex.evaluate.record.place import RunPlace
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind
 
 Status = Literal["complete", "stopped", "interrupted"]
 """How its owner left a run."""

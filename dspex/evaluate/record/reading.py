@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from dspex.core.lm import Usage
-from dspex.evaluate.outcome import OutcomeKind, Stamp
 from dspex.evaluate.record.entries import Attempt, Bill, OpenOne, Totals
+from dspex.evaluate.results.outcome import OutcomeKind, Stamp
 
 PAGE: Final = 256
 """Rows that are read at a time."""

@@ -12,9 +12,9 @@ from typing import Any, Final
 from dspex.client.call import AttemptRecord, Fate
 from dspex.core.example import Example
 from dspex.core.lm import Usage
-from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
 from dspex.evaluate.record.codec import decode, encode
-from dspex.evaluate.traced_call import TracedCall
+from dspex.evaluate.results.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
+from dspex.evaluate.working.traced_call import TracedCall
 
 Row = tuple[Any, ...]
 

@@ -11,9 +11,9 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any, Final
 
-from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
 from dspex.evaluate.record.codec import decode
 from dspex.evaluate.record.entries import Decided, Intent, Noted
+from dspex.evaluate.results.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
 
 UNREPEATABLE: Final = "unrepeatable"
 """The kind of these notes."""

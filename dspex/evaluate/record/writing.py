@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, assert_never
 
 from dspex.client.call import Fate
-from dspex.evaluate.outcome import Stamp
 from dspex.evaluate.record.codec import encode
 from dspex.evaluate.record.entries import (
     Began,
@@ -25,6 +24,7 @@ from dspex.evaluate.record.rows import (
     request_row,
 )
 from dspex.evaluate.record.unrepeatable import noted
+from dspex.evaluate.results.outcome import Stamp
 
 LATE: Final = "it is settled already"
 """Why the record itself refuses an outcome."""

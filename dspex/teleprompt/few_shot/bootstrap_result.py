@@ -9,7 +9,7 @@ from typing import Self
 from dspex.client.call import AttemptRecord, Fate
 from dspex.core.lm import Usage
 from dspex.evaluate.record.entries import Bill
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.result import EvaluationResult
 from dspex.teleprompt.few_shot.demos import demos_in
 
 

@@ -17,14 +17,14 @@ from typing import Any, Protocol, Self, TypeVar
 
 from dspex.core.errors import ConfigurationError, EvaluationError
 from dspex.core.example import Example
-from dspex.evaluate import run_errors
 from dspex.evaluate.metric import Metric, checked_metric, judge, metric_names
-from dspex.evaluate.options import RunOptions
-from dspex.evaluate.outcome import OutcomeKind, ends_every_example, kind_of
-from dspex.evaluate.plan import Ended
 from dspex.evaluate.record.fingerprint import fingerprints
-from dspex.evaluate.result import EvaluationResult
-from dspex.evaluate.worker import Measured, WorkFailed
+from dspex.evaluate.results.outcome import OutcomeKind, ends_every_example, kind_of
+from dspex.evaluate.results.result import EvaluationResult
+from dspex.evaluate.running import run_errors
+from dspex.evaluate.running.options import RunOptions
+from dspex.evaluate.running.plan import Ended
+from dspex.evaluate.working.worker import Measured, WorkFailed
 from dspex.programs.program import Program
 from dspex.programs.settings import context, settings
 from dspex.teleprompt.few_shot.bootstrap_result import BootstrapResult

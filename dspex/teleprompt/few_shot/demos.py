@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from dspex.core.example import Example
-from dspex.evaluate.outcome import Outcome, OutcomeKind
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind
 from dspex.programs.program import Program
 
 Steps = Mapping[str, Sequence[Example]]

@@ -11,9 +11,9 @@ from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.core.foreign import refuse_dspy
 from dspex.core.spawner import the_spawner
-from dspex.evaluate.options import RunOptions
-from dspex.evaluate.result import EvaluationResult
-from dspex.evaluate.worker import AsyncWork, Work
+from dspex.evaluate.results.result import EvaluationResult
+from dspex.evaluate.running.options import RunOptions
+from dspex.evaluate.working.worker import AsyncWork, Work
 from dspex.programs.knn import KNN, Vectorizer
 from dspex.programs.program import Program
 from dspex.programs.settings import settings

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dspex.evaluate.errors_allowed import counts_as_error
-from dspex.evaluate.outcome import Outcome
-from dspex.evaluate.steering import Course
+from dspex.evaluate.results.outcome import Outcome
+from dspex.evaluate.scheduling.errors_allowed import counts_as_error
+from dspex.evaluate.scheduling.steering import Course
 from dspex.teleprompt.few_shot.demos import Tried
 from dspex.teleprompt.few_shot.forecast import Forecast, Found
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from dspex.core.example import Example
-from dspex.evaluate.options import RunOptions
 from dspex.evaluate.record.fingerprint import fingerprints
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.result import EvaluationResult
+from dspex.evaluate.running.options import RunOptions
 from dspex.programs.program import Program
 from dspex.programs.settings import settings
 from dspex.teleprompt.gepa.gepa_package import best_of_evolution

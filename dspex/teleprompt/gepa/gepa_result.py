@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.result import EvaluationResult
 from dspex.programs.program import Program
 from dspex.programs.walk import Beside
 from dspex.teleprompt.gepa.reflection import instructions_of

@@ -13,8 +13,8 @@ from dspex.core.errors import AdapterParseError
 from dspex.core.example import Example
 from dspex.core.prediction import Prediction
 from dspex.evaluate.metric import Metric, judge, metric_name
-from dspex.evaluate.outcome import Outcome
-from dspex.evaluate.worker import Measured, WorkFailed
+from dspex.evaluate.results.outcome import Outcome
+from dspex.evaluate.working.worker import Measured, WorkFailed
 from dspex.programs.program import Program
 from dspex.programs.settings import context
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.result import EvaluationResult
 from dspex.programs.program import Program
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dspex.core.whole_files import check_place, written_whole
-from dspex.evaluate.cells import as_json, text_of
-from dspex.evaluate.export import disarmed
+from dspex.evaluate.results.cells import as_json, text_of
+from dspex.evaluate.results.export import disarmed
 from dspex.teleprompt.studies.shown_program import demos_in_state, instructions_in
 
 if TYPE_CHECKING:

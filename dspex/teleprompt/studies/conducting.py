@@ -21,16 +21,16 @@ from dspex.core.errors import (
     EvaluationInterrupted,
 )
 from dspex.core.home import home
-from dspex.evaluate.answers import offer
-from dspex.evaluate.live import joined
 from dspex.evaluate.metric import metric_names
-from dspex.evaluate.opening import open_record
-from dspex.evaluate.ordering import dspex_version
 from dspex.evaluate.record.head import RunHead
 from dspex.evaluate.record.reader import Status
 from dspex.evaluate.record.record import RunRecord
-from dspex.evaluate.recording import Recording
-from dspex.evaluate.run import new_run_id
+from dspex.evaluate.running.answers import offer
+from dspex.evaluate.running.live import joined
+from dspex.evaluate.running.opening import open_record
+from dspex.evaluate.running.ordering import dspex_version
+from dspex.evaluate.running.recording import Recording
+from dspex.evaluate.running.run import new_run_id
 from dspex.programs.program import Program
 from dspex.runtime.runtime import current_runtime
 from dspex.teleprompt.studies.lift import Lift

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from dspex.core.statistics import Interval, PairedDifference, paired_difference
-from dspex.evaluate.verdict import is_shown, sentence
+from dspex.evaluate.results.verdict import is_shown, sentence
 from dspex.teleprompt.studies.candidate import Candidate
 
 PARTS = 2

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Sequence
 from functools import reduce
 
-from dspex.evaluate.journal import Tally
-from dspex.evaluate.live import LiveRun, live_runs
-from dspex.evaluate.why import Explained
+from dspex.evaluate.running.journal import Tally
+from dspex.evaluate.running.live import LiveRun, live_runs
+from dspex.evaluate.running.why import Explained
 from dspex.runtime.runtime import Runtime
 from dspex.teleprompt.studies.candidate import best_of
 from dspex.teleprompt.studies.study import Study

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dspex.client.budget import Spending
 from dspex.core.errors import EvaluationError
-from dspex.evaluate.control import EvaluationRun
+from dspex.evaluate.running.control import EvaluationRun
 from dspex.teleprompt.studies.hands import shares
 from dspex.teleprompt.studies.spending import added, spending_of
 

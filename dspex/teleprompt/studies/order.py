@@ -13,7 +13,6 @@ from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
 from dspex.core.example import Example
 from dspex.evaluate.devset import checked_set
-from dspex.evaluate.errors_allowed import ErrorLimit
 from dspex.evaluate.metric import Metric, MetricRange
 from dspex.evaluate.record.fingerprint import (
     fingerprints,
@@ -22,6 +21,7 @@ from dspex.evaluate.record.fingerprint import (
     value_digest,
 )
 from dspex.evaluate.record.head import Fingerprints
+from dspex.evaluate.scheduling.errors_allowed import ErrorLimit
 from dspex.programs.program import Program
 from dspex.programs.settings import settings
 

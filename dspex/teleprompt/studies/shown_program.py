@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from dspex.evaluate.cells import text_of
+from dspex.evaluate.results.cells import text_of
 
 LONGEST_VALUE: Final = 200
 """Characters of one value of a demo that are shown."""

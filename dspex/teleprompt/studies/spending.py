@@ -13,8 +13,8 @@ from dspex.client.call import AttemptRecord, Fate
 from dspex.core.errors import RecordError, RunNotFoundError
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.record.retention import places
-from dspex.evaluate.recorded import recorded_result
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.recorded import recorded_result
+from dspex.evaluate.results.result import EvaluationResult
 
 NOTHING: Final = Spending()
 """No call, no token, no money."""

@@ -14,8 +14,8 @@ from typing import Final
 from dspex.client.budget import Spending
 from dspex.client.call import ATTEMPT, AttemptRecord, Fate
 from dspex.core.errors import RunFencedError
-from dspex.evaluate.outcome import Stamp
-from dspex.evaluate.recording import Recording
+from dspex.evaluate.results.outcome import Stamp
+from dspex.evaluate.running.recording import Recording
 from dspex.runtime.runtime import current_runtime
 from dspex.teleprompt.studies.spending import spending_of_requests
 from supervisors import Event, Scope, within

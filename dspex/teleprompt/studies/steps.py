@@ -18,7 +18,7 @@ from typing import Any, Final
 from dspex.core.errors import RecordUnwritableError, RunError
 from dspex.evaluate.record.entries import Noted
 from dspex.evaluate.record.reader import RecordReader, Status
-from dspex.evaluate.recording import Recording
+from dspex.evaluate.running.recording import Recording
 from dspex.teleprompt.studies.step_requests import StepRequests
 
 STEP: Final = "step"

@@ -21,18 +21,18 @@ from dspex.core.errors import CircuitOpenError, LMConnectionError
 from dspex.core.events import OPTIMISER_STEP
 from dspex.core.example import Example
 from dspex.core.spawner import the_spawner
-from dspex.evaluate.control import EvaluationRun
 from dspex.evaluate.engine import start_run
 from dspex.evaluate.isolate.errand import Limits
 from dspex.evaluate.metric import Metric, checked_metric, metric_names
-from dspex.evaluate.options import RunOptions
 from dspex.evaluate.record.fingerprint import fingerprints
-from dspex.evaluate.result import EvaluationResult
-from dspex.evaluate.steering import Steering
-from dspex.evaluate.traces import Tracing
-from dspex.evaluate.worker import AsyncWork, Work
-from dspex.evaluate.workers import Workers
-from dspex.evaluate.workplace import workplace
+from dspex.evaluate.results.result import EvaluationResult
+from dspex.evaluate.running.control import EvaluationRun
+from dspex.evaluate.running.options import RunOptions
+from dspex.evaluate.scheduling.steering import Steering
+from dspex.evaluate.working.traces import Tracing
+from dspex.evaluate.working.worker import AsyncWork, Work
+from dspex.evaluate.working.workers import Workers
+from dspex.evaluate.working.workplace import workplace
 from dspex.programs.program import Program
 from dspex.programs.settings import settings
 from dspex.runtime.runtime import current_runtime, events_here

@@ -10,7 +10,7 @@ from typing import Final, Self, TextIO, TypeVar
 from dspex.client.budget import Room, Spending
 from dspex.core.safe_text import safe_text
 from dspex.core.spoken import duration, money
-from dspex.evaluate.progress import LONGEST_LABEL, screen_for
+from dspex.evaluate.running.progress import LONGEST_LABEL, screen_for
 from dspex.teleprompt.studies.candidate import Candidate, best_of
 from dspex.teleprompt.studies.study import Study
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import dspex
-from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
+from dspex.evaluate.results.result import EvaluationResult
 
 
 def scored(number: int, score: float, **more: Any) -> Outcome:

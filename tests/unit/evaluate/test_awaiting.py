@@ -12,8 +12,8 @@ import pytest
 import dspex
 from dspex.core.example import Example
 from dspex.core.prediction import Prediction
-from dspex.evaluate.awaiting import awaited, needs_loop
 from dspex.evaluate.metric import ajudge, judge
+from dspex.evaluate.working.awaiting import awaited, needs_loop
 from dspex.metrics import exact_match, f1
 
 EXAMPLE, PREDICTION = Example(a="Lima"), Prediction(a="lima city")

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dspex.core.errors import CircuitOpenError, LMRateLimitError
-from dspex.evaluate.comebacks import Comeback, Comebacks
-from dspex.evaluate.outage import Sign
-from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
-from dspex.evaluate.retrying import RetryRules, rules_for
+from dspex.evaluate.results.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
+from dspex.evaluate.running.comebacks import Comeback, Comebacks
+from dspex.evaluate.scheduling.outage import Sign
+from dspex.evaluate.scheduling.retrying import RetryRules, rules_for
 
 DOWN = Sign(what="openai/m", text="down")
 

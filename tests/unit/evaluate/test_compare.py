@@ -17,7 +17,7 @@ from dspex.core.errors import (
     IncompleteResultError,
     NotBetterError,
 )
-from dspex.evaluate.outcome import OutcomeKind
+from dspex.evaluate.results.outcome import OutcomeKind
 from tests.unit.evaluate.outcomes import failed, of_scores, result_of, scored
 
 SCORES = st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=1, max_size=20)

@@ -9,9 +9,9 @@ import pytest
 
 import dspex
 from dspex.core.lm import Usage
-from dspex.evaluate.digest import digest_of
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
 from dspex.evaluate.record.codec import decode, encode
+from dspex.evaluate.results.digest import digest_of
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind, Stamp
 
 SCORED = Outcome(
     stamp=Stamp(run="r", example=0),

@@ -9,8 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dspex.core.errors import ConfigurationError
-from dspex.evaluate.errors_allowed import LEAST_JUDGED, ErrorLimit, counts_as_error
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.scheduling.errors_allowed import (
+    LEAST_JUDGED,
+    ErrorLimit,
+    counts_as_error,
+)
 
 
 @given(st.integers(1, 50), st.integers(0, 100), st.integers(0, 100))

@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 import dspex
 from dspex.core.errors import ConfigurationError
 from dspex.core.lm import Usage
-from dspex.evaluate.export import disarmed
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp, note
 from dspex.evaluate.record.codec import decode
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.export import disarmed
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind, Stamp, note
+from dspex.evaluate.results.result import EvaluationResult
 from tests.corpus import TEXTS
 
 

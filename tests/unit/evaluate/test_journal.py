@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dspex.client.call import AttemptRecord, Fate
-from dspex.evaluate.journal import Journal, RequestLog
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.running.journal import Journal, RequestLog
 from supervisors import Event
 
 PROPOSALS = st.lists(

@@ -8,11 +8,11 @@ import pytest
 
 from dspex.core.lm import Usage
 from dspex.core.spending import Spent
-from dspex.evaluate.comebacks import Comeback
-from dspex.evaluate.left_open import left_open
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
-from dspex.evaluate.plan import Ended, EndReason, GivenUp
-from dspex.evaluate.retrying import Past
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.running.comebacks import Comeback
+from dspex.evaluate.running.left_open import left_open
+from dspex.evaluate.running.plan import Ended, EndReason, GivenUp
+from dspex.evaluate.scheduling.retrying import Past
 
 
 def stamp(example: int = 0, attempt: int = 1) -> Stamp:

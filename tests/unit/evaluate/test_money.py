@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from dspex.client.call import AttemptRecord, Fate
 from dspex.core.lm import Usage
-from dspex.evaluate.money import Latency, Money, Resilience
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.results.money import Latency, Money, Resilience
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind, Stamp
 from tests.unit.evaluate.outcomes import failed, result_of, scored
 
 

@@ -18,7 +18,7 @@ from dspex.core.errors import (
     LMServerError,
     LMTimeoutError,
 )
-from dspex.evaluate.outage import (
+from dspex.evaluate.scheduling.outage import (
     LOOK_EVERY,
     LOOK_WITHIN,
     OutageWatch,

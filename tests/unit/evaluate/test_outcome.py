@@ -17,7 +17,14 @@ from dspex.core.errors import (
     WorkTimeoutError,
 )
 from dspex.core.signature import make_signature
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stage, Stamp, kind_of, note
+from dspex.evaluate.results.outcome import (
+    Outcome,
+    OutcomeKind,
+    Stage,
+    Stamp,
+    kind_of,
+    note,
+)
 
 PARSE = AdapterParseError("ChatAdapter", make_signature("q -> a"), "no")
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from dspex.core.safe_text import safe_text
 from dspex.core.statistics import interval
-from dspex.evaluate.journal import Journal, Tally
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
-from dspex.evaluate.pace import Pace
-from dspex.evaluate.progress import BAR, Progress, Snapshot, html_of, line_of
-from dspex.evaluate.standing import Rules
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.results.standing import Rules
+from dspex.evaluate.running.journal import Journal, Tally
+from dspex.evaluate.running.progress import BAR, Progress, Snapshot, html_of, line_of
+from dspex.evaluate.scheduling.pace import Pace
 from supervisors.testing import ManualClock
 
 

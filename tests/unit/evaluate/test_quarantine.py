@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.evaluate.quarantine import (
+from dspex.evaluate.scheduling.quarantine import (
     DEATHS,
     OWN_DEATHS,
     Death,

@@ -11,13 +11,13 @@ import dspex
 from dspex.client.call import Fate
 from dspex.core.errors import RunNotFoundError
 from dspex.core.lm import Usage
-from dspex.evaluate.outcome import ErrorNote, OutcomeKind
 from dspex.evaluate.record.entries import Began
 from dspex.evaluate.record.fingerprint import row_digest
 from dspex.evaluate.record.record import RunRecord
-from dspex.evaluate.recorded import recorded_result
-from dspex.evaluate.result import EvaluationResult
-from dspex.evaluate.rows import rows_in_order
+from dspex.evaluate.results.outcome import ErrorNote, OutcomeKind
+from dspex.evaluate.results.recorded import recorded_result
+from dspex.evaluate.results.result import EvaluationResult
+from dspex.evaluate.results.rows import rows_in_order
 from tests.unit.evaluate.record.making import (
     began,
     created,

@@ -16,7 +16,7 @@ from dspex.core.example import Example
 from dspex.evaluate.record import intents
 from dspex.evaluate.record.codec import decode, encode, encode_row
 from dspex.evaluate.record.fingerprint import row_digest
-from dspex.evaluate.recording import Recording
+from dspex.evaluate.running.recording import Recording
 from tests.unit.evaluate.record.making import (
     created,
     decided,

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 import dspex
 from dspex.core.errors import ConfigurationError, EvaluationError
 from dspex.core.safe_text import safe_text
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp, note
-from dspex.evaluate.report import Report, rows_of, table_lines
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind, Stamp, note
+from dspex.evaluate.results.report import Report, rows_of, table_lines
+from dspex.evaluate.results.result import EvaluationResult
 
 
 def result_of(

@@ -9,7 +9,7 @@ import pytest
 
 import dspex
 from dspex.core.errors import MetricRangeError
-from dspex.evaluate.outcome import OutcomeKind
+from dspex.evaluate.results.outcome import OutcomeKind
 from tests.unit.evaluate.outcomes import failed, of_scores, result_of, scored
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 import dspex
 from dspex.client.call import AttemptRecord, Fate
 from dspex.core.lm import Usage
-from dspex.evaluate.causes import Cause
-from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.causes import Cause
+from dspex.evaluate.results.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
+from dspex.evaluate.results.result import EvaluationResult
 
 
 def outcome(number: int, kind: OutcomeKind, score: float | None = None) -> Outcome:

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dspex
-from dspex.evaluate.outcome import ErrorNote, OutcomeKind
 from dspex.evaluate.record.entries import Totals
-from dspex.evaluate.standing import Rules, Standing
+from dspex.evaluate.results.outcome import ErrorNote, OutcomeKind
+from dspex.evaluate.results.standing import Rules, Standing
 from tests.unit.evaluate.outcomes import failed, of_scores, result_of, scored
 
 

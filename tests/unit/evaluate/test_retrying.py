@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dspex.core.errors import ConfigurationError, LMAuthError, LMServerError
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp, note
-from dspex.evaluate.retrying import (
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind, Stamp, note
+from dspex.evaluate.scheduling.retrying import (
     AFTER_ANSWER,
     Past,
     RetryRules,

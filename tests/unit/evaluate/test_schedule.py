@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.evaluate import steps as s
-from dspex.evaluate.errors_allowed import ErrorLimit
-from dspex.evaluate.journal import Journal, Tally
-from dspex.evaluate.outage import Sign
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
-from dspex.evaluate.plan import Ended
-from dspex.evaluate.quarantine import DEATHS, Death
-from dspex.evaluate.schedule import Schedule
-from dspex.evaluate.steps import Terms
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.running.journal import Journal, Tally
+from dspex.evaluate.running.plan import Ended
+from dspex.evaluate.scheduling import steps as s
+from dspex.evaluate.scheduling.errors_allowed import ErrorLimit
+from dspex.evaluate.scheduling.outage import Sign
+from dspex.evaluate.scheduling.quarantine import DEATHS, Death
+from dspex.evaluate.scheduling.schedule import Schedule
+from dspex.evaluate.scheduling.steps import Terms
 from supervisors import Killed
 
 

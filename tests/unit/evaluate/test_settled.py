@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.evaluate.settled import Settled
+from dspex.evaluate.scheduling.settled import Settled
 
 PLACES = st.lists(st.integers(0, 40))
 

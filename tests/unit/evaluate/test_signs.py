@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dspex.client.standing import CallStanding, ClientStanding, HeldBy
-from dspex.evaluate.outcome import Stamp
-from dspex.evaluate.signs import only_waits
+from dspex.evaluate.results.outcome import Stamp
+from dspex.evaluate.running.signs import only_waits
 
 MINE = Stamp(run="r", example=3)
 OTHER = Stamp(run="r", example=4)

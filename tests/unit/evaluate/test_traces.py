@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 import dspex
 from dspex.core.errors import ConfigurationError
-from dspex.evaluate.outcome import ErrorNote, OutcomeKind
 from dspex.evaluate.record.rows import outcome_of, outcome_row
-from dspex.evaluate.traced_call import (
+from dspex.evaluate.results.outcome import ErrorNote, OutcomeKind
+from dspex.evaluate.working.traced_call import (
     LONGEST_TRACE,
     TracedCall,
     shortened,
     with_room,
 )
-from dspex.evaluate.traces import MOST_TRACES, Tracing, checked_keep
+from dspex.evaluate.working.traces import MOST_TRACES, Tracing, checked_keep
 from tests.unit.evaluate.outcomes import failed, result_of, scored
 
 CALL = TracedCall(

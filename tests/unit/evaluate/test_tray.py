@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
-from dspex.evaluate.tray import MANY, Proposal, Tray
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.working.tray import MANY, Proposal, Tray
 
 
 class RungTray(Tray):

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 import dspex
 from dspex.client.standing import CallStanding, HeldBy
-from dspex.evaluate.outage import Outage
-from dspex.evaluate.why import (
+from dspex.evaluate.running.why import (
     Cause,
     Facts,
     Planned,
@@ -25,6 +24,7 @@ from dspex.evaluate.why import (
     own_place,
     reasons,
 )
+from dspex.evaluate.scheduling.outage import Outage
 
 DSPEX = Path(dspex.__file__).parent
 STDLIB = sysconfig.get_paths()["stdlib"]

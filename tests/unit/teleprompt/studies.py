@@ -9,7 +9,7 @@ from typing import Any
 from dspex.evaluate.record.head import RunHead
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
-from dspex.evaluate.recording import Recording
+from dspex.evaluate.running.recording import Recording
 from dspex.teleprompt import Candidate, StudyResult
 from dspex.teleprompt.studies.conducting import SEARCHED, STUDY
 from dspex.teleprompt.studies.searched import Searched

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind, Stamp
 from dspex.teleprompt.few_shot.demos import Tried, first_accepted
 
 

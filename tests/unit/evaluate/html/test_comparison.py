@@ -13,8 +13,8 @@ import pytest
 import dspex
 from dspex.core.errors import ConfigurationError
 from dspex.evaluate.compare import Comparison, compare
-from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
-from dspex.evaluate.result import EvaluationResult
+from dspex.evaluate.results.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
+from dspex.evaluate.results.result import EvaluationResult
 from tests.unit.evaluate.html.reading import Page
 from tests.unit.evaluate.html.test_report import ATTACKS, outcome
 

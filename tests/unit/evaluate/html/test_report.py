@@ -20,9 +20,9 @@ from dspex.client.call import AttemptRecord, Fate
 from dspex.core.errors import ConfigurationError
 from dspex.core.history import Exchanged
 from dspex.core.lm import Message, Reply, Usage
-from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
-from dspex.evaluate.result import EvaluationResult
-from dspex.evaluate.traced_call import TracedCall
+from dspex.evaluate.results.outcome import ErrorNote, Outcome, OutcomeKind, Stamp
+from dspex.evaluate.results.result import EvaluationResult
+from dspex.evaluate.working.traced_call import TracedCall
 from tests.corpus import TEXTS
 from tests.unit.evaluate.html.reading import Page
 

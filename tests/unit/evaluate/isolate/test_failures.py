@@ -15,7 +15,7 @@ from dspex.core.errors import (
 )
 from dspex.core.signature import make_signature
 from dspex.evaluate.isolate.failures import ElsewhereError, Failure
-from dspex.evaluate.outcome import kind_of
+from dspex.evaluate.results.outcome import kind_of
 
 
 def there_and_back(error: BaseException) -> BaseException:

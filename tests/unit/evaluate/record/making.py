@@ -9,11 +9,11 @@ from dspex.client.call import AttemptRecord, Fate
 from dspex.core.example import Example
 from dspex.core.lm import Usage
 from dspex.core.prediction import Prediction
-from dspex.evaluate.outcome import Outcome, OutcomeKind, Stamp
 from dspex.evaluate.record.entries import Began, Decided, Intent, Requested
 from dspex.evaluate.record.head import RunHead
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
+from dspex.evaluate.results.outcome import Outcome, OutcomeKind, Stamp
 
 RUN = "tuning"
 

@@ -13,11 +13,11 @@ import pytest
 import dspex
 from dspex.core import defaults
 from dspex.core.errors import RunBusyError, RunNotFoundError
-from dspex.evaluate.outcome import OutcomeKind
 from dspex.evaluate.record.listing import delete_run
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
 from dspex.evaluate.record.retention import forget_old_runs
+from dspex.evaluate.results.outcome import OutcomeKind
 from tests.unit.evaluate.record.making import created, decided, head, intent, place
 
 

@@ -27,13 +27,13 @@ from dspex.core.errors import (
 )
 from dspex.core.lm import Usage
 from dspex.core.prediction import Prediction
-from dspex.evaluate.outcome import ErrorNote, Outcome, OutcomeKind
 from dspex.evaluate.record import intents, sheet
 from dspex.evaluate.record.entries import Decided, Noted, OpenOne, Refused, Requested
 from dspex.evaluate.record.intents import read_intents
 from dspex.evaluate.record.place import RunPlace
 from dspex.evaluate.record.record import RunRecord
-from dspex.evaluate.traced_call import TracedCall
+from dspex.evaluate.results.outcome import ErrorNote, Outcome, OutcomeKind
+from dspex.evaluate.working.traced_call import TracedCall
 from tests.unit.evaluate.record.making import (
     began,
     created,
