@@ -1,15 +1,23 @@
-"""dspex and DSPy beside each other: the figures of `docs/explanation/compared.md`.
+"""dspex, DSPy, inspect_ai and promptfoo: the figures of `docs/explanation/compared.md`.
 
 Run it with `python -m tests.benchmarks.compared [--json] [--dspy-python PATH]
-[--sections NAMES] [--examples N] [--workers N] [--latency SECONDS] [--repeat N]
-[--patience SECONDS]`.
-Both run the same lines on the same fake provider, one after the other, each in a fresh
-process. Figures are medians; without `--dspy-python` DSPy's are left out.
+[--inspect-python PATH] [--promptfoo FOLDER] [--sections NAMES] [--examples N]
+[--workers N] [--latency SECONDS] [--repeat N] [--patience SECONDS]`. It prints the
+table of that page. Who is not named is left out, and the last line says so; FOLDER is
+where `npm install promptfoo` was run, with `node@22` beside it where the machine's is
+older.
 
-- `importing`: seconds until the names one needs are there, by `time.process_time`.
-- `evaluating`: wall time, and CPU for each example, of `tests.benchmarks.evaluate`.
-- `killed`: what is on the provider's bill after `kill -9` and the same call again.
-- `failing`: the score when the metric raises on a fifth of the examples.
+Each is a real program in processes of its own. They get the same questions, 16 at a
+time, and the same answers from the same fake provider on loopback; inspect_ai and
+promptfoo get dspex's prompt as text, and compare the whole answer. Rounds are paired:
+in each, all take their turn. Figures are medians of the rounds.
+
+- `importing`: what it costs to start, load what an evaluation needs, and leave.
+- `evaluating`: whole programs without a cache, of as many examples as workers and of
+  `--examples`. The first is the start; the difference is what further examples cost.
+- `killed`: the provider's bill of 200 examples after `kill -9` in the middle and going
+  on in each one's own way: `run=`, DSPy's cache, `eval-retry`, `--resume`.
+- `failing`: what the result says when the metric raises on a fifth of the examples.
 """
 
 from __future__ import annotations
@@ -18,106 +26,233 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
+from dspex.testing import FakeProvider
 from tests.benchmarks.client import listed
-from tests.benchmarks.evaluate import Bench
-from tests.benchmarks.fault_rows import ROWS
-from tests.benchmarks.faults import line
+from tests.benchmarks.compared_contestants import Contestant, Order, contestants
+from tests.benchmarks.compared_process import Running, Spent, run
+from tests.benchmarks.compared_table import table
+from tests.benchmarks.fault_rows import RIGHT
 from tests.benchmarks.first import provider
-from tests.docs.pages import ROOT
 
-IMPORT = """
-import importlib, sys, time
-wall, cpu = time.perf_counter(), time.process_time()
-library = importlib.import_module(sys.argv[1])
-library.LM, library.Evaluate, library.Predict
-print(time.perf_counter() - wall, time.process_time() - cpu)
-"""
+KILLED_OF, KILLED_AFTER, KILLED_LATENCY = 200, 64, 0.2
+FAILING_OF, FAILS_EVERY = 100, 5
 
-KILLED = "SIGKILL, and the same again with the cache"
-FAILING = "metric raises on 20 of 100"
+OPTIONS = {
+    "dspy": "--dspy-python",
+    "inspect_ai": "--inspect-python",
+    "promptfoo": "--promptfoo",
+}
+"""How one says where each of the others is."""
 
 Figures = dict[str, Any]
 
 
-def importing(name: str, python: str, repeat: int) -> Figures:
-    """Import in fresh processes; the first, which writes bytecode, is left out."""
-    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    path = str(ROOT) if name == "dspex" else ""
-    runs = []
-    with tempfile.TemporaryDirectory() as bytecode:
-        for _ in range(repeat + 1):
-            done = subprocess.run(
-                [python, "-c", IMPORT, name],
-                env={**kept, "PYTHONPATH": path, "PYTHONPYCACHEPREFIX": bytecode},
-                capture_output=True,
-                text=True,
-                check=True,
+class FailedError(Exception):
+    """A contestant that did not do what it was to be measured at."""
+
+
+@contextmanager
+def homes(those: Sequence[Contestant]) -> Iterator[dict[str, Path]]:
+    """Give each a folder for what it writes."""
+    with ExitStack() as stack:
+        yield {
+            it.name: Path(
+                stack.enter_context(
+                    tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+                )
             )
-            runs.append([float(word) for word in done.stdout.split()])
-    wall, cpu = map(statistics.median, zip(*runs[1:], strict=True))
-    return {"wall_s": wall, "cpu_s": cpu}
+            for it in those
+        }
 
 
-def evaluating(bench: Bench) -> Figures:
-    """Evaluate with the cache off; dspex's figures over DSPy's beside them."""
-    options = bench.options
-    with provider(options.latency) as base_url:
-        return bench.sides(
-            ["dspex", "dspy"],
-            "answers",
-            base_url=base_url,
-            examples=options.examples,
-            workers=options.workers,
-            repeat=options.repeat,
-        )
+def checked(spent: Spent) -> Spent:
+    """Refuse a job that failed."""
+    if spent.code:
+        raise FailedError(f"exit status {spent.code}: {spent.output[-300:]}")
+    return spent
 
 
-def disturbed(name: str, pythons: dict[str, str], patience: float) -> Figures:
-    """Run one row of `tests.benchmarks.faults` with each library."""
-    [row] = [row for row in ROWS if row.name == name]
-    return {
-        library: line(row, python, library, patience)
-        for library, python in pythons.items()
+def paired(
+    those: Sequence[Contestant], repeat: int, measure: Callable[[Contestant], Any]
+) -> dict[str, list[Any]]:
+    """Let all take turns; the first round, which warms up, is left out.
+
+    Who fails is left with a text instead of its figures: the others take minutes.
+    """
+    found: dict[str, list[Any]] = {it.name: [] for it in those}
+    failed: dict[str, list[Any]] = {}
+    for _ in range(repeat + 1):
+        for it in those:
+            if it.name in failed:
+                continue
+            try:
+                found[it.name].append(measure(it))
+            except FailedError as error:
+                failed[it.name] = [str(error)]
+    return {name: failed.get(name, rounds[1:]) for name, rounds in found.items()}
+
+
+def medians(rounds: Sequence[Figures | str]) -> Figures:
+    """Return the median of each figure, and how far apart the CPU times were."""
+    if isinstance(rounds[0], str):
+        return {"error": rounds[0]}
+    kept = [each for each in rounds if not isinstance(each, str)]
+    found: Figures = {
+        key: statistics.median(each[key] for each in kept) for key in kept[0]
     }
+    for key in [key for key in found if key.startswith("cpu_")]:
+        values = [each[key] for each in kept]
+        found[f"{key}_range"] = [min(values), max(values)]
+    return found
+
+
+class Comparison:
+    """What is measured of whom."""
+
+    def __init__(self, those: Sequence[Contestant], options: argparse.Namespace):
+        self._those = those
+        self._options = options
+
+    def importing(self) -> Figures:
+        """Start, load, leave."""
+        versions: dict[str, str] = {}
+        with homes(self._those) as home:
+
+            def measure(it: Contestant) -> Figures:
+                spent = checked(run(it.starting(home[it.name]), self._options.patience))
+                versions[it.name] = spent.output.split()[-1]
+                return {"wall_s": spent.wall_s, "cpu_s": spent.cpu_s}
+
+            rounds = paired(self._those, self._options.repeat, measure)
+        return {
+            name: {**medians(found), "version": versions.get(name, "?")}
+            for name, found in rounds.items()
+        }
+
+    def evaluating(self) -> Figures:
+        """Evaluate a few and many; the difference is what an example costs."""
+        options = self._options
+        with homes(self._those) as home, provider(options.latency) as base_url:
+
+            def measure(it: Contestant) -> Figures:
+                few, many = (
+                    self._evaluated(it, home[it.name], base_url, examples)
+                    for examples in (options.workers, options.examples)
+                )
+                further = options.examples - options.workers
+                return {
+                    "start_wall_s": few.wall_s,
+                    "cpu_start_s": few.cpu_s,
+                    "wall_s": many.wall_s - few.wall_s,
+                    "cpu_ms": 1000 * (many.cpu_s - few.cpu_s) / further,
+                }
+
+            rounds = paired(self._those, options.repeat, measure)
+        return {name: medians(found) for name, found in rounds.items()}
+
+    def _evaluated(
+        self, it: Contestant, home: Path, base_url: str, examples: int
+    ) -> Spent:
+        order = Order(
+            base_url=base_url, examples=examples, workers=self._options.workers
+        )
+        spent = checked(run(it.evaluating(order, home), self._options.patience))
+        if examples < self._options.examples:
+            return spent  # asking for the result of each would take long
+        told = it.told(home, spent.output)
+        if told["score"] != 100:
+            raise FailedError(f"score {told['score']}: {told['says']}")
+        return spent
+
+    def killed(self) -> Figures:
+        """Kill each in the middle, let it go on, and read the bill."""
+        return {it.name: self._killed(it) for it in self._those}
+
+    def _killed(self, it: Contestant) -> Figures:
+        patience = self._options.patience
+        with (
+            homes([it]) as home,
+            FakeProvider(answer=lambda _: RIGHT, latency=KILLED_LATENCY) as bills,
+        ):
+            order = Order(
+                base_url=bills.base_url,
+                examples=KILLED_OF,
+                workers=self._options.workers,
+                resumable=True,
+            )
+            running = Running(it.evaluating(order, home[it.name]))
+            try:
+                bills.wait_for_bill(KILLED_AFTER, patience)
+            except TimeoutError as error:
+                return {"error": f"{error} {running.kill().output[-300:]}"}
+            running.kill()
+            before = len(bills.bill)
+            spent = run(it.going_on(order, home[it.name]), patience)
+            told = it.told(home[it.name], spent.output)
+            return {"before": before, "requests": len(bills.bill), **told}
+
+    def failing(self) -> Figures:
+        """Have each metric raise, and read the result."""
+        return {it.name: self._failing(it) for it in self._those}
+
+    def _failing(self, it: Contestant) -> Figures:
+        with (
+            homes([it]) as home,
+            FakeProvider(answer=lambda _: RIGHT, latency=0.02) as bills,
+        ):
+            order = Order(
+                base_url=bills.base_url,
+                examples=FAILING_OF,
+                workers=self._options.workers,
+                fails_every=FAILS_EVERY,
+            )
+            spent = run(it.evaluating(order, home[it.name]), self._options.patience)
+            told = it.told(home[it.name], spent.output)
+            return {"requests": len(bills.bill), "exit": spent.code, **told}
+
+    SECTIONS: Mapping[str, Callable[[Comparison], Figures]] = {
+        "importing": importing,
+        "evaluating": evaluating,
+        "killed": killed,
+        "failing": failing,
+    }
+    """What is measured, by name."""
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--dspy-python", help="a Python that has DSPy")
+    parser.add_argument("--inspect-python", help="a Python that has inspect_ai, openai")
+    parser.add_argument("--promptfoo", help="the folder where npm installed promptfoo")
     parser.add_argument("--sections", type=listed(str), help="which; all unless given")
     parser.add_argument("--examples", type=int, default=500)
     parser.add_argument("--workers", type=int, default=16)
     parser.add_argument("--latency", type=float, default=0.02)
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--patience", type=float, default=150.0)
     options = parser.parse_args()
-    bench = Bench(options)
-    pythons = bench.pythons()
-    del pythons["threads"]
-    sections: dict[str, Callable[[], Figures]] = {
-        "importing": lambda: {
-            name: importing(name, python, options.repeat)
-            for name, python in pythons.items()
-        },
-        "evaluating": lambda: evaluating(bench),
-        "killed": lambda: disturbed(KILLED, pythons, options.patience),
-        "failing": lambda: disturbed(FAILING, pythons, options.patience),
-    }
-    chosen = options.sections or sections
-    figures: Figures = {name: sections[name]() for name in chosen}
-    figures["load_average"] = os.getloadavg()[0]
-    if options.json:
-        print(json.dumps(figures, indent=2))
-        return
-    for name, value in figures.items():
-        print(name, value)
+    those = contestants(options.dspy_python, options.inspect_python, options.promptfoo)
+    comparison = Comparison(those, options)
+    figures: Figures = {"load_before": os.getloadavg()[0]}
+    for name in options.sections or Comparison.SECTIONS:
+        figures[name] = Comparison.SECTIONS[name](comparison)
+        # As they come: a whole run takes minutes.
+        print(name, json.dumps(figures[name]), file=sys.stderr, flush=True)
+    figures["load_after"] = os.getloadavg()[0]
+    names = [it.name for it in those]
+    figures["left_out"] = {k: v for k, v in OPTIONS.items() if k not in names}
+    print(json.dumps(figures, indent=2) if options.json else table(figures, names))
 
 
 if __name__ == "__main__":
