@@ -30,6 +30,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,7 @@ from tests.benchmarks.compared_contestants import Contestant, Order, contestants
 from tests.benchmarks.compared_process import Running, Spent, run
 from tests.benchmarks.compared_table import table
 from tests.benchmarks.fault_rows import RIGHT
-from tests.benchmarks.first import provider
 
-KILLED_OF, KILLED_AFTER, KILLED_LATENCY = 200, 64, 0.2
 FAILING_OF, FAILS_EVERY = 100, 5
 
 OPTIONS = {
@@ -52,6 +51,25 @@ OPTIONS = {
 """How one says where each of the others is."""
 
 Figures = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much is measured."""
+
+    examples: int = 500
+    workers: int = 16
+    latency: float = 0.02
+    """Seconds that the provider takes for an answer."""
+    repeat: int = 5
+    """Rounds, beside the one that warms up."""
+    patience: float = 150.0
+    """Seconds after which a program is killed."""
+    killed_of: int = 200
+    """Examples of an evaluation that is killed."""
+    killed_after: int = 64
+    """Requests on the bill after which it is."""
+    killed_latency: float = 0.2
 
 
 class FailedError(Exception):
@@ -72,6 +90,11 @@ def homes(those: Sequence[Contestant]) -> Iterator[dict[str, Path]]:
         }
 
 
+def answering(latency: float) -> FakeProvider:
+    """Make the provider; nothing else goes on in its process meanwhile."""
+    return FakeProvider(answer=lambda _messages: RIGHT, latency=latency)
+
+
 def checked(spent: Spent) -> Spent:
     """Refuse a job that failed."""
     if spent.code:
@@ -80,45 +103,43 @@ def checked(spent: Spent) -> Spent:
 
 
 def paired(
-    those: Sequence[Contestant], repeat: int, measure: Callable[[Contestant], Any]
-) -> dict[str, list[Any]]:
+    those: Sequence[Contestant], repeat: int, measure: Callable[[Contestant], Figures]
+) -> dict[str, Figures]:
     """Let all take turns; the first round, which warms up, is left out.
 
-    Who fails is left with a text instead of its figures: the others take minutes.
+    Who fails has a text instead of figures: the others take minutes.
     """
-    found: dict[str, list[Any]] = {it.name: [] for it in those}
-    failed: dict[str, list[Any]] = {}
+    rounds: dict[str, list[Figures]] = {it.name: [] for it in those}
+    failed: dict[str, Figures] = {}
     for _ in range(repeat + 1):
         for it in those:
             if it.name in failed:
                 continue
             try:
-                found[it.name].append(measure(it))
+                rounds[it.name].append(measure(it))
             except FailedError as error:
-                failed[it.name] = [str(error)]
-    return {name: failed.get(name, rounds[1:]) for name, rounds in found.items()}
-
-
-def medians(rounds: Sequence[Figures | str]) -> Figures:
-    """Return the median of each figure, and how far apart the CPU times were."""
-    if isinstance(rounds[0], str):
-        return {"error": rounds[0]}
-    kept = [each for each in rounds if not isinstance(each, str)]
-    found: Figures = {
-        key: statistics.median(each[key] for each in kept) for key in kept[0]
+                failed[it.name] = {"error": str(error)}
+    return {
+        name: failed.get(name) or medians(found[1:]) for name, found in rounds.items()
     }
-    for key in [key for key in found if key.startswith("cpu_")]:
-        values = [each[key] for each in kept]
-        found[f"{key}_range"] = [min(values), max(values)]
+
+
+def medians(rounds: Sequence[Figures]) -> Figures:
+    """Return the median of each figure, and between what the CPU times were."""
+    columns = {key: [each[key] for each in rounds] for key in rounds[0]}
+    found: Figures = {key: statistics.median(it) for key, it in columns.items()}
+    for key, values in columns.items():
+        if key.startswith("cpu_"):
+            found[f"{key}_range"] = [min(values), max(values)]
     return found
 
 
 class Comparison:
     """What is measured of whom."""
 
-    def __init__(self, those: Sequence[Contestant], options: argparse.Namespace):
+    def __init__(self, those: Sequence[Contestant], sizes: Sizes) -> None:
         self._those = those
-        self._options = options
+        self._sizes = sizes
 
     def importing(self) -> Figures:
         """Start, load, leave."""
@@ -126,27 +147,27 @@ class Comparison:
         with homes(self._those) as home:
 
             def measure(it: Contestant) -> Figures:
-                spent = checked(run(it.starting(home[it.name]), self._options.patience))
+                spent = checked(run(it.starting(home[it.name]), self._sizes.patience))
                 versions[it.name] = spent.output.split()[-1]
                 return {"wall_s": spent.wall_s, "cpu_s": spent.cpu_s}
 
-            rounds = paired(self._those, self._options.repeat, measure)
+            found = paired(self._those, self._sizes.repeat, measure)
         return {
-            name: {**medians(found), "version": versions.get(name, "?")}
-            for name, found in rounds.items()
+            name: {**figures, "version": versions.get(name)}
+            for name, figures in found.items()
         }
 
     def evaluating(self) -> Figures:
         """Evaluate a few and many; the difference is what an example costs."""
-        options = self._options
-        with homes(self._those) as home, provider(options.latency) as base_url:
+        sizes = self._sizes
+        with homes(self._those) as home, answering(sizes.latency) as provider:
 
             def measure(it: Contestant) -> Figures:
                 few, many = (
-                    self._evaluated(it, home[it.name], base_url, examples)
-                    for examples in (options.workers, options.examples)
+                    self._evaluated(it, home[it.name], provider.base_url, examples)
+                    for examples in (sizes.workers, sizes.examples)
                 )
-                further = options.examples - options.workers
+                further = sizes.examples - sizes.workers
                 return {
                     "start_wall_s": few.wall_s,
                     "cpu_start_s": few.cpu_s,
@@ -154,17 +175,14 @@ class Comparison:
                     "cpu_ms": 1000 * (many.cpu_s - few.cpu_s) / further,
                 }
 
-            rounds = paired(self._those, options.repeat, measure)
-        return {name: medians(found) for name, found in rounds.items()}
+            return paired(self._those, sizes.repeat, measure)
 
     def _evaluated(
         self, it: Contestant, home: Path, base_url: str, examples: int
     ) -> Spent:
-        order = Order(
-            base_url=base_url, examples=examples, workers=self._options.workers
-        )
-        spent = checked(run(it.evaluating(order, home), self._options.patience))
-        if examples < self._options.examples:
+        order = Order(base_url=base_url, examples=examples, workers=self._sizes.workers)
+        spent = checked(run(it.evaluating(order, home), self._sizes.patience))
+        if examples < self._sizes.examples:
             return spent  # asking for the result of each would take long
         told = it.told(home, spent.output)
         if told["score"] != 100:
@@ -176,27 +194,27 @@ class Comparison:
         return {it.name: self._killed(it) for it in self._those}
 
     def _killed(self, it: Contestant) -> Figures:
-        patience = self._options.patience
+        patience = self._sizes.patience
         with (
             homes([it]) as home,
-            FakeProvider(answer=lambda _: RIGHT, latency=KILLED_LATENCY) as bills,
+            answering(self._sizes.killed_latency) as provider,
         ):
             order = Order(
-                base_url=bills.base_url,
-                examples=KILLED_OF,
-                workers=self._options.workers,
+                base_url=provider.base_url,
+                examples=self._sizes.killed_of,
+                workers=self._sizes.workers,
                 resumable=True,
             )
             running = Running(it.evaluating(order, home[it.name]))
             try:
-                bills.wait_for_bill(KILLED_AFTER, patience)
+                provider.wait_for_bill(self._sizes.killed_after, patience)
             except TimeoutError as error:
                 return {"error": f"{error} {running.kill().output[-300:]}"}
             running.kill()
-            before = len(bills.bill)
+            before = len(provider.bill)
             spent = run(it.going_on(order, home[it.name]), patience)
             told = it.told(home[it.name], spent.output)
-            return {"before": before, "requests": len(bills.bill), **told}
+            return {"before": before, "requests": len(provider.bill), **told}
 
     def failing(self) -> Figures:
         """Have each metric raise, and read the result."""
@@ -205,17 +223,17 @@ class Comparison:
     def _failing(self, it: Contestant) -> Figures:
         with (
             homes([it]) as home,
-            FakeProvider(answer=lambda _: RIGHT, latency=0.02) as bills,
+            answering(self._sizes.latency) as provider,
         ):
             order = Order(
-                base_url=bills.base_url,
+                base_url=provider.base_url,
                 examples=FAILING_OF,
-                workers=self._options.workers,
+                workers=self._sizes.workers,
                 fails_every=FAILS_EVERY,
             )
-            spent = run(it.evaluating(order, home[it.name]), self._options.patience)
+            spent = run(it.evaluating(order, home[it.name]), self._sizes.patience)
             told = it.told(home[it.name], spent.output)
-            return {"requests": len(bills.bill), "exit": spent.code, **told}
+            return {"requests": len(provider.bill), "exit": spent.code, **told}
 
     SECTIONS: Mapping[str, Callable[[Comparison], Figures]] = {
         "importing": importing,
@@ -226,7 +244,7 @@ class Comparison:
     """What is measured, by name."""
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -236,14 +254,15 @@ def main() -> None:
     parser.add_argument("--inspect-python", help="a Python that has inspect_ai, openai")
     parser.add_argument("--promptfoo", help="the folder where npm installed promptfoo")
     parser.add_argument("--sections", type=listed(str), help="which; all unless given")
-    parser.add_argument("--examples", type=int, default=500)
-    parser.add_argument("--workers", type=int, default=16)
-    parser.add_argument("--latency", type=float, default=0.02)
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--patience", type=float, default=150.0)
-    options = parser.parse_args()
+    measured = ("examples", "workers", "latency", "repeat", "patience")
+    usual = Sizes()
+    for size in measured:
+        default = getattr(usual, size)
+        parser.add_argument(f"--{size}", type=type(default), default=default)
+    options = parser.parse_args(words)
     those = contestants(options.dspy_python, options.inspect_python, options.promptfoo)
-    comparison = Comparison(those, options)
+    sizes = Sizes(**{size: getattr(options, size) for size in measured})
+    comparison = Comparison(those, sizes)
     figures: Figures = {"load_before": os.getloadavg()[0]}
     for name in options.sections or Comparison.SECTIONS:
         figures[name] = Comparison.SECTIONS[name](comparison)

@@ -13,11 +13,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO
 
 UNWANTED = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
 """Of this environment, what a contestant is not to have."""
+
+LONG_ENOUGH = 60.0
+"""Seconds in which a process that was killed is surely gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +65,12 @@ class Running:
     def kill(self) -> Spent:
         """Kill the whole group with SIGKILL, and wait until it is gone."""
         self._kill_group()
-        return self.wait(None)
+        return self.wait(LONG_ENOUGH)
 
-    def wait(self, patience: float | None) -> Spent:
+    def wait(self, patience: float) -> Spent:
         """Wait for the end; who has none after the patience is killed."""
-        watch = threading.Timer(patience or 0.0, self._kill_group)
-        if patience is not None:
-            watch.start()
+        watch = threading.Timer(patience, self._kill_group)
+        watch.start()
         _, status, usage = os.wait4(self._process.pid, 0)
         wall = time.perf_counter() - self._began
         watch.cancel()
@@ -83,7 +86,9 @@ class Running:
         )
 
     def _kill_group(self) -> None:
-        os.killpg(self._process.pid, signal.SIGKILL)
+        # It may have ended just now.
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def run(job: Job, patience: float) -> Spent:
