@@ -223,6 +223,7 @@ class Promptfoo:
 
     def told(self, home: Path, output: str) -> Told:
         export = home / "export.json"
+        export.unlink(missing_ok=True)
         job = self._command(home, "export", "eval", "latest", "-o", str(export))
         run(job, 60.0)
         if not export.exists():

@@ -8,6 +8,9 @@ from typing import Any
 
 Figures = Mapping[str, Any]
 
+TITLES = {"dspy": "DSPy"}
+"""Of those whose module is called otherwise."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -62,7 +65,9 @@ ROWS = (
 
 def table(figures: Figures, names: Sequence[str]) -> str:
     """Write the rows of the sections that were measured, and who was left out."""
-    lines = [_line(["what", *names]), _line(["---"] * (1 + len(names)))]
+    imported = figures.get("importing", {})
+    titles = [_title(name, imported.get(name, {})) for name in names]
+    lines = [_line(["what", *titles]), _line(["---"] * (1 + len(names)))]
     for row in ROWS:
         found = figures.get(row.section)
         if found is not None:
@@ -75,6 +80,11 @@ def table(figures: Figures, names: Sequence[str]) -> str:
         for name, option in figures["left_out"].items()
     ]
     return "\n".join(lines)
+
+
+def _title(name: str, imported: Figures) -> str:
+    words = [TITLES.get(name, name), imported.get("version")]
+    return " ".join(word for word in words if word)
 
 
 def _cell(row: Row, found: Figures) -> str:
