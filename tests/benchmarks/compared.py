@@ -214,7 +214,11 @@ class Comparison:
             before = len(provider.bill)
             spent = run(it.going_on(order, home[it.name]), patience)
             told = it.told(home[it.name], spent.output)
-            return {"before": before, "requests": len(provider.bill), **told}
+            bill = provider.bill
+        answered = {json.dumps(it.body) for it in bill if it.fate == "answered"}
+        twice = sum(it.fate == "answered" for it in bill) - len(answered)
+        counted = {"before": before, "requests": len(bill), "answered_twice": twice}
+        return {**counted, **told}
 
     def failing(self) -> Figures:
         """Have each metric raise, and read the result."""

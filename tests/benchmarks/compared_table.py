@@ -53,6 +53,11 @@ ROWS = (
         section="killed",
         write=lambda it: str(it["requests"]),
     ),
+    Row(
+        what="of these, answered before and asked again",
+        section="killed",
+        write=lambda it: str(it["answered_twice"]),
+    ),
     Row(what="what the result says then", section="killed", write=_says),
     Row(
         what="score where the metric raises",
