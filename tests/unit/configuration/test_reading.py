@@ -394,6 +394,9 @@ class Trials:
     def names(self, command: str) -> tuple[str, ...]:
         return ("trials",) if command == "evaluate" else ()
 
+    def is_text(self, command: str, option: str) -> bool:
+        return False
+
     def fault(self, command: str, option: str, value: object) -> str | None:
         if option not in self.names(command):
             return f"{command} has no such option"
