@@ -134,6 +134,7 @@ class Asked:
                 "embeddings" if "embeddings" in self._place.format else "chat"
             ),
             "request": self.call.request,
+            "stream": self.call.channel is not None,
         }
         events.emit(names.LM_REQUEST_START, **self._known)
         # After the handlers: they may have opened a span for it.
