@@ -250,6 +250,10 @@ CASES: Final = (
             "security/test_hostile_data.py::test_a_line_of_a_gigabyte_is_refused_in_little_memory",
             "security/test_hostile_data.py::test_a_json_file_of_a_gigabyte_is_refused_unread",
             "security/test_hostile_data.py::test_bytes_that_are_no_text_are_told_with_their_line",
+            "security/test_hostile_data.py::test_a_parquet_file_that_says_one_text_a_million_times_takes_little_memory",
+            "security/test_hostile_data.py::test_bytes_that_are_no_parquet_are_an_error_with_the_files_name",
+            "security/test_hostile_data.py::test_an_archive_is_refused_unopened",
+            "security/test_hostile_data.py::test_an_archive_under_another_name_is_told_with_its_line",
         ),
     ),
     Case(
