@@ -19,7 +19,7 @@ PROGRAM_EXCEPTION: Final = ("dspex", "program", "exception")
 """It has raised. Metadata: as at its start, and error. Measurements: seconds."""
 
 TOOL_START: Final = ("dspex", "tool", "start")
-"""A tool is called. Metadata: as for a program."""
+"""A tool is called. Metadata: as for a program, name is the tool's own."""
 TOOL_STOP: Final = ("dspex", "tool", "stop")
 """It has answered. Metadata: as for a program. Measurements: seconds."""
 TOOL_EXCEPTION: Final = ("dspex", "tool", "exception")

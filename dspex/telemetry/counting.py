@@ -111,6 +111,13 @@ class Figures:
                 for held_by, count in held.items():
                     self._queue.labels(provider, held_by).inc(count)
 
+    def forget_open(self) -> None:
+        """Show nothing as under way; what was counted stays."""
+        self._open.clear()
+        self._begun.clear()
+        self._in_flight.clear()
+        self._runs.set(0)
+
     def _whom(self, provider: str, model: str) -> tuple[str, str]:
         whom = (provider, model)
         if whom not in self._models:

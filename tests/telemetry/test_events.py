@@ -269,6 +269,22 @@ def test_a_tool_alone_is_told_to_whoever_attached_before_anything_was_used() -> 
     assert done.stdout == "dspex tool start\ndspex tool stop\n"
 
 
+def test_a_program_is_told_by_its_class_also_when_it_has_a_name(
+    heard: list[Event],
+) -> None:
+    class Named(dspex.Program):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+        def forward(self) -> int:
+            return 1
+
+    Named("of customer 4711")()
+
+    assert {event.metadata["name"] for event in heard} == {"Named"}
+
+
 def test_a_stream_says_that_it_is_one(
     heard: list[Event], provider: FakeProvider
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -154,6 +155,30 @@ def test_what_is_under_way_is_shown(provider: FakeProvider) -> None:
     [page] = pages
     assert page["dspex_requests_in_flight", "openai", "small"] == 1
     assert page["dspex_runs",] == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_a_forked_child_shows_nothing_of_its_parents_as_under_way(
+    provider: FakeProvider,
+) -> None:
+    lm = model(provider)
+    lm("before")
+    provider.pause()
+    asking = ask(lm, ["q"])
+    provider.wait_for_in_flight(1, PATIENT)
+
+    child = os.fork()
+    if not child:
+        found = samples()
+        under_way = found.get(("dspex_requests_in_flight", "openai", "small"), 0.0)
+        answered = found["dspex_requests_total", "answered", "openai", "small"]
+        os._exit(0 if (under_way, answered) == (0, 1) else 1)
+    _, status = os.waitpid(child, 0)
+    shown = samples()["dspex_requests_in_flight", "openai", "small"]
+    provider.resume()
+    asking.outcomes()
+
+    assert (status, shown) == (0, 1)
 
 
 def test_counters_go_on_when_the_client_was_killed(provider: FakeProvider) -> None:
