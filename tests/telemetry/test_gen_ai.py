@@ -14,12 +14,14 @@ from opentelemetry.semconv.attributes.http_attributes import HTTP_RESPONSE_STATU
 
 import dspex
 from dspex.client.providers.model_strings import KNOWN_PROVIDERS
-from dspex.core.lm import Message, Reply, Request, ToolCall
+from dspex.core import events as names
+from dspex.core.lm import Message, Reply, Request, ToolCall, Usage
 from dspex.telemetry import gen_ai
 from dspex.telemetry.spans import _whom
 from dspex.telemetry.spoken import answered_turns, asked_turns
 from dspex.testing import FakeProvider
 from supervisors import Event
+from supervisors.events import EVERYWHERE
 from tests.telemetry.sdk import Sdk
 
 ATTRIBUTES = {value for name, value in vars(known).items() if name.startswith("GEN_")}
@@ -147,6 +149,81 @@ def test_figures_say_who_was_asked_and_who_answered(
     sums = {point.attributes["gen_ai.token.type"]: point.sum for point in tokens}
     assert sums["input"] == usage["gen_ai.usage.input_tokens"] > 0
     assert sums["output"] == usage["gen_ai.usage.output_tokens"] > 0
+
+
+def test_every_count_of_a_reply_is_told_by_its_own_name(sdk: Sdk) -> None:
+    known = {
+        "span": "s",
+        "provider": "openai",
+        "address": "x",
+        "operation": "chat",
+        "model": "openai/m",
+        "request": Request(model="m", messages=()),
+        "stream": False,
+    }
+    usage = Usage(
+        prompt_tokens=11,
+        completion_tokens=7,
+        cached_tokens=5,
+        cache_write_tokens=3,
+        reasoning_tokens=2,
+    )
+    reply = Reply(
+        texts=("a",),
+        finish_reasons=("length",),
+        usage=usage,
+        model="m-2026",
+        request_id="r1",
+        attempts=4,
+    )
+
+    EVERYWHERE.emit(names.LM_REQUEST_START, **known)
+    EVERYWHERE.emit(
+        names.LM_REQUEST_STOP, {"seconds": 1.5}, **known, reply=reply, cache="miss"
+    )
+
+    assert dict(sdk.named("chat m")[0].attributes) == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "m",
+        "gen_ai.response.model": "m-2026",
+        "gen_ai.response.id": "r1",
+        "gen_ai.response.finish_reasons": ("length",),
+        "gen_ai.usage.input_tokens": 11,
+        "gen_ai.usage.output_tokens": 7,
+        "gen_ai.usage.cache_read.input_tokens": 5,
+        "gen_ai.usage.cache_creation.input_tokens": 3,
+        "gen_ai.usage.reasoning.output_tokens": 2,
+        "dspex.cache": "miss",
+        "dspex.attempts": 4,
+    }
+    [duration] = sdk.figures()[gen_ai.DURATION]
+    assert duration.sum == 1.5
+
+
+def test_a_score_belongs_to_the_span_of_its_example(sdk: Sdk) -> None:
+    rows = [dspex.Example(n=n).with_inputs("n") for n in range(2)]
+
+    def score(row: dspex.Example, _got: Any) -> float:
+        if row.n:
+            raise ValueError("canary")
+        return 0.25
+
+    dspex.Evaluate(devset=rows, metric=score, persist=False)(lambda n: n)
+
+    told = {
+        (each.log_record.attributes or {})["gen_ai.evaluation.score.label"]: each
+        for each in sdk.logs.get_finished_logs()
+    }
+    assert told.keys() == {"scored", "metric"}
+    spans = {each.context.span_id: each for each in sdk.named("evaluate example")}
+    for label, each in told.items():
+        span = spans[each.log_record.span_id]
+        assert span.attributes["dspex.outcome"] == label
+    scored = told["scored"].log_record.attributes
+    assert scored["gen_ai.evaluation.score.value"] == 0.25
+    assert "gen_ai.evaluation.score.value" not in told["metric"].log_record.attributes
+    assert "canary" not in sdk.all_said()
 
 
 def test_embeddings_are_called_so_and_put_out_no_tokens(

@@ -112,6 +112,30 @@ def test_what_cannot_be_shown_costs_no_line(stream: io.StringIO) -> None:
     assert line["it"] == "<Broken, whose repr raised RuntimeError>"
 
 
+def test_an_error_is_told_with_its_traceback_in_one_line(stream: io.StringIO) -> None:
+    try:
+        raise ValueError("no such city")
+    except ValueError:
+        logging.getLogger("plain").exception("an error")
+
+    [line] = lines(stream)
+    assert line["level"] == "error"
+    assert "ValueError: no such city" in line["exception"]
+    assert "\n" not in line["exception"]
+
+
+def test_fields_with_the_names_of_keys_are_masked_at_any_depth(
+    stream: io.StringIO,
+) -> None:
+    logger("dspex.test").warning(
+        "sent", headers=[{"Authorization": "canary", "X-Api-Key": "canary"}], n=[1, 2]
+    )
+
+    [line] = lines(stream)
+    assert line["headers"] == [{"Authorization": "***", "X-Api-Key": "***"}]
+    assert line["n"] == [1, 2]
+
+
 def test_facts_are_fields_and_what_is_below_the_level_is_left_out(
     stream: io.StringIO,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,7 +20,7 @@ from dspex.runtime.runtime import current_runtime
 from dspex.telemetry import prometheus
 from dspex.testing import FakeProvider
 from supervisors import Event
-from tests.actors.lab import PATIENT, ask, client_name, kill
+from tests.actors.lab import PATIENT, ask, client_name, kill, wait_for_open_calls
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +36,10 @@ def provider() -> Iterator[FakeProvider]:
         prometheus.uninstrument()
 
 
-def model(provider: FakeProvider) -> dspex.LM:
-    return dspex.LM("openai/small", api_base=provider.base_url, api_key="sk-canary-1")
+def model(provider: FakeProvider, **options: Any) -> dspex.LM:
+    return dspex.LM(
+        "openai/small", api_base=provider.base_url, api_key="sk-canary-1", **options
+    )
 
 
 def samples() -> dict[tuple[str, ...], float]:
@@ -75,6 +78,41 @@ def test_a_breaker_shows_its_state(provider: FakeProvider) -> None:
     # The client answers in order, so it has told when it shows itself.
     lm.client().standing(30.0)
     assert samples()["dspex_breaker_state", "openai", "small"] == 2
+
+
+def test_each_state_of_a_breaker_has_its_number() -> None:
+    figures = prometheus._process.figures()
+    facts = {"provider": "openai", "model": "m", "label": "openai/m"}
+    shown = []
+
+    for name in (names.BREAKER_OPEN, names.BREAKER_HALF_OPEN, names.BREAKER_CLOSE):
+        figures(Event(name=name, metadata=facts))
+        shown.append(samples()["dspex_breaker_state", "m", "openai"])
+
+    assert shown == [2, 1, 0]
+
+
+def test_what_holds_calls_is_shown_as_long_as_it_does(provider: FakeProvider) -> None:
+    lm = model(provider, max_in_flight=1)
+    provider.pause()
+    first = ask(lm, ["1"])
+    provider.wait_for_in_flight(1, PATIENT)
+    second = ask(lm, ["2"])
+    wait_for_open_calls(current_runtime(), lm, 2)
+
+    during = held(samples())
+    provider.resume()
+    for each in (first, second):
+        each.outcomes()
+    lm.client().standing(30.0)
+
+    assert sum(during.values()) == 2
+    assert len(during) == 2
+    assert held(samples()) == {}
+
+
+def held(page: dict[tuple[str, ...], float]) -> dict[tuple[str, ...], float]:
+    return {name: one for name, one in page.items() if name[0] == "dspex_calls_held"}
 
 
 def test_runs_and_examples_are_counted() -> None:

@@ -1,4 +1,4 @@
-"""Files that mean no good, or no sense: an error that names them, soon, and no crash."""
+"""Files that mean no good, or make no sense: an error that names them, and soon."""
 
 from __future__ import annotations
 
