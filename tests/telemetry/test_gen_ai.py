@@ -152,7 +152,7 @@ def test_figures_say_who_was_asked_and_who_answered(
 
 
 def test_every_count_of_a_reply_is_told_by_its_own_name(sdk: Sdk) -> None:
-    known = {
+    known: dict[str, Any] = {
         "span": "s",
         "provider": "openai",
         "address": "x",
