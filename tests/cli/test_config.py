@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from dspex.cli.configured import Options, defaults_of
 from dspex.cli.console import Exit
+from dspex.cli.main import main
 from dspex.cli.options import PROGRESS
 from dspex.configuration import keys
+from dspex.configuration.reading import configuration
 from dspex.testing import FakeProvider
 from tests.cli.conftest import Run
 
@@ -113,6 +116,31 @@ def test_every_value_is_what_the_commands_take_and_from_where(
         "evaluate.run": ("1.10", "environment", "DSPEX_EVALUATE_RUN", None),
         "settings": ({"temperature": 0.5}, "environment", "DSPEX_SETTINGS", None),
     }
+
+
+def test_a_home_that_nobody_says_is_shown_where_it_is(
+    run: Run, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.delenv("DSPEX_HOME")
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder / "kept"))
+    monkeypatch.setattr("sys.platform", "linux")
+
+    shown = json.loads(run("config", "show", "--json").stdout)["values"]["home"]
+
+    assert (shown["value"], shown["origin"]) == (str(folder / "kept/dspex"), "default")
+
+
+def test_a_run_goes_on_as_it_was_begun_whatever_the_defaults_are_now() -> None:
+    write("concurrency = 3\nmax_errors = 3\n[resume]\nfail_under = 5\n")
+    found = configuration(os.environ, start=Path.cwd(), commands=Options(main))
+
+    taken = {
+        name: defaults_of(name, main.commands[name], found)
+        for name in ("evaluate", "resume")
+    }
+
+    assert taken["evaluate"] == {"concurrency": 3, "max_errors": 3}
+    assert taken["resume"] == {"fail_under": 5}
 
 
 def test_a_variable_that_is_no_text_is_shown_and_steers_nothing(run: Run) -> None:

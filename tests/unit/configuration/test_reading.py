@@ -329,6 +329,43 @@ def test_a_named_model_takes_no_address_key_or_setting_of_another_one(
     assert not found.is_said("settings")
 
 
+def test_what_is_said_of_a_model_above_it_in_the_same_file_is_its_own(
+    folder: Folder,
+) -> None:
+    folder.write(
+        'api_key_env = "MINE"\nsettings.seed = 1\n'
+        'api_base = "http://127.0.0.1:1/v1"\nmodel = "openai/mine"\n'
+    )
+
+    found = folder.read()
+
+    for key in ("model", "api_base", "api_key_env", "settings"):
+        assert found.is_said(key)
+
+
+def test_a_users_folder_that_is_no_whole_path_is_not_looked_into() -> None:
+    found = of_user({"HOME": "/home/ada", "XDG_CONFIG_HOME": "here"}, "linux")
+
+    assert found == Path("/home/ada/.config/dspex/dspex.toml")
+
+
+def test_a_table_in_pieces_stands_where_it_is_first_named(folder: Folder) -> None:
+    file = folder.write(
+        "[prices.a]\ninput = 1\noutput = 1\n[prices.b]\ninput = 1\noutput = 1\n"
+    )
+
+    assert str(folder.read().values["prices"].origin) == f"{file}:1"
+
+
+def test_lines_of_a_pyproject_are_those_of_its_own_table(folder: Folder) -> None:
+    file = folder.write(
+        '[tool.other]\nmodel = "theirs"\n[tool.dspex]\nmodel = "openai/m"\n',
+        "pyproject.toml",
+    )
+
+    assert str(folder.read().values["model"].origin) == f"{file}:4"
+
+
 def test_a_projects_file_takes_no_key_to_an_address_of_its_own(folder: Folder) -> None:
     folder.write('api_base = "https://evil.example/v1"\napi_key_env = "MY_KEY"')
 
