@@ -19,6 +19,7 @@ from dspex.core import events as names
 from dspex.core.errors import LMError
 from dspex.runtime.runtime import current_runtime
 from dspex.telemetry import gen_ai, spans
+from dspex.telemetry import opentelemetry as instrumenting
 from dspex.testing import SERVER_ERROR, FakeProvider
 from supervisors.events import EVERYWHERE
 from tests.actors.lab import PATIENT, client_name, eventually, kill
@@ -89,6 +90,17 @@ def test_called_again_for_the_same_providers_the_last_call_counts(sdk: Sdk) -> N
 
     assert len(sdk.named("chat")) == 1
     assert "the question canary" in sdk.all_said()
+
+
+def test_nothing_is_kept_of_providers_that_are_done_with() -> None:
+    first, second = Sdk(), Sdk()
+    handles = [first.instrument(), second.instrument(), first.instrument()]
+
+    for handle in handles:
+        handle.uninstrument()
+        handle.uninstrument()
+
+    assert instrumenting._standing == {}
 
 
 def test_a_call_that_is_under_way_is_recorded_to_its_end() -> None:
