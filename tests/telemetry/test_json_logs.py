@@ -140,7 +140,7 @@ def test_facts_are_fields_and_what_is_below_the_level_is_left_out(
     stream: io.StringIO,
 ) -> None:
     logger("dspex.test").debug("too small")
-    logger("dspex.test").warning("a fact", count=3)
+    logger("dspex.test").info("a fact", count=3)
 
     [line] = lines(stream)
     assert (line["event"], line["count"], line["logger"]) == ("a fact", 3, "dspex.test")

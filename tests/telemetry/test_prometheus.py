@@ -244,13 +244,17 @@ def test_a_failed_request_is_counted_with_its_seconds() -> None:
 def test_dollars_are_those_of_the_price_table(provider: FakeProvider) -> None:
     prices = {"openai/small": dspex.Price(input=1e6, output=2e6)}
     with dspex.Runtime(dspex.Config(persist=False, prices=prices)):
-        model(provider)("q")
+        lm = model(provider)
+        lm("a question of some words")
+        usage = lm.history[-1]["usage"]
 
     found = samples()
     tokens = [
         found["dspex_tokens_total", *sorted((kind, "openai", "small"))]
         for kind in ("input", "output")
     ]
+    assert tokens == [usage["prompt_tokens"], usage["completion_tokens"]]
+    assert tokens[0] != tokens[1]
     assert found["dspex_cost_dollars_total", "openai", "small"] == pytest.approx(
         tokens[0] + 2 * tokens[1]
     )
