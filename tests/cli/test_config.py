@@ -130,6 +130,27 @@ def test_a_home_that_nobody_says_is_shown_where_it_is(
     assert (shown["value"], shown["origin"]) == (str(folder / "kept/dspex"), "default")
 
 
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({}, 3),
+        ({"DSPEX_CONCURRENCY": "5"}, 5),
+        ({"DSPEX_CONCURRENCY": "5", "DSPEX_EVALUATE_CONCURRENCY": "6"}, 6),
+    ],
+)
+def test_what_is_said_for_one_command_wins_unless_more_is_said_higher_up(
+    environ: dict[str, str], told: int
+) -> None:
+    write("concurrency = 2\n[evaluate]\nconcurrency = 3\n")
+    found = configuration(
+        {"HOME": "/nobody", **environ}, start=Path.cwd(), commands=Options(main)
+    )
+
+    taken = defaults_of("evaluate", main.commands["evaluate"], found)
+
+    assert taken == {"concurrency": told}
+
+
 def test_a_run_goes_on_as_it_was_begun_whatever_the_defaults_are_now() -> None:
     write("concurrency = 3\nmax_errors = 3\n[resume]\nfail_under = 5\n")
     found = configuration(os.environ, start=Path.cwd(), commands=Options(main))

@@ -359,7 +359,8 @@ def test_a_table_in_pieces_stands_where_it_is_first_named(folder: Folder) -> Non
 
 def test_lines_of_a_pyproject_are_those_of_its_own_table(folder: Folder) -> None:
     file = folder.write(
-        '[tool.other]\nmodel = "theirs"\n[tool.dspex]\nmodel = "openai/m"\n',
+        '[tool.a]\nmodel = "a"\n[tool.dspex]\nmodel = "openai/m"\n'
+        '[tool.z]\nmodel = "z"\n',
         "pyproject.toml",
     )
 
