@@ -222,6 +222,24 @@ def test_a_call_that_raises_has_one_end_with_its_error(
     assert heard[-1].metadata["error"] is error
 
 
+@pytest.mark.parametrize("last", ["start", "stop", "exception"])
+def test_whoever_wants_one_kind_of_event_alone_hears_it(last: str) -> None:
+    told: list[Event] = []
+    telemetry.attach("one", ("dspex", "program", last), told.append)
+
+    class Fails(dspex.Program):
+        def forward(self) -> None:
+            raise ValueError("no")
+
+    Double()(n=2)
+    with pytest.raises(ValueError, match="no"):
+        Fails()()
+    telemetry.detach("one")
+
+    names_of = {"start": ["Double", "Fails"], "stop": ["Double"]}
+    assert [event.metadata["name"] for event in told] == names_of.get(last, ["Fails"])
+
+
 def test_nothing_is_kept_of_calls_that_have_ended(heard: list[Event]) -> None:
     for n in range(100):
         Double()(n=n)
