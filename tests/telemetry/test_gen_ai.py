@@ -27,14 +27,6 @@ from tests.telemetry.sdk import Sdk
 ATTRIBUTES = {value for name, value in vars(known).items() if name.startswith("GEN_")}
 
 
-@pytest.fixture
-def sdk() -> Iterator[Sdk]:
-    made = Sdk()
-    handle = made.instrument()
-    yield made
-    handle.uninstrument()
-
-
 @pytest.fixture(autouse=True)
 def runtime() -> Iterator[dspex.Runtime]:
     with dspex.Runtime(dspex.Config(persist=False)) as opened:

@@ -19,14 +19,6 @@ ANSWER = "[[ ## answer ## ]]\nthe answer canary"
 KEY = "sk-canary-0123456789"
 
 
-@pytest.fixture
-def sdk() -> Iterator[Sdk]:
-    made = Sdk()
-    handle = made.instrument()
-    yield made
-    handle.uninstrument()
-
-
 @pytest.fixture(autouse=True)
 def model() -> Iterator[None]:
     with (

@@ -46,15 +46,6 @@ def lm(provider: FakeProvider) -> Iterator[dspex.LM]:
         yield made
 
 
-@pytest.fixture
-def sdk() -> Iterator[Sdk]:
-    made = Sdk()
-    handle = made.instrument()
-    yield made
-    handle.uninstrument()
-    assert trace.get_current_span() is trace.INVALID_SPAN
-
-
 def ask(question: str = "q") -> Any:
     return dspex.Predict("question -> answer")(question=question)
 
