@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, is_dataclass
@@ -141,7 +142,7 @@ def _shown(value: Value) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it."""
+    """Return a value as JSON has it; endless and not a number are texts there."""
     if isinstance(value, Path):
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):
@@ -150,4 +151,6 @@ def _plain(value: Any) -> Any:
         return {str(name): _plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
-    return value if isinstance(value, int | float | bool | None) else str(value)
+    is_endless = isinstance(value, float) and not math.isfinite(value)
+    is_plain = isinstance(value, int | float | bool | None) and not is_endless
+    return value if is_plain else str(value)

@@ -33,6 +33,8 @@ _BY_THEMSELVES: Final = frozenset(
 """Options that no table may have: those of a model are keys of their own, and the
 others are for one call."""
 
+_NUMBERS: Final = (click.types.IntParamType, click.types.FloatParamType)
+
 _HOME: Final = "DSPEX_HOME"
 
 
@@ -62,6 +64,13 @@ class Options:
     def names(self, command: str) -> list[str]:
         """The options that a table may have."""
         return list(_options(self._group.commands.get(command)))
+
+    def is_text(self, command: str, option: str) -> bool:
+        """Whether an option takes one text: a name, a word of a few, a path."""
+        known = _options(self._group.commands.get(command)).get(option)
+        if known is None or known.is_flag or known.multiple or known.nargs != 1:
+            return False
+        return not isinstance(known.type, _NUMBERS)
 
     def fault(self, command: str, option: str, value: Any) -> str | None:
         """Say what is wrong with a default."""

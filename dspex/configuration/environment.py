@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from dspex.configuration import values
@@ -37,18 +37,22 @@ def said(environ: Mapping[str, str]) -> Iterator[tuple[Key, Any, Origin]]:
 
 
 def of_commands(
-    environ: Mapping[str, str], options: Iterable[tuple[str, str]]
+    environ: Mapping[str, str],
+    options: Iterable[tuple[str, str]],
+    is_text: Callable[[str, str], bool],
 ) -> Iterator[tuple[str, str, Any, Origin]]:
     """Yield what the environment says of options: command, option, value, variable.
 
-    `DSPEX_EVALUATE_TRIALS=3` is `trials` of `dspex evaluate`.
+    `DSPEX_EVALUATE_TRIALS=3` is `trials` of `dspex evaluate`. As for keys, a text is
+    taken as it is: a run may be called `1.10`.
     """
     for command, option in options:
         name = _variable(command, option)
         raw = environ.get(name)
         if raw and not raw.startswith(_OF_KUBERNETES):
             origin = Origin(source=Source.ENVIRONMENT, place=name)
-            yield command, option, _as_toml(raw), origin
+            value = raw if is_text(command, option) else _as_toml(raw)
+            yield command, option, value, origin
 
 
 def faults(
@@ -94,6 +98,8 @@ def _as_toml(text: str) -> Any:
     """Read a value of TOML; what is none stays a text, and its key refuses it."""
     try:
         found = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
+        # Also a number of too many digits, and brackets in brackets without end.
         return text
-    return found["value"] if found.keys() == {"value"} else text
+    is_one = found.keys() == {"value"} and not values.is_deep(found)
+    return found["value"] if is_one else text

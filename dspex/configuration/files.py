@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from dspex.client.secrets import MASK
+from dspex.configuration import values
 from dspex.configuration.faults import Fault, WrongConfigurationError
 from dspex.configuration.origin import Origin, Source
+from dspex.core.key_shapes import LOOKS_LIKE_A_KEY
 
 NAME: Final = "dspex.toml"
 """The name of the file, in a project and in the user's folder."""
@@ -20,7 +23,10 @@ _TOO_LONG: Final = 1_000_000
 """Bytes from which a file is no configuration."""
 
 _HEADER: Final = re.compile(r"\s*\[[^\[\]=]+\]\s*(?:#.*)?$")
-_ENTRY: Final = re.compile(r"\s*([^=#\[\]]+?)\s*=")
+_NO_ENTRY: Final = frozenset("#[]")
+"""What stands before the first `=` of a line that begins no entry."""
+_DEEPEST_LINE: Final = 8
+"""Levels down to which it is known in which line a key stands."""
 _AT_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)")
 
 
@@ -53,7 +59,7 @@ def of_project(folder: Path) -> ConfigurationFile | None:
     """
     own = folder / NAME
     shared = of_pyproject(folder / "pyproject.toml")
-    if not own.exists():
+    if not is_there(own):
         return shared
     if shared is not None:
         raise WrongConfigurationError(
@@ -96,12 +102,23 @@ def read(path: Path, source: Source) -> ConfigurationFile:
     except tomllib.TOMLDecodeError as error:
         at = _AT_LINE.search(str(error))
         # Else it is the end of the document where something is missing.
-        line = int(at.group(1)) if at else len(text.splitlines())
+        line = int(at.group(1)) if at else len(text.removesuffix("\n").split("\n"))
         origin = Origin.of_file(source, path, line)
-        told = re.sub(r"\s*\(at .*\)$", "", str(error))
+        told = LOOKS_LIKE_A_KEY.sub(MASK, re.sub(r"\s*\(at .*\)$", "", str(error)))
         raise _wrong(
             origin, f"this is no TOML: {told}. Correct the line, or quote its text."
         ) from error
+    except ValueError as error:
+        # `int()` refuses it, without a line.
+        raise _wrong(
+            Origin.of_file(source, path),
+            "this holds a number of more digits than can be read; expected a "
+            "configuration. Shorten it.",
+        ) from error
+    except RecursionError as error:
+        raise _too_deep(source, path) from error
+    if values.is_deep(found):
+        raise _too_deep(source, path)
     return ConfigurationFile(
         source=source, path=path, found=found, lines=_lines_of(text)
     )
@@ -114,16 +131,25 @@ def of_pyproject(path: Path) -> ConfigurationFile | None:
         WrongConfigurationError: As for `read`. A file that does not mention dspex is
             not looked into, so a mistake elsewhere in it is nobody's business here.
     """
-    if not path.exists():
-        return None
-    if "dspex" not in _text(path, Source.PROJECT):
+    if not is_there(path) or b"dspex" not in _raw(path, Source.PROJECT):
         return None
     whole = read(path, Source.PROJECT)
     tool = whole.found.get("tool")
     found = tool.get("dspex") if isinstance(tool, Mapping) else None
-    if not isinstance(found, Mapping):
+    if found is None:
         return None
     prefix = ("tool", "dspex")
+    if not isinstance(found, Mapping):
+        raise WrongConfigurationError(
+            [
+                Fault(
+                    origin=whole.origin(*prefix),
+                    key="tool.dspex",
+                    text="this is no table; one of keys was expected. Write "
+                    "[tool.dspex], and each key below it.",
+                )
+            ]
+        )
     return ConfigurationFile(
         source=Source.PROJECT,
         path=path,
@@ -136,7 +162,22 @@ def of_pyproject(path: Path) -> ConfigurationFile | None:
     )
 
 
-def _text(path: Path, source: Source) -> str:
+def is_there(path: Path) -> bool:
+    """Whether there is a file to read, or something that keeps one from being read.
+
+    A link that leads nowhere is there: somebody wanted a file to be found.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        # Reading it says what is the matter.
+        return True
+    return True
+
+
+def _raw(path: Path, source: Source) -> bytes:
     origin = Origin.of_file(source, path)
     try:
         with path.open("rb") as file:
@@ -153,6 +194,11 @@ def _text(path: Path, source: Source) -> str:
             f"this file is longer than {_TOO_LONG:,} bytes; expected a configuration. "
             "Name another file.",
         )
+    return raw
+
+
+def _text(path: Path, source: Source) -> str:
+    raw = _raw(path, source)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -161,6 +207,14 @@ def _text(path: Path, source: Source) -> str:
             Origin.of_file(source, path, line),
             "this is not UTF-8, as which TOML is written. Save the file as UTF-8.",
         ) from error
+
+
+def _too_deep(source: Source, path: Path) -> WrongConfigurationError:
+    return _wrong(
+        Origin.of_file(source, path),
+        "this has tables or lists in one another without end; expected a "
+        "configuration. Name another file.",
+    )
 
 
 def _wrong(origin: Origin, text: str) -> WrongConfigurationError:
@@ -175,13 +229,15 @@ def _lines_of(text: str) -> dict[tuple[str, ...], int]:
     """
     lines: dict[tuple[str, ...], int] = {}
     above: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not `splitlines`, which knows ends of lines that TOML does not.
+    for number, line in enumerate(text.split("\n"), start=1):
         names: tuple[str, ...] = ()
+        before, is_entry, _ = line.partition("=")
         if _HEADER.match(line):
             names = above = _names(line)
-        elif entry := _ENTRY.match(line):
-            names = (*above, *_names(f"{entry.group(1)} = 0"))
-        for length in range(1, len(names) + 1):
+        elif is_entry and not _NO_ENTRY & set(before):
+            names = (*above, *_names(f"{before} = 0"))
+        for length in range(1, min(len(names), _DEEPEST_LINE) + 1):
             lines.setdefault(names[:length], number)
     return lines
 
@@ -190,7 +246,7 @@ def _names(line: str) -> tuple[str, ...]:
     """Return the names in a header or a key, quoted and dotted ones as they are."""
     try:
         found: Any = tomllib.loads(line)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return ()
     names: list[str] = []
     while isinstance(found, dict) and found:

@@ -7,13 +7,14 @@ the environment, the flags, and the files that these lead to.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from dspex.client.providers.endpoint import is_loopback
+from dspex.client.secrets import MASK
 from dspex.configuration import environment, files, values
 from dspex.configuration.faults import Fault, WrongConfigurationError
 from dspex.configuration.files import ConfigurationFile
@@ -30,6 +31,9 @@ class CommandOptions(Protocol):
 
     def names(self, command: str) -> Collection[str]:
         """The options of a command, such as `fail_under`."""
+
+    def is_text(self, command: str, option: str) -> bool:
+        """Whether an option takes one text, so that a variable's is taken as it is."""
 
     def fault(self, command: str, option: str, value: Any) -> str | None:
         """Say what is wrong with a value of TOML for an option; `None` when nothing."""
@@ -150,13 +154,15 @@ def configuration(
             file, line and key, and `faults` has them as values.
     """
     named = environ.get(environment.FILE)
-    found_files = list(_files(environ, start or Path.cwd(), named))
     gathering = _Gathering(commands=commands)
-    for file in found_files:
-        gathering.add_file(file)
+    readers = (
+        lambda: _of_user(environ),
+        lambda: _of_project(start or Path.cwd(), named),
+    )
+    read = [file.path for one in readers if (file := gathering.add_read(one))]
     gathering.add_environment(environ)
     gathering.add_flags(flags or {})
-    return gathering.made(tuple(file.path for file in found_files))
+    return gathering.made(tuple(read))
 
 
 def load_configuration(
@@ -202,17 +208,22 @@ def checked_file(path: Path, commands: CommandOptions | None = None) -> Configur
     return gathering.made((path,))
 
 
-def _files(
-    environ: Mapping[str, str], start: Path, named: str | None
-) -> Iterator[ConfigurationFile]:
-    """Yield the files that there are, the one that wins last."""
-    of_user = files.of_user(environ)
-    if of_user.exists():
-        yield files.read(of_user, Source.USER)
-    if named:
-        yield _read_project(Path(named).expanduser())
-    elif (of_project := files.of_project(start)) is not None:
-        yield of_project
+def _of_user(environ: Mapping[str, str]) -> ConfigurationFile | None:
+    path = files.of_user(environ)
+    return files.read(path, Source.USER) if files.is_there(path) else None
+
+
+def _of_project(start: Path, named: str | None) -> ConfigurationFile | None:
+    if not named:
+        return files.of_project(start)
+    try:
+        path = values.path(named)
+    except ValueError as error:
+        origin = Origin(source=Source.ENVIRONMENT, place=environment.FILE)
+        raise WrongConfigurationError(
+            [Fault(origin=origin, key="", text=str(error))]
+        ) from error
+    return _read_project(path)
 
 
 def _read_project(path: Path) -> ConfigurationFile:
@@ -231,6 +242,19 @@ class _Gathering:
     said: dict[str, Value] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
+    def add_read(
+        self, read: Callable[[], ConfigurationFile | None]
+    ) -> ConfigurationFile | None:
+        """Add a file that may not be there; one that cannot be read is a fault."""
+        try:
+            file = read()
+        except WrongConfigurationError as error:
+            self.faults += error.faults
+            return None
+        if file is not None:
+            self.add_file(file)
+        return file
+
     def add_file(self, file: ConfigurationFile) -> None:
         for name, raw in file.found.items():
             if name in COMMANDS:
@@ -247,7 +271,10 @@ class _Gathering:
         self.faults += environment.faults(environ, options)
         for key, raw, origin in environment.said(environ):
             self._add(key.name, raw, origin)
-        for command, option, raw, origin in environment.of_commands(environ, options):
+        if self.commands is None:
+            return
+        said = environment.of_commands(environ, options, self.commands.is_text)
+        for command, option, raw, origin in said:
             self._add_option(command, option, raw, origin)
 
     def add_flags(self, flags: Mapping[str, Any]) -> None:
@@ -270,7 +297,9 @@ class _Gathering:
         self, name: str, raw: Any, origin: Origin, *, folder: Path | None = None
     ) -> None:
         key = keys().get(name)
-        if key is None:
+        if values.looks_secret(name):
+            self._refuse(origin, MASK, values.NO_SECRETS)
+        elif key is None:
             self._refuse(origin, name, unknown(name, (*keys(), *COMMANDS)))
         elif values.looks_secret(raw):
             self._refuse(origin, name, values.NO_SECRETS)
@@ -304,7 +333,9 @@ class _Gathering:
 
     def _add_option(self, command: str, option: str, raw: Any, origin: Origin) -> None:
         name = f"{command}.{option}"
-        if values.looks_secret(raw):
+        if values.looks_secret(option):
+            self._refuse(origin, f"{command}.{MASK}", values.NO_SECRETS)
+        elif values.looks_secret(raw):
             self._refuse(origin, name, values.NO_SECRETS)
         elif wrong := self.commands and self.commands.fault(command, option, raw):
             self._refuse(origin, name, wrong)

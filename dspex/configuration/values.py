@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from dspex.client.price import LongPrompt, Price
 from dspex.client.proxies import Proxies
 from dspex.core.errors import ConfigurationError
+from dspex.core.key_shapes import LOOKS_LIKE_A_KEY
 from dspex.core.setting_names import is_secret, not_settings
 from dspex.runtime.config import Config
 
@@ -25,9 +26,8 @@ NO_SECRETS: Final = (
 )
 """What is said of a secret; never with the secret."""
 
-_LOOKS_SECRET: Final = re.compile(
-    r"\b(?:sk-|sk_|xai-|gsk_|hf_|ghp_|AIza|Bearer\s+)[\w\-./+=]{12,}"
-)
+_DEEPEST: Final = 50
+"""Levels of tables and lists in a value."""
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -40,13 +40,23 @@ def looks_secret(value: Any) -> bool:
     """
     match value:
         case str():
-            return _LOOKS_SECRET.search(value) is not None
+            return LOOKS_LIKE_A_KEY.search(value) is not None
         case Mapping():
             return any(map(looks_secret, value.values()))
         case list() | tuple():
             return any(map(looks_secret, value))
         case _:
             return False
+
+
+def is_deep(value: Any) -> bool:
+    """Say whether a value has more levels than any configuration."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return False
+    return True
 
 
 def text(value: Any) -> str:
@@ -60,6 +70,8 @@ def whole(value: Any) -> int:
     """Read a whole number."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise _unfit(value, "a whole number, without quotes")
+    if value.bit_length() > 63:
+        raise _unfit(value, "a whole number of at most 18 digits")
     return value
 
 
@@ -73,7 +85,7 @@ def count(value: Any) -> int:
 def number(value: Any) -> float:
     """Read a finite number."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):
+    if not is_number or not _is_finite(value):
         raise _unfit(value, "a number, without quotes")
     return float(value)
 
@@ -87,7 +99,12 @@ def flag(value: Any) -> bool:
 
 def path(value: Any) -> Path:
     """Read a path; `~` is the user's folder."""
-    return Path(text(value)).expanduser()
+    if "\0" in text(value):
+        raise _unfit(value, "a path, without a NUL in it")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise _unfit(value, "a path below '~' or the folder of a user here") from error
 
 
 def one_of(words: Sequence[str]) -> Callable[[Any], str]:
@@ -104,7 +121,14 @@ def one_of(words: Sequence[str]) -> Callable[[Any], str]:
 def address(value: Any) -> str:
     """Read the root of an API, without a password."""
     _refuse_password(value)
-    if _split(value).scheme not in {"http", "https"}:
+    if {"?", "#"} & set(value):
+        # Not shown: what stands behind a question mark is often a key.
+        raise ValueError(
+            "the address has a query or a fragment; expected the root of an API alone. "
+            "Take out what stands behind '?' or '#'."
+        )
+    parts = _split(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise _unfit(value, "a URL such as 'http://127.0.0.1:8000/v1', with its scheme")
     return str(value)
 
@@ -122,8 +146,7 @@ def variable_name(value: Any) -> str:
 def settings(value: Any) -> dict[str, Any]:
     """Read what is sent with each call: a table of plain values."""
     found = table(value)
-    secret = [name for name in found if is_secret(name)]
-    if secret:
+    if any(map(is_secret, _names_in(found))):
         raise ValueError(NO_SECRETS)
     wrong = not_settings(found)
     if wrong:
@@ -131,6 +154,12 @@ def settings(value: Any) -> dict[str, Any]:
             f"{wrong[0]!r} is not sent to a model; expected settings such as "
             "temperature. Write api_base and api_key_env as keys of their own."
         )
+    for name, one in found.items():
+        if not _is_json(one):
+            raise ValueError(
+                f"{name!r} has a value that JSON cannot hold; expected texts, finite "
+                "numbers, true, false, lists and tables of these. Correct it."
+            )
     return found
 
 
@@ -208,9 +237,11 @@ def _refuse_password(value: Any) -> None:
 
 def _split(url: str) -> SplitResult:
     try:
-        return urlsplit(url)
+        parts = urlsplit(url)
+        _ = parts.port
     except ValueError as error:
         raise _unfit(url, "a URL such as 'http://127.0.0.1:8000/v1'") from error
+    return parts
 
 
 def _texts(value: Any) -> None:
@@ -233,5 +264,36 @@ def _unfit(value: Any, expected: str) -> ValueError:
     return ValueError(f"{shown} does not fit; expected {expected}. Correct it.")
 
 
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _names_in(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        yield from map(str, value)
+    for inner in _inside(value):
+        yield from _names_in(inner)
+
+
+def _is_json(value: Any) -> bool:
+    if isinstance(value, int | float):
+        return _is_finite(value)
+    is_plain = isinstance(value, str | Mapping | list)
+    return is_plain and all(map(_is_json, _inside(value)))
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        # A whole number that no float can hold.
+        return False
+
+
 def _is_long(value: Any) -> bool:
+    if isinstance(value, int):
+        # Such a one may have more digits than Python writes.
+        return value.bit_length() > 200
     return len(repr(value)) > 60

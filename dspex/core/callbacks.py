@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from dspex.core.errors import ConfigurationError
 from dspex.core.ids import new_id
-from dspex.core.safe_text import text_of_error
+from dspex.core.safe_text import safe_text, text_of_error
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -347,7 +347,7 @@ def _tell(callback: Any, handler: str, **news: Any) -> None:
                 handler,
                 type(error).__name__,
                 # As texts: a log record that is kept would keep the call's frames.
-                text_of_error(error),
+                safe_text(text_of_error(error), keep=""),
             )
 
 

@@ -19,7 +19,7 @@ PROGRAM_EXCEPTION: Final = ("dspex", "program", "exception")
 """It has raised. Metadata: as at its start, and error. Measurements: seconds."""
 
 TOOL_START: Final = ("dspex", "tool", "start")
-"""A tool is called. Metadata: as for a program."""
+"""A tool is called. Metadata: as for a program, name is the tool's own."""
 TOOL_STOP: Final = ("dspex", "tool", "stop")
 """It has answered. Metadata: as for a program. Measurements: seconds."""
 TOOL_EXCEPTION: Final = ("dspex", "tool", "exception")
@@ -28,7 +28,7 @@ TOOL_EXCEPTION: Final = ("dspex", "tool", "exception")
 LM_REQUEST_START: Final = ("dspex", "lm", "request", "start")
 """A model is asked, the cache first. Told in the caller's thread. Metadata: span, model
 (as the user wrote it), provider, address, operation ("chat" or
-"embeddings"), request (a Request)."""
+"embeddings"), request (a Request), stream (whether the answer comes in pieces)."""
 LM_REQUEST_STOP: Final = ("dspex", "lm", "request", "stop")
 """There is a reply. Metadata: as at its start, reply (a Reply) and cache ("hit",
 "miss", or "off" where it was not asked). Measurements: seconds, input_tokens,

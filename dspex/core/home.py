@@ -5,10 +5,16 @@ Looking it up touches no file; the folder is created when something is written.
 
 from __future__ import annotations
 
+import logging
 import os
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+_logger = logging.getLogger(__name__)
+# Folders that were warned of: once in a process is enough.
+_warned: set[Path] = set()
 
 
 def home(env: Mapping[str, str] | None = None, platform: str | None = None) -> Path:
@@ -41,11 +47,34 @@ def home(env: Mapping[str, str] | None = None, platform: str | None = None) -> P
 def make_private_folder(folder: Path) -> None:
     """Create a folder, and those above it, for this user only.
 
-    A folder that exists is left as it is: who may read it is its owner's choice.
+    A folder that exists is left as it is: who may read it is its owner's choice. Where
+    any user may write, that is warned of.
     """
     for missing in reversed([folder, *folder.parents]):
         # The mode of `mkdir(parents=True)` would hold for the last one only.
         missing.mkdir(mode=0o700, exist_ok=True)
+    warn_of_others(folder)
+
+
+def warn_of_others(folder: Path) -> None:
+    """Warn once of each folder, this one or one above it, where any user may write.
+
+    They can put something else in the place of what is below it. In a folder such as
+    `/tmp`, where everybody may take away their own only, they cannot.
+    """
+    if os.name != "posix":
+        return
+    real = folder.resolve()
+    for each in (real, *real.parents):
+        mode = each.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX and each not in _warned:
+            _warned.add(each)
+            _logger.warning(
+                "any user may write in %r, and put something else in the place of what "
+                "dspex keeps there; a folder of yours was expected. Take that right "
+                "away (chmod o-w), or choose another folder.",
+                str(each),
+            )
 
 
 def _user_data(env: Mapping[str, str], platform: str) -> Path:

@@ -38,6 +38,7 @@ class _Teller(BaseCallback):
 
     def __init__(self, kind: str) -> None:
         self.start, self.stop, self.exception = _NAMES[kind]
+        self._name_of = _name_of_tool if kind == "tool" else _name_of_class
         # What is said again at the end of each open call. Each change is one step.
         self._open: dict[str, tuple[float, dict[str, Any]]] = {}
 
@@ -52,7 +53,7 @@ class _Teller(BaseCallback):
         known = {
             "span": call_id,
             "parent": ACTIVE_CALL_ID.get(),
-            "name": _name_of(instance),
+            "name": self._name_of(instance),
             "instance": instance,
             "inputs": inputs,
         }
@@ -74,10 +75,14 @@ class _Teller(BaseCallback):
     on_module_end = on_tool_end = on_evaluate_end = on_compile_end = _ended
 
 
-def _name_of(instance: Any) -> str:
-    """The name of a tool, the class of anything else."""
+def _name_of_tool(instance: Any) -> str:
     name = getattr(instance, "name", None)
     return name if isinstance(name, str) else type(instance).__name__
+
+
+def _name_of_class(instance: Any) -> str:
+    """The class, also where an object has a name: of classes there are few."""
+    return type(instance).__name__
 
 
 _TELLERS: Final = {kind: (_Teller(kind),) for kind in _NAMES}
@@ -134,6 +139,7 @@ class Asked:
                 "embeddings" if "embeddings" in self._place.format else "chat"
             ),
             "request": self.call.request,
+            "stream": self.call.channel is not None,
         }
         events.emit(names.LM_REQUEST_START, **self._known)
         # After the handlers: they may have opened a span for it.

@@ -66,8 +66,12 @@ class Figures:
             "mailbox_messages", "Messages waiting, by kind of actor.", ("kind",)
         )
         self._models: set[tuple[str, str]] = set()
+        # What has begun since the counting began: the end of nothing else is counted
+        # down. Each change is one step.
+        self._open: set[str] = set()
+        self._begun: set[str] = set()
         self._steps: Mapping[tuple[str, ...], Callable[[Event], None]] = {
-            names.LM_REQUEST_START: lambda event: self._in_flight_of(event).inc(),
+            names.LM_REQUEST_START: self._asks,
             names.LM_REQUEST_STOP: self._answered,
             names.LM_REQUEST_EXCEPTION: self._failed,
             names.BREAKER_OPEN: self._moved,
@@ -75,8 +79,8 @@ class Figures:
             names.BREAKER_CLOSE: self._moved,
             names.CACHE_HIT: lambda _event: self._cache.labels("hit").inc(),
             names.CACHE_MISS: lambda _event: self._cache.labels("miss").inc(),
-            names.RUN_START: lambda _event: self._runs.inc(),
-            names.RUN_STOP: lambda _event: self._runs.dec(),
+            names.RUN_START: self._run_begins,
+            names.RUN_STOP: self._run_ends,
             names.EXAMPLE_STOP: self._scored,
             CHILD_RESTART: lambda _event: self._restarts.inc(),
         }
@@ -107,6 +111,13 @@ class Figures:
                 for held_by, count in held.items():
                     self._queue.labels(provider, held_by).inc(count)
 
+    def forget_open(self) -> None:
+        """Show nothing as under way; what was counted stays."""
+        self._open.clear()
+        self._begun.clear()
+        self._in_flight.clear()
+        self._runs.set(0)
+
     def _whom(self, provider: str, model: str) -> tuple[str, str]:
         whom = (provider, model)
         if whom not in self._models:
@@ -119,12 +130,26 @@ class Figures:
         known = event.metadata
         return self._whom(known["provider"], known["request"].model)
 
-    def _in_flight_of(self, event: Event) -> Any:
-        return self._in_flight.labels(*self._asked(event))
+    def _asks(self, event: Event) -> None:
+        self._open.add(event.metadata["span"])
+        self._in_flight.labels(*self._asked(event)).inc()
+
+    def _ends(self, event: Event) -> None:
+        if event.metadata["span"] in self._open:
+            self._open.discard(event.metadata["span"])
+            self._in_flight.labels(*self._asked(event)).dec()
+
+    def _run_begins(self, event: Event) -> None:
+        self._begun.add(event.metadata["run"])
+        self._runs.set(len(self._begun))
+
+    def _run_ends(self, event: Event) -> None:
+        self._begun.discard(event.metadata["run"])
+        self._runs.set(len(self._begun))
 
     def _answered(self, event: Event) -> None:
         whom, measured = self._asked(event), event.measurements
-        self._in_flight_of(event).dec()
+        self._ends(event)
         if event.metadata["cache"] == "hit":
             self._requests.labels(*whom, "cached").inc()
             return
@@ -136,7 +161,7 @@ class Figures:
 
     def _failed(self, event: Event) -> None:
         whom = self._asked(event)
-        self._in_flight_of(event).dec()
+        self._ends(event)
         self._requests.labels(*whom, "failed").inc()
         self._duration.labels(*whom).observe(event.measurements["seconds"])
 

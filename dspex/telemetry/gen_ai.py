@@ -40,12 +40,20 @@ TOKENS: Final = "gen_ai.client.token.usage"
 TOKEN_BUCKETS: Final = tuple(4**power for power in range(14))
 """Tokens, as the conventions recommend."""
 
+CHOICES: Final = "gen_ai.request.choice.count"
+"""Left out where it is 1."""
+STOP: Final = "gen_ai.request.stop_sequences"
+STREAM: Final = "gen_ai.request.stream"
+"""Left out where the answer comes whole."""
 SETTINGS: Final = {
     "temperature": "gen_ai.request.temperature",
     "max_tokens": "gen_ai.request.max_tokens",
     "top_p": "gen_ai.request.top_p",
+    "top_k": "gen_ai.request.top_k",
+    "frequency_penalty": "gen_ai.request.frequency_penalty",
+    "presence_penalty": "gen_ai.request.presence_penalty",
     "seed": "gen_ai.request.seed",
-    "n": "gen_ai.request.choice.count",
+    "n": CHOICES,
 }
 """Settings that are numbers, and their names there."""
 PROVIDERS: Final = {

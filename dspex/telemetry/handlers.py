@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 
-# Tells of programs and models from now on, also where no model was made yet.
+# Tell of tools, programs and models from now on, also where none was made yet.
+import dspex.programs.tool_runner
 import dspex.runtime.telling  # noqa: F401 - said above
 from supervisors.events import EVERYWHERE, Handler, Name
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from dspex.client.secrets import MASK
+from dspex.core.key_shapes import LOOKS_LIKE_A_KEY
 from dspex.core.safe_text import safe_text
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ _KEY_NAMES: Final = re.compile(
 )
 """Fields whose values are keys, whatever they look like."""
 _KEYS: Final = re.compile(
-    r"\b(?:sk|pk|gsk|xai)-[\w-]{4,}|AIza[\w-]{10,}|(?i:bearer)\s+[\w.~+/=-]{4,}"
+    rf"{LOOKS_LIKE_A_KEY.pattern}|\b(?:sk|pk)-[\w-]{{4,}}|(?i:bearer)\s+[\w.~+/=-]{{4,}}"
 )
-"""What keys look like."""
+"""What keys look like, short ones too: a log is better masked than sorry."""
 
 
 def configure(stream: TextIO | None = None, level: int | str = logging.INFO) -> None:

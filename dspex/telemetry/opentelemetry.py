@@ -7,6 +7,7 @@ texts of errors, which may quote them, always.
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from dspex.core import events as names
@@ -15,17 +16,34 @@ from dspex.core.ids import new_id
 from dspex.telemetry.handlers import attach, detach
 from dspex.telemetry.spans import Recorder
 
+_Providers = tuple[Any, Any, Any]
+"""Of traces, of figures and of logs, as `instrument` was given them."""
+
 
 class Instrumentation:
     """What `instrument` has attached."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, providers: _Providers) -> None:
         self._id = f"opentelemetry {new_id()}"
+        self._recorder = recorder
+        self._providers = providers
         attach(self._id, names.PROGRAM_START[:1], recorder)
 
     def uninstrument(self) -> None:
-        """Record nothing more; what is open stays open. Twice is as good as once."""
-        detach(self._id)
+        """Begin no span any more; what is open is recorded to its end.
+
+        Twice is as good as once.
+        """
+        with _lock:
+            if _standing.get(self._providers) is self:
+                del _standing[self._providers]
+        self._recorder.end(lambda: detach(self._id))
+
+
+_standing: dict[_Providers, Instrumentation] = {}
+"""What records to each set of providers."""
+# Protects it: two threads may instrument at once.
+_lock = threading.RLock()
 
 
 def instrument(
@@ -36,6 +54,9 @@ def instrument(
     capture_content: bool = False,
 ) -> Instrumentation:
     """Record programs, models, tools and examples of this process as spans.
+
+    Called again with the same providers, as when the cell of a notebook is run again,
+    the last call counts, and nothing is recorded twice.
 
     Args:
         tracer_provider: Where spans go; the global one by default.
@@ -56,11 +77,15 @@ def instrument(
             "OpenTelemetry is not installed; its API is needed to record spans. "
             "Install it with: pip install 'dspex[otel]'"
         ) from error
-    return Instrumentation(
-        Recorder(
-            tracer=trace.get_tracer("dspex", tracer_provider=tracer_provider),
-            meter=metrics.get_meter("dspex", meter_provider=meter_provider),
-            logger=_logs.get_logger("dspex", logger_provider=logger_provider),
-            capture_content=capture_content,
-        )
+    recorder = Recorder(
+        tracer=trace.get_tracer("dspex", tracer_provider=tracer_provider),
+        meter=metrics.get_meter("dspex", meter_provider=meter_provider),
+        logger=_logs.get_logger("dspex", logger_provider=logger_provider),
+        capture_content=capture_content,
     )
+    with _lock:
+        providers = (tracer_provider, meter_provider, logger_provider)
+        if (before := _standing.get(providers)) is not None:
+            before.uninstrument()
+        made = _standing[providers] = Instrumentation(recorder, providers)
+    return made

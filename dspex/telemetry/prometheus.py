@@ -6,6 +6,7 @@ provider, model and outcome, and beyond 100 models all others are "other".
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any, Final
 
@@ -41,8 +42,17 @@ class _Process:
             detach(_ID)
             self._figures = None
 
+    def forked(self) -> None:
+        """In a child: what is under way is so in the parent, and ends there."""
+        self._lock = threading.Lock()
+        if self._figures is not None:
+            self._figures.forget_open()
+
 
 _process = _Process()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_process.forked)
 
 
 def instrument() -> Any:

@@ -3,25 +3,44 @@
 A span is made current in the context in which its event is told, which is that of the
 call. So what the call does is below it, in worker threads and loops too: they run in
 copies of that context. The requests are told in the client's thread, in the context
-that the call has brought there.
+that the call has brought there. When a span ends, what was current before is so again.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dspex.core import events as names
 from dspex.core.lm import Reply, Request
 from dspex.telemetry import gen_ai
+from dspex.telemetry.spoken import answered_turns, asked_turns
 from supervisors import Event
 
 MOST_OPEN: Final = 10_000
 """Spans that may be open: those of workers that were killed are never ended."""
+_STEP: Final = "dspex.step"
+"""Where a context keeps the step that was made into it."""
+
+
+@dataclass(slots=True)
+class _Step:
+    """One span that was made current."""
+
+    owner: Recorder
+    """Whose span it is."""
+    span: Any
+    """The span."""
+    before: Any
+    """The context that was current until then."""
+    here: Any = None
+    """The context in which the span is current."""
+    is_over: bool = False
+    """Whether the span has ended."""
 
 
 class Recorder:
@@ -53,7 +72,8 @@ class Recorder:
             explicit_bucket_boundaries_advisory=gen_ai.TOKEN_BUCKETS,
         )
         # Each change is one step, so threads need no lock.
-        self._open: OrderedDict[str, tuple[Any, Any, Any]] = OrderedDict()
+        self._open: OrderedDict[str, _Step] = OrderedDict()
+        self._ended: Callable[[], object] | None = None
         self._steps: Mapping[tuple[str, ...], Callable[[Event], None]] = {
             names.PROGRAM_START: lambda event: self._call(event, "program"),
             names.TOOL_START: lambda event: self._call(event, "execute_tool"),
@@ -79,8 +99,25 @@ class Recorder:
     def __call__(self, event: Event) -> None:
         """Record an event, if it is one that is recorded."""
         step = self._steps.get(event.name)
-        if step is not None:
+        if step is None:
+            return
+        ended = self._ended
+        if ended is None:
             step(event)
+            return
+        if event.metadata.get("span") in self._open:
+            step(event)
+        if not self._open:
+            ended()
+
+    def end(self, ended: Callable[[], object]) -> None:
+        """Begin no span any more, and call `ended` once those that are open have ended.
+
+        A call that is under way would else go on below a span that nobody ever sees.
+        """
+        self._ended = ended
+        if not self._open:
+            ended()
 
     # Spans.
 
@@ -90,26 +127,36 @@ class Recorder:
         from opentelemetry import context, trace
 
         kind = trace.SpanKind.CLIENT if is_client else trace.SpanKind.INTERNAL
-        span = self._tracer.start_span(name, kind=kind, attributes=known)
-        here = trace.set_span_in_context(span)
-        self._open[event.metadata["span"]] = (span, here, context.attach(here))
+        span = self._tracer.start_span(
+            name, self._around(), kind=kind, attributes=known
+        )
+        step = _Step(self, span, context.get_current())
+        step.here = context.set_value(_STEP, step, trace.set_span_in_context(span))
+        context.attach(step.here)
+        self._open[event.metadata["span"]] = step
         while len(self._open) > MOST_OPEN:
-            _, (oldest, _, _) = self._open.popitem(last=False)
-            oldest.end()
+            _, oldest = self._open.popitem(last=False)
+            oldest.is_over = True
+            oldest.span.end()
 
     def _end(self, event: Event, more: Mapping[str, Any] | None = None) -> None:
+        step = self._open.pop(event.metadata["span"], None)
+        if step is None:
+            return
+        step.is_over = True
+        _step_back()
+        step.span.set_attributes(more or {})
+        _mark(step.span, event.metadata.get("error"))
+        step.span.end()
+
+    def _around(self) -> Any:
+        """The context to begin a span in: without what other recorders put on top."""
         from opentelemetry import context
 
-        found = self._open.pop(event.metadata["span"], None)
-        if found is None:
-            return
-        span, here, token = found
-        # A block may be left in another context than the one it was entered in.
-        if context.get_current() is here:
-            context.detach(token)
-        span.set_attributes(more or {})
-        _mark(span, event.metadata.get("error"))
-        span.end()
+        now = context.get_current()
+        while (step := _step_into(now)) is not None and step.owner is not self:
+            now = step.before
+        return now
 
     def _call(self, event: Event, word: str) -> None:
         name = event.metadata["name"]
@@ -127,10 +174,14 @@ class Recorder:
             value = request.settings.get(setting)
             if isinstance(value, int | float):
                 known[name] = value
+        if known.get(gen_ai.CHOICES) == 1:
+            del known[gen_ai.CHOICES]
+        if stop := request.settings.get("stop"):
+            known[gen_ai.STOP] = [stop] if isinstance(stop, str) else list(stop)
+        if event.metadata["stream"]:
+            known[gen_ai.STREAM] = True
         if self._captures:
-            known[gen_ai.INPUT_MESSAGES] = _said(
-                [(message.role, message.text) for message in request.messages]
-            )
+            known[gen_ai.INPUT_MESSAGES] = asked_turns(request)
         title = f"{known[gen_ai.OPERATION]} {request.model}"
         self._begin(event, title, known, is_client=True)
 
@@ -152,17 +203,21 @@ class Recorder:
         if reply.request_id is not None:
             more[gen_ai.RESPONSE_ID] = reply.request_id
         if self._captures:
-            said = [("assistant", text) for text in reply.texts]
-            more[gen_ai.OUTPUT_MESSAGES] = _said(said)
+            more[gen_ai.OUTPUT_MESSAGES] = answered_turns(reply)
         if not reply.cached:
-            whom = _whom(event)
-            self._duration.record(event.measurements["seconds"], whom)
-            for kind, count in (
-                ("input", usage.prompt_tokens),
-                ("output", usage.completion_tokens),
-            ):
-                self._tokens.record(count, {**whom, gen_ai.TOKEN_TYPE: kind})
+            self._measured(event, reply)
         self._end(event, more)
+
+    def _measured(self, event: Event, reply: Reply) -> None:
+        whom = _whom(event)
+        if reply.model:
+            whom[gen_ai.RESPONSE_MODEL] = reply.model
+        self._duration.record(event.measurements["seconds"], whom)
+        counts = {"input": reply.usage.prompt_tokens}
+        if whom[gen_ai.OPERATION] != "embeddings":
+            counts["output"] = reply.usage.completion_tokens
+        for kind, count in counts.items():
+            self._tokens.record(count, {**whom, gen_ai.TOKEN_TYPE: kind})
 
     def _failed(self, event: Event) -> None:
         error = {gen_ai.ERROR_TYPE: type(event.metadata["error"]).__name__}
@@ -174,6 +229,7 @@ class Recorder:
         now = time.time_ns()
         span = self._tracer.start_span(
             f"attempt {record.number}",
+            self._around(),
             start_time=now - int(event.measurements["seconds"] * 1e9),
             attributes={
                 "dspex.attempt.fate": record.fate.value,
@@ -228,19 +284,33 @@ def _whom(event: Event) -> dict[str, Any]:
         parts = urlsplit(address)
         if parts.hostname is not None:
             whom[gen_ai.SERVER_ADDRESS] = parts.hostname
-        if parts.port is not None:
-            whom[gen_ai.SERVER_PORT] = parts.port
+            whom[gen_ai.SERVER_PORT] = parts.port or _PORTS[parts.scheme]
     return whom
 
 
-def _said(turns: list[tuple[str, str]]) -> str:
-    """Turns as the conventions write them."""
-    return json.dumps(
-        [
-            {"role": role, "parts": [{"type": "text", "content": text}]}
-            for role, text in turns
-        ]
-    )
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+def _step_back() -> None:
+    """Make current what was so before the spans that have ended.
+
+    Not by OpenTelemetry's tokens: these hold only where spans end in the reverse order
+    of their beginning, and several recorders that hear the same events end theirs in
+    the same order.
+    """
+    from opentelemetry import context
+
+    current = now = context.get_current()
+    while (step := _step_into(now)) is not None and step.is_over:
+        now = step.before
+    if now is not current:
+        context.attach(now)
+
+
+def _step_into(now: Any) -> _Step | None:
+    """The step that made a context; `None` where somebody else made it."""
+    step = now.get(_STEP)
+    return step if isinstance(step, _Step) and step.here is now else None
 
 
 def _mark(span: Any, error: BaseException | None) -> None:

@@ -89,27 +89,69 @@ def test_each_script_asks_this_program(shell: str, run: Run) -> None:
     assert f"{VARIABLE}={shell}_complete" in done.stdout
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
-def test_bash_completes_with_the_script(run: Run, tmp_path: Path) -> None:
-    command = tmp_path / "dspex"
+def in_shell(shell: str, script: str, folder: Path) -> str:
+    """What a real shell prints, where `dspex` is this program."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell} here")
+    command = folder / "dspex"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m dspex "$@"\n')
     command.chmod(0o755)
-    script = (
-        f"{run('completion', 'bash').stdout}\n"
-        "COMP_WORDS=(dspex evaluate --fail) COMP_CWORD=2\n"
-        "_dspex_completion dspex\n"
-        'echo "${COMPREPLY[@]}"\n'
-    )
-
+    plain = {"bash": ["--norc"], "zsh": ["-f"], "fish": ["--no-config"]}[shell]
     done = subprocess.run(
-        ["bash", "-c", script],
+        [shell, *plain, "-c", script],
         capture_output=True,
         text=True,
+        check=False,
+        cwd=folder,
         env={
             **os.environ,
-            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "PATH": f"{folder}:{os.environ['PATH']}",
             "PYTHONPATH": str(Path(__file__).parents[2]),
         },
     )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
 
-    assert done.stdout.strip() == "--fail-under", done.stderr
+
+BASH = """
+eval "$(dspex completion bash)"
+complete -p dspex
+for words in "dspex conf" "dspex evaluate --fail" "dspex completion z"; do
+    COMPREPLY=() COMP_WORDS=($words)
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    _dspex_completion dspex
+    echo "${COMPREPLY[@]}"
+done
+"""
+ZSH = """
+autoload -Uz compinit
+compinit -u -d ./dump
+eval "$(dspex completion zsh)"
+echo ${_comps[dspex]}
+compadd() { local name=${@[-1]}; print -r -- ${(P)name} }
+_describe() { local name=$3 found; found=${(P)name}; print -r -- ${found%%:*} }
+words=(dspex conf); CURRENT=2; _dspex_completion
+words=(dspex evaluate --fail); CURRENT=3; _dspex_completion
+words=(dspex completion z); CURRENT=3; _dspex_completion
+"""
+FISH = """
+dspex completion fish > dspex.fish
+source dspex.fish
+complete -C "dspex conf"
+complete -C "dspex evaluate --fail"
+complete -C "dspex completion z"
+"""
+
+
+@pytest.mark.parametrize(
+    ("shell", "script"), [("bash", BASH), ("zsh", ZSH), ("fish", FISH)]
+)
+def test_a_real_shell_completes_with_its_script(
+    shell: str, script: str, tmp_path: Path
+) -> None:
+    told = in_shell(shell, script, tmp_path)
+
+    if shell != "fish":
+        assert "_dspex_completion" in told.splitlines()[0]
+    words = [line.split("\t")[0].strip() for line in told.splitlines()][-3:]
+    assert words == ["config", "--fail-under", "zsh"]

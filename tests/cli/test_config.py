@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from dspex.cli.configured import Options, defaults_of
 from dspex.cli.console import Exit
+from dspex.cli.main import main
 from dspex.cli.options import PROGRESS
 from dspex.configuration import keys
+from dspex.configuration.reading import configuration
 from dspex.testing import FakeProvider
 from tests.cli.conftest import Run
 
@@ -72,6 +77,119 @@ def test_values_and_origins_are_there_for_programs(run: Run) -> None:
         str(file),
         1,
     )
+
+
+def test_what_json_has_no_number_for_is_shown_as_a_text(run: Run) -> None:
+    write("[evaluate]\ntimeout = inf\n")
+
+    done = run("config", "show", "--json")
+
+    shown = json.loads(done.stdout)["values"]["evaluate.timeout"]
+    assert (done.exit_code, shown["value"]) == (0, "inf")
+    assert "evaluate.timeout  inf" in run("config", "show").stdout
+
+
+def test_every_value_is_what_the_commands_take_and_from_where(
+    run: Run, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    own = folder / "user/dspex/dspex.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text("max_queued = 7\nmax_errors = 7\n")
+    file = write("max_errors = 6\n[evaluate]\nrun = 'a'\n")
+    monkeypatch.setenv("DSPEX_EVALUATE_RUN", "1.10")
+    monkeypatch.setenv("DSPEX_SETTINGS", "{ temperature = 0.5 }")
+    # It says nothing, as it is empty.
+    monkeypatch.setenv("DSPEX_MAX_OUTAGE", "")
+
+    shown = json.loads(run("config", "show", "--json").stdout)
+
+    assert shown["files"] == [str(own), str(file)]
+    told = {
+        name: (one["value"], one["origin"], one["place"], one["line"])
+        for name, one in shown["values"].items()
+        if one["origin"] != "default"
+    }
+    assert told == {
+        "home": (os.environ["DSPEX_HOME"], "environment", "DSPEX_HOME", None),
+        "max_queued": (7, "user", str(own), 1),
+        "max_errors": (6, "project", str(file), 1),
+        "evaluate.run": ("1.10", "environment", "DSPEX_EVALUATE_RUN", None),
+        "settings": ({"temperature": 0.5}, "environment", "DSPEX_SETTINGS", None),
+    }
+
+
+def test_a_home_that_nobody_says_is_shown_where_it_is(
+    run: Run, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.delenv("DSPEX_HOME")
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder / "kept"))
+    monkeypatch.setattr("sys.platform", "linux")
+
+    shown = json.loads(run("config", "show", "--json").stdout)["values"]["home"]
+
+    assert (shown["value"], shown["origin"]) == (str(folder / "kept/dspex"), "default")
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({}, 3),
+        ({"DSPEX_CONCURRENCY": "5"}, 5),
+        ({"DSPEX_CONCURRENCY": "5", "DSPEX_EVALUATE_CONCURRENCY": "6"}, 6),
+    ],
+)
+def test_what_is_said_for_one_command_wins_unless_more_is_said_higher_up(
+    environ: dict[str, str], told: int
+) -> None:
+    write("concurrency = 2\n[evaluate]\nconcurrency = 3\n")
+    found = configuration(
+        {"HOME": "/nobody", **environ}, start=Path.cwd(), commands=Options(main)
+    )
+
+    taken = defaults_of("evaluate", main.commands["evaluate"], found)
+
+    assert taken == {"concurrency": told}
+
+
+def test_a_run_goes_on_as_it_was_begun_whatever_the_defaults_are_now() -> None:
+    write("concurrency = 3\nmax_errors = 3\n[resume]\nfail_under = 5\n")
+    found = configuration(os.environ, start=Path.cwd(), commands=Options(main))
+
+    taken = {
+        name: defaults_of(name, main.commands[name], found)
+        for name in ("evaluate", "resume")
+    }
+
+    assert taken["evaluate"] == {"concurrency": 3, "max_errors": 3}
+    assert taken["resume"] == {"fail_under": 5}
+
+
+def test_a_variable_that_is_no_text_is_shown_and_steers_nothing(run: Run) -> None:
+    env = {**os.environ, "DSPEX_MODEL": os.fsdecode(b"a\xffb")}
+
+    for words in (("show", "--origin"), ("show", "--json")):
+        done = subprocess.run(
+            [sys.executable, "-m", "dspex", "config", *words],
+            capture_output=True,
+            env={**env, "PYTHONPATH": str(Path(__file__).parents[2])},
+            check=False,
+        )
+        assert done.returncode == 0
+        assert b"\\udcff" in done.stdout
+
+
+def test_no_key_of_the_environment_is_in_any_output(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", "canary-0123456789")
+    monkeypatch.setenv("OPENAI_API_KEY", "canary-9876543210")
+    write("model = 'openai/m'\n")
+    monkeypatch.setenv("DSPEX_API_KEY_ENV", "MY_KEY")
+
+    for words in (("show",), ("show", "--origin"), ("show", "--json"), ("check",)):
+        done = run("config", *words)
+        assert done.exit_code == 0
+        assert "canary" not in done.output
 
 
 def test_a_file_that_is_right_is_called_so(run: Run) -> None:

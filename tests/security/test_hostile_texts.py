@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
@@ -157,6 +158,66 @@ def test_a_refusal_steers_no_terminal(shape: list[str], run: Run) -> None:
     assert done.exit_code == 1
     assert steers(done.output) == set()
     assert MARKUP in done.output
+
+
+@pytest.mark.parametrize("text", [STEERING, MARKUP], ids=["steering", "markup"])
+def test_rich_shows_a_text_and_takes_it_for_no_more(text: str) -> None:
+    rich = pytest.importorskip("rich.console")
+    from rich.table import Table
+
+    rows = [dspex.Example(question=text).with_inputs("question")]
+    with dspex.Runtime(dspex.Config(persist=False)):
+        result = dspex.Evaluate(devset=rows, metric=lambda *_: 1.0, persist=False)(
+            lambda question: dspex.Prediction(answer=question)
+        )
+    shown = rows[0], dspex.Prediction(answer=text), result
+    for one in shown:
+        table = Table()
+        table.add_row(one)
+        for what in (one, table):
+            seen = io.StringIO()
+            rich.Console(
+                file=seen, force_terminal=True, color_system=None, width=400
+            ).print(what)
+            assert steers(seen.getvalue()) == set()
+            if text == MARKUP and one is not result:
+                assert MARKUP in seen.getvalue()
+
+
+def test_what_a_handler_raises_is_one_line_of_a_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(dspex.BaseCallback):
+        def on_module_start(self, *_: Any, **__: Any) -> None:
+            raise ValueError(STEERING + "\nCRITICAL forged")
+
+    class Program(dspex.Program):
+        def forward(self) -> int:
+            return 1
+
+    with dspex.context(callbacks=[Broken()]):
+        Program()()
+
+    [told] = [each.getMessage() for each in caplog.records]
+    assert "forged" in told
+    assert told.isprintable()
+
+
+def test_what_a_program_raises_steers_no_terminal_through_a_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fails(question: str) -> None:
+        raise ValueError(question)
+
+    rows = [dspex.Example(question=STEERING).with_inputs("question")]
+    with dspex.Runtime(dspex.Config(persist=False)):
+        dspex.Evaluate(
+            devset=rows, metric=lambda *_: 1.0, persist=False, provide_traceback=True
+        )(fails)
+
+    told = "".join(each.getMessage() for each in caplog.records)
+    assert "title" in told
+    assert steers(told) == set()
 
 
 def test_a_refusal_is_one_line_of_a_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -85,11 +85,62 @@ def test_keys_are_masked_wherever_they_stand(stream: io.StringIO) -> None:
     assert len(lines(stream)) == 2
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("sk-canary1", "pk-canary1", "gsk_0123456789canary", "hf_0123456789canary"),
+        *("xai-0123456789canary", "AIzaSy0123456789canary", "pplx-0123456789canary"),
+        *("github_pat_0123456789canary", "Bearer canary1", "BEARER canary1"),
+    ],
+)
+def test_a_key_of_any_provider_is_masked(key: str, stream: io.StringIO) -> None:
+    logging.getLogger("plain").warning("used %s", key)
+    logger("dspex.test").warning("used", reply={"lines": [f"({key})"]})
+
+    assert "canary" not in stream.getvalue()
+    assert len(lines(stream)) == 2
+
+
+def test_what_cannot_be_shown_costs_no_line(stream: io.StringIO) -> None:
+    class Broken:
+        def __repr__(self) -> str:
+            raise RuntimeError("no words")
+
+    logger("dspex.test").warning("a fact", it=Broken())
+
+    [line] = lines(stream)
+    assert line["it"] == "<Broken, whose repr raised RuntimeError>"
+
+
+def test_an_error_is_told_with_its_traceback_in_one_line(stream: io.StringIO) -> None:
+    try:
+        raise ValueError("no such city")
+    except ValueError:
+        logging.getLogger("plain").exception("an error")
+
+    [line] = lines(stream)
+    assert line["level"] == "error"
+    assert "ValueError: no such city" in line["exception"]
+    assert "\n" not in line["exception"]
+
+
+def test_fields_with_the_names_of_keys_are_masked_at_any_depth(
+    stream: io.StringIO,
+) -> None:
+    logger("dspex.test").warning(
+        "sent", headers=[{"Authorization": "canary", "X-Api-Key": "canary"}], n=[1, 2]
+    )
+
+    [line] = lines(stream)
+    assert line["headers"] == [{"Authorization": "***", "X-Api-Key": "***"}]
+    assert line["n"] == [1, 2]
+
+
 def test_facts_are_fields_and_what_is_below_the_level_is_left_out(
     stream: io.StringIO,
 ) -> None:
     logger("dspex.test").debug("too small")
-    logger("dspex.test").warning("a fact", count=3)
+    logger("dspex.test").info("a fact", count=3)
 
     [line] = lines(stream)
     assert (line["event"], line["count"], line["logger"]) == ("a fact", 3, "dspex.test")

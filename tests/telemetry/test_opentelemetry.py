@@ -7,73 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import (
-    InMemoryLogRecordExporter,
-    SimpleLogRecordProcessor,
-)
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
 import dspex
 from dspex.core.errors import LMError
 from dspex.telemetry import gen_ai
-from dspex.telemetry.opentelemetry import instrument
 from dspex.testing import FakeProvider
+from tests.telemetry.sdk import Sdk
 
 ANSWER = "[[ ## answer ## ]]\nthe answer canary"
 KEY = "sk-canary-0123456789"
-
-
-class Sdk:
-    """An application's own SDK."""
-
-    def __init__(self) -> None:
-        self.exporter = InMemorySpanExporter()
-        self.tracers = TracerProvider()
-        self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.reader = InMemoryMetricReader()
-        self.meters = MeterProvider(metric_readers=[self.reader])
-        self.logs: Any = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call] # the SDK's
-        self.loggers = LoggerProvider()
-        self.loggers.add_log_record_processor(SimpleLogRecordProcessor(self.logs))
-
-    def instrument(self, *, capture_content: bool = False) -> Any:
-        return instrument(
-            self.tracers,
-            self.meters,
-            logger_provider=self.loggers,
-            capture_content=capture_content,
-        )
-
-    @property
-    def spans(self) -> tuple[Any, ...]:
-        return self.exporter.get_finished_spans()
-
-    def ancestors(self, span: Any) -> list[str]:
-        by_id = {each.context.span_id: each for each in self.spans}
-        found = []
-        while span.parent is not None:
-            span = by_id[span.parent.span_id]
-            found.append(span.name)
-        return found
-
-    def all_said(self) -> str:
-        metrics = self.reader.get_metrics_data()
-        told = "" if metrics is None else metrics.to_json()
-        return "".join(span.to_json() for span in self.spans) + told
-
-
-@pytest.fixture
-def sdk() -> Iterator[Sdk]:
-    made = Sdk()
-    handle = made.instrument()
-    yield made
-    handle.uninstrument()
 
 
 @pytest.fixture(autouse=True)
@@ -154,16 +97,11 @@ def test_figures_count_what_was_asked_and_nothing_from_the_cache(sdk: Sdk) -> No
     ask()
     ask()
 
-    data = sdk.reader.get_metrics_data()
-    assert data is not None
-    metrics = data.resource_metrics[0].scope_metrics[0].metrics
-    found: dict[str, Any] = {metric.name: metric.data for metric in metrics}
-    [duration] = found[gen_ai.DURATION].data_points
+    found = sdk.figures()
+    [duration] = found[gen_ai.DURATION]
     assert duration.count == 1
     assert tuple(duration.explicit_bounds) == gen_ai.DURATION_BUCKETS
-    kinds = {
-        each.attributes[gen_ai.TOKEN_TYPE] for each in found[gen_ai.TOKENS].data_points
-    }
+    kinds = {each.attributes[gen_ai.TOKEN_TYPE] for each in found[gen_ai.TOKENS]}
     assert kinds == {"input", "output"}
 
 

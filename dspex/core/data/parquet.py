@@ -10,6 +10,8 @@ from dspex.core.errors import ConfigurationError, DataError
 
 BATCH_ROWS = 1_000
 """So many rows are in memory beside those that are kept."""
+MOST_BYTES = 4 * 1024 * 1024 * 1024
+"""Unpacked bytes of a group of rows, which is read as a whole."""
 
 
 def parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -27,10 +29,20 @@ def parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
             "installed. Install it: pip install 'dspex[parquet]'"
         ) from error
     try:
-        with parquet.ParquetFile(path) as file:
-            _check_names(path, file.schema_arrow.names)
+        with parquet.ParquetFile(path) as plain:
+            names = plain.schema_arrow.names
+            _check_names(path, names)
+            _check_groups(path, plain.metadata)
+            leaves = {plain.schema.column(n).path for n in range(len(plain.schema))}
+            # Not those of lists and tables, which have longer paths.
+            flat = [name for name in names if name in leaves]
+        # A text that a few bytes repeat a million times is in memory once.
+        shared: dict[str | bytes, str | bytes] = {}
+        with parquet.ParquetFile(path, read_dictionary=flat) as file:
             for batch in file.iter_batches(batch_size=BATCH_ROWS):
-                yield from batch.to_pylist()
+                columns = [_cells(each, shared) for each in batch.columns]
+                for cells in zip(*columns, strict=True):
+                    yield dict(zip(names, cells, strict=True))
     except ArrowException as error:
         raise DataError(
             f"{path} is no Parquet file that can be read: {error}; a whole one was "
@@ -47,3 +59,27 @@ def _check_names(path: Path, names: list[str]) -> None:
                 "expected. Rename one of the two.",
                 path=path,
             )
+
+
+def _check_groups(path: Path, metadata: Any) -> None:
+    for number in range(metadata.num_row_groups):
+        size = metadata.row_group(number).total_byte_size
+        if size > MOST_BYTES:
+            raise DataError(
+                f"{path} has {size:,} bytes in a group of rows, unpacked; at most "
+                f"{MOST_BYTES:,} were expected. Write it in smaller groups.",
+                path=path,
+            )
+
+
+def _cells(column: Any, shared: dict[str | bytes, str | bytes]) -> list[Any]:
+    """Return the values of a column of a batch; texts that are the same, once."""
+    if not hasattr(column, "indices"):
+        found: list[Any] = column.to_pylist()
+        return found
+    known: dict[int | None, Any] = {None: None}
+    for index in column.indices.to_pylist():
+        if index not in known:
+            value = column.dictionary[index].as_py()
+            known[index] = shared.setdefault(value, value)
+    return [known[index] for index in column.indices.to_pylist()]

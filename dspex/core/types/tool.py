@@ -83,6 +83,7 @@ class Tool(Type):
 
     model_config = ConfigDict(ignored_types=(cached_property,))
 
+    callback_kind: ClassVar[str] = "tool"
     runner: ClassVar[ToolRunner] = _PlainRunner()
     """What surrounds each call; set it with `use_tool_runner`."""
 

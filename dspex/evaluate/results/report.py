@@ -203,5 +203,5 @@ def _log_failures(result: EvaluationResult) -> None:
             "example %d failed by %s:\n%s",
             outcome.stamp.example,
             outcome.kind.value,
-            "" if outcome.error is None else outcome.error.where,
+            "" if outcome.error is None else safe_text(outcome.error.where),
         )

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from dspex.core.errors import DataError, MissingFileError
+from dspex.core.home import warn_of_others
 from dspex.core.whole_files import written_whole
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write an object to a file: whole, or not at all."""
     encoded = _encoded(content)
+    warn_of_others(path.parent)
     with written_whole(path) as file:
         file.write(encoded)
 

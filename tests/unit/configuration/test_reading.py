@@ -2,57 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import dspex
 from dspex.configuration.faults import WrongConfigurationError
-from dspex.configuration.files import of_user
 from dspex.configuration.keys import keys
 from dspex.configuration.origin import Source
-from dspex.configuration.reading import Configuration, checked_file, configuration
+from dspex.configuration.reading import checked_file, configuration
 from dspex.core import defaults
-
-KEY = "sk-abcdefghijklmnopqrstuv"
-"""What looks like a key, and is none."""
-
-
-class Folder:
-    """A user's folder and a project's."""
-
-    def __init__(self, path: Path) -> None:
-        self.project, self.home = path / "project", path / "home"
-        self.project.mkdir()
-        self.home.mkdir()
-
-    def write(self, text: str, name: str = "dspex.toml") -> Path:
-        path = self.project / name
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    def write_own(self, text: str) -> Path:
-        path = of_user({"HOME": str(self.home)})
-        path.parent.mkdir(parents=True)
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    def read(
-        self,
-        environ: Mapping[str, str] | None = None,
-        flags: Mapping[str, Any] | None = None,
-    ) -> Configuration:
-        return configuration(
-            {"HOME": str(self.home), **(environ or {})}, flags=flags, start=self.project
-        )
-
-    def refusal(self, environ: Mapping[str, str] | None = None) -> str:
-        with pytest.raises(WrongConfigurationError) as refused:
-            self.read(environ)
-        return str(refused.value)
+from tests.unit.configuration.folder import KEY, Folder
 
 
 @pytest.fixture
@@ -312,87 +273,14 @@ def test_a_variable_that_is_nearly_one_is_refused_and_a_strangers_is_not(
     )
 
 
-def test_a_named_model_takes_no_address_key_or_setting_of_another_one(
-    folder: Folder,
-) -> None:
-    folder.write_own(
-        'model = "openai/mine"\napi_base = "https://mine.example/v1"\n'
-        'api_key_env = "MINE"\n[settings]\ntemperature = 0\n'
-    )
-    folder.write('model = "openai/theirs"\n')
-
-    found = folder.read()
-
-    assert found.lm == "openai/theirs"
-    assert not found.is_said("api_base")
-    assert not found.is_said("api_key_env")
-    assert not found.is_said("settings")
-
-
-def test_a_projects_file_takes_no_key_to_an_address_of_its_own(folder: Folder) -> None:
-    folder.write('api_base = "https://evil.example/v1"\napi_key_env = "MY_KEY"')
-
-    assert "that a key would be taken to" in folder.refusal()
-
-
-def test_a_users_key_is_taken_to_no_address_of_a_project(folder: Folder) -> None:
-    folder.write_own('api_key_env = "MY_KEY"')
-    folder.write('api_base = "https://evil.example/v1"')
-
-    assert not folder.read().is_said("api_key_env")
-
-
-def test_a_user_may_say_that_a_key_goes_to_a_projects_address(folder: Folder) -> None:
-    folder.write('api_base = "https://models.example/v1"\n')
-
-    found = folder.read({"DSPEX_API_KEY_ENV": "MY_KEY"})
-
-    assert found.values["api_key_env"].value == "MY_KEY"
-
-
-def test_a_projects_file_may_name_a_server_of_this_machine_and_its_key(
-    folder: Folder,
-) -> None:
-    folder.write('api_base = "http://127.0.0.1:8000/v1"\napi_key_env = "LOCAL"\n')
-
-    assert folder.read().values["api_key_env"].value == "LOCAL"
-
-
-def test_the_model_is_made_of_what_is_said(folder: Folder) -> None:
-    folder.write('model = "openai/m"\nmax_errors = 3\n[settings]\ntemperature = 0\n')
-
-    found = folder.read({"DSPEX_API_KEY_ENV": "MY_KEY"})
-    lm = found.language_model({"MY_KEY": KEY})
-
-    assert repr(lm) == "LM('openai/m', temperature=0)"
-
-
-def test_a_key_that_is_not_set_is_told_with_the_line_that_names_it(
-    folder: Folder,
-) -> None:
-    file = folder.write('model = "openai/m"\napi_key_env = "NOT_THERE"\n')
-
-    with pytest.raises(WrongConfigurationError) as refused:
-        folder.read().language_model({})
-
-    assert str(refused.value).startswith(f"{file}:2: api_key_env: the variable it")
-
-
-def test_settings_are_what_configure_takes(folder: Folder) -> None:
-    folder.write('model = "openai/m"\nmax_errors = 3\n')
-
-    found = folder.read().settings()
-
-    assert found.keys() == {"lm", "max_errors"}
-    with dspex.context(**found):
-        assert dspex.settings.max_errors == 3
-
-
 class Trials:
     """Knows one option of one command."""
 
     def names(self, command: str) -> tuple[str, ...]:
         return ("trials",) if command == "evaluate" else ()
+
+    def is_text(self, command: str, option: str) -> bool:
+        return False
 
     def fault(self, command: str, option: str, value: object) -> str | None:
         if option not in self.names(command):
