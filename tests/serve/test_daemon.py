@@ -70,9 +70,9 @@ def test_a_life_with_a_service_manager(
                 assert fact in facts
                 return facts
 
-    def configure(max_outage: str) -> None:
+    def configure(max_outage: str, patience: int = 30) -> None:
         text = f"model = 'openai/m'\napi_base = '{provider.base_url}'\n"
-        text += f"max_outage = {max_outage}\n"
+        text += f"max_outage = {max_outage}\n[serve]\nrequest_timeout = {patience}\n"
         (home / "dspex.toml").write_text(text, encoding="utf-8")
 
     configure("9")
@@ -103,6 +103,12 @@ def test_a_life_with_a_service_manager(
             hears("READY=1")
             assert json.loads(daemon.hears(outcome))["event"] == outcome
         assert any("max_outage" in said for said in daemon.said)
+        assert "allows is 30." in daemon.longest()
+        configure("8", patience=40)
+        daemon.send(signal.SIGHUP)
+        hears("RELOADING=1")
+        hears("READY=1")
+        assert "allows is 40." in daemon.longest()
         assert daemon.post("/ask", question="still?").json() == {"answer": "yes"}
 
         # End, with a request under way.
@@ -115,9 +121,16 @@ def test_a_life_with_a_service_manager(
         ready = daemon.get("/readyz")
         assert (ready.status_code, ready.json()["failing"][0]["part"]) == (503, "drain")
         assert daemon.post("/loud", text="a").status_code == 503
+        daemon.send(signal.SIGHUP)
+        assert daemon.get("/healthz").status_code == 200
         provider.resume()
         assert waiting.result(PATIENT).json() == {"answer": "yes"}
         assert daemon.wait() == 0
+        # Whoever is about to end takes no reload on, and is never ready again.
+        manager.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                assert manager.recv(4096) == b"WATCHDOG=1"
 
 
 def test_a_second_signal_ends_it_at_once(
@@ -150,6 +163,21 @@ def test_a_second_signal_ends_it_at_once(
         (["code_of_mine:ask", "--load", "missing.json"], 65, "missing.json"),
         (["readyz=code_of_mine:ask", "--model", "openai/m"], 78, "readyz"),
         (["code_of_mine:ask", "--model", "opnai/m"], 78, "'opnai'"),
+        (
+            ["code_of_mine:shout", "--model", "openai/m", "--drain-within", "nan"],
+            78,
+            "drain_within is nan",
+        ),
+        (
+            ["code_of_mine:shout", "--model", "openai/m", "--drain-within", "inf"],
+            78,
+            "drain_within is inf",
+        ),
+        (
+            ["code_of_mine:shout", "--model", "openai/m", "--token-env", "NO_TOKEN"],
+            78,
+            "'NO_TOKEN' is not set",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_before_the_port_is_opened(

@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-import structlog
 from aiohttp import ClientSession, web
 
 from dspex.core.errors import ConfigurationError
@@ -118,7 +117,9 @@ def test_a_program_whose_own_connection_breaks_is_told_in_a_stream(
     serve(Service({"broken": broken}), use)
 
 
-def test_a_reader_that_breaks_off_is_no_mistake_of_the_program() -> None:
+def test_a_reader_that_breaks_off_is_no_mistake_of_the_program(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def main() -> None:
         service = Service({"much": lambda: "x" * MORE_THAN_BUFFERS_HOLD})
         async with asyncio.timeout(PATIENT), deployed(service.app()) as url:
@@ -135,10 +136,9 @@ def test_a_reader_that_breaks_off_is_no_mistake_of_the_program() -> None:
             service.begin_draining()
             await service.drained()
 
-    with structlog.testing.capture_logs() as logs:
-        asyncio.run(main())
+    asyncio.run(main())
 
-    assert [log for log in logs if log["log_level"] == "error"] == []
+    assert "a request failed" not in caplog.text
 
 
 # Who sends much.
