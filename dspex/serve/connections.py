@@ -52,13 +52,22 @@ class Connections:
         self._most = most
         self._idle_within = idle_within
         self._monotonic = monotonic
+        self._coming = 0
         self._busy: dict[Any, int] = {}
         self._idle: dict[Any, float] = {}
 
     def __call__(self) -> asyncio.BaseProtocol:
         """Handle one more connection."""
         server = self._server()
-        return _Full() if len(server.connections) >= self._most else server()
+        if len(server.connections) + self._coming >= self._most:
+            return _Full()
+        # Many come at a time, and the server counts one only a moment later.
+        self._coming += 1
+        asyncio.get_running_loop().call_soon(self._has_come)
+        return server()
+
+    def _has_come(self) -> None:
+        self._coming -= 1
 
     def at_work(self) -> Any:
         """Return the middleware by which this knows who has asked."""

@@ -26,7 +26,8 @@ from dspex.runtime.config import Config
 from dspex.runtime.runtime import Runtime
 from dspex.serve.connections import Connections, most_connections
 from dspex.serve.health import Health
-from dspex.serve.listening import Place
+from dspex.serve.listening import BACKLOG, Place
+from dspex.serve.logs import http_logger
 from dspex.serve.notify import Notifier, watchdog_interval
 from dspex.serve.pages import metrics_pages, watching_pages
 from dspex.serve.reload import Reloading
@@ -161,15 +162,20 @@ class Daemon:
         self._service.add_routes(metrics_pages(self._runtime), needs_token=True)
         app = self._service.app()
         runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=_LAST_WORDS, auto_decompress=False
+            app,
+            access_log=None,
+            logger=http_logger(),
+            shutdown_timeout=_LAST_WORDS,
+            auto_decompress=False,
         )
-        connections = Connections(
-            lambda: cast("web.Server", runner.server), most=most_connections()
-        )
+        most = most_connections()
+        connections = Connections(lambda: cast("web.Server", runner.server), most=most)
         app.middlewares.insert(0, connections.at_work())
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
-        listening = await self._place.open(connections)
+        # So many are accepted before the first is counted: files are left then, too.
+        backlog = min(BACKLOG, most // 2)
+        listening = await self._place.open(connections, backlog=backlog)
         stack.callback(listening.close)
         await stack.enter_async_context(_Chore(connections.tend()))
         address = listening.address

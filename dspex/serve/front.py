@@ -289,6 +289,9 @@ async def _inputs(request: web.Request) -> Mapping[str, Any]:
                 closes=True,
             )
         ) from error
+    except (ConnectionError, web.RequestPayloadError) as error:
+        # The body broke off, so its sender has.
+        raise Refused(LEFT) from error
     except web.HTTPRequestEntityTooLarge as error:
         raise Refused(_too_large(request.client_max_size)) from error
     except JsonError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 from dspex.core.errors import ConfigurationError
 
 BACKLOG = 1_024
-"""Connections that may wait to be accepted."""
+"""Connections that may wait to be accepted, where there is room for them."""
 
 Protocols = Callable[[], asyncio.BaseProtocol]
 """Makes what handles a connection."""
@@ -48,11 +48,12 @@ class Network:
     port: int = 8_000
     """The port; 0 takes any that is free."""
 
-    async def open(self, protocol: Protocols) -> Listening:
+    async def open(self, protocol: Protocols, *, backlog: int = BACKLOG) -> Listening:
         """Listen.
 
         Args:
             protocol: Makes what handles a connection.
+            backlog: Connections that may wait to be accepted, and are so at a time.
 
         Raises:
             ConfigurationError: Nobody can listen there.
@@ -60,7 +61,7 @@ class Network:
         loop = asyncio.get_running_loop()
         try:
             server = await loop.create_server(
-                protocol, self.host, self.port, backlog=BACKLOG
+                protocol, self.host, self.port, backlog=backlog
             )
         except OSError as error:
             raise ConfigurationError(
@@ -80,11 +81,12 @@ class UnixSocket:
     path: Path
     """Its path. Who may use it is the business of its folder and of the umask."""
 
-    async def open(self, protocol: Protocols) -> Listening:
+    async def open(self, protocol: Protocols, *, backlog: int = BACKLOG) -> Listening:
         """Listen; a socket that a dead process has left is taken away.
 
         Args:
             protocol: Makes what handles a connection.
+            backlog: Connections that may wait to be accepted, and are so at a time.
 
         Raises:
             ConfigurationError: Nobody can listen there, or somebody does.
@@ -101,7 +103,7 @@ class UnixSocket:
         loop = asyncio.get_running_loop()
         return Listening(
             address=f"unix:{self.path}",
-            server=await loop.create_unix_server(protocol, sock=found, backlog=BACKLOG),
+            server=await loop.create_unix_server(protocol, sock=found, backlog=backlog),
             path=self.path,
             node=_node(self.path),
         )

@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -27,6 +28,11 @@ ask = dspex.Predict("question -> answer")
 def shout(text):
     return {"text": text.upper()}
 """
+
+CHUNKED = (
+    b"POST /shout HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+    b"Content-Type: application/json\r\n\r\n"
+)
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="there is no SIGHUP, and SIGTERM is no signal"
@@ -131,6 +137,52 @@ def test_a_life_with_a_service_manager(
         with pytest.raises(BlockingIOError):
             while True:
                 assert manager.recv(4096) == b"WATCHDOG=1"
+
+
+def test_nonsense_is_answered_and_told_in_a_line_without_a_traceback(
+    home: Path,
+) -> None:
+    words = ["code_of_mine:shout", "--model", "openai/m"]
+    with RunningDaemon(words, home=home) as daemon:
+        port = int(daemon.url.rpartition(":")[2])
+        for nonsense in (
+            b"PRI * HTTP/1.1\r\nHost: a\r\n\r\n",
+            CHUNKED + b"zz\r\n",
+        ):
+            with socket.create_connection(("127.0.0.1", port)) as caller:
+                caller.settimeout(PATIENT)
+                caller.sendall(nonsense)
+                assert b" 400 " in caller.recv(1_000)
+            told = json.loads(daemon.hears("no HTTP"))
+            assert (told["level"], "exception" in told) == ("info", False)
+        assert daemon.post("/shout", text="a").json() == {"text": "A"}
+        assert daemon.ends() == 0
+        assert not any("Traceback" in line for line in daemon.said)
+
+
+def test_more_connections_than_it_may_have_files_do_not_stop_it(home: Path) -> None:
+    import resource
+
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))
+    try:
+        words = ["code_of_mine:shout", "--model", "openai/m", "--text-logs"]
+        running = RunningDaemon(words, home=home)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    with running as daemon, ExitStack() as stack:
+        port = int(daemon.url.rpartition(":")[2])
+        for _ in range(300):
+            caller = socket.create_connection(("127.0.0.1", port), PATIENT)
+            stack.enter_context(caller)
+        assert daemon.get("/healthz").status_code == 503
+        stack.close()
+        while daemon.get("/healthz").status_code != 200:
+            # It has yet to hear that they have gone.
+            continue
+        assert daemon.post("/shout", text="a").json() == {"text": "A"}
+        assert daemon.ends() == 0
+        assert not any("Too many open files" in line for line in daemon.said)
 
 
 def test_a_second_signal_ends_it_at_once(

@@ -94,6 +94,26 @@ def test_one_more_than_there_may_be_is_told_at_once() -> None:
     asyncio.run(main())
 
 
+def test_of_many_that_come_at_once_no_more_are_let_in() -> None:
+    async def main() -> None:
+        lab = Lab(most=2)
+        async with lab.running():
+            came = await asyncio.gather(*(lab.connect() for _ in range(12)))
+            for _, writer in came:
+                writer.write(ASK)
+
+            async def told(reader: asyncio.StreamReader) -> bytes:
+                try:
+                    return await reader.readexactly(12)
+                except (ConnectionResetError, asyncio.IncompleteReadError):
+                    return b"cut"
+
+            answers = [await told(reader) for reader, _ in came]
+            assert answers.count(b"HTTP/1.1 200") == 2
+
+    asyncio.run(main())
+
+
 def test_who_brings_no_whole_request_is_hung_up_on_and_who_waits_is_not() -> None:
     async def main() -> None:
         lab = Lab(most=10)

@@ -141,6 +141,30 @@ def test_a_reader_that_breaks_off_is_no_mistake_of_the_program(
     assert "a request failed" not in caplog.text
 
 
+@pytest.mark.parametrize("linger", [b"\0" * 8, b"\x01\0\0\0\0\0\0\0"])
+def test_who_breaks_a_body_off_is_no_mistake_of_the_program(
+    linger: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        service = Service({"call": call})
+        async with asyncio.timeout(PATIENT), deployed(service.app()) as url:
+            async with connected(url) as (_, writer):
+                writer.write(
+                    b"POST /call HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n"
+                    b"Content-Type: application/json\r\n\r\n{"
+                )
+                while service.in_flight == 0:
+                    await asyncio.sleep(0)
+                found: socket.socket = writer.get_extra_info("socket")
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            service.begin_draining()
+            await service.drained()
+
+    asyncio.run(main())
+
+    assert "a request failed" not in caplog.text
+
+
 # Who sends much.
 
 
