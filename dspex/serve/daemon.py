@@ -100,7 +100,7 @@ class Daemon:
         self._health = Health(self._runtime)
         with context(**loaded.settings):
             self._service = Service(loaded.programs, runtime=self._runtime)
-            self._service.prepared(loaded.programs, loaded.terms)()
+            self._prepared(loaded)()
         self._drain_within = loaded.drain_within
         self._load = load
 
@@ -204,13 +204,17 @@ class Daemon:
         await asyncio.to_thread(self._runtime.close)
         logger("dspex").info("ended")
 
+    def _prepared(self, loaded: Loaded) -> Callable[[], None]:
+        """Check what is to be served; what is returned puts it in place."""
+        return self._service._prepared(loaded.programs, loaded.terms)  # noqa: SLF001 - nobody else swaps two things at once
+
     async def _swap(self, loaded: Loaded) -> None:
         """Work by something else from now on; requests under way keep the old.
 
         What may be refused comes first, so that it is all or nothing.
         """
         with context(**loaded.settings):
-            put = self._service.prepared(loaded.programs, loaded.terms)
+            put = self._prepared(loaded)
         # It asks every client, which must not hold the loop up.
         await asyncio.to_thread(self._runtime.reconfigure, loaded.config)
         put()

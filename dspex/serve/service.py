@@ -114,9 +114,9 @@ class Service:
         Raises:
             ConfigurationError: As for a new service; the old programs stay.
         """
-        self.prepared(programs, self._terms)()
+        self._prepared(programs, self._terms)()
 
-    def prepared(
+    def _prepared(
         self, programs: Mapping[str, Callable[..., Any]], terms: Terms
     ) -> Callable[[], None]:
         """Check what is to come, and return what puts it in the place of the old.

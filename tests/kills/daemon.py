@@ -130,7 +130,7 @@ def under_load(
             home, provider, *options, faults=f"seed={seed} count={kills}", model=model
         ) as running,
     ):
-        load = _Load(running, provider, told, seed=seed)
+        load = _Load(running, provider, told, home=home, seed=seed)
         asyncio.run(load.run(requests, kills))
         told.exit_code = running.wait()
     told.fired = json.loads(running.said[-1])["fired"]
@@ -146,11 +146,13 @@ class _Load:
         provider: FakeProvider,
         told: Survived,
         *,
+        home: Path,
         seed: int,
     ) -> None:
         self._running = running
         self._provider = provider
         self._told = told
+        self._pid_file = home / "stand-in.pid"
         self._dice = random.Random(seed)
 
     async def run(self, requests: int, kills: int) -> None:
@@ -190,10 +192,20 @@ class _Load:
                 self._note(f"strike: {struck}")
 
     def _kill_server(self) -> None:
-        for pid in children_of(self._running.process.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-                self._told.servers_killed += 1
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(self._server(), signal.SIGKILL)
+            self._told.servers_killed += 1
+
+    def _server(self) -> int:
+        """The process that serves the model; of a stand-in, once it does."""
+        if self._told.model == STAND_IN:
+            return int(self._pid_file.read_text("ascii"))
+        # The only process that a daemon starts.
+        daemon = f"{self._running.process.pid}"
+        found = subprocess.run(
+            ["pgrep", "-P", daemon], capture_output=True, text=True, check=False
+        )
+        return int(found.stdout)
 
     async def _end(self, first: int) -> None:
         """Have all places taken, and ask it to end."""
@@ -227,14 +239,6 @@ class _Load:
             else told == {"answer": f"a{number}"}
         )
         return "right" if is_right else f"wrong: {told}"
-
-
-def children_of(pid: int) -> list[int]:
-    """The processes that one has started: of a daemon, the server of its model."""
-    found = subprocess.run(
-        ["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False
-    )
-    return [int(line) for line in found.stdout.split()]
 
 
 @dataclass(slots=True)
