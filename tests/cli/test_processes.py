@@ -167,3 +167,26 @@ def test_a_process_that_does_not_say_what_it_works_on_hides_no_other(
         other.pid: (True, None),
         os.getpid(): (False, "8 questions are being answered."),
     }
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code"),
+    [
+        ("part_of_study", Exit.USAGE),
+        ("no_such_run", Exit.USAGE),
+        ("failed", Exit.FAILED),
+    ],
+)
+def test_a_process_that_says_no_is_told_by_the_exit_code(
+    run: Run, monkeypatch: pytest.MonkeyPatch, code: str, exit_code: Exit
+) -> None:
+    def refuse(_arguments: object) -> object:
+        raise RefusedError(code, "It will not.")
+
+    table = {"runs": lambda _arguments: [{"run": "first", "state": "running"}]}
+    with dspex.Runtime():
+        others = answers._answers | table | {"stop": refuse}
+        monkeypatch.setattr(answers, "_answers", others)
+        done = run("stop", "first")
+
+    assert (done.exit_code, done.stderr) == (exit_code, "dspex: It will not.\n")
