@@ -17,7 +17,16 @@ from dspex.serve.doorkeeper import Doorkeeper
 from dspex.serve.refusals import LONGEST_TEXT, Refused
 from dspex.serve.service import Service
 from dspex.serve.terms import Terms
-from tests.serve.lab import PATIENT, STURDY, Client, connected, deployed, serve
+from tests.serve.lab import (
+    PATIENT,
+    STURDY,
+    Client,
+    Gate,
+    connected,
+    deployed,
+    kill_requests,
+    serve,
+)
 
 STREAMED = {"Accept": "text/event-stream"}
 MORE_THAN_BUFFERS_HOLD = 32 * 1024 * 1024
@@ -139,6 +148,31 @@ def test_a_reader_that_breaks_off_is_no_mistake_of_the_program(
     asyncio.run(main())
 
     assert "a request failed" not in caplog.text
+
+
+@pytest.mark.parametrize("stream", [b"", b"?stream=1"])
+def test_who_leaves_in_silence_is_seen_to_have_left(
+    stream: bytes, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dspex.serve.delivery.PING_EVERY", float("inf"))
+    gate = Gate()
+
+    async def main() -> None:
+        service = Service({"gate": gate})
+        # Other than a server of tests, this one does not cancel what it handles.
+        async with asyncio.timeout(PATIENT), deployed(service.app()) as url:
+            async with connected(url) as (_, writer):
+                writer.write(
+                    b"POST /gate" + stream + b" HTTP/1.1\r\nHost: localhost\r\n"
+                    b"Content-Length: 2\r\nContent-Type: application/json\r\n\r\n{}"
+                )
+                await gate.arrived()
+            service.begin_draining()
+            await service.drained()
+            assert kill_requests(runtime) == 0
+        gate.opened.set()
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("linger", [b"\0" * 8, b"\x01\0\0\0\0\0\0\0"])
