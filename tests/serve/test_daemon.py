@@ -155,6 +155,14 @@ def test_nonsense_is_answered_and_told_in_a_line_without_a_traceback(
                 assert b" 400 " in caller.recv(1_000)
             told = json.loads(daemon.hears("no HTTP"))
             assert (told["level"], "exception" in told) == ("info", False)
+        # Packed so, it would not even be read, were it to be unpacked.
+        packed = httpx.post(
+            f"{daemon.url}/shout",
+            content=b"{}",
+            headers={"Content-Encoding": "br", "Content-Type": "application/json"},
+            trust_env=False,
+        )
+        assert packed.status_code == 415
         assert daemon.post("/shout", text="a").json() == {"text": "A"}
         assert daemon.ends() == 0
         assert not any("Traceback" in line for line in daemon.said)

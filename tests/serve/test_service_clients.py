@@ -280,6 +280,15 @@ def test_an_empty_token_is_none(token: str, monkeypatch: pytest.MonkeyPatch) -> 
         Service({"call": call}, token=token)
 
 
+@pytest.mark.parametrize("given", ["sesame", "Basic sesame", "Bearer", "Bearer x", ""])
+def test_a_token_has_to_be_said_to_be_one(given: str) -> None:
+    door = Terms.of(token="sesame").doorkeeper
+
+    door.check_token("bearer sesame")
+    with pytest.raises(Refused):
+        door.check_token(given)
+
+
 def test_the_end_of_a_line_is_no_part_of_a_token(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
