@@ -15,6 +15,7 @@ from dspex.runtime.runtime import Runtime
 from dspex.serve.delivery import hand_over, write_events
 from dspex.serve.doorkeeper import Doorkeeper
 from dspex.serve.refusals import LONGEST_TEXT, Refused
+from dspex.serve.requests import Wish
 from dspex.serve.service import Service
 from dspex.serve.terms import Terms
 from tests.serve.lab import (
@@ -253,6 +254,11 @@ def test_a_body_that_says_that_it_is_not_packed_is_read() -> None:
         assert reply.status == 200
 
     serve(Service({"call": call}), use)
+
+
+@pytest.mark.parametrize("given", ["5.5", "99", "1e300"])
+def test_no_client_gets_more_time_than_there_is(given: str) -> None:
+    assert Wish.of({"Dspex-Timeout": given}, {}, most=5.0).timeout == 5.0
 
 
 # Tokens.
