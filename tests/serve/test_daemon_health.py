@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 
 import dspex
 from dspex.cache.files import cache_file
+from dspex.cache.trouble import Trouble
 from dspex.client.gate import GateState
 from dspex.client.standing import ClientStanding, OpenBreaker
+from dspex.core.events import CACHE_TROUBLE
 from dspex.serve.health import Health, parts_down
 from dspex.serve.readiness import Found, readiness
 from dspex.testing import FakeProvider
+from supervisors.events import CHILD_RESTART
 from supervisors.testing import Fault, FaultKind, FaultPlan
 
 WELL = ClientStanding(label="a")
@@ -236,6 +239,23 @@ def test_a_cache_whose_file_cannot_be_used_is_named(
 
     assert told.is_ready
     assert [each.part for each in told.failing] == ["cache"]
+
+
+def test_a_store_that_was_started_again_is_taken_for_well_until_it_tells(
+    runtime: dspex.Runtime, health: Health
+) -> None:
+    def failing() -> list[str]:
+        return [each.part for each in asyncio.run(health.readiness()).failing]
+
+    told = []
+    runtime.events.emit(CACHE_TROUBLE, trouble=Trouble.FULL, path="cache")
+    told.append(failing())
+    runtime.events.emit(CHILD_RESTART, child_id="memory")
+    told.append(failing())
+    runtime.events.emit(CHILD_RESTART, child_id="store")
+    told.append(failing())
+
+    assert told == [["cache"], ["cache"], []]
 
 
 def test_a_part_that_does_not_run_is_named_by_its_way(runtime: dspex.Runtime) -> None:
