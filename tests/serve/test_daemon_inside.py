@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,6 +25,7 @@ from dspex.runtime.config import Config
 from dspex.serve.daemon import Daemon, Loaded, _Chore, _stop_runs
 from dspex.serve.listening import Network
 from dspex.serve.terms import Terms
+from supervisors.testing import Fault, FaultKind, FaultPlan
 from tests.serve.lab import PATIENT
 
 
@@ -117,6 +121,40 @@ def test_a_chore_that_raises_is_told_and_ends_nothing(
 
     assert asyncio.run(work()) == "done"
     assert "a chore of the daemon has ended" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no Unix sockets")
+def test_the_watchdog_is_not_fed_while_the_root_hangs(tmp_path: Path) -> None:
+    environ = {"NOTIFY_SOCKET": str(tmp_path / "n"), "WATCHDOG_USEC": "2000"}
+    made = Daemon(
+        lambda: BEFORE, place=Network(port=0), announce=print, environ=environ
+    )
+    root = made._runtime.start()
+    hang = Fault(kind=FaultKind.HANG, actor="root")
+
+    class Heard(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            self.loop.call_soon_threadsafe(self.told.set)
+
+        async def wait(self) -> None:
+            self.loop, self.told = asyncio.get_running_loop(), asyncio.Event()
+            feeding = asyncio.create_task(made._feed_watchdog())
+            async with asyncio.timeout(PATIENT):
+                await self.told.wait()
+            feeding.cancel()
+
+    heard = Heard(level=logging.ERROR)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(environ["NOTIFY_SOCKET"])
+        manager.setblocking(False)
+        logging.getLogger("dspex").addHandler(heard)
+        with FaultPlan([hang]).installed(root):
+            asyncio.run(heard.wait())
+        logging.getLogger("dspex").removeHandler(heard)
+        with pytest.raises(BlockingIOError):
+            manager.recv(4096)
+    made._health.close()
+    made._runtime.close()
 
 
 class Together:
