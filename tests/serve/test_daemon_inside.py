@@ -161,6 +161,7 @@ class Together:
     """A run that ends when as many as wait for each other are to end."""
 
     part_of: str | None = None
+    has_ended = False
 
     def __init__(self, name: str, barrier: threading.Barrier) -> None:
         self.name = name
@@ -168,6 +169,7 @@ class Together:
 
     def stop(self, within: float) -> bool:
         self._barrier.wait(PATIENT)
+        self.has_ended = True
         return True
 
 
@@ -186,6 +188,16 @@ def test_runs_are_ended_side_by_side() -> None:
 
     # Each would wait for ever for the other, and the part for the study.
     assert not barrier.broken
+
+
+def test_a_drain_ends_the_runs_in_order_before_the_tree(daemon: Daemon) -> None:
+    run = Together("first", threading.Barrier(1))
+
+    with joined(cast("LiveRun", run)):
+        asyncio.run(daemon._drain())
+
+    assert run.has_ended
+    assert daemon._runtime.state == "closed"
 
 
 # Options.
