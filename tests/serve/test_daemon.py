@@ -15,6 +15,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from dspex.cli.console import Exit
 from dspex.cli.main import main
 from dspex.testing import FakeProvider
 from tests.serve.running import PATIENT, RunningDaemon
@@ -27,6 +28,12 @@ ask = dspex.Predict("question -> answer")
 
 def shout(text):
     return {"text": text.upper()}
+
+
+def fell():
+    from dspex.runtime.runtime import current_runtime
+
+    current_runtime().start().ref().kill()
 """
 
 CHUNKED = (
@@ -191,6 +198,19 @@ def test_more_connections_than_it_may_have_files_do_not_stop_it(home: Path) -> N
         assert daemon.post("/shout", text="a").json() == {"text": "A"}
         assert daemon.ends() == 0
         assert not any("Too many open files" in line for line in daemon.said)
+
+
+def test_a_tree_that_is_gone_ends_the_process_for_whoever_watches_it(
+    home: Path, caller: ThreadPoolExecutor
+) -> None:
+    words = ["code_of_mine:fell", "--model", "openai/m", "--drain-within", "0"]
+    with RunningDaemon(words, home=home) as daemon:
+        asking = caller.submit(daemon.post, "/fell")
+
+        assert daemon.wait() == Exit.INTERNAL
+        assert any("the tree gave up" in line for line in daemon.said)
+        # However it ends, whoever was accepted is answered.
+        assert asking.result(PATIENT).status_code in (200, 503)
 
 
 def test_a_second_signal_ends_it_at_once(
