@@ -8,12 +8,15 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import click
 import pytest
+from aiohttp import ClientSession
 
 from dspex.cli.configured import read_again
 from dspex.cli.main import main
@@ -22,11 +25,12 @@ from dspex.cli.served import options_now
 from dspex.core.errors import ConfigurationError, RuntimeClosedError
 from dspex.evaluate.live import LiveRun, joined
 from dspex.runtime.config import Config
+from dspex.serve.connections import Connections
 from dspex.serve.daemon import Daemon, Loaded, _Chore, _stop_runs
 from dspex.serve.listening import Network
 from dspex.serve.terms import Terms
 from supervisors.testing import Fault, FaultKind, FaultPlan
-from tests.serve.lab import PATIENT
+from tests.serve.lab import PATIENT, Client, Gate, connected
 
 
 def old(text: str) -> str:
@@ -153,6 +157,36 @@ def test_the_watchdog_is_not_fed_while_the_root_hangs(tmp_path: Path) -> None:
         logging.getLogger("dspex").removeHandler(heard)
         with pytest.raises(BlockingIOError):
             manager.recv(4096)
+    made._health.close()
+    made._runtime.close()
+
+
+def test_who_brings_nothing_is_hung_up_on_and_who_waits_for_an_answer_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    no_time = partial(Connections, idle_within=0.0)
+    monkeypatch.setattr("dspex.serve.daemon.Connections", no_time)
+    gate, addresses = Gate(), list[str]()
+    made = Daemon(
+        lambda: replace(BEFORE, programs={"gate": gate}),
+        place=Network(port=0),
+        announce=lambda address, _programs: addresses.append(address),
+        environ={},
+    )
+
+    async def use() -> None:
+        async with AsyncExitStack() as stack, asyncio.timeout(PATIENT):
+            await made._open(stack)
+            session = await stack.enter_async_context(ClientSession())
+            client = Client(session, addresses[0])
+            asking = asyncio.create_task(client.post("/gate", {}))
+            await gate.arrived()
+            async with connected(addresses[0]) as (silent, _):
+                assert await silent.read() == b""
+            gate.opened.set()
+            assert (await asking).status == 200
+
+    asyncio.run(use())
     made._health.close()
     made._runtime.close()
 
