@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dspex.cli.console import Exit, Failure
+from dspex.cli.console import Exit, Failure, say
 from dspex.core.home import home
 
 if TYPE_CHECKING:
@@ -85,23 +85,66 @@ def the_process(pid: int | None) -> Process:
     return found[0]
 
 
-def runs_there(found: Sequence[Process]) -> list[RunThere]:
-    """Return the runs that go on in processes; those of one that is silent are not."""
-    from dspex.control.asking import ask, side_by_side
-    from dspex.control.errors import ControlError
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """The processes that can be looked into, and what they are at work on."""
 
-    def runs_of(process: Process) -> list[RunThere]:
-        if process.facts is None or "runs" not in process.facts["verbs"]:
-            # It does not answer, or has begun none so far.
-            return []
-        try:
-            told = ask(process.path, "runs")
-        except ControlError:
-            # It has just ended.
-            return []
-        return [RunThere(process=process, facts=facts) for facts in told]
+    processes: Sequence[Process]
+    """The processes; one that did not say on what has no facts."""
+    runs: Sequence[RunThere]
+    """The runs of those that answered."""
 
-    return [run for runs in side_by_side(runs_of, found) for run in runs]
+    @property
+    def silent(self) -> list[Process]:
+        """Those of which nobody knows what they are at work on."""
+        return [each for each in self.processes if each.facts is None]
+
+
+def look(pid: int | None = None) -> Seen:
+    """Ask all processes, or the one of that number, for their runs.
+
+    Raises:
+        Failure: There is none of that number.
+    """
+    from dspex.control.asking import side_by_side
+
+    answers = side_by_side(_asked_for_runs, processes_there(pid))
+    seen = [each for each in answers if each is not None]
+    return Seen(
+        processes=[process for process, _ in seen],
+        runs=[run for _, runs in seen for run in runs],
+    )
+
+
+def _asked_for_runs(process: Process) -> tuple[Process, list[RunThere]] | None:
+    """Return a process and its runs; `None` when it has just ended."""
+    from dspex.control.asking import ask
+    from dspex.control.errors import ControlError, GoneError
+
+    if process.facts is None or "runs" not in process.facts["verbs"]:
+        # It does not answer, or has begun none so far.
+        return process, []
+    try:
+        told = ask(process.path, "runs")
+    except GoneError:
+        return None
+    except ControlError as error:
+        return replace(process, facts=None, trouble=error.message), []
+    return process, [RunThere(process=process, facts=facts) for facts in told]
+
+
+def tell_silent(seen: Seen) -> None:
+    """Say which processes did not answer, beside what the others said.
+
+    Raises:
+        Failure: No other process is at work, so nothing is known.
+    """
+    if not seen.silent:
+        return
+    told = "\n".join(f"process {each.pid}: {each.trouble}" for each in seen.silent)
+    if not seen.runs:
+        raise Failure(told, Exit.UNAVAILABLE)
+    say(told)
 
 
 def the_run(name: str, pid: int | None) -> RunThere:
@@ -110,8 +153,8 @@ def the_run(name: str, pid: int | None) -> RunThere:
     Raises:
         Failure: There is none, or it goes on in several processes.
     """
-    there = processes_there(pid)
-    runs = runs_there(there)
+    seen = look(pid)
+    runs = seen.runs
     found = [run for run in runs if run.name == name]
     if len(found) == 1:
         return found[0]
@@ -122,9 +165,8 @@ def the_run(name: str, pid: int | None) -> RunThere:
             f"as --pid {found[0].process.pid}.",
             Exit.USAGE,
         )
-    silent = [each for each in there if each.facts is None]
-    if silent:
-        pids = ", ".join(str(each.pid) for each in silent)
+    if seen.silent:
+        pids = ", ".join(str(each.pid) for each in seen.silent)
         raise Failure(
             f"no run {name!r} was found, and these processes do not answer: {pids}. "
             "Try again when they do; `dspex ps` tells.",

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dspex.cli.console import json_option, show, show_json, traceback_option
+from dspex.cli.console import json_option, say, show, show_json, traceback_option
 from dspex.cli.processes import (
     RunThere,
-    processes_there,
+    look,
     program_of,
     rows,
-    runs_there,
 )
 from dspex.core.spoken import duration
 
@@ -37,21 +37,23 @@ def ps(as_json: bool) -> None:  # noqa: FBT001 - click passes by name
       dspex ps
       dspex ps --json
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
-    found = processes_there()
-    runs = runs_there(found)
+    seen = look()
+    found, runs = seen.processes, seen.runs
     if as_json:
         show_json([_plain(process, runs) for process in found])
     elif found:
         show(rows([HEADING, *(_cells(process, runs) for process in found)]))
+        for each in seen.silent:
+            say(f"process {each.pid}: {each.trouble}")
     else:
         show("no process with a runtime runs")
 
 
-def _of(process: Process, runs: list[RunThere]) -> list[RunThere]:
+def _of(process: Process, runs: Sequence[RunThere]) -> list[RunThere]:
     return [run for run in runs if run.process.path == process.path]
 
 
-def _plain(process: Process, runs: list[RunThere]) -> dict[str, Any]:
+def _plain(process: Process, runs: Sequence[RunThere]) -> dict[str, Any]:
     facts = process.facts
     return {
         "pid": process.pid,
@@ -68,7 +70,7 @@ def _plain(process: Process, runs: list[RunThere]) -> dict[str, Any]:
     }
 
 
-def _cells(process: Process, runs: list[RunThere]) -> tuple[str, ...]:
+def _cells(process: Process, runs: Sequence[RunThere]) -> tuple[str, ...]:
     if process.facts is None:
         return f"{process.pid}", program_of(process), "-", "-", "-"
     # A part of a study is no work of its own.

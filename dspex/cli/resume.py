@@ -15,7 +15,7 @@ from dspex.cli.evaluating import carry_out, prepared
 from dspex.cli.models import ModelChoice, model_options
 from dspex.cli.options import output_options
 from dspex.cli.order import Order
-from dspex.cli.processes import asked, processes_there, runs_there
+from dspex.cli.processes import asked, look
 from dspex.cli.studies import study_named
 from dspex.core.home import home
 
@@ -67,7 +67,7 @@ def _resumed(run: str, *, as_json: bool) -> bool:
     """Have a run go on that is paused in a process that runs; whether there was one."""
     paused = [
         each
-        for each in runs_there(processes_there())
+        for each in look().runs
         if each.name == run and each.facts["state"] == "paused"
     ]
     for each in paused:

@@ -11,7 +11,7 @@ import click
 from dspex.cli.completing import run_names
 from dspex.cli.console import json_option, show, show_json, traceback_option
 from dspex.cli.listed import Listed, listed, plain, table, with_live
-from dspex.cli.processes import RunThere, processes_there, rows, runs_there
+from dspex.cli.processes import RunThere, look, rows, tell_silent
 from dspex.cli.units import size_text, span
 from dspex.core.home import home
 
@@ -63,7 +63,7 @@ def runs(
         return
     found = list(islice(listed(run_files(), with_parts=parts), limit))
     if any(line.state == "running" for line in found):
-        found = with_live(found, runs_there(processes_there()))
+        found = with_live(found, look().runs)
     if as_json:
         show_json([plain(line) for line in found])
     elif found:
@@ -74,11 +74,11 @@ def runs(
 
 def _show_live(limit: int | None, *, with_parts: bool, as_json: bool) -> None:
     """Show the runs that go on in processes that run."""
-    there = [
-        run
-        for run in runs_there(processes_there())
-        if with_parts or run.facts["part_of"] is None
-    ][:limit]
+    seen = look()
+    tell_silent(seen)
+    there = [run for run in seen.runs if with_parts or run.facts["part_of"] is None][
+        :limit
+    ]
     if as_json:
         show_json([{"pid": run.process.pid, **run.facts} for run in there])
     elif there:

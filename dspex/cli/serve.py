@@ -108,13 +108,9 @@ def serve(
     port: int,
     unix_socket: Path | None,
     app_dir: Path | None,
-    drain_within: float,
-    max_requests: int,
-    request_timeout: float,
-    token_env: str | None,
-    hosts: tuple[str, ...],
     text_logs: bool,  # noqa: FBT001 - click passes by name
     as_json: bool,  # noqa: FBT001 - click passes by name
+    **_read_at_each_load: Any,
 ) -> None:
     """Answer requests over HTTP by programs, until a signal ends that.
 
@@ -126,10 +122,10 @@ def serve(
       dspex serve capital="country -> capital" --model openai/gpt-4o-mini
 
     SIGTERM and Ctrl-C end it when what was accepted is answered; a second one ends it
-    at once. SIGHUP reads the configuration and the saved files again. How it is can be
-    asked at /healthz and /readyz.
+    at once. SIGHUP reads the configuration, with the table [serve] in it, and the saved
+    files again. How it is can be asked at /healthz and /readyz.
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
-    from dspex.serve.daemon import Daemon, DaemonOptions
+    from dspex.serve.daemon import Daemon
     from dspex.serve.listening import Network, UnixSocket
     from dspex.serve.logs import logging_to_stderr
 
@@ -147,17 +143,10 @@ def serve(
         served = Served.ordered(
             programs, saved=saved, ctx=ctx, choice=choice, folder=app_dir
         )
-        place = Network(host=host, port=port)
+        network = Network(host=host, port=port)
         daemon = Daemon(
             served.load,
-            options=DaemonOptions(
-                place=place if unix_socket is None else UnixSocket(path=unix_socket),
-                drain_within=drain_within,
-                max_in_flight=max_requests,
-                request_timeout=request_timeout,
-                token=None if token_env is None else f"${token_env}",
-                hosts=hosts,
-            ),
+            place=network if unix_socket is None else UnixSocket(path=unix_socket),
             announce=announce,
             environ=os.environ,
         )

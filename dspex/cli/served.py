@@ -15,13 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dspex.cli.configured import read_again
+from dspex.cli.configured import defaults_of, read_again
 from dspex.cli.models import ModelChoice, chosen_by
 from dspex.cli.programs import lm_for, program_of
+from dspex.core import defaults
 
 if TYPE_CHECKING:
+    from dspex.configuration.reading import Configuration
     from dspex.serve.daemon import Loaded
 
+_COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
+_READ_ANEW = frozenset(
+    {"drain_within", "hosts", "max_requests", "request_timeout", "token_env"}
+)
+"""Options that are read at each load; the others are for the life of the process."""
 _NAMED = re.compile(r"([A-Za-z][\w-]*)=(.+)", re.DOTALL)
 
 Programs = Mapping[str, Callable[..., Any]]
@@ -92,6 +99,42 @@ def saved_files(words: Sequence[str], names: Sequence[str]) -> dict[str, Path]:
     return found
 
 
+def options_now(ctx: click.Context, read: Configuration) -> dict[str, Any]:
+    """Return those options of the command that are read anew, where they are said.
+
+    What the command line says stays; a table of the configuration is what it is now.
+
+    Args:
+        ctx: The command line.
+        read: The configuration, just read.
+    """
+    said = defaults_of(f"{ctx.info_name}", ctx.command, read)
+    now = {}
+    for option in ctx.command.params:
+        name = option.name
+        if name not in _READ_ANEW:
+            continue
+        if ctx.get_parameter_source(name) is _COMMAND_LINE:
+            now[name] = ctx.params[name]
+        elif name in said:
+            now[name] = option.process_value(ctx, said[name])
+    return now
+
+
+def _held_to(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `Loaded` takes of the options of `dspex serve`."""
+    from dspex.serve.terms import Terms
+
+    terms = Terms.of(
+        max_in_flight=options.get("max_requests", defaults.SERVE_IN_FLIGHT),
+        timeout=options.get("request_timeout", defaults.SERVE_TIMEOUT),
+        hosts=options.get("hosts", ()),
+        token=f"${variable}" if (variable := options.get("token_env")) else None,
+    )
+    drain_within = options.get("drain_within", defaults.DRAIN_WITHIN)
+    return {"terms": terms, "drain_within": drain_within}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
     """What was ordered, with the programs as their modules have them."""
@@ -152,7 +195,12 @@ class Served:
         found = [lm_for(each, choice) for each in programs.values()]
         lm = next((each for each in found if each is not None), None)
         settings = {} if lm is None else {"lm": lm}
-        return Loaded(programs=programs, config=read.config, settings=settings)
+        return Loaded(
+            programs=programs,
+            config=read.config,
+            settings=settings,
+            **_held_to(options_now(self.ctx, read)),
+        )
 
     def _made(self, name: str) -> Callable[..., Any]:
         program = self.programs[name]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
 from dspex.cli.console import json_option, show, show_json, traceback_option
 from dspex.cli.processes import (
+    RunThere,
     asked,
+    look,
     pid_option,
-    processes_there,
-    runs_there,
+    tell_silent,
     the_run,
 )
 
@@ -31,7 +32,13 @@ def why(run: str | None, pid: int | None, as_json: bool) -> None:  # noqa: FBT00
     \b
       dspex why first
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
-    found = runs_there(processes_there(pid)) if run is None else [the_run(run, pid)]
+    found: Sequence[RunThere]
+    if run is None:
+        seen = look(pid)
+        tell_silent(seen)
+        found = seen.runs
+    else:
+        found = [the_run(run, pid)]
     told = [{"pid": each.process.pid, **asked(each, "why")} for each in found]
     if as_json:
         show_json(told)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from dspex.control import protocol
 from dspex.control.errors import ControlError, GoneError, NoAnswerError
@@ -70,9 +70,13 @@ def ask(
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             _connect(connection, path, deadline)
-            send_all(connection, protocol.request_line(request), timeout)
+            # Whoever has hung up before it has heard all may have said why.
+            with contextlib.suppress(ConnectionError):
+                send_all(connection, protocol.request_line(request), timeout)
             left = max(0.0, deadline - time.monotonic())
             line = read_line(connection, protocol.LONGEST_ANSWER, left)
+            if not line:
+                _hung_up()
     except (ConnectionRefusedError, FileNotFoundError) as error:
         raise GoneError(
             f"nobody listens at {str(path)!r}; a process that runs was expected. "
@@ -81,9 +85,15 @@ def ask(
     except OSError as error:
         raise NoAnswerError(
             f"the process at {str(path)!r} did not answer within {timeout:g} s "
-            f"({error}). It is stopped, or holds Python's lock; try again."
+            f"({error}). It is stopped, is about to end, or holds Python's lock; try "
+            "again."
         ) from error
     return protocol.read_answer(line)
+
+
+def _hung_up() -> NoReturn:
+    msg = "it hung up"
+    raise ConnectionAbortedError(msg)
 
 
 def _connect(connection: socket.socket, path: Path, deadline: float) -> None:

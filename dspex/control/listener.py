@@ -45,8 +45,12 @@ class Listener:
         self.path = path
         self._over = threading.Event()
         self._free = threading.Semaphore(AT_ONCE)
-        self._socket = _listening(path)
         self._wake, self._bell = os.pipe()
+        try:
+            self._socket = _listening(path)
+        except BaseException:
+            self._close_pipe()
+            raise
         self._thread = threading.Thread(
             target=self._listen, name="dspex control", daemon=True
         )
@@ -78,6 +82,9 @@ class Listener:
 
     def _close_files(self) -> None:
         self._socket.close()
+        self._close_pipe()
+
+    def _close_pipe(self) -> None:
         os.close(self._wake)
         os.close(self._bell)
 

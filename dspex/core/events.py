@@ -98,3 +98,13 @@ COMPILE_EXCEPTION: Final = ("dspex", "compile", "exception")
 """It has raised. Metadata: as for a program. Measurements: seconds."""
 OPTIMISER_STEP: Final = ("dspex", "optimiser", "step")
 """A candidate was tried. Metadata: study (its run's name), candidate (a Candidate)."""
+
+SERVE_REQUEST_START: Final = ("dspex", "serve", "request", "start")
+"""A request has come to a service, not to a page that others have mounted there. Told
+on the loop of the sockets, in the context that its program is begun in. Metadata: span,
+request (its id), method, route ("/{name}" for all programs, None where there is no such
+page), scheme, traceparent (that header, or None)."""
+SERVE_REQUEST_STOP: Final = ("dspex", "serve", "request", "stop")
+"""Its answer is written, or it was given up. Metadata: as at its start, program (its
+name, or None), status (of HTTP; 499 when the client left, None when it was broken off)
+and error_type (the error's `type`, or None). Measurements: seconds."""

@@ -26,6 +26,10 @@ class Admission:
         self._draining = False
         self._waiting: list[asyncio.Future[None]] = []
 
+    def allow(self, most: int) -> None:
+        """Work on so many at a time from now on; those that have a place keep it."""
+        self._most = most
+
     @property
     def in_flight(self) -> int:
         """Requests that have a place now."""

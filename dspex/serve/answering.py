@@ -21,14 +21,15 @@ from dspex.core.errors import WorkLostError, WorkTimeoutError
 from dspex.core.once import Unrepeatable, watch_unrepeatable_from_here
 from dspex.core.safe_text import text_of_error
 from dspex.core.spending import Spending, Spent, count_from_here
-from dspex.evaluate.scheduling import quarantine
-from dspex.evaluate.scheduling.quarantine import Death
-from dspex.evaluate.working.awaiting import needs_loop
-from dspex.runtime.runtime import Runtime, current_runtime
+from dspex.evaluate import quarantine
+from dspex.evaluate.awaiting import needs_loop
+from dspex.evaluate.quarantine import Death
+from dspex.runtime.runtime import Runtime, current_runtime, present_runtime
 from dspex.serve.branch import BACK_WITHIN, begin_branch, loop_of, requests_of
 from supervisors import (
     ActorDownError,
     Crashed,
+    Events,
     ExitReason,
     Failed,
     Hung,
@@ -37,6 +38,7 @@ from supervisors import (
     Task,
     TaskSupervisor,
 )
+from supervisors.events import EVERYWHERE
 
 _OWN_DOING = (Crashed, Failed, Hung)
 """How a program ends that may have ended what it ran on."""
@@ -96,6 +98,8 @@ class Work:
     """Makes what is in force while the program runs."""
     again: Callable[[], object] = lambda: None
     """Hears that the program was killed from outside and begins again."""
+    context: Context | None = None
+    """What it is begun in; `None` for what is in force for all requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +121,20 @@ class Answering:
     def __init__(self, runtime: Runtime | None) -> None:
         self._runtime = runtime
         self._home: tuple[Runtime, TaskSupervisor] | None = None
-        self.adopt_settings()
-
-    def adopt_settings(self) -> None:
-        """Run requests from now on under the settings that are in force here."""
         self._context = contextvars.copy_context()
+
+    def adopt(self, context: Context) -> None:
+        """Run requests from now on under the settings that are in force there."""
+        self._context = context
+
+    def context(self) -> Context:
+        """Return what the program of a request is to be begun in."""
+        return self._context.copy()
+
+    def events(self, context: Context) -> Events:
+        """Return who is told of a request that is answered in that context."""
+        runtime = self._runtime or context.run(present_runtime)
+        return EVERYWHERE if runtime is None else runtime.events
 
     async def begin(self) -> None:
         """Start what requests run in, unless it runs.
@@ -146,7 +159,7 @@ class Answering:
         """
         spending, begun, deaths = Spending(), Unrepeatable(), list[Death]()
         # Whatever is adopted meanwhile, it goes on as it began.
-        context = self._context
+        context = work.context or self._context
         number = 0
         while True:
             number += 1

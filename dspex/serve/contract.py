@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import itertools
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,9 +26,13 @@ from dspex.core.signature import Signature
 from dspex.core.type_names import type_name
 from dspex.programs.chain_of_thought import ChainOfThought
 from dspex.programs.program import Program
-from dspex.serve.refusals import Refusal, Refused, shown
+from dspex.serve.refusals import Refusal, Refused, shortened, shown
 
 _MISSING = inspect.Parameter.empty
+_MOST_FAULTS: Final = 10
+"""Faults of a body that are told; a body may have a hundred thousand."""
+_LONGEST_FAULT: Final = 200
+"""Characters of what is told of one, and of a name that is no input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +103,14 @@ class Contract:
         """Return the inputs of a call, each of its type.
 
         Raises:
-            Refused: One is missing, unknown, or of another type; all faults are told.
+            Refused: One is missing, unknown, or of another type; the first ten faults
+                are told.
         """
-        faults = [*self._misnamed(given)]
+        faults = list(itertools.islice(self._misnamed(given), _MOST_FAULTS))
         read = {}
         for name, value in given.items():
+            if len(faults) >= _MOST_FAULTS:
+                break
             field = self.inputs.get(name)
             if field is None:
                 read[name] = value
@@ -115,18 +123,17 @@ class Contract:
             raise Refused(self._refusal(faults))
         return read
 
-    def _misnamed(self, given: Mapping[str, Any]) -> list[dict[str, str]]:
-        missing = [
-            _fault(field, "it is missing")
-            for field in self.inputs.values()
-            if field.is_required and field.name not in given
-        ]
-        unknown = (
-            [] if self.is_open else [name for name in given if name not in self.inputs]
-        )
-        return missing + [self._unknown(name) for name in unknown]
+    def _misnamed(self, given: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+        for field in self.inputs.values():
+            if field.is_required and field.name not in given:
+                yield _fault(field, "it is missing")
+        if not self.is_open:
+            yield from (
+                self._unknown(name) for name in given if name not in self.inputs
+            )
 
     def _unknown(self, name: str) -> dict[str, str]:
+        name = shortened(name, _LONGEST_FAULT)
         close = difflib.get_close_matches(name, self.inputs, n=1)
         hint = f"did you mean {close[0]!r}?" if close else "leave it out"
         return {
@@ -256,7 +263,8 @@ def _checker(annotation: Any, metadata: Any) -> TypeAdapter[Any] | None:
 
 
 def _fault(field: Field, problem: str) -> dict[str, str]:
-    return {"field": field.name, "expected": field.expected, "problem": problem}
+    told = shortened(problem, _LONGEST_FAULT)
+    return {"field": field.name, "expected": field.expected, "problem": told}
 
 
 def _what_is_wrong(error: ValidationError) -> str:

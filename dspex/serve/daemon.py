@@ -9,26 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from math import inf
+from typing import Any, cast
 
 from aiohttp import web
 
+from dspex.control.asking import side_by_side
 from dspex.core import defaults
-from dspex.core.errors import RuntimeClosedError
-from dspex.evaluate.running.live import live_runs
+from dspex.core.errors import ConfigurationError, RuntimeClosedError
+from dspex.evaluate.live import LiveRun, live_runs
 from dspex.programs.settings import context
 from dspex.runtime.config import Config
 from dspex.runtime.runtime import Runtime
+from dspex.serve.connections import Connections, most_connections
 from dspex.serve.health import Health
-from dspex.serve.listening import Network, Place
+from dspex.serve.listening import BACKLOG, Place
+from dspex.serve.logs import http_logger
 from dspex.serve.notify import Notifier, watchdog_interval
 from dspex.serve.pages import metrics_pages, watching_pages
 from dspex.serve.reload import Reloading
 from dspex.serve.service import Service
 from dspex.serve.signals import Signals
+from dspex.serve.terms import Terms
 from supervisors import ExitReason
 from supervisors.log import logger
 
@@ -50,24 +55,17 @@ class Loaded:
     """The runtime's configuration."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What programs run under, such as `lm`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DaemonOptions:
-    """How a daemon serves. A reload changes none of it."""
-
-    place: Place = field(default_factory=Network)
-    """Where it listens."""
+    terms: Terms = field(default_factory=Terms.of)
+    """What requests are held to."""
     drain_within: float = defaults.DRAIN_WITHIN
     """Seconds it answers what it has accepted, once it is asked to end."""
-    max_in_flight: int = defaults.SERVE_IN_FLIGHT
-    """Requests worked on at a time; more are refused with 503."""
-    request_timeout: float = defaults.SERVE_TIMEOUT
-    """Seconds a request may take; then it is answered with 504."""
-    token: str | None = None
-    """What requests have to bring, as `Service` takes it."""
-    hosts: Collection[str] = ()
-    """Names the service answers to without a token."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.drain_within < inf:
+            raise ConfigurationError(
+                f"drain_within is {self.drain_within!r}; expected seconds, 0 or more. "
+                "Leave it out for the default."
+            )
 
 
 class Daemon:
@@ -76,7 +74,7 @@ class Daemon:
     Args:
         load: Reads everything, at the start and at each reload; raises a `DspexError`
             when something is wrong with it.
-        options: How it serves.
+        place: Where it listens. A reload does not change that.
         announce: Told the address, once it serves.
         environ: The environment of the process, where its service manager says how it
             wants to be told things.
@@ -89,11 +87,11 @@ class Daemon:
         self,
         load: Callable[[], Loaded],
         *,
-        options: DaemonOptions,
+        place: Place,
         announce: Callable[[str, Programs], object],
         environ: Mapping[str, str],
     ) -> None:
-        self._options = options
+        self._place = place
         self._announce = announce
         self._notifier = Notifier.from_environment(environ)
         self._watchdog = watchdog_interval(environ, os.getpid())
@@ -101,14 +99,9 @@ class Daemon:
         self._runtime = Runtime(loaded.config)
         self._health = Health(self._runtime)
         with context(**loaded.settings):
-            self._service = Service(
-                loaded.programs,
-                runtime=self._runtime,
-                max_in_flight=options.max_in_flight,
-                timeout=options.request_timeout,
-                token=options.token,
-                hosts=options.hosts,
-            )
+            self._service = Service(loaded.programs, runtime=self._runtime)
+            self._prepared(loaded)()
+        self._drain_within = loaded.drain_within
         self._load = load
 
     def run(self) -> None:
@@ -147,9 +140,10 @@ class Daemon:
             root = await asyncio.to_thread(self._runtime.start)
             root.ref().monitor(lambda why: _tell(loop, end, why))
             await self._open(stack)
-            for chore in (reloading.run(), self._feed_watchdog()):
-                await stack.enter_async_context(_Chore(chore))
-            why = await over
+            await stack.enter_async_context(_Chore(self._feed_watchdog()))
+            # Whoever is about to end begins nothing anew, and says so no more.
+            async with _Chore(reloading.run()):
+                why = await over
             if isinstance(why, int):
                 logger("dspex").info("asked to end", signal=why)
             else:
@@ -166,13 +160,25 @@ class Daemon:
         self._service.add_routes(watching_pages(self._health))
         # It tells what is asked for and how often, which is for those with a token.
         self._service.add_routes(metrics_pages(self._runtime), needs_token=True)
+        app = self._service.app()
         runner = web.AppRunner(
-            self._service.app(), access_log=None, shutdown_timeout=_LAST_WORDS
+            app,
+            access_log=None,
+            logger=http_logger(),
+            shutdown_timeout=_LAST_WORDS,
+            auto_decompress=False,
         )
+        most = most_connections()
+        connections = Connections(lambda: cast("web.Server", runner.server), most=most)
+        app.middlewares.insert(0, connections.at_work())
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
-        address = await self._options.place.open(runner)
-        stack.callback(self._options.place.close)
+        # So many are accepted before the first is counted: files are left then, too.
+        backlog = min(BACKLOG, most // 2)
+        listening = await self._place.open(connections, backlog=backlog)
+        stack.callback(listening.close)
+        await stack.enter_async_context(_Chore(connections.tend()))
+        address = listening.address
         self._announce(address, self._service.programs)
         self._notifier.ready(f"serving at {address}")
         logger("dspex").info("serving", address=address, pid=os.getpid())
@@ -183,27 +189,36 @@ class Daemon:
         Whoever still waits at the deadline is answered as well: the end of the tree
         is an error like any other.
         """
-        within = self._options.drain_within
-        longest = within + defaults.CLOSE_WITHIN + _LAST_WORDS
+        within = self._drain_within
+        longest = within + _RUNS_WITHIN + defaults.CLOSE_WITHIN + _LAST_WORDS
         self._health.draining = True
         self._service.begin_draining()
         left = self._service.in_flight
         self._notifier.stopping(f"answering {left} requests", within=longest)
-        try:
-            await asyncio.wait_for(self._service.drained(), within)
-        except TimeoutError:
+        drained = asyncio.ensure_future(self._service.drained())
+        if not (await asyncio.wait({drained}, timeout=within))[0]:
+            drained.cancel()
             left = self._service.in_flight
             logger("dspex").warning("given up at the deadline", requests=left)
         await asyncio.to_thread(_stop_runs)
         await asyncio.to_thread(self._runtime.close)
         logger("dspex").info("ended")
 
+    def _prepared(self, loaded: Loaded) -> Callable[[], None]:
+        """Check what is to be served; what is returned puts it in place."""
+        return self._service._prepared(loaded.programs, loaded.terms)  # noqa: SLF001 - nobody else swaps two things at once
+
     async def _swap(self, loaded: Loaded) -> None:
-        """Work by something else from now on; requests under way keep the old."""
+        """Work by something else from now on; requests under way keep the old.
+
+        What may be refused comes first, so that it is all or nothing.
+        """
         with context(**loaded.settings):
-            self._service.replace(loaded.programs)
+            put = self._prepared(loaded)
         # It asks every client, which must not hold the loop up.
         await asyncio.to_thread(self._runtime.reconfigure, loaded.config)
+        put()
+        self._drain_within = loaded.drain_within
 
     async def _feed_watchdog(self) -> None:
         """Tell the manager that all is well, each time the root has answered."""
@@ -220,11 +235,13 @@ class Daemon:
 
 def _stop_runs() -> None:
     """End the runs of this process in order, so that each can be gone on with."""
-    for run in live_runs():
-        # What belongs to a study is ended with it.
-        if run.part_of is None:
-            ended = run.stop(within=_RUNS_WITHIN)
-            logger("dspex").info("run stopped", run=run.name, ended=ended)
+    # What belongs to a study is ended with it.
+    side_by_side(_stop, [run for run in live_runs() if run.part_of is None])
+
+
+def _stop(run: LiveRun) -> None:
+    ended = run.stop(within=_RUNS_WITHIN)
+    logger("dspex").info("run stopped", run=run.name, ended=ended)
 
 
 class _Chore:
@@ -235,11 +252,16 @@ class _Chore:
 
     async def __aenter__(self) -> None:
         self._task = asyncio.create_task(self._work)
+        self._task.add_done_callback(_tell_of_end)
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.wait({self._task})
+
+
+def _tell_of_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger("dspex").error("a chore of the daemon has ended", exc_info=error)
 
 
 def _tell(

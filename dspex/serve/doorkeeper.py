@@ -63,7 +63,7 @@ class Doorkeeper:
         kind, _, given = (authorization or "").partition(" ")
         # Both sides always, and whole: how long it takes tells nothing of the token.
         is_right = hmac.compare_digest(
-            given.strip().encode(), self.token.reveal().encode()
+            _bytes(given.strip()), _bytes(self.token.reveal())
         )
         if kind.lower() == "bearer" and is_right:
             return
@@ -76,6 +76,11 @@ class Doorkeeper:
                 headers={"WWW-Authenticate": "Bearer"},
             )
         )
+
+
+def _bytes(text: str) -> bytes:
+    # A header or a variable that is no UTF-8 has lone surrogates in it.
+    return text.encode(errors="surrogateescape")
 
 
 def _without_port(host: str) -> str:

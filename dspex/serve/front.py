@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from aiohttp import web
@@ -17,9 +17,18 @@ from dspex.programs.streaming.reading import streaming_response
 from dspex.serve.admission import Admission
 from dspex.serve.answering import Answered, Answering, Work
 from dspex.serve.contract import Contract
-from dspex.serve.doorkeeper import Doorkeeper
+from dspex.serve.delivery import (
+    LEFT,
+    given_up,
+    hand_over,
+    hang_up,
+    has_left,
+    while_connected,
+    write_events,
+)
 from dspex.serve.openapi import document, listed
 from dspex.serve.refusals import Refusal, Refused, refusal_of
+from dspex.serve.request_events import Asked, asked_here
 from dspex.serve.requests import EVENTS, REQUEST_ID, Wish, check_json, request_id
 from dspex.serve.responses import (
     SAFE_HEADERS,
@@ -30,12 +39,9 @@ from dspex.serve.responses import (
     written,
 )
 from dspex.serve.streaming import Telling, event
+from dspex.serve.terms import Terms
 from supervisors.log import logger
 
-LOOK_EVERY: Final = 1.0
-"""Seconds after which it is seen that a client has left."""
-PING_EVERY: Final = 15.0
-"""Seconds of silence after which a stream says that it is alive."""
 BODY_WITHIN: Final = 30.0
 """Seconds a body may take to arrive."""
 
@@ -62,10 +68,8 @@ class Front:
     """Who finds a place."""
     answering: Answering
     """Runs their programs."""
-    doorkeeper: Doorkeeper
-    """Who may ask at all."""
-    timeout: float
-    """Seconds that a request may take at most."""
+    terms: Callable[[], Terms]
+    """Gives the terms of now."""
     open_paths: Collection[str] = ()
     """Pages that want no token."""
     mounted_paths: Collection[str] = ()
@@ -87,19 +91,51 @@ class Front:
         async def at_the_door(
             request: web.Request, handler: Handler
         ) -> web.StreamResponse:
-            try:
-                self.doorkeeper.check_host(request.headers.get("Host"))
-                if request.path not in self.open_paths:
-                    self.doorkeeper.check_token(request.headers.get("Authorization"))
-                return await handler(request)
-            except Refused as error:
-                return refused(error.refusal, request_id(request.headers))
-            except web.HTTPException as error:
-                if request.path in self.mounted_paths:
+            if request.path in self.mounted_paths:
+                return await self._at_the_side(request, handler)
+            wished, context = request_id(request.headers), self.answering.context()
+            events = self.answering.events(context)
+            with Asked(request, wished, events=events, context=context) as asked:
+                try:
+                    response = await self._let_in(request, handler, asked)
+                except asyncio.CancelledError:
+                    if has_left(request):
+                        asked.status, asked.error_type = LEFT.status, LEFT.type
                     raise
-                return refused(_of_http(error), request_id(request.headers))
+                asked.status = response.status
+                return await hand_over(request, response)
 
         return at_the_door
+
+    async def _at_the_side(
+        self, request: web.Request, handler: Handler
+    ) -> web.StreamResponse:
+        """Let somebody else's page answer, who may ask it."""
+        try:
+            self._check(request)
+        except Refused as error:
+            return refused(error.refusal, request_id(request.headers))
+        return await handler(request)
+
+    async def _let_in(
+        self, request: web.Request, handler: Handler, asked: Asked
+    ) -> web.StreamResponse:
+        """Answer whoever may come in; whatever is wrong is told in one shape."""
+        try:
+            self._check(request)
+            return await handler(request)
+        except web.HTTPException as error:
+            refusal = _of_http(error)
+        except Exception as error:  # noqa: BLE001 - every request is answered
+            refusal = self._told(error, asked)
+        asked.error_type = refusal.type
+        return refused(refusal, asked.id)
+
+    def _check(self, request: web.Request) -> None:
+        doorkeeper = self.terms().doorkeeper
+        doorkeeper.check_host(request.headers.get("Host"))
+        if request.path not in self.open_paths:
+            doorkeeper.check_token(request.headers.get("Authorization"))
 
     async def listing(self, _request: web.Request) -> web.Response:
         """List the programs."""
@@ -109,36 +145,41 @@ class Front:
         """Describe the programs, for programs."""
         return written(
             200,
-            document(self._contracts(), has_token=self.doorkeeper.token is not None),
+            document(
+                self._contracts(), has_token=self.terms().doorkeeper.token is not None
+            ),
         )
 
     async def ask(self, request: web.Request) -> web.StreamResponse:
         """Answer a request by its program."""
-        wished = request_id(request.headers)
-        try:
-            served = self._served(request)
-            wish = Wish.of(request.headers, request.query, most=self.timeout)
-            wished = wish.id
-            with self.admission.place():
-                return await self._answered(request, served, wish)
-        except Exception as error:  # noqa: BLE001 - every request is answered
-            return refused(self._told(error, wished), wished)
+        asked = asked_here()
+        served = self._served(request)
+        asked.program = served.contract.name
+        most = self.terms().timeout
+        wish = Wish.of(request.headers, request.query, most=most, wished=asked.id)
+        with self.admission.place():
+            return await self._answered(request, served, wish)
 
     async def _answered(
         self, request: web.Request, served: Served, wish: Wish
     ) -> web.StreamResponse:
         name = served.contract.name
         inputs = served.contract.read(await _inputs(request))
-        work = Work(program=served.program, inputs=inputs, label=f"{name} {wish.id}")
+        work = Work(
+            program=served.program,
+            inputs=inputs,
+            label=f"{name} {wish.id}",
+            context=asked_here().context,
+        )
         if wish.is_streamed:
             return await self._streamed(request, work, wish)
         answering = asyncio.create_task(self._in_time(work, wish))
         try:
-            await _while_connected(request, answering)
+            await while_connected(request, answering)
             answered = answering.result()
             return written(200, plain(answered.value), usage_header(answered, wish.id))
         finally:
-            await _given_up(answering)
+            await given_up(answering)
 
     async def _in_time(self, work: Work, wish: Wish) -> Answered:
         """Answer, or give the program up when its time is over."""
@@ -150,7 +191,7 @@ class Front:
             # One that the program itself raises is its own.
             if not within.expired():
                 raise
-            raise Refused(_late(wish.timeout, self.timeout)) from None
+            raise Refused(_late(wish.timeout, self.terms().timeout)) from None
 
     async def _streamed(
         self, request: web.Request, work: Work, wish: Wish
@@ -159,24 +200,25 @@ class Front:
         telling = Telling(work.program)
         answering = asyncio.create_task(
             self._in_time(
-                Work(
-                    program=work.program,
-                    inputs=work.inputs,
-                    label=work.label,
-                    listening=telling.listening,
-                    again=telling.again,
-                ),
-                wish,
+                replace(work, listening=telling.listening, again=telling.again), wish
             )
         )
         answering.add_done_callback(lambda _: telling.end())
         headers = {REQUEST_ID: wish.id, **SAFE_HEADERS, "Content-Type": EVENTS}
         response = web.StreamResponse(headers=headers)
-        events = streaming_response(self._events(telling, answering, response, wish))
+        asked = asked_here()
+        events = streaming_response(self._events(telling, answering, response, asked))
         try:
-            return await _write_events(request, events, response)
+            return await write_events(request, events, response)
+        except Exception as error:
+            if not response.prepared:
+                raise
+            # A second response would be read as a part of this one.
+            asked.error_type = self._told(error, asked).type
+            hang_up(request)
+            return response
         finally:
-            await _given_up(answering)
+            await given_up(answering)
             await events.aclose()
 
     async def _events(
@@ -184,7 +226,7 @@ class Front:
         telling: Telling,
         answering: asyncio.Task[Answered],
         response: web.StreamResponse,
-        wish: Wish,
+        asked: Asked,
     ) -> AsyncGenerator[Any, None]:
         is_begun = False
         async for told in telling.told():
@@ -198,7 +240,9 @@ class Front:
             if not (is_begun or response.prepared):
                 # Nothing was told yet, so it has a status of its own.
                 raise
-            yield event(self._told(error, wish.id).plain())
+            refusal = self._told(error, asked)
+            asked.error_type = refusal.type
+            yield event(refusal.plain())
 
     def _served(self, request: web.Request) -> Served:
         programs = self.programs()
@@ -221,17 +265,17 @@ class Front:
     def _contracts(self) -> list[Contract]:
         return [served.contract for served in self.programs().values()]
 
-    def _told(self, error: Exception, wished: str) -> Refusal:
+    def _told(self, error: Exception, asked: Asked) -> Refusal:
         refusal = refusal_of(error)
         if refusal.status == 500:
             logger("dspex.serve").error(
-                "a request failed", request=wished, type=refusal.type, exc_info=error
+                "a request failed", request=asked.id, type=refusal.type, exc_info=error
             )
         return refusal
 
 
 async def _inputs(request: web.Request) -> Mapping[str, Any]:
-    check_json(request.content_type)
+    check_json(request.content_type, request.headers.get("Content-Encoding"))
     try:
         async with asyncio.timeout(BODY_WITHIN):
             return read_object(await request.read())
@@ -245,6 +289,9 @@ async def _inputs(request: web.Request) -> Mapping[str, Any]:
                 closes=True,
             )
         ) from error
+    except (ConnectionError, web.RequestPayloadError) as error:
+        # The body broke off, so its sender has.
+        raise Refused(LEFT) from error
     except web.HTTPRequestEntityTooLarge as error:
         raise Refused(_too_large(request.client_max_size)) from error
     except JsonError as error:
@@ -256,65 +303,6 @@ async def _inputs(request: web.Request) -> Mapping[str, Any]:
                 "the inputs by name. Mend it and send it again.",
             )
         ) from error
-
-
-async def _while_connected(
-    request: web.Request, answering: asyncio.Task[Answered]
-) -> None:
-    """Wait for an answer as long as somebody waits for it.
-
-    Raises:
-        Refused: The client has left.
-    """
-    while not answering.done():
-        await asyncio.wait({answering}, timeout=LOOK_EVERY)
-        if request.transport is None or request.transport.is_closing():
-            raise Refused(_LEFT)
-
-
-async def _write_events(
-    request: web.Request,
-    events: AsyncGenerator[str, None],
-    response: web.StreamResponse,
-) -> web.StreamResponse:
-    """Write events as they come; in long silences, that there will be more."""
-    coming = asyncio.ensure_future(anext(events))
-    try:
-        while True:
-            await asyncio.wait({coming}, timeout=PING_EVERY)
-            text = coming.result() if coming.done() else ": still working\n\n"
-            if not response.prepared:
-                await response.prepare(request)
-            await response.write(text.encode())
-            if coming.done():
-                coming = asyncio.ensure_future(anext(events))
-    except StopAsyncIteration:
-        await response.write_eof()
-        return response
-    except ConnectionResetError:
-        # Nobody is there to be answered.
-        return response
-    finally:
-        coming.cancel()
-        await asyncio.wait({coming})
-        if not coming.cancelled():
-            coming.exception()
-
-
-async def _given_up(answering: asyncio.Task[Answered]) -> None:
-    """End what still runs, and look at its end, so that nobody is warned of it."""
-    answering.cancel()
-    await asyncio.wait({answering})
-    if answering.done() and not answering.cancelled():
-        answering.exception()
-
-
-_LEFT: Final = Refusal(
-    status=499,
-    type="client_left",
-    message="the client has left, so nobody is told this; its program was given up.",
-    closes=True,
-)
 
 
 def _late(seconds: float, most: float) -> Refusal:

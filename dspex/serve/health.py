@@ -6,7 +6,10 @@ Every question has a deadline, so that a part that is stuck is told and not wait
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
 
 from dspex.cache.trouble import Trouble
 from dspex.client.standing import ClientStanding
@@ -17,6 +20,8 @@ from dspex.runtime.runtime import Runtime
 from dspex.serve.readiness import Found, Readiness, readiness
 from supervisors import ActorDownError, CallTimeoutError, Event, TreeNode
 from supervisors.events import CHILD_RESTART
+
+T = TypeVar("T")
 
 _LASTING = frozenset(Trouble) - {Trouble.LOCKED, Trouble.DAMAGED, Trouble.ROW}
 """What does not mend itself: a file that is damaged is begun anew."""
@@ -40,6 +45,8 @@ class Health:
         # Of its own: the loop's threads may all be busy with requests when it matters.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="asks for health")
         self._cache_trouble: str | None = None
+        self._root = _Once(self._ask_root)
+        self._parts = _Once(self._ask_parts)
         self._listener = runtime.events.attach_many(
             self._on_event, (CACHE_TROUBLE, CHILD_RESTART)
         )
@@ -52,9 +59,20 @@ class Health:
     async def root_trouble(self) -> str | None:
         """Send a question through the root's mailbox and await the answer.
 
+        Whoever asks while it is out gets the same answer: however many look, there is
+        one question in the mailbox.
+
         Returns:
             Why there was none; `None` when it came.
         """
+        return await self._root()
+
+    async def readiness(self) -> Readiness:
+        """Ask all parts, once for all who want to know meanwhile, and decide."""
+        found = await self._parts()
+        return readiness(replace(found, draining=self.draining))
+
+    async def _ask_root(self) -> str | None:
         try:
             root = self._runtime.start()
             await root.acount_children(self._within)
@@ -64,17 +82,14 @@ class Health:
             return str(error)
         return None
 
-    async def readiness(self) -> Readiness:
-        """Ask all parts, and decide."""
+    async def _ask_parts(self) -> Found:
         root_trouble = await self.root_trouble()
-        found = Found(
-            draining=self.draining,
+        return Found(
             root_trouble=root_trouble,
             providers=() if root_trouble else await self._providers(),
             cache_trouble=self._cache_trouble,
             parts_down=() if root_trouble else parts_down(self._runtime.tree()),
         )
-        return readiness(found)
 
     async def _providers(self) -> tuple[ClientStanding, ...]:
         loop = asyncio.get_running_loop()
@@ -89,6 +104,20 @@ class Health:
                 self._cache_trouble = None
         elif event.metadata["trouble"] in _LASTING:
             self._cache_trouble = event.metadata["trouble"].value
+
+
+class _Once(Generic[T]):
+    """A question that is out once, however many want its answer. On one loop."""
+
+    def __init__(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self._ask = ask
+        self._asking: asyncio.Task[T] | None = None
+
+    async def __call__(self) -> T:
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        # Who does not wait for it any more leaves it to the others.
+        return await asyncio.shield(self._asking)
 
 
 def parts_down(tree: TreeNode) -> tuple[tuple[str, str], ...]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 
 from dspex.core.safe_text import safe_text
 from dspex.telemetry import json_logs
@@ -41,6 +42,29 @@ def logging_to_stderr(*, as_json: bool, stream: TextIO | None = None) -> Iterato
         root.handlers[:] = handlers
         root.setLevel(level)
         structlog.configure(**before) if was_configured else structlog.reset_defaults()
+
+
+class _Nonsense(logging.Filter):
+    """Takes the traceback from what a client has sent that is no HTTP.
+
+    Anybody can send that, as often as they like, and it is no mistake of ours.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = None if record.exc_info is None else record.exc_info[1]
+        if isinstance(error, HttpProcessingError):
+            record.exc_info = record.exc_text = None
+            record.msg, record.args = "what came was no HTTP", ()
+            record.levelno, record.levelname = logging.INFO, "INFO"
+        return True
+
+
+def http_logger() -> logging.Logger:
+    """Return the logger of the HTTP server."""
+    found = logging.getLogger("dspex.serve.http")
+    if not found.filters:
+        found.addFilter(_Nonsense())
+    return found
 
 
 def _words(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:

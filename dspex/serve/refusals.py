@@ -222,5 +222,9 @@ def shown(error: BaseException) -> str:
         )
     else:
         text = text_of_error(error)
-    text = safe_text(without_secrets(text, os.environ))
-    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}..."
+    return shortened(safe_text(without_secrets(text, os.environ)))
+
+
+def shortened(text: str, most: int = LONGEST_TEXT) -> str:
+    """Return a text, cut after so many characters."""
+    return text if len(text) <= most else f"{text[:most]}..."

@@ -34,7 +34,12 @@ class Wish:
 
     @classmethod
     def of(
-        cls, headers: Mapping[str, str], query: Mapping[str, str], *, most: float
+        cls,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        *,
+        most: float,
+        wished: str | None = None,
     ) -> Self:
         """Read what a request says of its answer.
 
@@ -42,6 +47,7 @@ class Wish:
             headers: Its headers.
             query: What stands behind the `?` of its address.
             most: Seconds that the service allows.
+            wished: Its id, where that is known already.
 
         Raises:
             Refused: The time is none.
@@ -52,7 +58,7 @@ class Wish:
             (2.5, True)
         """
         return cls(
-            id=request_id(headers),
+            id=wished or request_id(headers),
             timeout=min(most, _timeout(headers.get(TIMEOUT), most)),
             is_streamed=EVENTS in headers.get("Accept", "")
             or query.get("stream") in {"1", "true"},
@@ -84,11 +90,11 @@ def _timeout(given: str | None, most: float) -> float:
     return seconds
 
 
-def check_json(content_type: str) -> None:
-    """Refuse a body that does not say that it is JSON.
+def check_json(content_type: str, encoding: str | None = None) -> None:
+    """Refuse a body that does not say that it is JSON, or is packed.
 
     A page of another site can send any other kind from a browser without being asked
-    whether it may.
+    whether it may. And a packed one may be a thousand times longer than what came.
 
     Raises:
         Refused: It does not.
@@ -100,5 +106,15 @@ def check_json(content_type: str) -> None:
                 type="unsupported_media_type",
                 message=f"the inputs are to come as {JSON}. Send them with the header "
                 f"Content-Type: {JSON}.",
+            )
+        )
+    if (encoding or "identity").lower() != "identity":
+        raise Refused(
+            Refusal(
+                status=415,
+                type="unsupported_media_type",
+                message="the body is packed, and this service unpacks none. Send it as "
+                "it is, without the header Content-Encoding.",
+                closes=True,
             )
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextvars
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from dspex.client.secrets import Secret
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError
 from dspex.core.foreign import refuse_dspy
@@ -18,8 +17,8 @@ from dspex.runtime.runtime import Runtime
 from dspex.serve.admission import Admission
 from dspex.serve.answering import Answering
 from dspex.serve.contract import Contract
-from dspex.serve.doorkeeper import Doorkeeper
 from dspex.serve.front import Front, Served
+from dspex.serve.terms import Terms, check_above_zero
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _TAKEN: Final = frozenset({"docs", "healthz", "metrics", "readyz"})
@@ -68,12 +67,11 @@ class Service:
         token: str | None = None,
         hosts: Collection[str] = (),
     ) -> None:
-        _check_above_zero(
-            max_in_flight=max_in_flight, timeout=timeout, max_body=max_body
+        check_above_zero(max_body=max_body)
+        self._terms = Terms.of(
+            max_in_flight=max_in_flight, timeout=timeout, token=token, hosts=hosts
         )
         self._programs = _checked(programs)
-        self._timeout = timeout
-        self._doorkeeper = Doorkeeper(token=_secret(token), hosts=frozenset(hosts))
         self._admission = Admission(max_in_flight)
         self._answering = Answering(runtime)
         self._max_body = max_body
@@ -116,8 +114,27 @@ class Service:
         Raises:
             ConfigurationError: As for a new service; the old programs stay.
         """
-        self._programs = _checked(programs)
-        self._answering.adopt_settings()
+        self._prepared(programs, self._terms)()
+
+    def _prepared(
+        self, programs: Mapping[str, Callable[..., Any]], terms: Terms
+    ) -> Callable[[], None]:
+        """Check what is to come, and return what puts it in the place of the old.
+
+        That raises nothing, and may be called under other settings than those in force
+        here, which are taken over.
+
+        Raises:
+            ConfigurationError: As for a new service.
+        """
+        checked, context = _checked(programs), contextvars.copy_context()
+
+        def put() -> None:
+            self._programs, self._terms = checked, terms
+            self._answering.adopt(context)
+            self._admission.allow(terms.max_in_flight)
+
+        return put
 
     def add_routes(
         self, routes: Iterable[web.RouteDef], *, needs_token: bool = False
@@ -139,8 +156,7 @@ class Service:
             programs=lambda: self._programs,
             admission=self._admission,
             answering=self._answering,
-            doorkeeper=self._doorkeeper,
-            timeout=self._timeout,
+            terms=lambda: self._terms,
             open_paths=frozenset(self._open_paths),
             mounted_paths=frozenset(route.path for route in self._routes),
         )
@@ -181,24 +197,3 @@ def _served(name: str, program: Callable[..., Any]) -> Served:
             "to call with the inputs by name. Pass a dspex.Program or a function."
         )
     return Served(program=program, contract=Contract.of(name, program))
-
-
-def _secret(token: str | None) -> Secret | None:
-    if token is None or not token.startswith("$"):
-        return None if token is None else Secret(token)
-    name = token.removeprefix("$")
-    if not os.environ.get(name):
-        raise ConfigurationError(
-            f"the environment variable {name!r} is not set; the service's token was "
-            "expected there. Set it, or leave token= out."
-        )
-    return Secret(os.environ[name])
-
-
-def _check_above_zero(**numbers: float) -> None:
-    for name, number in numbers.items():
-        if not number > 0:
-            raise ConfigurationError(
-                f"{name} is {number!r}; it must be above zero. Leave it out for the "
-                "default."
-            )

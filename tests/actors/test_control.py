@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ import dspex
 from dspex.control.asking import ask
 from dspex.control.door import door
 from dspex.control.errors import GoneError, RefusedError
-from dspex.control.place import FOLDER
+from dspex.control.place import FOLDER, folders, places
 from dspex.core.home import home
 from dspex.evaluate.running.control import EvaluationRun
 from dspex.testing import FakeProvider
@@ -255,3 +257,21 @@ def test_another_user_is_sent_away_even_when_the_folder_lets_him_in() -> None:
 
         assert os.waitpid(child, 0)[1] == 0
         assert ask(path, "ps")["pid"] == os.getpid()
+
+
+def test_a_program_that_ends_without_closing_leaves_no_socket(tmp_path: Path) -> None:
+    program = "import os, dspex; dspex.Runtime().start(); print(os.getpid())"
+    environ = os.environ | {"DSPEX_HOME": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environ,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    # Its path may be too long for the home, and then it is in the short folder.
+    there = [place.path for each in folders(tmp_path) for place in places(each)]
+    assert there == []

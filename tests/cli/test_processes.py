@@ -14,6 +14,8 @@ import pytest
 
 import dspex
 from dspex.cli.console import Exit
+from dspex.control import answers
+from dspex.control.errors import RefusedError
 from dspex.control.listener import Listener
 from dspex.control.place import FOLDER, make_folder, new_name
 from dspex.core.home import home
@@ -129,7 +131,62 @@ def test_a_process_that_does_not_answer_is_listed_and_told(
     )
     with dspex.Runtime():
         listed, asked = run("ps"), run("why", "first")
+        all_of_it = [run("why"), run("runs", "--live"), run("why", "--json")]
         go.set()
 
     assert "does not answer" in listed.stdout
+    assert f"process {os.getpid()}: the process at " in listed.stderr
     assert asked.exit_code == Exit.UNAVAILABLE
+    for done in all_of_it:
+        assert (done.exit_code, done.stdout) == (Exit.UNAVAILABLE, "")
+        assert "did not answer within 0.05 s" in done.stderr
+
+
+def test_a_process_that_does_not_say_what_it_works_on_hides_no_other(
+    run: Run, other: subprocess.Popen[str]
+) -> None:
+    def unwilling(_arguments: object) -> object:
+        raise RefusedError("busy", "8 questions are being answered.")
+
+    with dspex.Runtime():
+        before = answers._answers.get("runs")
+        answers.register("runs", unwilling)
+        live, why, stopped = run("runs", "--live"), run("why"), run("stop", "second")
+        listed = json.loads(run("ps", "--json").stdout)
+        answers._answers.pop("runs")
+        if before is not None:
+            answers.register("runs", before)
+
+    for done in (live, why):
+        assert done.exit_code == Exit.OK
+        assert "first" in done.stdout
+        assert f"process {os.getpid()}: 8 questions" in done.stderr
+    assert stopped.exit_code == Exit.UNAVAILABLE
+    told = {each["pid"]: (each["answers"], each["trouble"]) for each in listed}
+    assert told == {
+        other.pid: (True, None),
+        os.getpid(): (False, "8 questions are being answered."),
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code"),
+    [
+        ("part_of_study", Exit.USAGE),
+        ("no_such_run", Exit.USAGE),
+        ("failed", Exit.FAILED),
+    ],
+)
+def test_a_process_that_says_no_is_told_by_the_exit_code(
+    run: Run, monkeypatch: pytest.MonkeyPatch, code: str, exit_code: Exit
+) -> None:
+    def refuse(_arguments: object) -> object:
+        raise RefusedError(code, "It will not.")
+
+    table = {"runs": lambda _arguments: [{"run": "first", "state": "running"}]}
+    with dspex.Runtime():
+        others = answers._answers | table | {"stop": refuse}
+        monkeypatch.setattr(answers, "_answers", others)
+        done = run("stop", "first")
+
+    assert (done.exit_code, done.stderr) == (exit_code, "dspex: It will not.\n")

@@ -74,7 +74,8 @@ def faults(seed: int, count: int) -> Iterator[Fault]:
 def main() -> None:
     """Run the command line."""
     source = Path(os.environ["STAND_IN"])
-    models.require_server = lambda: None
+    if os.environ["LOCAL_MODEL"] == "local/stand-in":
+        models.require_server = lambda: None
     models.KNOWN["stand-in"] = StandIn(
         alias="stand-in",
         source=source,

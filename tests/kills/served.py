@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from typing import Any
 
@@ -16,7 +17,12 @@ ask = dspex.Predict("question -> answer")
 
 def local(question: str) -> Any:
     """Ask the model on this machine."""
-    with dspex.context(lm=dspex.LM("local/stand-in", cache=False)):
+    model = os.environ["LOCAL_MODEL"]
+    lm = dspex.LM(model, cache=False, max_tokens=8)
+    if model != "local/stand-in":
+        # A small one answers, but seldom in the form that was asked for.
+        return {"answer": lm(question)[0]}
+    with dspex.context(lm=lm):
         return dspex.Predict("question -> answer")(question=question)
 
 

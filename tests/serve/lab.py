@@ -6,11 +6,11 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 import dspex
@@ -79,6 +79,35 @@ async def served(service: Service) -> AsyncIterator[Client]:
         ClientSession() as session,
     ):
         yield Client(session, f"http://{server.host}:{server.port}")
+
+
+@asynccontextmanager
+async def deployed(app: web.Application, **options: Any) -> AsyncIterator[str]:
+    """Serve as a program does that is no test, for the block; the address."""
+    runner = web.AppRunner(app, **options)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def connected(
+    url: str, **options: Any
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection that speaks no HTTP by itself."""
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), **options)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 def serve(service: Service, use: Callable[[Client], Coroutine[Any, Any, None]]) -> None:

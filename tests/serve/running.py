@@ -93,6 +93,12 @@ class RunningDaemon:
             f"{self.url}{path}", json=inputs, timeout=PATIENT, trust_env=False
         )
 
+    def longest(self) -> str:
+        """What it says of the time that a request may take."""
+        headers = {"Dspex-Timeout": "none"}
+        address = f"{self.url}/{self.announced['programs'][0]}"
+        return httpx.post(address, json={}, headers=headers, trust_env=False).text
+
     def send(self, number: int) -> None:
         """Send it a signal."""
         self.process.send_signal(number)

@@ -8,12 +8,14 @@ import socket
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 from click.testing import CliRunner
 
+from dspex.cli.console import Exit
 from dspex.cli.main import main
 from dspex.testing import FakeProvider
 from tests.serve.running import PATIENT, RunningDaemon
@@ -26,7 +28,18 @@ ask = dspex.Predict("question -> answer")
 
 def shout(text):
     return {"text": text.upper()}
+
+
+def fell():
+    from dspex.runtime.runtime import current_runtime
+
+    current_runtime().start().ref().kill()
 """
+
+CHUNKED = (
+    b"POST /shout HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+    b"Content-Type: application/json\r\n\r\n"
+)
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="there is no SIGHUP, and SIGTERM is no signal"
@@ -70,9 +83,9 @@ def test_a_life_with_a_service_manager(
                 assert fact in facts
                 return facts
 
-    def configure(max_outage: str) -> None:
+    def configure(max_outage: str, patience: int = 30) -> None:
         text = f"model = 'openai/m'\napi_base = '{provider.base_url}'\n"
-        text += f"max_outage = {max_outage}\n"
+        text += f"max_outage = {max_outage}\n[serve]\nrequest_timeout = {patience}\n"
         (home / "dspex.toml").write_text(text, encoding="utf-8")
 
     configure("9")
@@ -103,6 +116,12 @@ def test_a_life_with_a_service_manager(
             hears("READY=1")
             assert json.loads(daemon.hears(outcome))["event"] == outcome
         assert any("max_outage" in said for said in daemon.said)
+        assert "allows is 30." in daemon.longest()
+        configure("8", patience=40)
+        daemon.send(signal.SIGHUP)
+        hears("RELOADING=1")
+        hears("READY=1")
+        assert "allows is 40." in daemon.longest()
         assert daemon.post("/ask", question="still?").json() == {"answer": "yes"}
 
         # End, with a request under way.
@@ -115,9 +134,83 @@ def test_a_life_with_a_service_manager(
         ready = daemon.get("/readyz")
         assert (ready.status_code, ready.json()["failing"][0]["part"]) == (503, "drain")
         assert daemon.post("/loud", text="a").status_code == 503
+        daemon.send(signal.SIGHUP)
+        assert daemon.get("/healthz").status_code == 200
         provider.resume()
         assert waiting.result(PATIENT).json() == {"answer": "yes"}
         assert daemon.wait() == 0
+        # Whoever is about to end takes no reload on, and is never ready again.
+        manager.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                assert manager.recv(4096) == b"WATCHDOG=1"
+
+
+def test_nonsense_is_answered_and_told_in_a_line_without_a_traceback(
+    home: Path,
+) -> None:
+    words = ["code_of_mine:shout", "--model", "openai/m"]
+    with RunningDaemon(words, home=home) as daemon:
+        port = int(daemon.url.rpartition(":")[2])
+        for nonsense in (
+            b"PRI * HTTP/1.1\r\nHost: a\r\n\r\n",
+            CHUNKED + b"zz\r\n",
+        ):
+            with socket.create_connection(("127.0.0.1", port)) as caller:
+                caller.settimeout(PATIENT)
+                caller.sendall(nonsense)
+                assert b" 400 " in caller.recv(1_000)
+            told = json.loads(daemon.hears("no HTTP"))
+            assert (told["level"], "exception" in told) == ("info", False)
+        # Packed so, it would not even be read, were it to be unpacked.
+        packed = httpx.post(
+            f"{daemon.url}/shout",
+            content=b"{}",
+            headers={"Content-Encoding": "br", "Content-Type": "application/json"},
+            trust_env=False,
+        )
+        assert packed.status_code == 415
+        assert daemon.post("/shout", text="a").json() == {"text": "A"}
+        assert daemon.ends() == 0
+        assert not any("Traceback" in line for line in daemon.said)
+
+
+def test_more_connections_than_it_may_have_files_do_not_stop_it(home: Path) -> None:
+    import resource
+
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))
+    try:
+        words = ["code_of_mine:shout", "--model", "openai/m", "--text-logs"]
+        running = RunningDaemon(words, home=home)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    with running as daemon, ExitStack() as stack:
+        port = int(daemon.url.rpartition(":")[2])
+        for _ in range(300):
+            caller = socket.create_connection(("127.0.0.1", port), PATIENT)
+            stack.enter_context(caller)
+        assert daemon.get("/healthz").status_code == 503
+        stack.close()
+        while daemon.get("/healthz").status_code != 200:
+            # It has yet to hear that they have gone.
+            continue
+        assert daemon.post("/shout", text="a").json() == {"text": "A"}
+        assert daemon.ends() == 0
+        assert not any("Too many open files" in line for line in daemon.said)
+
+
+def test_a_tree_that_is_gone_ends_the_process_for_whoever_watches_it(
+    home: Path, caller: ThreadPoolExecutor
+) -> None:
+    words = ["code_of_mine:fell", "--model", "openai/m", "--drain-within", "0"]
+    with RunningDaemon(words, home=home) as daemon:
+        asking = caller.submit(daemon.post, "/fell")
+
+        assert daemon.wait() == Exit.INTERNAL
+        assert any("the tree gave up" in line for line in daemon.said)
+        # However it ends, whoever was accepted is answered.
+        assert asking.result(PATIENT).status_code in (200, 503)
 
 
 def test_a_second_signal_ends_it_at_once(
@@ -150,6 +243,21 @@ def test_a_second_signal_ends_it_at_once(
         (["code_of_mine:ask", "--load", "missing.json"], 65, "missing.json"),
         (["readyz=code_of_mine:ask", "--model", "openai/m"], 78, "readyz"),
         (["code_of_mine:ask", "--model", "opnai/m"], 78, "'opnai'"),
+        (
+            ["code_of_mine:shout", "--model", "openai/m", "--drain-within", "nan"],
+            78,
+            "drain_within is nan",
+        ),
+        (
+            ["code_of_mine:shout", "--model", "openai/m", "--drain-within", "inf"],
+            78,
+            "drain_within is inf",
+        ),
+        (
+            ["code_of_mine:shout", "--model", "openai/m", "--token-env", "NO_TOKEN"],
+            78,
+            "'NO_TOKEN' is not set",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_before_the_port_is_opened(

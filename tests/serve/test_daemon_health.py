@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 
 import dspex
 from dspex.cache.files import cache_file
+from dspex.cache.trouble import Trouble
 from dspex.client.gate import GateState
 from dspex.client.standing import ClientStanding, OpenBreaker
+from dspex.core.events import CACHE_TROUBLE
 from dspex.serve.health import Health, parts_down
 from dspex.serve.readiness import Found, readiness
 from dspex.testing import FakeProvider
+from supervisors.events import CHILD_RESTART
 from supervisors.testing import Fault, FaultKind, FaultPlan
 
 WELL = ClientStanding(label="a")
@@ -148,6 +151,48 @@ def test_a_root_that_hangs_is_told_in_time(runtime: dspex.Runtime) -> None:
     ]
 
 
+def test_however_many_look_at_a_root_that_hangs_one_question_waits(
+    runtime: dspex.Runtime,
+) -> None:
+    health = Health(runtime, within=0.05)
+    root = runtime.start()
+    hang = Fault(kind=FaultKind.HANG, actor="root")
+
+    async def look() -> list[str | None]:
+        ready = [health.readiness() for _ in range(20)]
+        alive = [health.root_trouble() for _ in range(20)]
+        told = await asyncio.gather(*alive, *ready)
+        return [each if isinstance(each, str) else None for each in told[:20]]
+
+    with FaultPlan([hang]).installed(root):
+        told = asyncio.run(look())
+        waiting = runtime.tree().mailbox
+
+    health.close()
+    assert set(told) == {"it did not answer within 0.05 s"}
+    assert waiting <= 1
+
+
+def test_who_stops_waiting_leaves_the_answer_to_the_others(health: Health) -> None:
+    async def look() -> tuple[str | None, bool]:
+        first, second = (asyncio.create_task(health.root_trouble()) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        return await second, (await health.readiness()).is_ready
+
+    assert asyncio.run(look()) == (None, True)
+
+
+def test_a_drain_is_told_at_once(health: Health) -> None:
+    async def look() -> bool:
+        asking = asyncio.create_task(health.readiness())
+        await asyncio.sleep(0)
+        health.draining = True
+        return (await asking).is_ready
+
+    assert asyncio.run(look()) is False
+
+
 def test_a_tree_that_is_closed_is_told(runtime: dspex.Runtime, health: Health) -> None:
     runtime.close()
 
@@ -194,6 +239,23 @@ def test_a_cache_whose_file_cannot_be_used_is_named(
 
     assert told.is_ready
     assert [each.part for each in told.failing] == ["cache"]
+
+
+def test_a_store_that_was_started_again_is_taken_for_well_until_it_tells(
+    runtime: dspex.Runtime, health: Health
+) -> None:
+    def failing() -> list[str]:
+        return [each.part for each in asyncio.run(health.readiness()).failing]
+
+    told = []
+    runtime.events.emit(CACHE_TROUBLE, trouble=Trouble.FULL, path="cache")
+    told.append(failing())
+    runtime.events.emit(CHILD_RESTART, child_id="memory")
+    told.append(failing())
+    runtime.events.emit(CHILD_RESTART, child_id="store")
+    told.append(failing())
+
+    assert told == [["cache"], ["cache"], []]
 
 
 def test_a_part_that_does_not_run_is_named_by_its_way(runtime: dspex.Runtime) -> None:

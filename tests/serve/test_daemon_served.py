@@ -1,24 +1,18 @@
-"""What a daemon serves is read anew at a reload, and where it listens."""
+"""What a daemon serves is read anew at a reload, in whole or not at all."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import sys
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import click
 import pytest
-from aiohttp import web
 
 import dspex
 from dspex.cli.models import ModelChoice
 from dspex.cli.served import Served
-from dspex.core.errors import ConfigurationError, DataError
-from dspex.serve.listening import UnixSocket
+from dspex.core.errors import DataError
 from dspex.serve.service import Service
 from tests.serve.lab import STURDY, Client, Gate, serve
 
@@ -103,37 +97,3 @@ def test_requests_under_way_keep_the_settings_they_began_with() -> None:
     with dspex.Runtime(STURDY) as runtime, dspex.context(max_history_size=1):
         service = Service({"ask": gate}, runtime=runtime)
         serve(service, use)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no Unix sockets")
-def test_a_socket_that_a_dead_process_left_is_taken_and_a_living_one_is_not(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "socket"
-    with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(path))
-
-    async def hello(_request: web.Request) -> web.Response:
-        return web.Response(text="hello")
-
-    async def main() -> str:
-        app = web.Application()
-        app.add_routes([web.get("/", hello)])
-        runner = web.AppRunner(app)
-        await runner.setup()
-        place = UnixSocket(path=path)
-        address = await place.open(runner)
-        connector = aiohttp.UnixConnector(str(path))
-        async with (
-            aiohttp.ClientSession(connector=connector) as session,
-            session.get("http://daemon/") as response,
-        ):
-            assert await response.text() == "hello"
-        with pytest.raises(ConfigurationError, match="somebody serves at"):
-            await place.open(runner)
-        await runner.cleanup()
-        place.close()
-        return address
-
-    assert asyncio.run(main()) == f"unix:{path}"
-    assert not os.path.lexists(path)

@@ -288,6 +288,29 @@ def test_a_request_is_answered_however_often_it_is_killed(runtime: Runtime) -> N
     serve(Service({"gate": gate}), use)
 
 
+@pytest.mark.parametrize(
+    ("error", "status", "beginnings"),
+    [
+        (errors.WorkLostError("it was killed"), 200, 2),
+        (errors.WorkTimeoutError("it was slow"), 504, 1),
+    ],
+)
+def test_a_program_whose_tasks_were_killed_begins_again_and_a_late_one_does_not(
+    error: Exception, status: int, beginnings: int
+) -> None:
+    begun: list[str] = []
+
+    def program(topic: str) -> str:
+        begun.append(topic)
+        if len(begun) == 1:
+            raise error
+        return topic
+
+    reply = ask(Service({"tell": program}), {"topic": "rain"})
+
+    assert (reply.status, len(begun)) == (status, beginnings)
+
+
 def test_forty_requests_that_are_killed_at_once_are_all_answered(
     runtime: Runtime,
 ) -> None:

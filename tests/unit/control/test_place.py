@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from dspex.control import peer, place
-from dspex.control.asking import processes, sweep
+from dspex.control import peer, place, protocol
+from dspex.control.asking import ask, processes, sweep
 from dspex.control.door import Door
-from dspex.control.listener import Listener
+from dspex.control.errors import NoAnswerError, RefusedError
+from dspex.control.listener import AT_ONCE, Listener
 
 
 @pytest.fixture
@@ -183,3 +186,115 @@ def test_the_user_at_the_other_end_is_told_by_the_system(
         monkeypatch.setattr(peer, "user_of", lambda _connection: os.geteuid() + 1)
 
         assert not peer.is_same_user(here)
+
+
+def descriptors() -> int:
+    return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+def test_what_cannot_be_opened_leaves_nothing_open_and_nothing_behind(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = descriptors()
+    with pytest.raises(FileNotFoundError):
+        Listener(folder / "missing" / place.new_name())
+    assert descriptors() == before
+
+    def full() -> tuple[int, int]:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("dspex.control.listener.os.pipe", full)
+    with pytest.raises(OSError, match="Too many"):
+        Listener(folder / place.new_name())
+
+    assert descriptors() == before
+    assert list(folder.iterdir()) == []
+
+
+def replying(folder: Path, words: bytes) -> tuple[Path, threading.Thread]:
+    """Somebody who hangs up on whoever comes, after these words."""
+    path = folder / place.new_name()
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path))
+    listening.listen()
+
+    def reply() -> None:
+        with listening, listening.accept()[0] as connection:
+            connection.sendall(words)
+
+    thread = threading.Thread(target=reply)
+    thread.start()
+    return path, thread
+
+
+def test_what_was_said_before_it_hung_up_is_heard(folder: Path) -> None:
+    words = protocol.error_line(RefusedError("busy", "Ask again."))
+    path, thread = replying(folder, words)
+
+    # More than fits into the socket, so that it cannot be sent to its end.
+    with pytest.raises(RefusedError) as caught:
+        ask(path, "ps", {"much": "x" * 2**22})
+    thread.join(30)
+
+    assert (caught.value.code, caught.value.message) == ("busy", "Ask again.")
+
+
+def test_whoever_hangs_up_without_a_word_speaks_no_other_language(folder: Path) -> None:
+    path, thread = replying(folder, b"")
+
+    with pytest.raises(NoAnswerError, match="did not answer"):
+        ask(path, "ps")
+    thread.join(30)
+
+
+def test_one_more_than_are_answered_at_a_time_is_told_so(folder: Path) -> None:
+    listener = Listener(folder / place.new_name())
+    with contextlib.ExitStack() as stack:
+        for _ in range(AT_ONCE):
+            silent = stack.enter_context(socket.socket(socket.AF_UNIX))
+            silent.connect(str(listener.path))
+
+        with pytest.raises(RefusedError) as caught:
+            ask(listener.path, "ps")
+        stack.close()
+        # Those that have gone are noticed one after another.
+        while (code := refused(listener.path)) == "busy":
+            continue
+    listener.close()
+
+    assert (caught.value.code, code) == ("busy", "unknown_verb")
+
+
+def refused(path: Path) -> str:
+    """Ask for what there is not, and return the word for it."""
+    with pytest.raises(RefusedError) as caught:
+        ask(path, "nothing")
+    return caught.value.code
+
+
+def test_one_who_is_too_busy_to_answer_is_not_swept_away(folder: Path) -> None:
+    path = folder / f"{2**22 + 1}-{place._machine()}-abcdef"
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as first:
+        busy.bind(str(path))
+        busy.listen(0)
+        first.connect(str(path))
+
+        sweep(folder)
+
+    assert path.exists()
+
+
+def test_nothing_is_said_to_the_process_of_another_user(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / place.new_name()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        monkeypatch.setattr(peer, "user_of", lambda _connection: os.geteuid() + 1)
+
+        with pytest.raises(NoAnswerError, match="another user"):
+            ask(path, "ps")
+
+        with listening.accept()[0] as heard:
+            assert heard.recv(1) == b""

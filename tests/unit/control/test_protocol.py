@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import threading
@@ -93,6 +94,21 @@ def test_whoever_says_nothing_is_waited_for_no_longer_than_said() -> None:
     here, there = socket.socketpair()
     with here, there, pytest.raises(TimeoutError):
         read_line(here, 1_000, 0.001)
+
+
+def test_a_line_in_pieces_has_no_more_time_than_one_in_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # One message for each piece, and a clock by which each takes 20 seconds.
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    clock = itertools.count(0.0, 20.0)
+    monkeypatch.setattr("dspex.control.lines.time.monotonic", lambda: next(clock))
+    with here, there:
+        for piece in (b"pie", b"ces", b"\n"):
+            there.send(piece)
+
+        with pytest.raises(TimeoutError):
+            read_line(here, 1_000, 30.0)
 
 
 def asked(verb: str) -> Any:
