@@ -21,9 +21,9 @@ from dspex.core.errors import WorkLostError, WorkTimeoutError
 from dspex.core.once import Unrepeatable, watch_unrepeatable_from_here
 from dspex.core.safe_text import text_of_error
 from dspex.core.spending import Spending, Spent, count_from_here
-from dspex.evaluate import quarantine
-from dspex.evaluate.awaiting import needs_loop
-from dspex.evaluate.quarantine import Death
+from dspex.evaluate.scheduling import quarantine
+from dspex.evaluate.scheduling.quarantine import Death
+from dspex.evaluate.working.awaiting import needs_loop
 from dspex.runtime.runtime import Runtime, current_runtime, present_runtime
 from dspex.serve.branch import BACK_WITHIN, begin_branch, loop_of, requests_of
 from supervisors import (

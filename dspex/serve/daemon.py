@@ -20,7 +20,7 @@ from aiohttp import web
 from dspex.control.asking import side_by_side
 from dspex.core import defaults
 from dspex.core.errors import ConfigurationError, RuntimeClosedError
-from dspex.evaluate.live import LiveRun, live_runs
+from dspex.evaluate.running.live import LiveRun, live_runs
 from dspex.programs.settings import context
 from dspex.runtime.config import Config
 from dspex.runtime.runtime import Runtime

@@ -23,7 +23,7 @@ from dspex.cli.main import main
 from dspex.cli.serve import serve
 from dspex.cli.served import options_now
 from dspex.core.errors import ConfigurationError, RuntimeClosedError
-from dspex.evaluate.live import LiveRun, joined
+from dspex.evaluate.running.live import LiveRun, joined
 from dspex.runtime.config import Config
 from dspex.serve.connections import Connections
 from dspex.serve.daemon import Daemon, Loaded, _Chore, _stop_runs
