@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from dspex.cli.processes import RunThere, processes_there, program_of, rows, runs_there
+from dspex.cli.processes import RunThere, look, program_of, rows
 from dspex.core.spoken import duration
 
 if TYPE_CHECKING:
@@ -76,16 +76,18 @@ def look_around(pid: int | None, now: float) -> list[Look]:
     from dspex.control.asking import ask, side_by_side
     from dspex.control.errors import ControlError
 
-    def look(process: Process) -> Look:
+    seen = look(pid)
+
+    def look_closer(process: Process) -> Look:
         if process.facts is None:
             return Look(process=process, at=now)
         try:
             told = ask(process.path, "providers")
             trees = [each["tree"] for each in ask(process.path, "tree")["trees"]]
-            runs = runs_there([process])
-        except ControlError:
-            # It has just ended, or has just begun to hang: the next look tells.
-            return Look(process=process, at=now)
+        except ControlError as error:
+            silent = replace(process, facts=None, trouble=error.message)
+            return Look(process=silent, at=now)
+        runs = [run for run in seen.runs if run.process.path == process.path]
         return Look(
             process=process,
             at=now,
@@ -95,7 +97,7 @@ def look_around(pid: int | None, now: float) -> list[Look]:
             silent=told["silent"],
         )
 
-    return list(side_by_side(look, processes_there(pid)))
+    return list(side_by_side(look_closer, seen.processes))
 
 
 def screen(looks: Sequence[Look], before: Sequence[Look], wall: float) -> Iterator[str]:
