@@ -111,17 +111,17 @@ def screen(looks: Sequence[Look], before: Sequence[Look], wall: float) -> Iterat
     if not looks:
         yield "no process with a runtime runs"
     earlier = {each.process.path: each for each in before}
-    for number, look in enumerate(looks):
+    for number, one in enumerate(looks):
         if number:
             yield ""
-        yield _headline(look, wall)
-        yield from _runs(look, earlier.get(look.process.path))
-        for provider in look.providers:
+        yield _headline(one, wall)
+        yield from _runs(one, earlier.get(one.process.path))
+        for provider in one.providers:
             yield from _provider(provider)
-        nodes = [node for tree in look.trees for node in _walk(tree)]
+        nodes = [node for tree in one.trees for node in _walk(tree)]
         for node in _busy(nodes)[:MOST_BUSY]:
             yield f"  {_busy_words(node)}"
-        for name in look.silent:
+        for name in one.silent:
             yield f"  {name} did not answer"
 
 
