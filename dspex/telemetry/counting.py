@@ -59,6 +59,16 @@ class Figures:
         self._restarts = counter("restarts", "Restarts of any part.")
         self._runs = gauge("runs", "Evaluations under way.")
         self._examples = counter("examples", "Attempts at examples.", ("outcome",))
+        self._served = counter(
+            "served_requests", "Requests to programs.", ("program", "status")
+        )
+        self._served_in = client.Histogram(
+            "dspex_served_request_duration_seconds",
+            "Seconds of a request to a program.",
+            ("program",),
+            buckets=BUCKETS,
+            registry=registry,
+        )
         self._queue = gauge(
             "calls_held", "Open calls, by what holds them.", ("provider", "held_by")
         )
@@ -82,6 +92,7 @@ class Figures:
             names.RUN_START: self._run_begins,
             names.RUN_STOP: self._run_ends,
             names.EXAMPLE_STOP: self._scored,
+            names.SERVE_REQUEST_STOP: self._answered_off,
             CHILD_RESTART: lambda _event: self._restarts.inc(),
         }
 
@@ -172,3 +183,10 @@ class Figures:
 
     def _scored(self, event: Event) -> None:
         self._examples.labels(event.metadata["outcome"].kind.value).inc()
+
+    def _answered_off(self, event: Event) -> None:
+        # Of what is no program there are as many names as anybody makes up.
+        program = event.metadata["program"] or "none"
+        status = event.metadata["status"] or "none"
+        self._served.labels(program, status).inc()
+        self._served_in.labels(program).observe(event.measurements["seconds"])

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from dspex.core import events as names
 from dspex.core.lm import Reply, Request
-from dspex.telemetry import gen_ai
+from dspex.telemetry import gen_ai, http
 from dspex.telemetry.spoken import answered_turns, asked_turns
 from supervisors import Event
 
@@ -71,6 +71,12 @@ class Recorder:
             description="Tokens of an operation.",
             explicit_bucket_boundaries_advisory=gen_ai.TOKEN_BUCKETS,
         )
+        self._served_in = meter.create_histogram(
+            http.DURATION,
+            unit="s",
+            description="Duration of a request to a service.",
+            explicit_bucket_boundaries_advisory=http.DURATION_BUCKETS,
+        )
         # Each change is one step, so threads need no lock.
         self._open: OrderedDict[str, _Step] = OrderedDict()
         self._ended: Callable[[], object] | None = None
@@ -86,6 +92,8 @@ class Recorder:
             names.LM_ATTEMPT_EXCEPTION: self._attempt,
             names.EXAMPLE_START: self._example,
             names.EXAMPLE_STOP: self._scored,
+            names.SERVE_REQUEST_START: self._served,
+            names.SERVE_REQUEST_STOP: self._served_off,
             names.PROGRAM_STOP: self._end,
             names.PROGRAM_EXCEPTION: self._end,
             names.TOOL_STOP: self._end,
@@ -122,13 +130,21 @@ class Recorder:
     # Spans.
 
     def _begin(
-        self, event: Event, name: str, known: Mapping[str, Any], *, is_client: bool
+        self,
+        event: Event,
+        name: str,
+        known: Mapping[str, Any],
+        *,
+        kind: str = "INTERNAL",
+        around: Any = None,
     ) -> None:
         from opentelemetry import context, trace
 
-        kind = trace.SpanKind.CLIENT if is_client else trace.SpanKind.INTERNAL
         span = self._tracer.start_span(
-            name, self._around(), kind=kind, attributes=known
+            name,
+            self._around() if around is None else around,
+            kind=trace.SpanKind[kind],
+            attributes=known,
         )
         step = _Step(self, span, context.get_current())
         step.here = context.set_value(_STEP, step, trace.set_span_in_context(span))
@@ -139,14 +155,20 @@ class Recorder:
             oldest.is_over = True
             oldest.span.end()
 
-    def _end(self, event: Event, more: Mapping[str, Any] | None = None) -> None:
+    def _end(
+        self,
+        event: Event,
+        more: Mapping[str, Any] | None = None,
+        *,
+        has_failed: bool = False,
+    ) -> None:
         step = self._open.pop(event.metadata["span"], None)
         if step is None:
             return
         step.is_over = True
         _step_back()
         step.span.set_attributes(more or {})
-        _mark(step.span, event.metadata.get("error"))
+        _mark(step.span, event.metadata.get("error"), has_failed=has_failed)
         step.span.end()
 
     def _around(self) -> Any:
@@ -163,7 +185,7 @@ class Recorder:
         known = {"dspex.name": name}
         if word == "execute_tool":
             known = {gen_ai.OPERATION: word, gen_ai.TOOL_NAME: name}
-        self._begin(event, f"{word} {name}", known, is_client=False)
+        self._begin(event, f"{word} {name}", known)
 
     # Models.
 
@@ -183,7 +205,7 @@ class Recorder:
         if self._captures:
             known[gen_ai.INPUT_MESSAGES] = asked_turns(request)
         title = f"{known[gen_ai.OPERATION]} {request.model}"
-        self._begin(event, title, known, is_client=True)
+        self._begin(event, title, known, kind="CLIENT")
 
     def _answered(self, event: Event) -> None:
         reply: Reply = event.metadata["reply"]
@@ -251,7 +273,7 @@ class Recorder:
             "dspex.trial": stamp.trial,
             "dspex.attempt": stamp.attempt,
         }
-        self._begin(event, "evaluate example", known, is_client=False)
+        self._begin(event, "evaluate example", known)
 
     def _scored(self, event: Event) -> None:
         from opentelemetry._logs import LogRecord
@@ -268,6 +290,35 @@ class Recorder:
             LogRecord(event_name=gen_ai.EVALUATION_RESULT, attributes=known)
         )
         self._end(event, {"dspex.outcome": outcome.kind.value})
+
+    # Services.
+
+    def _served(self, event: Event) -> None:
+        told = http.asked(event)
+        more = {"dspex.request": event.metadata["request"]}
+        around = _sender_of(event.metadata["traceparent"])
+        self._begin(event, http.title(told), told | more, kind="SERVER", around=around)
+
+    def _served_off(self, event: Event) -> None:
+        told = http.answered(event)
+        self._served_in.record(event.measurements["seconds"], http.asked(event) | told)
+        program = event.metadata["program"]
+        named = {} if program is None else {"dspex.program": program}
+        self._end(event, told | named, has_failed=http.has_failed(event))
+
+
+def _sender_of(traceparent: str | None) -> Any:
+    """The context of whoever sent a request; `None` where the header says nobody."""
+    from opentelemetry import trace
+    from opentelemetry.trace.propagation import tracecontext
+
+    if traceparent is None:
+        return None
+    found = tracecontext.TraceContextTextMapPropagator().extract(
+        {"traceparent": traceparent}
+    )
+    span = trace.get_current_span(found)
+    return found if span.get_span_context().is_valid else None
 
 
 def _whom(event: Event) -> dict[str, Any]:
@@ -313,10 +364,11 @@ def _step_into(now: Any) -> _Step | None:
     return step if isinstance(step, _Step) and step.here is now else None
 
 
-def _mark(span: Any, error: BaseException | None) -> None:
+def _mark(span: Any, error: BaseException | None, *, has_failed: bool = False) -> None:
     """Say that a span ended by an error: of which class, and not its text."""
     from opentelemetry.trace import Status, StatusCode
 
     if error is not None:
         span.set_attribute(gen_ai.ERROR_TYPE, type(error).__name__)
+    if error is not None or has_failed:
         span.set_status(Status(StatusCode.ERROR))
