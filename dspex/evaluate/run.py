@@ -307,7 +307,9 @@ class Run:
 
     def _obey(self) -> None:
         # Else there is nobody, or a new one that sees the wishes when it begins.
-        self._handle(self._names.coordinator).cast(Obey())
+        # Also from work that was given up itself, and ends what it has begun.
+        with last_words():
+            self._handle(self._names.coordinator).cast(Obey())
 
     def why(self) -> tuple[Waiting, ...]:
         """What each open example waits for, as far as that is known just now."""
