@@ -13,7 +13,7 @@ from dspex.repl.leaving import left_by_signals
 def test_it_leaves_with_the_shells_code_whatever_the_line_made_of_it() -> None:
     before = signal.getsignal(signal.SIGTERM)
 
-    with pytest.raises(SystemExit) as left, left_by_signals():  # noqa: PT012 - the block is what is left
+    with pytest.raises(SystemExit) as left, left_by_signals():
         with contextlib.suppress(SystemExit):
             signal.raise_signal(signal.SIGTERM)
         # Not once more, while it ends.
