@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 from dspex.core.elements import element, written
 from dspex.evaluate.cells import text_of
-from dspex.evaluate.html.comparison import both_answers, became_worse_first
+from dspex.evaluate.html.comparison import became_worse_first, both_answers
 from dspex.evaluate.html.findings import worst_first
 from dspex.evaluate.html.row import answered, asked_and_expected, name_of
 from dspex.evaluate.html.scale import brief
