@@ -40,7 +40,7 @@ def hold_session(
         say: Shows the banner.
 
     Raises:
-        SystemExit: The session was left with `exit(code)`.
+        SystemExit: The session was left with `exit(3)`, which the standard console has.
     """
     runtime = current_runtime()
     if runtime.state == "not started":

@@ -109,6 +109,57 @@ def test_ctrl_c_stops_the_work_and_ctrl_d_leaves_nothing(
     assert files_below(tmp_path / "home") == ["cache/answers-1.db"]
 
 
+WORK = {
+    "Evaluate(devset=rows, metric=len)(program)": "EvaluationInterrupted",
+    "program.batch(rows)": "BatchInterrupted",
+    "list(dspex.settings.lm.stream('hi'))": "KeyboardInterrupt",
+    "dspex.COPRO(metric=len).compile(program, trainset=rows)": "EvaluationInterrupted",
+}
+AWAITED = {
+    "await program.acall(country='Chile')": "CancelledError",
+    "[chunk async for chunk in dspex.settings.lm.astream('hi')]": "CancelledError",
+    "await Evaluate(devset=rows, metric=len).acall(program)": "CancelledError",
+}
+"""Work that a person stops, and what the console says then."""
+
+
+@consoles
+def test_ctrl_c_withdraws_the_calls_of_whatever_works(
+    options: list[str],
+    prompt: Callable[[int], str],
+    provider: FakeProvider,
+    tmp_path: Path,
+) -> None:
+    rows = "rows = [Example(country=c).with_inputs('country') for c in 'abc']"
+    work = WORK if options else {**WORK, **AWAITED}
+    provider.misbehave(Hang(), times=1_000)
+
+    with session(provider, tmp_path, *options) as terminal:
+        terminal.expect(prompt(1))
+        terminal.type(f"{rows}{ENTER}")
+        for number, (line, said) in enumerate(work.items(), start=2):
+            terminal.expect(prompt(number))
+            terminal.type(f"{line}{ENTER}")
+            provider.wait_for_in_flight(1, PATIENCE)
+            terminal.type(CTRL_C)
+            terminal.expect(said)
+            provider.wait_for_idle(PATIENCE)
+        terminal.expect(prompt(2 + len(work)))
+        terminal.type(f"print(status()){ENTER}")
+        terminal.expect("0 restarts")
+        assert "batch" not in terminal.expect("0 open calls")
+        terminal.expect(prompt(3 + len(work)))
+        terminal.type(CTRL_D)
+        last = terminal.rest()
+
+    assert terminal.process.returncode == 0, last
+    assert [
+        name
+        for name in files_below(tmp_path / "home")
+        if name.endswith(("-wal", ".log"))
+    ] == []
+
+
 @consoles
 @pytest.mark.parametrize(
     ("where", "number"),
