@@ -9,9 +9,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from IPython.core.async_helpers import get_asyncio_loop
 
-from dspex.repl.awaiting import run_awaited
+from dspex.repl.awaiting import ipython_loop, run_awaited
 
 FOREVER = 3_600.0
 
@@ -19,7 +18,19 @@ FOREVER = 3_600.0
 @pytest.fixture(autouse=True)
 def _no_loop_is_left() -> Iterator[None]:
     yield
-    get_asyncio_loop().close()
+    ipython_loop().close()
+
+
+def interrupting(began: threading.Event) -> threading.Thread:
+    """Have a Ctrl-C noted; it wakes nobody, as one that another thread was given."""
+
+    def interrupt() -> None:
+        if began.wait(30):
+            _thread.interrupt_main()
+
+    hand = threading.Thread(target=interrupt)
+    hand.start()
+    return hand
 
 
 def test_a_line_gives_what_it_awaits() -> None:
@@ -54,9 +65,7 @@ def test_ctrl_c_ends_a_line_and_its_tasks_also_where_it_wakes_nobody() -> None:
         await work("the line")
         await task
 
-    # It is noted, as a signal is that another thread was given.
-    hand = threading.Thread(target=lambda: began.wait(30) and _thread.interrupt_main())
-    hand.start()
+    hand = interrupting(began)
     with pytest.raises(KeyboardInterrupt):
         run_awaited(line())
     hand.join()
@@ -76,8 +85,7 @@ def test_a_task_of_an_earlier_line_goes_on() -> None:
         await asyncio.sleep(FOREVER)
 
     run_awaited(earlier())
-    hand = threading.Thread(target=lambda: began.wait(30) and _thread.interrupt_main())
-    hand.start()
+    hand = interrupting(began)
     with pytest.raises(KeyboardInterrupt):
         run_awaited(line())
     hand.join()
@@ -85,7 +93,7 @@ def test_a_task_of_an_earlier_line_goes_on() -> None:
     assert not kept[0].done()
     kept[0].cancel()
     with contextlib.suppress(asyncio.CancelledError):
-        get_asyncio_loop().run_until_complete(kept[0])
+        ipython_loop().run_until_complete(kept[0])
 
 
 def test_a_line_that_shows_its_own_end_gives_its_result() -> None:
@@ -97,8 +105,7 @@ def test_a_line_that_shows_its_own_end_gives_its_result() -> None:
             await asyncio.sleep(FOREVER)
         return "shown"
 
-    hand = threading.Thread(target=lambda: began.wait(30) and _thread.interrupt_main())
-    hand.start()
+    hand = interrupting(began)
     result = run_awaited(line())
     hand.join()
 
