@@ -227,20 +227,11 @@ class Comparison:
     def __str__(self) -> str:
         more = len(self.rows) - SHOWN_ROWS
         lines = [
-            *self.told_beside_rows(),
+            *told_beside_rows(self),
             *map(_line, self.rows[:SHOWN_ROWS]),
             *([f"and {more} more"] if more > 0 else []),
         ]
         return "\n  ".join(safe_text(line, keep="") for line in lines)
-
-    def told_beside_rows(self) -> Iterator[str]:
-        """Yield the verdict, what was left out, and a sentence for each column."""
-        yield self.verdict
-        left = _left_out(self)
-        if left:
-            yield left
-        for name, paired in self.columns.items():
-            yield f"{name}: {sentence(self.names, paired)}"
 
 
 def compare(
@@ -386,6 +377,16 @@ def _differing(
 
     one, other = came_out(first), came_out(second)
     return [number for number, place in both if one[number] != other[place]]
+
+
+def told_beside_rows(comparison: Comparison) -> Iterator[str]:
+    """Yield the verdict, what was left out, and a sentence for each column."""
+    yield comparison.verdict
+    left = _left_out(comparison)
+    if left:
+        yield left
+    for name, paired in comparison.columns.items():
+        yield f"{name}: {sentence(comparison.names, paired)}"
 
 
 def _left_out(comparison: Comparison) -> str:

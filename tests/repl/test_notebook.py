@@ -165,7 +165,7 @@ def test_two_notebooks_work_side_by_side_and_one_is_started_again(
         asyncio.run(both(provider.base_url))
 
     assert [*(tmp_path / "home").rglob("*-wal")] == []
-    for name, cells in found.items():
+    for cells in found.values():
         errors = [
             cell.outputs[-1].get("ename") for cell in cells.values() if cell.outputs
         ]

@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element
 
 from dspex.core.elements import element, written
 from dspex.evaluate.cells import text_of
+from dspex.evaluate.compare import Comparison, RowDifference, told_beside_rows
 from dspex.evaluate.html.comparison import became_worse_first, both_answers
 from dspex.evaluate.html.findings import worst_first
 from dspex.evaluate.html.row import answered, asked_and_expected, name_of
@@ -18,7 +19,6 @@ from dspex.evaluate.html.values import line, table
 from dspex.evaluate.rows import ResultRow, rows_in_order
 
 if TYPE_CHECKING:
-    from dspex.evaluate.compare import Comparison, RowDifference
     from dspex.evaluate.result import EvaluationResult
 
 MOST_LOOKED_AT: Final = 10_000
@@ -47,7 +47,7 @@ def comparison_html(comparison: Comparison) -> str:
     rows = table(heading, map(_cells_of_both, shown), {1, 2}) if shown else None
     left = len(comparison.rows) - len(shown)
     more = f"{left:,} more rows that differ" if left else ""
-    return _shown(comparison.told_beside_rows(), rows, more)
+    return _shown(told_beside_rows(comparison), rows, more)
 
 
 def _shown(sentences: Iterable[str], rows: Element | None, more: str) -> str:
