@@ -42,7 +42,11 @@ def test_what_is_defined_in_a_plain_session_is_found_by_its_module(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[bool] = []
-    lines = "class Mine: pass\n\nimport sys\nseen.append(sys.modules[Mine.__module__].Mine is Mine)\n"
+    lines = (
+        "class Mine: pass\n\n"
+        "import sys\n"
+        "seen.append(sys.modules[Mine.__module__].Mine is Mine)\n"
+    )
     monkeypatch.setattr("sys.stdin", io.StringIO(lines))
 
     console(plain=True).interact({"seen": seen})
