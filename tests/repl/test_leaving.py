@@ -12,6 +12,7 @@ from dspex.repl.leaving import left_by_signals
 
 def test_it_leaves_with_the_shells_code_whatever_the_line_made_of_it() -> None:
     before = signal.getsignal(signal.SIGTERM)
+    ended: list[str] = []
 
     with pytest.raises(SystemExit) as left, left_by_signals():
         with contextlib.suppress(SystemExit):
@@ -19,7 +20,9 @@ def test_it_leaves_with_the_shells_code_whatever_the_line_made_of_it() -> None:
         # Not once more, while it ends.
         signal.raise_signal(signal.SIGHUP)
         signal.raise_signal(signal.SIGTERM)
+        ended.append("in order")
 
+    assert ended == ["in order"]
     assert left.value.code == 128 + signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) == before
 

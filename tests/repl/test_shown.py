@@ -169,6 +169,17 @@ def test_fields_are_completed_as_attributes_and_as_keys(made: dspex.Example) -> 
     assert made._ipython_key_completions_() == ["capital", "no name"]
 
 
+def test_completions_complete_their_fields_and_a_program_shows_its_parts() -> None:
+    answers = dspex.Completions([{"capital": "Lima", "no name": 1}])
+    terminal = io.StringIO()
+
+    Console(file=terminal, width=200).print(Steps())
+
+    assert answers._ipython_key_completions_() == ["capital", "no name"]
+    assert "capital" in dir(answers)
+    assert "question -> reasoning, answer" in terminal.getvalue()
+
+
 def test_a_signature_and_a_program_complete_what_they_have() -> None:
     signature = dspex.Predict("country -> capital").signature
 
