@@ -42,12 +42,13 @@ def console(*, plain: bool) -> Console:
 
 def _in_ipython(names: Names) -> None:
     from IPython import start_ipython
-    from traitlets.config import Config
 
-    config = Config(InteractiveShell={"loop_runner": run_awaited})
+    runner = f"{run_awaited.__module__}.{run_awaited.__name__}"
     # The user's own profile holds. Our banner was shown, and Ctrl-D means it.
     options = ["--no-banner", "--no-confirm-exit"]
-    start_ipython(argv=options, user_ns=names, config=config)
+    start_ipython(
+        argv=[*options, f"--InteractiveShell.loop_runner={runner}"], user_ns=names
+    )
 
 
 def _in_standard_console(names: Names) -> None:
