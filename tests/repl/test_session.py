@@ -184,6 +184,8 @@ def test_a_session_that_is_told_to_end_leaves_nothing(
         # Closing a window tells it twice: the shell does, and the terminal.
         terminal.process.send_signal(number)
         terminal.process.send_signal(number)
+        # One that comes just before readline waits is noted, and wakes nobody.
+        terminal.type(ENTER)
         last = terminal.rest()
         is_as_before = terminal.is_as_before()
 
