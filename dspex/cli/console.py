@@ -76,7 +76,7 @@ def exit_code(error: BaseException) -> Exit:
         <Exit.BAD_DATA: 65>
     """
     cause = error.__cause__ if isinstance(error, EvaluationError) else None
-    if isinstance(cause, LMError | RunError):
+    if isinstance(cause, LMError | RunError | ConfigurationError):
         return exit_code(cause)
     return next(
         (code for kind, code in _ENDS if isinstance(error, kind)), Exit.INTERNAL

@@ -17,7 +17,7 @@ from dspex.cli.console import (
     traceback_option,
 )
 from dspex.cli.models import ModelChoice, model_options
-from dspex.core.errors import EvaluationError, EvaluationInterrupted
+from dspex.core.errors import DspexError, EvaluationError, EvaluationInterrupted
 
 TASK_NAMES = ("capitals", "continents")
 """The demo's tasks; they stand here too, because reading them loads much."""
@@ -106,13 +106,19 @@ def demo(
             tell=(lambda _line: None) if quiet else say,
             display_progress=False if quiet else None,
         )
+        # What is missing is told before anything is measured.
+        lm.prepare()
         try:
             running.run()
         except EvaluationInterrupted as interrupted:
             tell(running.report)
             text = "interrupted; the rows above hold what was measured until then"
             raise Failure(text, Exit.INTERRUPTED) from interrupted
-        except EvaluationError:
+        except EvaluationError as error:
+            cause = error.__cause__
+            if running.report.is_empty and isinstance(cause, DspexError):
+                # What stands in the way is all there is to say.
+                raise cause from error
             tell(running.report)
             raise
     tell(running.report)

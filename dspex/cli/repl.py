@@ -43,6 +43,7 @@ def repl(
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
     import dspex
     from dspex.repl.consoles import console
+    from dspex.repl.leaving import left_by_signals
     from dspex.repl.session import hold_session
 
     loaded = {_last_name(name): load_attribute(name) for name in names}
@@ -52,13 +53,14 @@ def repl(
     # A shell that starts it in the background has Ctrl-C ignored, and a session is
     # what Ctrl-C is for.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    hold_session(
-        console(plain=plain),
-        loaded=loaded,
-        model=dspex.settings.lm,
-        config=configured().config,
-        say=say,
-    )
+    with left_by_signals():
+        hold_session(
+            console(plain=plain),
+            loaded=loaded,
+            model=dspex.settings.lm,
+            config=configured().config,
+            say=say,
+        )
 
 
 def _last_name(text: str) -> str:

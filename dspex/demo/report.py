@@ -129,6 +129,11 @@ class Report:
     """Where the optimised program was saved."""
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no example was measured at all."""
+        return not any(row.n for row in self.rows)
+
+    @property
     def rows(self) -> tuple[Row, ...]:
         """The rows that were measured, in order."""
         return tuple(

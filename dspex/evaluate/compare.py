@@ -182,7 +182,7 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """One sentence: which is better, by how much, how sure that is."""
-        return sentence(self.names, self.paired)
+        return safe_text(sentence(self.names, self.paired), keep="")
 
     def is_better(self, margin: float = 0.0) -> bool:
         """Whether the second is shown to be better by more than `margin` points.
@@ -217,25 +217,21 @@ class Comparison:
         return as_rich(str(self))
 
     def _repr_html_(self) -> str:
-        from dspex.core.elements import element, written
+        from dspex.evaluate.html.notebook import comparison_html
 
-        return written(element("pre", str(self)))
+        return comparison_html(self)
 
     def __repr__(self) -> str:
         return f"<Comparison: {self.verdict}>"
 
     def __str__(self) -> str:
-        left = _left_out(self)
-        shown = self.rows[:SHOWN_ROWS]
-        more = len(self.rows) - len(shown)
+        more = len(self.rows) - SHOWN_ROWS
         lines = [
-            self.verdict,
-            *([left] if left else []),
-            *(f"{name}: {sentence(self.names, c)}" for name, c in self.columns.items()),
-            *map(_line, shown),
-            *([f"and {more} more"] if more else []),
+            *told_beside_rows(self),
+            *map(_line, self.rows[:SHOWN_ROWS]),
+            *([f"and {more} more"] if more > 0 else []),
         ]
-        return "\n  ".join(lines)
+        return "\n  ".join(safe_text(line, keep="") for line in lines)
 
 
 def compare(
@@ -381,6 +377,16 @@ def _differing(
 
     one, other = came_out(first), came_out(second)
     return [number for number, place in both if one[number] != other[place]]
+
+
+def told_beside_rows(comparison: Comparison) -> Iterator[str]:
+    """Yield the verdict, what was left out, and a sentence for each column."""
+    yield comparison.verdict
+    left = _left_out(comparison)
+    if left:
+        yield left
+    for name, paired in comparison.columns.items():
+        yield f"{name}: {sentence(comparison.names, paired)}"
 
 
 def _left_out(comparison: Comparison) -> str:

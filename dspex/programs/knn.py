@@ -64,6 +64,9 @@ class KNN:
         texts = [_text(row.inputs()) for row in self.trainset]
         self.trainset_vectors = self._vectors(texts)
 
+    def __repr__(self) -> str:
+        return f"KNN({self.k} of {len(self.trainset):,} examples)"
+
     def __call__(self, **inputs: Any) -> list[Example]:
         """Return the nearest examples, the nearest first; of equals the earlier first.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -61,6 +62,14 @@ class Parallel:
         self.disable_progress_bar = disable_progress_bar
         self.timeout = timeout
         self.straggler_limit = straggler_limit
+
+    def __repr__(self) -> str:
+        told = [
+            f"{each.name}={value!r}"
+            for each in inspect.signature(Parallel).parameters.values()
+            if (value := getattr(self, each.name)) != each.default
+        ]
+        return f"{type(self).__name__}({', '.join(told)})"
 
     def __call__(
         self, exec_pairs: Sequence[Pair], num_threads: int | None = None

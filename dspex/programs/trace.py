@@ -31,6 +31,11 @@ class UsageTracker:
         self._lock = threading.Lock()
         self._by_model: dict[str, list[Usage | Entry]] = {}
 
+    def __repr__(self) -> str:
+        spent = self.total().items()
+        told = [f"{model!r}: {usage.total_tokens:,} tokens" for model, usage in spent]
+        return f"<UsageTracker {', '.join(told) or 'nothing yet'}>"
+
     @property
     def usage_data(self) -> dict[str, list[Entry]]:
         """Every call's tokens in DSPy's shape, by model, in order; a copy."""

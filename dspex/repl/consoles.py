@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from dspex.repl.awaiting import run_awaited
+
 Names = dict[str, Any]
 """The names of a session, which its lines change."""
 
@@ -23,7 +25,7 @@ class Console:
     label: str
     """What it is, in a few words."""
     interact: Callable[[Names], None]
-    """Reads and runs lines until Ctrl-D; `exit(3)` raises `SystemExit`."""
+    """Reads and runs lines until Ctrl-D or `exit()`."""
 
 
 def console(*, plain: bool) -> Console:
@@ -41,8 +43,12 @@ def console(*, plain: bool) -> Console:
 def _in_ipython(names: Names) -> None:
     from IPython import start_ipython
 
+    runner = f"{run_awaited.__module__}.{run_awaited.__name__}"
     # The user's own profile holds. Our banner was shown, and Ctrl-D means it.
-    start_ipython(argv=["--no-banner", "--no-confirm-exit"], user_ns=names)
+    options = ["--no-banner", "--no-confirm-exit"]
+    start_ipython(
+        argv=[*options, f"--InteractiveShell.loop_runner={runner}"], user_ns=names
+    )
 
 
 def _in_standard_console(names: Names) -> None:

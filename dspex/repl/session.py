@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import dspex
 from dspex.core.home import home
+from dspex.evaluate.live import live_runs
 from dspex.repl.consoles import Console
 from dspex.repl.namespace import banner, namespace
 from dspex.runtime.config import Config
 from dspex.runtime.runtime import current_runtime
+
+LEFT_WITHIN: Final = 10.0
+"""Seconds that a run which still goes on may take to end in order."""
 
 
 def hold_session(
@@ -21,7 +25,7 @@ def hold_session(
     config: Config,
     say: Callable[[str], None],
 ) -> None:
-    """Start the tree, run what is typed, and stop the tree.
+    """Start the tree, run what is typed, and end what runs and the tree.
 
     The tree is the default one of the process, so threads that are started in the
     session see it as well. A Ctrl-C reaches the line that runs, and never the tree:
@@ -36,7 +40,7 @@ def hold_session(
         say: Shows the banner.
 
     Raises:
-        SystemExit: The session was left with `exit(code)`.
+        SystemExit: The session was left with `exit(3)`, which the standard console has.
     """
     runtime = current_runtime()
     if runtime.state == "not started":
@@ -49,4 +53,13 @@ def hold_session(
         say(banner(console=console.label, model=model, loaded=loaded, home=where))
         console.interact(namespace(loaded))
     finally:
+        _end_runs()
         dspex.shutdown()
+
+
+def _end_runs() -> None:
+    """End in order what was begun and goes on, so that it can be resumed."""
+    for run in live_runs():
+        # What belongs to a study is ended with it.
+        if run.part_of is None:
+            run.stop(LEFT_WITHIN)

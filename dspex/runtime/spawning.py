@@ -30,6 +30,7 @@ from supervisors import (
     Task,
     TaskSupervisor,
     current_scope,
+    last_words,
     within,
 )
 
@@ -86,8 +87,9 @@ class TreeSpawner:
                 # waiting for oneself.
                 branch.shutdown()
             else:
-                # A runtime that was closed meanwhile has ended it already.
-                with contextlib.suppress(SupervisorError):
+                # Who was given up may ask for nothing more, and yet leaves nothing. A
+                # runtime that was closed meanwhile has ended the branch already.
+                with last_words(), contextlib.suppress(SupervisorError):
                     evaluations.terminate_child(branch)
 
     async def in_thread(self, work: Callable[[], T], *, label: str = "call") -> T:

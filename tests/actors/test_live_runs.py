@@ -6,13 +6,15 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import dspex
-from dspex.evaluate.running.live import LiveRun, live_runs
-from dspex.evaluate.running.why import Cause
+from dspex.evaluate.live import LiveRun, live_runs
+from dspex.evaluate.recording import Recording
+from dspex.evaluate.why import Cause
 from tests.actors.lab import call, eventually
 from tests.actors.rows import right, rows
 
@@ -97,6 +99,27 @@ def test_an_evaluation_that_its_caller_waits_for_is_stopped_from_outside(
     (result,) = caller.outcomes()
     assert (result.complete, result.n) == (False, 6)
     assert live_runs() == ()
+
+
+def test_a_run_counts_as_stopped_when_its_record_is_free(
+    held: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_close, close = threading.Event(), Recording.close
+
+    def close_later(recording: Recording, *facts: Any) -> None:
+        may_close.wait(30)
+        close(recording, *facts)
+
+    monkeypatch.setattr(Recording, "close", close_later)
+    with dspex.Runtime(dspex.Config(home=tmp_path)), evaluate().start(held):
+        held.began.wait(30)
+        run = the_run()
+
+        stopped_early = run.stop(0.05)
+        may_close.set()
+
+        assert not stopped_early
+        assert run.stop(30)
 
 
 def test_an_evaluation_in_a_coroutine_is_paused_and_resumed_from_outside(

@@ -15,6 +15,7 @@ from dspex.core.errors import WorkLostError, WorkTimeoutError
 from dspex.core.spawner import Finished
 from dspex.runtime.runtime import current_runtime
 from dspex.runtime.spawning import TreeSpawner
+from supervisors import Task
 from supervisors.tasks import TaskSupervisorActor
 
 WITHIN = 10.0
@@ -261,3 +262,27 @@ def test_a_batch_that_the_collector_closes_in_its_own_thread_holds_nothing_up(
     current_runtime().close()
 
     assert closed.wait(30)
+
+
+def test_work_that_is_given_up_leaves_nothing_of_its_batch_in_the_tree(
+    spawner: TreeSpawner, runtime: dspex.Runtime
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def work(_number: int) -> bool:
+        begun.set()
+        return may_end.wait(WITHIN)
+
+    def search() -> list[Finished[bool]]:
+        return list(spawner.each(work, range(3), concurrency=2, label="row"))
+
+    task = Task.async_(search)
+    assert begun.wait(WITHIN)
+    during = str(runtime)
+    # Its calls are refused from now on, and it is in one.
+    task.ref.shutdown()
+    may_end.set()
+    task.shutdown(WITHIN)
+
+    assert "row batch" in during
+    assert "row batch" not in str(runtime)

@@ -32,7 +32,7 @@ from dspex.teleprompt.studies.study import PIECES, Study
 from dspex.testing import FakeProvider, ScriptedTask
 from dspex.testing.chaos import ChaosPlan, DiskChaos, chaos
 from dspex.testing.faults import WRONG_KEY, Hang
-from supervisors import Scope, ScopeCancelledError, within
+from supervisors import Scope, ScopeCancelledError, Task, within
 from tests.actors.interrupting import after
 
 TASK = ScriptedTask(seed=1, train=12, dev=15)
@@ -379,6 +379,29 @@ def test_a_run_that_was_given_up_while_it_began_leaves_nobody_at_work(
             evaluate(program)
 
     assert evaluate(program).complete
+
+
+@pytest.mark.usefixtures("lm")
+def test_work_that_was_given_up_can_still_end_the_run_it_has_begun(
+    provider: FakeProvider,
+) -> None:
+    evaluate = dspex.Evaluate(devset=TASK.devset, metric=TASK.metric, persist=False)
+    given_up, ended = threading.Event(), threading.Event()
+
+    def piece() -> None:
+        run = evaluate.start(dspex.Predict("question -> answer"))
+        given_up.wait(PATIENCE)
+        run.stop()
+        ended.set()
+
+    provider.misbehave(Hang(), times=100)
+    task = Task.async_(piece)
+    provider.wait_for_in_flight(1, PATIENCE)
+    task.ref.kill()
+    given_up.set()
+
+    assert ended.wait(PATIENCE)
+    provider.wait_for_idle(PATIENCE)
 
 
 # Where it is called.

@@ -87,6 +87,28 @@ def test_a_provider_that_refuses_ends_it_with_what_was_measured(
     assert "Traceback" not in done.stderr
 
 
+def test_a_demo_that_cannot_begin_shows_no_score_and_says_what_is_missing(
+    run: Run,
+) -> None:
+    done = run("demo", "--model", "openai/gpt-4o-mini", "--quiet")
+
+    assert done.exit_code == Exit.CONFIGURATION
+    assert done.stdout == ""
+    assert done.stderr.startswith("dspex: there is no API key for 'openai/gpt-4o-mini'")
+
+
+def test_a_demo_that_measured_nothing_shows_no_score(
+    run: Run, provider: FakeProvider, there: tuple[str, ...]
+) -> None:
+    provider.misbehave(WRONG_KEY, times=1_000)
+
+    done = run("demo", "--limit", 3, "--quiet", *there)
+
+    assert done.exit_code == Exit.CONFIGURATION
+    assert done.stdout == ""
+    assert "was refused with status 401" in done.stderr
+
+
 def test_a_server_that_fails_now_and_then_costs_no_example(
     run: Run, provider: FakeProvider, there: tuple[str, ...]
 ) -> None:

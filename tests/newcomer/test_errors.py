@@ -23,12 +23,15 @@ from dspex.cli.main import main
 from dspex.client.local.assembly import assemble
 from dspex.client.local.weights import GEMMA_3_270M
 from dspex.testing import FakeProvider
+from tests.newcomer.full_disk import Left, on_a_disk_that_fills_up, on_a_full_disk
 from tests.newcomer.path import ROOT
 
 PAGE: Final = ROOT / "docs/how-to/when-the-first-run-fails.md"
 ASK: Final = ("predict", "country -> capital", "country=Peru")
 NOBODY: Final = "http://127.0.0.1:9"
 """Where nobody listens: the port of `discard`."""
+LOCK: Final = f"models/{GEMMA_3_270M.file}.lock"
+"""What processes that put the model together hold meanwhile: an empty file."""
 
 
 def told() -> dict[str, str]:
@@ -112,10 +115,24 @@ def no_extra(_folder: Path) -> str:
 
 
 def no_disk(folder: Path) -> str:
-    # More than any disk has; all else is as on the newcomer's.
+    left = on_a_full_disk(("demo",), folder)
+    if left is not None:
+        return told_by(left)
+    # Nobody may mount anything here: so, a model that no disk has room for.
     with pytest.raises(dspex.ConfigurationError) as refused:
         assemble(replace(GEMMA_3_270M, size=10**18), folder, locate=lambda _: ())
-    return str(refused.value)
+    return f"dspex: {refused.value}"
+
+
+def a_disk_that_fills_up(folder: Path) -> str:
+    return told_by(on_a_disk_that_fills_up(("demo",), folder))
+
+
+def told_by(left: Left) -> str:
+    """The last line of what a newcomer reads; nothing half written is left."""
+    assert left.code == 78, left.error
+    assert [name for name in left.files if name.startswith("models/")] == [LOCK]
+    return left.error.splitlines()[-1]
 
 
 def no_key(_folder: Path) -> str:
@@ -140,10 +157,12 @@ PROVOKED: Final[dict[str, Callable[[Path], str]]] = {
     "No network while installing": no_network_for_pip,
     "The extra is missing": no_extra,
     "No room on the disk": no_disk,
+    "The disk fills up": a_disk_that_fills_up,
     "No key": no_key,
     "A wrong key": a_wrong_key,
     "No network while asking": no_network,
 }
+NEED_MODEL: Final = {"No room on the disk", "The disk fills up"}
 NEED_PIP: Final = {"Python is too old", "No network while installing"}
 
 
@@ -161,7 +180,13 @@ def test_the_page_has_every_error_that_is_provoked_and_no_other() -> None:
     assert list(told()) == list(PROVOKED)
 
 
-@pytest.mark.parametrize("heading", PROVOKED)
+@pytest.mark.parametrize(
+    "heading",
+    [
+        pytest.param(each, marks=pytest.mark.model if each in NEED_MODEL else ())
+        for each in PROVOKED
+    ],
+)
 def test_an_error_is_on_the_page_word_for_word(heading: str, tmp_path: Path) -> None:
     if heading in NEED_PIP and importlib.util.find_spec("pip") is None:
         pytest.skip("there is no pip here")

@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -99,6 +100,11 @@ class Terminal:
         self.process.wait(PATIENCE)
         self._reader.join(PATIENCE)
         return self._told[self._seen :]
+
+    def is_as_before(self) -> bool:
+        """Say whether the terminal shows what is typed and hands it on by lines."""
+        flags = termios.tcgetattr(self._ours)[3]
+        return bool(flags & termios.ICANON and flags & termios.ECHO)
 
     def _position(self, text: str) -> int:
         return self._told.find(text, self._seen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -102,3 +103,77 @@ def test_a_notebook_goes_on_after_errors_and_interrupts_and_leaves_nothing(
     assert sorted(path.name for path in (tmp_path / "home" / "cache").iterdir()) == [
         "answers-1.db"
     ]
+
+
+TOGETHER = {
+    "model": CELLS["model"],
+    "await": "await program.acall(country='Peru')",
+    "data": (
+        "rows = dspex.load([dict(country=str(n), capital='<b>Lima</b>') "
+        "for n in range(30)], inputs=['country'])\n"
+        "evaluate = dspex.Evaluate(devset=rows, metric=lambda row, answer: "
+        "row.capital == answer.capital)"
+    ),
+    "awaits a run": "result = await evaluate.acall(program, run={name!r}); result",
+    "compares": "dspex.compare(result, result)",
+    "optimises": (
+        "better = dspex.BootstrapFewShot(metric=lambda row, answer, _: "
+        "row.capital == answer.capital).compile(program, trainset=rows)"
+    ),
+    "begins a run": (
+        "begun = evaluate.start(dspex.ChainOfThought('country -> capital'))"
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_two_notebooks_work_side_by_side_and_one_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("DSPEX_HOME", str(tmp_path / "home"))
+    answer = chat_answer(reasoning="I know.", capital="<b>Lima</b>")
+    found: dict[str, dict[str, Any]] = {}
+
+    async def work(name: str, base_url: str, *, times: int) -> None:
+        made: Any = nbformat.v4
+        put = {"{base_url!r}": repr(base_url), "{name!r}": repr(name)}
+        cells = found[name] = {
+            title: made.new_code_cell(
+                re.sub(r"\{\w+!r\}", lambda word: put[word.group()], source)
+            )
+            for title, source in TOGETHER.items()
+        }
+        notebook = made.new_notebook(cells=list(cells.values()))
+        client: Any = NotebookClient(notebook, timeout=PATIENCE, allow_errors=True)
+        async with client.async_setup_kernel(cwd=str(tmp_path)):
+            for time in range(times):
+                if time:
+                    # In the middle of the run that was begun.
+                    await client.km.restart_kernel(now=False)
+                    await client.kc.wait_for_ready(PATIENCE)
+                for number, cell in enumerate(cells.values()):
+                    await client.async_execute_cell(cell, number)
+
+    async def both(base_url: str) -> None:
+        await asyncio.gather(
+            work("one", base_url, times=2), work("other", base_url, times=1)
+        )
+
+    with FakeProvider(answer=lambda _: answer) as provider:
+        asyncio.run(both(provider.base_url))
+
+    assert [*(tmp_path / "home").rglob("*-wal")] == []
+    for cells in found.values():
+        errors = [
+            cell.outputs[-1].get("ename") for cell in cells.values() if cell.outputs
+        ]
+        assert errors == [None] * len(errors)
+        assert "&lt;b&gt;Lima" in html_of(cells["await"])[0]
+        *progress, result = html_of(cells["awaits a run"])
+        # One line that is written over; none where the run's record had it all at once.
+        assert ["30/30" in each for each in progress] in ([True], [])
+        assert "100.0" in result
+        assert "30 tied" in html_of(cells["compares"])[0]
+        assert len(html_of(cells["optimises"])) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -54,11 +55,14 @@ def ipython_prompt(number: int) -> str:
     return f"In [{number}]: "
 
 
-@pytest.mark.parametrize(
+consoles = pytest.mark.parametrize(
     ("options", "prompt"),
     [(["--plain"], plain_prompt), ([], ipython_prompt)],
     ids=["plain", "ipython"],
 )
+
+
+@consoles
 def test_ctrl_c_stops_the_work_and_ctrl_d_leaves_nothing(
     options: list[str],
     prompt: Callable[[int], str],
@@ -103,6 +107,123 @@ def test_ctrl_c_stops_the_work_and_ctrl_d_leaves_nothing(
     assert "Error" not in last
     assert processes_of_session(terminal.process.pid) == []
     assert files_below(tmp_path / "home") == ["cache/answers-1.db"]
+
+
+WORK = {
+    "Evaluate(devset=rows, metric=len)(program)": "EvaluationInterrupted",
+    "program.batch(rows)": "BatchInterrupted",
+    "list(dspex.settings.lm.stream('hi'))": "KeyboardInterrupt",
+    "dspex.COPRO(metric=len).compile(program, trainset=rows)": "EvaluationInterrupted",
+}
+AWAITED = {
+    "await program.acall(country='Chile')": "CancelledError",
+    "[chunk async for chunk in dspex.settings.lm.astream('hi')]": "CancelledError",
+    "await Evaluate(devset=rows, metric=len).acall(program)": "CancelledError",
+}
+"""Work that a person stops, and what the console says then."""
+
+
+@consoles
+def test_ctrl_c_withdraws_the_calls_of_whatever_works(
+    options: list[str],
+    prompt: Callable[[int], str],
+    provider: FakeProvider,
+    tmp_path: Path,
+) -> None:
+    rows = "rows = [Example(country=c).with_inputs('country') for c in 'abc']"
+    work = WORK if options else {**WORK, **AWAITED}
+    provider.misbehave(Hang(), times=1_000)
+
+    with session(provider, tmp_path, *options) as terminal:
+        terminal.expect(prompt(1))
+        terminal.type(f"{rows}{ENTER}")
+        for number, (line, said) in enumerate(work.items(), start=2):
+            terminal.expect(prompt(number))
+            terminal.type(f"{line}{ENTER}")
+            provider.wait_for_in_flight(1, PATIENCE)
+            terminal.type(CTRL_C)
+            terminal.expect(said)
+            provider.wait_for_idle(PATIENCE)
+        terminal.expect(prompt(2 + len(work)))
+        terminal.type(f"print(status()){ENTER}")
+        terminal.expect("0 restarts")
+        assert "batch" not in terminal.expect("0 open calls")
+        terminal.expect(prompt(3 + len(work)))
+        terminal.type(CTRL_D)
+        last = terminal.rest()
+
+    assert terminal.process.returncode == 0, last
+    assert [
+        name
+        for name in files_below(tmp_path / "home")
+        if name.endswith(("-wal", ".log"))
+    ] == []
+
+
+@consoles
+@pytest.mark.parametrize(
+    ("where", "number"),
+    [("at the prompt", signal.SIGTERM), ("in a call", signal.SIGHUP)],
+)
+def test_a_session_that_is_told_to_end_leaves_nothing(
+    where: str,
+    number: signal.Signals,
+    options: list[str],
+    prompt: Callable[[int], str],
+    provider: FakeProvider,
+    tmp_path: Path,
+) -> None:
+    with session(provider, tmp_path, *options) as terminal:
+        terminal.expect(prompt(1))
+        terminal.type(f"program(country='Peru'){ENTER}")
+        terminal.expect(prompt(2))
+        if where == "in a call":
+            provider.misbehave(Hang())
+            terminal.type(f"program(country='Chile'){ENTER}")
+            provider.wait_for_in_flight(1, PATIENCE)
+        # Closing a window tells it twice: the shell does, and the terminal.
+        terminal.process.send_signal(number)
+        terminal.process.send_signal(number)
+        # One that comes just before readline waits is noted, and wakes nobody.
+        terminal.type(ENTER)
+        last = terminal.rest()
+        is_as_before = terminal.is_as_before()
+
+    assert terminal.process.returncode == 128 + number, last
+    assert is_as_before
+    assert processes_of_session(terminal.process.pid) == []
+    assert files_below(tmp_path / "home") == ["cache/answers-1.db"]
+    provider.wait_for_idle(PATIENCE)
+
+
+@consoles
+def test_a_run_that_goes_on_is_ended_in_order_with_its_session(
+    options: list[str],
+    prompt: Callable[[int], str],
+    provider: FakeProvider,
+    tmp_path: Path,
+) -> None:
+    start = "run = Evaluate(devset=rows, metric=len, run='mine').start(program)"
+    rows = "rows = [Example(country=c).with_inputs('country') for c in 'abc']"
+    provider.misbehave(Hang(), times=3)
+
+    with session(provider, tmp_path, *options) as terminal:
+        terminal.expect(prompt(1))
+        terminal.type(f"{rows}{ENTER}")
+        terminal.expect(prompt(2))
+        terminal.type(f"{start}{ENTER}")
+        provider.wait_for_in_flight(3, PATIENCE)
+        terminal.expect(prompt(3))
+        terminal.type(f"run{ENTER}")
+        terminal.expect("<EvaluationRun mine: running, 0 of 3>")
+        terminal.expect(prompt(4))
+        terminal.type(CTRL_D)
+        last = terminal.rest()
+
+    assert terminal.process.returncode == 0, last
+    assert "Error" not in last
+    # No announcements of requests whose fate is not known, no half of a database.
+    assert files_below(tmp_path / "home") == ["runs/mine.sqlite"]
 
 
 def processes_of_session(leader: int) -> list[int]:

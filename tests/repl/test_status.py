@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
+
 import dspex
-from dspex.testing import FakeProvider, chat_answer
+from dspex.client.gate import GateState
+from dspex.testing import OVERLOADED, FakeProvider, chat_answer
 from supervisors.testing import living
 
 PATIENCE = 60.0
@@ -42,6 +45,36 @@ def test_it_tells_of_providers_cache_and_tree() -> None:
     assert "canary" not in str(status)
 
 
+def test_a_lane_tells_only_what_holds_it() -> None:
+    with FakeProvider(answer=lambda _: chat_answer(capital="Lima")) as provider:
+        lm = dspex.LM(
+            "openai/fake",
+            api_base=provider.base_url,
+            api_key="sk-1",
+            num_retries=0,
+            cache=False,
+        )
+
+        def told() -> str:
+            lines = str(dspex.status(PATIENCE)).splitlines()
+            [lane] = [line for line in lines if line.startswith("  fake: ")]
+            return lane.removeprefix("  fake: ")
+
+        with dspex.Runtime():
+            lm("one")
+            calm = told()
+            provider.misbehave(OVERLOADED)
+            with pytest.raises(dspex.LMError):
+                lm("two")
+            after_a_failure = told()
+            lm.client().set_circuit("fake", GateState.OPEN)
+            held = told()
+
+    assert calm == "breaker closed"
+    assert after_a_failure == "breaker closed, 1 failure in a row"
+    assert held.startswith("breaker open, held open by hand")
+
+
 def test_whoever_is_stuck_is_named_and_the_rest_is_told() -> None:
     with dspex.Runtime() as runtime:
         memory = runtime.start().registry.resolve("cache.memory")
@@ -52,6 +85,7 @@ def test_whoever_is_stuck_is_named_and_the_rest_is_told() -> None:
 
     assert status.silent == ("cache.memory",)
     assert status.cache is None
+    assert repr(status).endswith(" 1 silent>")
     assert "no answer from: cache.memory" in str(status)
     assert "├─ providers" in str(status)
 
@@ -90,6 +124,7 @@ def test_as_html_and_for_rich_a_status_is_text(tmp_path: Path) -> None:
         status = dspex.status(PATIENCE)
 
     assert "<script>" not in status._repr_html_()
+    assert "\x1b" not in str(status)
     shown = status.__rich__()
     assert isinstance(shown, Text)
     assert "[b]<script>\\x1b[2J" in shown.plain

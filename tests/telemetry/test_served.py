@@ -92,7 +92,7 @@ def test_the_clients_mistake_is_no_failure_of_the_service(sdk: Sdk) -> None:
     assert told == {
         ("POST /{name}", 422, "invalid_inputs", StatusCode.UNSET),
         ("POST /{name}", 500, "program_failed", StatusCode.ERROR),
-        ("HTTP", 404, "no_such_page", StatusCode.UNSET),
+        ("HTTP", 404, "not_found", StatusCode.UNSET),
     }
 
 

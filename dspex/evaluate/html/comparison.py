@@ -77,7 +77,7 @@ def _content(
     shown = heapq.nsmallest(
         most,
         _counted(comparison.rows, seen),
-        key=lambda row: (row.difference, row.number),
+        key=became_worse_first,
     )
     yield element("header", element("h1", title))
     yield _hero(comparison)
@@ -90,6 +90,11 @@ def _content(
     yield element("h2", "The examples that differ, those that became worse first")
     yield from _rows(comparison, shown)
     yield element("footer", element("p", "Written by dspex."))
+
+
+def became_worse_first(row: RowDifference) -> tuple[float, int]:
+    """Sort rows by how much worse they became."""
+    return row.difference, row.number
 
 
 def _counted(
@@ -232,7 +237,7 @@ def _row(row: RowDifference, names: tuple[str, str], rank: int) -> Element:
         element("span", element("span", LOOKS[look], class_=f"badge {look}")),
         element("span", scores),
         element("span", line(_first_text(asked)), class_="question"),
-        element("span", _both(row), class_="answer"),
+        element("span", both_answers(row), class_="answer"),
     )
     inside = element(
         "div",
@@ -258,7 +263,8 @@ def _row(row: RowDifference, names: tuple[str, str], rank: int) -> Element:
     )
 
 
-def _both(row: RowDifference) -> str:
+def both_answers(row: RowDifference) -> str:
+    """Say in one line what the one answered, and what the other."""
     sides = ((row.first, row.first_outcomes), (row.second, row.second_outcomes))
     return " → ".join(_in_short(row.example, *side)[:LONGEST_ANSWER] for side in sides)
 

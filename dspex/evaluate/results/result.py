@@ -220,8 +220,16 @@ class EvaluationResult(Counted):
         return "\n  ".join(safe_text(line, keep="") for line in lines)
 
     def __repr__(self) -> str:
-        state = "" if self.complete else ", incomplete"
-        return f"EvaluationResult(score={self.score}, n={self.n}{state})"
+        causes = self.survey.causes
+        failed = sum(
+            each.count for each in causes if each.kind.is_final and not each.column
+        )
+        told = [
+            f"score={self.score}, n={self.n}",
+            *([f"{failed} failed"] if failed else []),
+            *([] if self.complete else ["incomplete"]),
+        ]
+        return f"EvaluationResult({', '.join(told)})"
 
     def _headline(self) -> str:
         line, missing = f"{self.score:.1f}", self.not_measured

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -203,8 +204,9 @@ class LiveEvaluation:
 
     def stop(self, within: float = 10.0) -> bool:
         """End it in order; whoever waits for its result gets what was measured."""
+        until = time.monotonic() + within
         self._run.cancel(within)
-        return self._run.finished
+        return self._run.wait_closed(max(0.0, until - time.monotonic()))
 
 
 def progress_of(tally: Tally, total: int | None) -> str:

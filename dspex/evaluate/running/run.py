@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -113,6 +114,7 @@ class Run:
         self._wishes = Wishes()
         self._workers = ThreadWorkers() if workers is None else workers
         self._finished: ReplyFuture[Ended] = ReplyFuture()
+        self._closed = threading.Event()
         self._requests = RequestLog(plan.run, recording, earlier.requests, self._fenced)
         self._refused_before = earlier.refused
         # What was measured before took, and what earlier owners of its record did.
@@ -183,6 +185,7 @@ class Run:
             self._leave_open()
             if self.recording is not None:
                 self._close(self.recording)
+            self._closed.set()
             self._tell_of_end()
 
     def _tell_of_start(self) -> None:
@@ -307,7 +310,9 @@ class Run:
 
     def _obey(self) -> None:
         # Else there is nobody, or a new one that sees the wishes when it begins.
-        self._handle(self._names.coordinator).cast(Obey())
+        # Also from work that was given up itself, and ends what it has begun.
+        with last_words():
+            self._handle(self._names.coordinator).cast(Obey())
 
     def why(self) -> tuple[Waiting, ...]:
         """What each open example waits for, as far as that is known just now."""
@@ -346,6 +351,10 @@ class Run:
     def finished(self) -> bool:
         """Whether it has ended, though not everything may be cleaned up."""
         return self._finished.done()
+
+    def wait_closed(self, timeout: float) -> bool:
+        """Wait until it has ended and its record is closed; whether it is."""
+        return self._closed.wait(timeout)
 
     @property
     def state(self) -> str:

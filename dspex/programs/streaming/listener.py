@@ -45,6 +45,14 @@ class StreamListener:
         self.predict_name = predict_name
         self.allow_reuse = allow_reuse
 
+    def __repr__(self) -> str:
+        told = [
+            repr(self.signature_field_name),
+            *([f"predict_name={self.predict_name!r}"] if self.predict_name else []),
+            *(["allow_reuse=True"] if self.allow_reuse else []),
+        ]
+        return f"StreamListener({', '.join(told)})"
+
 
 def find_predictor_for_stream_listeners(
     program: Any, stream_listeners: Sequence[StreamListener]
