@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import dspex
 from dspex.core.home import home
-from dspex.evaluate.live import live_runs
+from dspex.evaluate.running.live import live_runs
 from dspex.repl.consoles import Console
 from dspex.repl.namespace import banner, namespace
 from dspex.runtime.config import Config

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import dspex
-from dspex.evaluate.live import LiveRun, live_runs
-from dspex.evaluate.recording import Recording
-from dspex.evaluate.why import Cause
+from dspex.evaluate.running.live import LiveRun, live_runs
+from dspex.evaluate.running.recording import Recording
+from dspex.evaluate.running.why import Cause
 from tests.actors.lab import call, eventually
 from tests.actors.rows import right, rows
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from xml.etree.ElementTree import Element
 
 from dspex.core.elements import element, written
-from dspex.evaluate.cells import text_of
 from dspex.evaluate.compare import Comparison, RowDifference, told_beside_rows
 from dspex.evaluate.html.comparison import became_worse_first, both_answers
 from dspex.evaluate.html.findings import worst_first
