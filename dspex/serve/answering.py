@@ -185,7 +185,7 @@ class Answering:
         finally:
             # Unless it is over, nobody waits for it any more.
             task.ref.kill()
-        return Shutdown() if _was_ended(end, task) else end
+        return _seen_through(end, task)
 
     async def _task(
         self, work: Work, spending: Spending, begun: Unrepeatable, context: Context
@@ -275,17 +275,18 @@ def _harmless(error: BaseException) -> Exception:
     return exited
 
 
-def _was_ended(end: _End, task: Task[_End]) -> bool:
-    """Whether a program only says that it was ended from outside.
+def _seen_through(end: _End, task: Task[_End]) -> _End | ExitReason:
+    """Return a program's own end, or why it only says that it was ended from outside.
 
-    Asked to stop, a task is refused its calls, and the program raises that refusal; a
-    task that it had beside itself may have been killed.
+    Asked to stop, a task is refused its calls, and the program raises that refusal. One
+    whose own tasks were killed raises that; it may be its doing as well.
     """
-    if isinstance(end.error, WorkTimeoutError):
-        return False
-    return end.error is not None and (
-        task.scope.cancelled or isinstance(end.error, WorkLostError)
-    )
+    error = end.error
+    if error is None or isinstance(error, WorkTimeoutError):
+        return end
+    if task.scope.cancelled:
+        return Shutdown()
+    return Failed(text_of_error(error)) if isinstance(error, WorkLostError) else end
 
 
 def check_may_begin_again(

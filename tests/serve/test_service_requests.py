@@ -311,6 +311,19 @@ def test_a_program_whose_tasks_were_killed_begins_again_and_a_late_one_does_not(
     assert (reply.status, len(begun)) == (status, beginnings)
 
 
+def test_a_program_whose_tasks_are_always_lost_is_not_begun_for_ever() -> None:
+    begun: list[str] = []
+
+    def program(topic: str) -> str:
+        begun.append(topic)
+        raise errors.WorkLostError("it was killed")
+
+    reply = ask(Service({"tell": program}), {"topic": "rain"})
+
+    assert (reply.status, reply.error["type"], len(begun)) == (503, "killed", 3)
+    assert "it was killed" in reply.error["message"]
+
+
 def test_forty_requests_that_are_killed_at_once_are_all_answered(
     runtime: Runtime,
 ) -> None:
