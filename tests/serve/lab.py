@@ -157,3 +157,13 @@ class Gate:
         """Wait for so many further beginnings."""
         for _ in range(count):
             assert await asyncio.to_thread(self._arrived.acquire, timeout=PATIENT)
+
+
+def ask(service: Service, *args: Any, path: str = "/tell", **options: Any) -> Reply:
+    replies = []
+
+    async def use(client: Client) -> None:
+        replies.append(await client.post(path, *args, **options))
+
+    serve(service, use)
+    return replies[0]
