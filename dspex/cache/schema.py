@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from dspex.cache.new_files import one_moment, use_log
+
 APPLICATION_ID: Final = 0x64737063
 """Marks the file as a cache of dspex ("dspc")."""
 SCHEMA: Final = 1
@@ -53,7 +55,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     if not _is_ours(connection):
         # Both before the first table, or they would have no effect.
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        connection.execute("PRAGMA journal_mode=WAL")
+        use_log(connection)
         connection.execute("BEGIN IMMEDIATE")
         try:
             _create_unless_there(connection)
@@ -75,13 +77,16 @@ def _create_unless_there(connection: sqlite3.Connection) -> None:
 
 def _is_ours(connection: sqlite3.Connection) -> bool:
     """Whether the file is one of ours; `False` for an empty one."""
-    found = {
-        sql
-        for (sql,) in connection.execute(
-            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
+    with one_moment(connection):
+        found = {
+            sql
+            for (sql,) in connection.execute(
+                "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
+            )
+        }
+        mark = tuple(
+            _pragma(connection, name) for name in ("application_id", "user_version")
         )
-    }
-    mark = _pragma(connection, "application_id"), _pragma(connection, "user_version")
     if not found and mark == (0, 0):
         return False
     # Word for word: a trigger or a view would run with whatever is asked here.

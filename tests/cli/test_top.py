@@ -23,19 +23,17 @@ AT_WORK = """
 import sys, threading
 import dspex
 
-begun = threading.Semaphore(0)
 held = threading.Event()
 
 def work(n):
     if n >= 3:
-        begun.release()
         held.wait()
 
 rows = dspex.load([{"n": n} for n in range(6)], inputs=["n"])
 evaluate = dspex.Evaluate(devset=rows, metric=lambda *_: 1.0, concurrency=3)
 run = evaluate.start(work, run="first")
-for _ in range(3):
-    begun.acquire()
+while run.tally.accepted < 3:
+    threading.Event().wait(0.01)
 print("begun", flush=True)
 sys.stdin.read()
 held.set()

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from sqlite3 import Connection as SQLite
 from typing import Any, BinaryIO
 
+from dspex.cache.new_files import use_log
 from dspex.core.errors import RecordUnwritableError, RunFencedError
 from dspex.evaluate.record import schema, trouble
 from dspex.evaluate.record.codec import encode
@@ -267,7 +268,7 @@ class RunRecord(RecordReader):
             raise trouble.exists(self.place)
         with self._connection.reading() as connection:
             schema.wait_for_disk(connection, waits=False)
-            schema.use_log(connection)
+            use_log(connection)
         with self._connection.transaction() as connection:
             if self._connection.check():
                 # Another process was quicker.

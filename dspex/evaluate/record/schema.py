@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from dspex.cache.new_files import one_moment
+
 APPLICATION_ID: Final = 0x64737072
 """Marks the file as the record of a run of dspex ("dspr")."""
 SCHEMA: Final = 1
@@ -86,16 +88,6 @@ def wait_for_disk(connection: sqlite3.Connection, *, waits: bool) -> None:
     connection.execute(f"PRAGMA synchronous={'NORMAL' if waits else 'OFF'}")
 
 
-def use_log(connection: sqlite3.Connection) -> None:
-    """Have SQLite keep a log, so that readers and the owner do not wait for another.
-
-    Raises:
-        sqlite3.Error: It cannot be written.
-    """
-    # Outside of a transaction, or it would do nothing.
-    connection.execute("PRAGMA journal_mode=WAL")
-
-
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables in an empty file, within a transaction.
 
@@ -116,16 +108,17 @@ def check(connection: sqlite3.Connection) -> bool:
         NewerFileError: A newer dspex made it.
         sqlite3.Error: It is no database, or cannot be read now.
     """
-    found = {
-        sql
-        for (sql,) in connection.execute(
-            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
+    with one_moment(connection):
+        found = {
+            sql
+            for (sql,) in connection.execute(
+                "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
+            )
+        }
+        mark, version = (
+            int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("application_id", "user_version")
         )
-    }
-    mark, version = (
-        int(connection.execute(f"PRAGMA {name}").fetchone()[0])
-        for name in ("application_id", "user_version")
-    )
     if not found and (mark, version) == (0, 0):
         return False
     if mark == APPLICATION_ID and version > SCHEMA:
