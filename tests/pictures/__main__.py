@@ -28,6 +28,7 @@ def terminal_pictures(shown: Shown) -> dict[str, str]:
     told = f"{middle}\n\nand at the end\n\n{shown.progress[-1]}\n{shown.result}"
     return {
         "tree.svg": drawn(shown.tree, title="print(runtime)"),
+        "top.svg": drawn(shown.top, title="dspex top"),
         "progress.svg": drawn(told, title="evaluate(program)"),
     }
 

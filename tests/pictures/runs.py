@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import dspex
+from dspex.cli.looks import Look, look_around, screen
 from dspex.testing import FakeProvider, chat_answer, inputs_of
 from tests.docs.pages import ROOT
 from tests.pictures.drawing import FakeTerminal
@@ -22,6 +25,8 @@ class Shown:
 
     tree: str
     """The tree, in the middle of the run."""
+    top: str
+    """What `dspex top` showed then."""
     progress: list[str]
     """The line of its progress, as it changed."""
     result: dspex.EvaluationResult
@@ -42,12 +47,15 @@ def watched(examples: int, *, latency: float) -> Shown:
 
     seen: list[dspex.Runtime] = []
     trees: list[str] = []
+    looks: list[list[Look]] = []
 
     def answer(messages: Any) -> str:
         country = inputs_of(messages)["country"]
         # In the middle of the run, while others are under way.
         if country == countries[examples // 2]:
             trees.append(str(seen[0]))
+        if country in (countries[examples // 4], countries[examples // 2]):
+            looks.append(look_around(os.getpid(), time.monotonic()))
         is_wrong = countries.index(country) % WRONG_EVERY == WRONG_EVERY - 1
         return chat_answer(capital="Atlantis" if is_wrong else capitals[country])
 
@@ -74,7 +82,13 @@ def watched(examples: int, *, latency: float) -> Shown:
         )
         seen.append(runtime)
         result = evaluate(dspex.Predict("country -> capital"))
-    return Shown(tree=settled(trees[0]), progress=terminal.lines(), result=result)
+    before, now = looks
+    return Shown(
+        tree=settled(trees[0]),
+        top=settled("\n".join(screen(now, before, time.time()))),
+        progress=terminal.lines(),
+        result=result,
+    )
 
 
 def settled(tree: str) -> str:

@@ -14,7 +14,7 @@ from tests.pictures.__main__ import FOLDER, terminal_pictures
 from tests.pictures.drawing import FakeTerminal, drawn
 from tests.pictures.runs import settled, watched
 
-NAMES = ["progress.svg", "report.png", "tree.svg"]
+NAMES = ["progress.svg", "report.png", "top.svg", "tree.svg"]
 LARGEST = 200_000
 """Bytes of a picture."""
 
@@ -67,6 +67,8 @@ def test_a_real_run_is_drawn_with_its_tree_its_progress_and_its_score(
 
     assert "coordinator" in pictures["tree.svg"]
     assert "127.0.0.1:8000/v1 key 0123456789abcdef" in pictures["tree.svg"]
+    assert "capitals  evaluation  running" in pictures["top.svg"]
+    assert "a second" in pictures["top.svg"]
     # Two of fourteen are answered wrongly.
     assert "14/14" in pictures["progress.svg"]
     assert str(shown.result) in pictures["progress.svg"]
