@@ -26,7 +26,7 @@ from dspex.runtime.config import Config
 from dspex.runtime.runtime import Runtime
 from dspex.serve.connections import Connections, most_connections
 from dspex.serve.health import Health
-from dspex.serve.listening import BACKLOG, Place
+from dspex.serve.listening import Place
 from dspex.serve.logs import http_logger
 from dspex.serve.notify import Notifier, watchdog_interval
 from dspex.serve.pages import metrics_pages, watching_pages
@@ -173,9 +173,9 @@ class Daemon:
         app.middlewares.insert(0, connections.at_work())
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
-        # So many are accepted before the first is counted: files are left then, too.
-        backlog = min(BACKLOG, most // 2)
-        listening = await self._place.open(connections, backlog=backlog)
+        # Those that there is no room for are closed some three rounds later, and there
+        # are files for them, too.
+        listening = await self._place.open(connections, at_once=most // 8)
         stack.callback(listening.close)
         await stack.enter_async_context(_Chore(connections.tend()))
         address = listening.address

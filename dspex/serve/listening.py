@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import stat
 from collections.abc import Callable
@@ -48,12 +49,12 @@ class Network:
     port: int = 8_000
     """The port; 0 takes any that is free."""
 
-    async def open(self, protocol: Protocols, *, backlog: int = BACKLOG) -> Listening:
+    async def open(self, protocol: Protocols, *, at_once: int = BACKLOG) -> Listening:
         """Listen.
 
         Args:
             protocol: Makes what handles a connection.
-            backlog: Connections that may wait to be accepted, and are so at a time.
+            at_once: Connections that are accepted at a time.
 
         Raises:
             ConfigurationError: Nobody can listen there.
@@ -61,7 +62,7 @@ class Network:
         loop = asyncio.get_running_loop()
         try:
             server = await loop.create_server(
-                protocol, self.host, self.port, backlog=backlog
+                protocol, self.host, self.port, backlog=at_once
             )
         except OSError as error:
             raise ConfigurationError(
@@ -69,6 +70,7 @@ class Network:
                 f"{error.strerror or error}; expected a free port of this machine. "
                 "Choose another with --port, or 0 for any that is free."
             ) from error
+        _let_many_wait(server)
         port = server.sockets[0].getsockname()[1]
         host = f"[{self.host}]" if ":" in self.host else self.host
         return Listening(address=f"http://{host}:{port}", server=server)
@@ -81,12 +83,12 @@ class UnixSocket:
     path: Path
     """Its path. Who may use it is the business of its folder and of the umask."""
 
-    async def open(self, protocol: Protocols, *, backlog: int = BACKLOG) -> Listening:
+    async def open(self, protocol: Protocols, *, at_once: int = BACKLOG) -> Listening:
         """Listen; a socket that a dead process has left is taken away.
 
         Args:
             protocol: Makes what handles a connection.
-            backlog: Connections that may wait to be accepted, and are so at a time.
+            at_once: Connections that are accepted at a time.
 
         Raises:
             ConfigurationError: Nobody can listen there, or somebody does.
@@ -101,9 +103,11 @@ class UnixSocket:
                 "ended. Choose another with --unix-socket."
             ) from error
         loop = asyncio.get_running_loop()
+        server = await loop.create_unix_server(protocol, sock=found, backlog=at_once)
+        _let_many_wait(server)
         return Listening(
             address=f"unix:{self.path}",
-            server=await loop.create_unix_server(protocol, sock=found, backlog=backlog),
+            server=server,
             path=self.path,
             node=_node(self.path),
         )
@@ -111,6 +115,13 @@ class UnixSocket:
 
 Place = Network | UnixSocket
 """Where a daemon listens."""
+
+
+def _let_many_wait(server: asyncio.Server) -> None:
+    """Have many wait to be accepted, and not only as many as are accepted at once."""
+    for each in server.sockets:
+        with socket.socket(fileno=os.dup(each.fileno())) as same:
+            same.listen(BACKLOG)
 
 
 def _bound(path: Path) -> socket.socket:

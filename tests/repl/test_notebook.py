@@ -68,7 +68,9 @@ def test_a_notebook_goes_on_after_errors_and_interrupts_and_leaves_nothing(
             name: version.new_code_cell(source) for name, source in sources.items()
         }
         notebook = version.new_notebook(cells=list(cells.values()))
-        client: Any = NotebookClient(notebook, timeout=PATIENCE, allow_errors=True)
+        client: Any = NotebookClient(
+            notebook, timeout=PATIENCE, iopub_timeout=PATIENCE, allow_errors=True
+        )
 
         def interrupt_when_it_hangs() -> None:
             provider.wait_for_in_flight(1, PATIENCE)
@@ -146,7 +148,9 @@ def test_two_notebooks_work_side_by_side_and_one_is_started_again(
             for title, source in TOGETHER.items()
         }
         notebook = made.new_notebook(cells=list(cells.values()))
-        client: Any = NotebookClient(notebook, timeout=PATIENCE, allow_errors=True)
+        client: Any = NotebookClient(
+            notebook, timeout=PATIENCE, iopub_timeout=PATIENCE, allow_errors=True
+        )
         async with client.async_setup_kernel(cwd=str(tmp_path)):
             for time in range(times):
                 if time:
@@ -173,7 +177,7 @@ def test_two_notebooks_work_side_by_side_and_one_is_started_again(
         assert "&lt;b&gt;Lima" in html_of(cells["await"])[0]
         *progress, result = html_of(cells["awaits a run"])
         # One line that is written over; none where the run's record had it all at once.
-        assert ["30/30" in each for each in progress] in ([True], [])
+        assert ["30/30" in each for each in progress] in ([True], []), progress
         assert "100.0" in result
         assert "30 tied" in html_of(cells["compares"])[0]
         assert len(html_of(cells["optimises"])) == 1
