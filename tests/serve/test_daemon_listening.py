@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,24 @@ def test_an_address_of_six_groups_is_written_in_brackets() -> None:
 
     assert address.startswith("http://[::1]:")
     assert not address.endswith(":0")
+
+
+@pytest.mark.parametrize("kind", ["network", "folder"])
+def test_many_may_wait_though_few_are_accepted_at_a_time(
+    kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "s"
+    place = Network(port=0) if kind == "network" else UnixSocket(path=path)
+
+    async def come() -> None:
+        listening = await place.open(Hello, at_once=1)
+        # The loop accepts nobody meanwhile.
+        with ExitStack() as stack:
+            for _ in range(100):
+                family = socket.AF_INET if kind == "network" else socket.AF_UNIX
+                caller = stack.enter_context(socket.socket(family))
+                caller.settimeout(5)
+                caller.connect(listening.server.sockets[0].getsockname())
+        listening.close()
+
+    asyncio.run(come())
