@@ -11,6 +11,10 @@ the middle of a run, started again, and asked for the same. It ends with 1 when 
 accepted request had no answer, or a wrong one, the run counts something else, or too
 little was killed for that to say anything.
 
+A quick machine has all that in a few seconds. So a branch may be restarted more often
+here than the ten times in half a minute after which it gives up by default, and what it
+was asked is answered with 503.
+
 Half of the requests ask a model on this machine; its server is a stand-in that answers
 at once. With `--model local/gemma-3-270m` it is the model of the extra `demo`, at a
 size that it can take; what it says counts as right whatever it is.
@@ -52,6 +56,8 @@ PATIENT = 600.0
 """Seconds after which something is stuck."""
 LATENCY = 0.02
 """Seconds that a model takes."""
+RESTARTS = 1_000
+"""Restarts of a branch after which it gives up."""
 STAND_IN = "local/stand-in"
 """The model whose server only stands in."""
 
@@ -106,6 +112,7 @@ def daemon(
         "LOCAL_MODEL": model,
         "FAULTS": faults,
         "LATENCY": str(LATENCY),
+        "DSPEX_BRANCH_RESTARTS": str(RESTARTS),
     }
     module = "tests.kills.daemon_process"
     with RunningDaemon(words, home=home, module=module, environ=environ) as running:
