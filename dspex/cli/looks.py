@@ -87,11 +87,10 @@ def look_around(pid: int | None, now: float) -> list[Look]:
         except ControlError as error:
             silent = replace(process, facts=None, trouble=error.message)
             return Look(process=silent, at=now)
-        runs = [run for run in seen.runs if run.process.path == process.path]
         return Look(
             process=process,
             at=now,
-            runs=[run for run in runs if run.facts["part_of"] is None],
+            runs=seen.work_of(process),
             providers=told["providers"],
             trees=trees,
             silent=told["silent"],

@@ -94,6 +94,11 @@ class Seen:
     runs: Sequence[RunThere]
     """The runs of those that answered."""
 
+    def work_of(self, process: Process) -> list[RunThere]:
+        """The runs of a process; a part of a study is no work of its own."""
+        theirs = [run for run in self.runs if run.process.path == process.path]
+        return [run for run in theirs if run.facts["part_of"] is None]
+
     @property
     def silent(self) -> list[Process]:
         """Those of which nobody knows what they are at work on."""

@@ -12,6 +12,7 @@ import click
 from dspex.cli.console import json_option, say, show, show_json, traceback_option
 from dspex.cli.processes import (
     RunThere,
+    Seen,
     look,
     program_of,
     rows,
@@ -42,7 +43,7 @@ def ps(as_json: bool) -> None:  # noqa: FBT001 - click passes by name
     if as_json:
         show_json([_plain(process, runs) for process in found])
     elif found:
-        show(rows([HEADING, *(_cells(process, runs) for process in found)]))
+        show(rows([HEADING, *(_cells(process, seen) for process in found)]))
         for each in seen.silent:
             say(f"process {each.pid}: {each.trouble}")
     else:
@@ -70,12 +71,10 @@ def _plain(process: Process, runs: Sequence[RunThere]) -> dict[str, Any]:
     }
 
 
-def _cells(process: Process, runs: Sequence[RunThere]) -> tuple[str, ...]:
+def _cells(process: Process, seen: Seen) -> tuple[str, ...]:
     if process.facts is None:
         return f"{process.pid}", program_of(process), "-", "-", "-"
-    # A part of a study is no work of its own.
-    whole = [run for run in _of(process, runs) if run.facts["part_of"] is None]
-    states = Counter(f"{run.facts['state']}" for run in whole)
+    states = Counter(f"{run.facts['state']}" for run in seen.work_of(process))
     told = ", ".join(f"{many} {state}" for state, many in states.items())
     return (
         f"{process.pid}",

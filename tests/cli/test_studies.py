@@ -14,6 +14,9 @@ import pytest
 import dspex
 from dspex.cli.console import Exit
 from dspex.core.home import home
+from dspex.evaluate.record.head import RunHead
+from dspex.evaluate.record.place import RunPlace
+from dspex.evaluate.record.record import RunRecord
 from dspex.teleprompt import BootstrapFewShotWithRandomSearch
 from dspex.testing import FakeProvider, ScriptedTask
 from tests.cli.conftest import Run
@@ -99,6 +102,16 @@ def test_a_limit_opens_no_more_than_it_needs(run: Run, tuning: str) -> None:
     }
     assert [line.split()[0] for line in lines[1:]] == ["newer", "tuning"]
     assert opened == {name for name in runs if not name.startswith("older")}
+
+
+def test_a_run_that_only_is_named_like_a_part_is_none(run: Run, tuning: str) -> None:
+    head = RunHead(run="tuning.mine", created=1.0, version="0.1", total=1)
+    RunRecord.create(RunPlace(run=head.run, home=home()), head).close("complete")
+
+    found = {line["run"]: line for line in json.loads(run("runs", "--json").stdout)}
+
+    assert found.keys() == {"tuning", "tuning.mine"}
+    assert sorted(found["tuning"]["parts"]) == [f"tuning.{name}" for name in PARTS]
 
 
 def test_a_part_whose_study_is_gone_is_listed(run: Run, tuning: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dspex.cli.looks import Look, screen
-from dspex.cli.processes import RunThere
+from dspex.cli.processes import RunThere, Seen
 from dspex.control.asking import Process
 from dspex.core.home import home
 from tests.cli.conftest import Run
@@ -174,6 +174,16 @@ def test_who_does_not_answer_is_told() -> None:
     assert list(screen([], [], wall=0.0)) == ["no process with a runtime runs"]
 
 
+def test_the_work_of_a_process_is_its_own_without_the_parts_of_studies() -> None:
+    other = Process(pid=12, path=Path("/x/12"), facts={})
+    study, part = run_there(part_of=None), run_there(part_of="first")
+    elsewhere = RunThere(process=other, facts={"run": "far", "part_of": None})
+
+    seen = Seen(processes=[process(), other], runs=[study, part, elsewhere])
+
+    assert seen.work_of(process()) == [study]
+
+
 # The command.
 
 
@@ -184,6 +194,7 @@ def test_one_look_where_there_is_no_terminal(
 
     assert told[0].startswith(f"{at_work.pid} ")
     assert told[1].split()[:4] == ["first", "evaluation", "running", "██████░░░░░░"]
+    assert sum(line.startswith(f"{at_work.pid} ") for line in told) == 1
 
 
 def test_each_look_is_a_line_of_json(run: Run, at_work: subprocess.Popen[str]) -> None:
@@ -211,8 +222,10 @@ def test_a_terminal_is_looked_at_again_and_again_and_left_as_it_was(
         assert at_work.stdin is not None
         at_work.stdin.close()
         terminal.expect("no process with a runtime runs")
+        assert not terminal.is_as_before()
         terminal.type(key)
         terminal.rest()
+        assert terminal.is_as_before()
         raw = terminal.raw
 
     assert terminal.process.returncode == 0
