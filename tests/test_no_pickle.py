@@ -46,7 +46,16 @@ LEFT_OUT = frozenset({".git", ".venv", "build", "dist", "__pycache__"})
 
 
 def tracked_files() -> list[Path]:
-    """Return the files of the project; of a source archive, all of them."""
+    """Return the files of the project; of a source archive, all of them.
+
+    Without those of virtual environments, wherever somebody has made one.
+    """
+    found = [path for path in _listed() if path.is_file()]
+    environments = {path.parent for path in found if path.name == "pyvenv.cfg"}
+    return [path for path in found if environments.isdisjoint(path.parents)]
+
+
+def _listed() -> list[Path]:
     git = shutil.which("git")
     if git is None or not (ROOT / ".git").exists():
         return [path for path in ROOT.rglob("*") if _is_ours(path)]
@@ -57,8 +66,7 @@ def tracked_files() -> list[Path]:
         text=True,
         check=True,
     ).stdout
-    paths = [ROOT / name for name in listed.split("\0") if name]
-    return [path for path in paths if path.is_file()]
+    return [ROOT / name for name in listed.split("\0") if name]
 
 
 def _is_ours(path: Path) -> bool:
