@@ -28,6 +28,7 @@ from dspex.runtime import answers, tree
 from dspex.runtime.branches import Branches
 from dspex.runtime.config import Config
 from dspex.runtime.mount import MountedActor
+from dspex.runtime.restarts import RestartCount
 from dspex.runtime.tree import Branch
 from supervisors import (
     SYSTEM_CLOCK,
@@ -84,6 +85,8 @@ class Runtime:
         self.config = config or Config()
         self.clock = clock
         self.events = Events()
+        self._restarts = RestartCount()
+        self._restarts.listen(self.events)
         self._make_transport = make_transport
         self._pid = os.getpid()
         # Protects starting the tree, which two threads may want at once; the tree
@@ -184,6 +187,7 @@ class Runtime:
 
         def on_mount(surroundings: Surroundings) -> None:
             self.events, self.clock = surroundings.events, surroundings.clock
+            self._restarts.listen(self.events, surroundings.path)
             self._settle_in(Supervisor(surroundings.registry, child_id))
 
         return ChildSpec(
@@ -219,6 +223,7 @@ class Runtime:
         is_own = self._mounted_as is None and self._pid == os.getpid()
         if self._root is not None and is_own:
             self._root.stop(timeout)
+        self._restarts.leave()
         answers.show_out(self)
 
     def _check(self) -> None:
@@ -254,8 +259,8 @@ class Runtime:
 
     @property
     def restarts(self) -> int:
-        """Restarts of any part, since the tree started."""
-        return self.tree().total_restarts
+        """Restarts of any part so far, of branches that have ended too."""
+        return self._restarts.value
 
     def client(self, branch_id: str, make_branch: Callable[[], Branch]) -> Client:
         """The client of a provider branch, started if it is not there.

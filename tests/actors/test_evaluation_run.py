@@ -20,7 +20,7 @@ from dspex.evaluate.running.control import EvaluationRun
 from dspex.evaluate.running.run import Run
 from dspex.evaluate.running.why import Cause
 from dspex.testing import OVERLOADED, FakeProvider, Hang, Status
-from tests.actors.lab import eventually
+from tests.actors.lab import eventually, kill
 from tests.actors.rows import answer, right, rows
 
 PATIENT = 20.0
@@ -185,6 +185,27 @@ def test_a_run_that_could_not_go_on_raises_when_it_is_asked(
     assert run.state == "failed"
     with pytest.raises(EvaluationError, match="max_errors"):
         run.result()
+
+
+def test_a_run_is_not_told_what_was_restarted_for_another_before_it(
+    runtime: dspex.Runtime,
+) -> None:
+    gates = [Gate(), Gate()]
+    first = start(gates[0])
+    eventually(lambda: gates[0].began == 4)
+    (coordinator,) = [
+        name for name in runtime.start().registry.names() if "coordinator" in name
+    ]
+    kill(runtime, coordinator)
+    eventually(lambda: runtime.restarts == 1)
+    second = start(gates[1])
+
+    gates[0].open()
+    assert first.result(PATIENT).restarts == 1
+    eventually(lambda: runtime.tree().total_restarts == 0)
+    gates[1].open()
+
+    assert second.result(PATIENT).restarts == 0
 
 
 def test_debugging_is_for_the_callers_thread(runtime: dspex.Runtime) -> None:

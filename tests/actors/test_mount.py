@@ -9,8 +9,8 @@ import pytest
 import dspex
 from dspex.core.errors import RuntimeClosedError
 from dspex.testing import FakeProvider
-from supervisors import Actor, ChildSpec, Supervisor
-from tests.actors.lab import Record, client_name, echo, kill
+from supervisors import Actor, ChildSpec, Intensity, Supervisor
+from tests.actors.lab import Record, client_name, echo, eventually, kill
 
 
 @pytest.fixture
@@ -46,6 +46,28 @@ def test_mounted_runtime_survives_the_death_of_its_whole_branch(
         assert top.registry.whereis("dspex") is not None
 
     assert answer == ["re: after"]
+
+
+def test_mounted_runtime_counts_its_own_restarts_whatever_becomes_of_their_branch(
+    provider: FakeProvider,
+) -> None:
+    lm = dspex.LM("openai/m", api_base=provider.base_url, cache=False)
+    runtime = dspex.Runtime()
+    neighbour = ChildSpec(id="neighbour", actor=Actor, name="neighbour")
+
+    children = [runtime.child_spec(), neighbour]
+    allowed = Intensity(max_restarts=2, within=5.0)
+
+    with Supervisor.start(children, intensity=allowed), runtime:
+        lm("before")
+        kill(runtime, "neighbour")
+        kill(runtime, client_name(lm))
+        kill(runtime, "dspex")
+        lm("after")
+        kill(runtime, "cache.memory")
+
+        eventually(lambda: runtime.tree().total_restarts == 1)
+        assert runtime.restarts == 2
 
 
 def test_runtime_that_is_to_be_mounted_starts_no_tree_of_its_own() -> None:

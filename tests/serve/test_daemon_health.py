@@ -250,9 +250,9 @@ def test_a_store_that_was_started_again_is_taken_for_well_until_it_tells(
     told = []
     runtime.events.emit(CACHE_TROUBLE, trouble=Trouble.FULL, path="cache")
     told.append(failing())
-    runtime.events.emit(CHILD_RESTART, child_id="memory")
+    runtime.events.emit(CHILD_RESTART, path=("cache",), child_id="memory")
     told.append(failing())
-    runtime.events.emit(CHILD_RESTART, child_id="store")
+    runtime.events.emit(CHILD_RESTART, path=("cache",), child_id="store")
     told.append(failing())
 
     assert told == [["cache"], ["cache"], []]

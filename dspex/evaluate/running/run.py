@@ -166,7 +166,6 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._restarts = self.runtime.restarts - self._restarts_before
         try:
             if kind is not None:
                 self.cancel()
@@ -181,6 +180,8 @@ class Run:
         finally:
             leave(self._live)
             self.runtime.events.detach(self._handler)
+            # After its branch has ended, which has told of its own by then.
+            self._restarts = self.runtime.restarts - self._restarts_before
             self._took = time.monotonic() - self._began
             self._leave_open()
             if self.recording is not None:
