@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from dspex.core.errors import (
 )
 from dspex.evaluate.results.outcome import OutcomeKind
 from dspex.evaluate.running.control import EvaluationRun
+from dspex.evaluate.running.journal import Tally
+from dspex.evaluate.running.plan import Ended
 from dspex.evaluate.running.run import Run
 from dspex.evaluate.running.why import Cause
 from dspex.testing import OVERLOADED, FakeProvider, Hang, Status
@@ -206,6 +209,27 @@ def test_a_run_is_not_told_what_was_restarted_for_another_before_it(
     gates[1].open()
 
     assert second.result(PATIENT).restarts == 0
+
+
+def test_who_awaits_a_run_is_told_of_an_end_that_came_while_it_was_being_told(
+    runtime: dspex.Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, told = Gate(), list[int]()
+    await_end = Run.await_end
+
+    async def watched(self: Run, _tick: float, _on_tick: object) -> Ended:
+        def on_tick(tally: Tally) -> None:
+            told.append(tally.accepted)
+            gate.open()
+            eventually(lambda: self.finished)
+
+        return await await_end(self, 0.01, on_tick)
+
+    monkeypatch.setattr(Run, "await_end", watched)
+    evaluate = dspex.Evaluate(devset=rows(20), metric=right, concurrency=4)
+    asyncio.run(evaluate.acall(gate))
+
+    assert told == [0, 20]
 
 
 def test_debugging_is_for_the_callers_thread(runtime: dspex.Runtime) -> None:

@@ -268,13 +268,17 @@ class Run:
 
     async def await_end(self, tick: float, on_tick: Callable[[Tally], None]) -> Ended:
         """Do as `wait` does, on the running loop."""
-        while not self._finished.done():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(tick):
-                    await self._finished
+        while not await self._ends_within(tick):
             on_tick(self.tally)
+        on_tick(self.tally)
         ended: Ended = self._finished.get()
         return ended
+
+    async def _ends_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._finished
+        return self._finished.done()
 
     def cancel(self, within: float = 10.0) -> None:
         """Give up what is not done, and wait until that is so.
