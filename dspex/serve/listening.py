@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dspex.core.errors import ConfigurationError
+from dspex.core.home import warn_of_others
 
 BACKLOG = 1_024
 """Connections that may wait to be accepted, where there is room for them."""
@@ -86,6 +87,9 @@ class UnixSocket:
     async def open(self, protocol: Protocols, *, at_once: int = BACKLOG) -> Listening:
         """Listen; a socket that a dead process has left is taken away.
 
+        A folder where any user may write is warned of: they can put a socket of their
+        own in its place.
+
         Args:
             protocol: Makes what handles a connection.
             at_once: Connections that are accepted at a time.
@@ -102,6 +106,7 @@ class UnixSocket:
                 "100 characters, where nothing is but a socket of a process that has "
                 "ended. Choose another with --unix-socket."
             ) from error
+        warn_of_others(self.path.parent)
         loop = asyncio.get_running_loop()
         server = await loop.create_unix_server(protocol, sock=found, backlog=at_once)
         _let_many_wait(server)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -14,6 +15,7 @@ import pytest
 
 import dspex
 from dspex.core.home import make_private_folder
+from dspex.serve.listening import UnixSocket
 from dspex.testing import FakeProvider
 from tests.actors.lab import echo
 from tests.security.test_files import ask_below, evaluate_below
@@ -158,6 +160,21 @@ def test_the_sockets_folder_is_closed_and_the_home_around_it_warned_of(
 
     assert modes == [0o700, 0o600]
     assert told_of(home.resolve(), caplog) == 1
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no such sockets")
+def test_a_service_in_an_open_folder_is_warned_of(
+    short: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = opened(short / "run")
+
+    async def listen() -> None:
+        place = UnixSocket(path=folder / "socket")
+        (await place.open(asyncio.Protocol)).close()
+
+    asyncio.run(listen())
+
+    assert told_of(folder.resolve(), caplog) == 1
 
 
 def test_a_link_in_the_place_of_the_sockets_folder_is_not_followed(
