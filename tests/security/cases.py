@@ -211,6 +211,7 @@ CASES: Final = (
             "security/test_files.py::test_nothing_is_written_where_others_may_write",
             "security/test_open_folders.py::test_an_open_home_is_warned_of_once",
             "security/test_open_folders.py::test_a_folder_further_up_is_warned_of_and_one_like_tmp_is_not",
+            "security/test_open_folders.py::test_a_service_in_an_open_folder_is_warned_of",
             "security/test_open_folders.py::test_no_record_is_written_where_others_may_write",
             "security/test_open_folders.py::test_no_study_is_written_where_others_may_write",
             "security/test_open_folders.py::test_the_sockets_folder_is_closed_and_the_home_around_it_warned_of",
