@@ -23,31 +23,23 @@ from dspex.core.spawner import the_spawner
 from dspex.evaluate.record.reader import Status, Worked
 from dspex.evaluate.running.aggregator import Look
 from dspex.evaluate.running.answers import offer
-from dspex.evaluate.running.belongings import (
-    Belongings,
-    Names,
-    Outlook,
-    Wishes,
-    nothing_known,
-)
+from dspex.evaluate.running.belongings import Belongings, Names, Wishes
 from dspex.evaluate.running.branch import run_branch
-from dspex.evaluate.running.coordinator import GetOutlook, Obey
+from dspex.evaluate.running.coordinator import Obey
 from dspex.evaluate.running.earlier import Earlier
+from dspex.evaluate.running.explaining import explained
 from dspex.evaluate.running.journal import Journal, RequestLog, Tally
 from dspex.evaluate.running.left_open import left_open
 from dspex.evaluate.running.live import LiveEvaluation, join, leave
-from dspex.evaluate.running.looking import facts_of
 from dspex.evaluate.running.plan import Ended, Plan
 from dspex.evaluate.running.recording import Recording
-from dspex.evaluate.running.why import Explained, Waiting, in_short, reasons
+from dspex.evaluate.running.why import Explained, Waiting, in_short
 from dspex.evaluate.scheduling.source import Check, Source, unchecked
 from dspex.evaluate.working.floor import Floor
 from dspex.evaluate.working.workers import ThreadWorkers, Workers
 from dspex.runtime import tree
 from dspex.runtime.runtime import Runtime
 from supervisors import (
-    ActorDownError,
-    CallTimeoutError,
     ChildSpec,
     DynamicSupervisor,
     ExitReason,
@@ -329,24 +321,14 @@ class Run:
         Args:
             timeout: Seconds the coordinator may take, and after it the clients.
         """
-        silent: tuple[str, ...] = ()
-        coordinator = self._handle(self._names.coordinator)
-        try:
-            outlook: Outlook | None = coordinator.call(GetOutlook(), timeout=timeout)
-        except (ActorDownError, CallTimeoutError):
-            silent = (coordinator.name,)
-            outlook = nothing_known(self._floor.clock.monotonic())
-        if outlook is None:
-            return Explained()
-        survey = self.runtime.survey(timeout)
-        facts = facts_of(
+        return explained(
             self.plan.run,
-            self._floor.open_attempts(),
-            outlook,
-            survey.standings,
+            self.runtime,
+            self._handle(self._names.coordinator),
+            self._floor,
             paused_at=self._wishes.paused_at,
+            timeout=timeout,
         )
-        return Explained(waiting=reasons(facts), silent=(*silent, *survey.silent))
 
     def waits_for(self) -> str:
         """What holds it up, in a few words; empty when nothing does."""
