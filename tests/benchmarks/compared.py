@@ -16,7 +16,7 @@ in each, all take their turn. Figures are medians of the rounds.
 - `evaluating`: whole programs without a cache, of as many examples as workers and of
   `--examples`. The first is the start; the difference is what further examples cost.
 - `killed`: the provider's bill of 200 examples after `kill -9` in the middle and going
-  on in each one's own way: `run=`, DSPy's cache, `eval-retry`, `--resume`.
+  on in each one's own way: `run=`, the two caches, `eval-retry`, `--resume`.
 - `failing`: what the result says when the metric raises on a fifth of the examples.
 """
 
