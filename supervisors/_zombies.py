@@ -42,7 +42,12 @@ class Zombies:
         self._lives: list[Life] = []
 
     def note(self, life: Life) -> bool:
-        """Count a child that has ended; `False` when its thread has left its code."""
+        """Count a child that was ended; `False` when its thread has left its code.
+
+        One that has ended by itself is not counted: its thread is on its way out.
+        """
+        if life.abandoned_at is None:
+            return False
         if life.on_abandon is not None:
             # A task is cancelled for real, which takes its loop a turn.
             life.thread_left.wait(A_TURN)

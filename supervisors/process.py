@@ -26,7 +26,9 @@ from supervisors.ref import Ref
 class _Run:
     """One run of the program. `announced` belongs to the actor's thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, due: float) -> None:
+        self.due = due
+        """Until when it must be ready, on the tree's clock."""
         self.process: RunningProcess | None = None
         self.ready: ReplyFuture[Any] = ReplyFuture()
         self.announced = False
@@ -106,8 +108,10 @@ class ProcessActor(Actor):
         """
         if self._run is not None:
             return
-        spec = self._spec
-        self._run = run = _Run()
+        spec, clock = self._spec, self.surroundings.clock
+        # Its time runs from here on: it may speak before this thread goes on.
+        self._run = run = _Run(clock.monotonic() + spec.ready_timeout)
+        self.send_after(spec.ready_timeout, _ReadyTimeout(run))
         run.ready.on_done(lambda _: self.actor_ref.cast(_Settled(run)))
         if spec.ready is None:
             # Before it runs: it may end before this thread gets to say so.
@@ -123,9 +127,8 @@ class ProcessActor(Actor):
             term = CannotRun(spec.argv[0], error.strerror or str(error))
             raise Stop(Failed(term)) from error
         if isinstance(spec.ready, ReadyProbe):
-            probe, clock = spec.ready, self.surroundings.clock
+            probe = spec.ready
             THREADS.run(lambda: keep_asking(probe, run.ready, clock))
-        self.send_after(spec.ready_timeout, _ReadyTimeout(run))
 
     def stop_process(self) -> None:
         """Stop the process in three steps, if it runs, and wait until it is gone."""
@@ -171,8 +174,9 @@ class ProcessActor(Actor):
 
     def _wait_until_ready(self, run: _Run) -> None:
         try:
-            with waiting_for(run.ready, self.surroundings.clock) as wait:
-                if not wait(self._spec.ready_timeout):
+            clock = self.surroundings.clock
+            with waiting_for(run.ready, clock) as wait:
+                if not wait(run.due - clock.monotonic()):
                     raise Stop(self._not_ready())
             self._announce(run)
         except BaseException:

@@ -136,6 +136,16 @@ def settle(ref: Ref[Any]) -> None:
         threading.Event().wait(0.0005)
 
 
+def until(holds: Callable[[], object]) -> None:
+    """Look until a condition holds that nobody tells of."""
+    pause = threading.Event()
+    for _ in range(int(WAIT / 0.001)):
+        if holds():
+            return
+        pause.wait(0.001)
+    raise AssertionError("it never came true")
+
+
 def together(*jobs: Callable[[], object]) -> None:
     """Run each job in a thread of its own, all at once, and wait for all."""
     barrier = threading.Barrier(len(jobs))

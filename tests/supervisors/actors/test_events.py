@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -16,10 +17,12 @@ from supervisors import (
     StartError,
     Supervisor,
     SupervisorActor,
+    snapshot,
 )
 from supervisors import events as names
 from supervisors.testing import ManualClock, Probe
 from tests.supervisors.actors.parts import (
+    WAIT,
     Block,
     Scripted,
     Told,
@@ -144,6 +147,31 @@ def test_a_tree_tells_what_happens_to_its_children() -> None:
             (names.CHILD_START, "w"),
             (names.CHILD_RESTART, "w"),
         ]
+
+
+def test_one_whose_thread_is_slow_to_leave_was_not_abandoned() -> None:
+    gone = threading.Event()
+
+    class Slow(ManualClock):
+        def subscribe(self, poke: Callable[[], None]) -> Callable[[], None]:
+            unsubscribe = super().subscribe(poke)
+
+            def leave() -> None:
+                assert gone.wait(WAIT)
+                unsubscribe()
+
+            return leave
+
+    events = Events()
+    probe = Probe()
+    events.attach(lambda event: probe(event.name[-1]), ("supervisors", "child"))
+    with Supervisor.start([worker("w")], events=events, clock=Slow()) as top:
+        top.handle("w").cast(boom)
+
+        told = [probe.expect() for _ in range(4)]
+        assert told == ["start", "exit", "start", "restart"]
+        assert snapshot(top).zombies == ()
+        gone.set()
 
 
 def test_a_handler_that_raises_does_not_harm_the_tree() -> None:

@@ -26,6 +26,7 @@ from tests.supervisors.actors.parts import (
     Scripted,
     letting_go,
     nothing,
+    until,
     worker,
 )
 
@@ -149,7 +150,7 @@ def test_a_temporary_child_that_hangs_is_ended_and_not_replaced(
         clock.advance(1.0)
 
         assert ref.wait(WAIT) == Hung(1.0)
-        assert top.which_children() == ()
+        until(lambda: top.which_children() == ())
 
 
 def test_a_hang_is_an_event_with_how_long_it_took(clock: ManualClock) -> None:

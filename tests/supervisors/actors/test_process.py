@@ -29,7 +29,7 @@ from supervisors import (
 )
 from supervisors._launch import launch
 from supervisors.testing import Probe
-from tests.supervisors.actors.parts import WAIT, Block, letting_go, running
+from tests.supervisors.actors.parts import WAIT, Block, letting_go, running, until
 from tests.supervisors.actors.processes import (
     DEAF,
     FAMILY,
@@ -177,7 +177,7 @@ def test_a_transient_child_that_has_done_its_work_is_not_started_again(
         ref.cast("poke")
 
         assert ref.wait(WAIT) == Normal()
-        assert top.which_children()[0].ref is None
+        until(lambda: top.which_children()[0].ref is None)
         probe.expect_nothing()
 
 

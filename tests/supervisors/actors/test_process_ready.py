@@ -198,6 +198,34 @@ def test_one_that_is_not_ready_in_time_is_a_failed_start_with_its_output(
     assert output_of(actor.actor_ref) == ("not yet", "bye")
 
 
+def test_the_time_to_be_ready_runs_while_its_actor_is_held_up(probe: Probe) -> None:
+    clock, is_late = ManualClock(), threading.Event()
+
+    class HeldUp(ProcessActor):
+        def start_process(self) -> None:
+            super().start_process()
+            assert is_late.wait(WAIT)
+
+    actor = HeldUp(spec(SAYS_GOODBYE, ready=probe, ready_timeout=30, stdin_grace=WAIT))
+    give_clock(actor, clock)
+    failed: list[StartError] = []
+
+    def start() -> None:
+        try:
+            launch(actor, timeout=WAIT)
+        except StartError as error:
+            failed.append(error)
+
+    starter = threading.Thread(target=start)
+    starter.start()
+    probe.expect()
+    clock.advance(30)
+    is_late.set()
+    starter.join(WAIT)
+
+    assert failed[0].reason == Failed(NotReady(30, ("not yet",)))
+
+
 def test_one_that_runs_has_started_even_if_it_ends_at_once() -> None:
     class Dawdling(ProcessActor):
         """Its thread gets to know that the program runs when that has ended."""

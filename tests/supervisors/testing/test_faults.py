@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import threading
 from typing import Any
 
 import pykka
@@ -32,7 +30,7 @@ from supervisors.testing import (
     InjectedCrashError,
     settled,
 )
-from tests.supervisors.actors.parts import WAIT, refs, worker
+from tests.supervisors.actors.parts import WAIT, refs, until, worker
 
 PLENTY = Intensity(max_restarts=1_000, within=60)
 ALL_KINDS = tuple(FaultKind)
@@ -176,15 +174,6 @@ def test_an_actor_that_hangs_goes_on_when_it_is_released(journal: type[Any]) -> 
             assert future.get(timeout=WAIT) == "one"
             assert later.get(timeout=WAIT) == "two"
         assert written == ["one", "two"]
-
-
-def until(holds: Any) -> None:
-    tick = threading.Event()
-    for _ in itertools.repeat(None, int(WAIT / 0.001)):
-        if holds():
-            return
-        tick.wait(0.001)
-    raise AssertionError("it never came true")
 
 
 def test_leaving_the_block_releases_who_hangs() -> None:
