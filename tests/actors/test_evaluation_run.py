@@ -417,7 +417,7 @@ def test_a_second_ctrl_c_abandons_the_run_and_still_tells_what_was_measured(
     gate.open(3)
 
     def first(self: Run, *_args: object) -> None:
-        eventually(lambda: self.journal.tally.accepted == 3)
+        eventually(lambda: self.journal.tally.accepted == 3 and gate.began == 5)
         raise KeyboardInterrupt
 
     def second(self: Run) -> None:
@@ -435,3 +435,33 @@ def test_a_second_ctrl_c_abandons_the_run_and_still_tells_what_was_measured(
     assert result.not_measured == {"cancelled": 2, "not begun": 15}
     eventually(lambda: "aggregator" not in str(runtime))
     gate.open()
+
+
+def test_a_second_ctrl_c_loses_no_outcome_that_waits_to_be_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    gate.open(3)
+
+    def first(self: Run, *_args: object) -> None:
+        eventually(lambda: gate.began == 5)
+        assert self.journal.tally.accepted == 0
+        raise KeyboardInterrupt
+
+    def second(self: Run) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dspex.evaluate.running.branch.GATHER_FOR", 3_600.0)
+    monkeypatch.setattr(Run, "wait", first)
+    monkeypatch.setattr(Run, "cancel", second)
+    evaluate = dspex.Evaluate(devset=rows(20), metric=right, concurrency=2)
+
+    with dspex.Runtime(dspex.Config(home=tmp_path)) as runtime:
+        with pytest.raises(EvaluationInterrupted) as caught:
+            evaluate(gate)
+        eventually(lambda: "aggregator" not in str(runtime))
+        gate.open()
+
+    result = caught.value.result
+    assert len([o for o in result.outcomes if o is not None and o.is_settled]) == 3
+    assert result.not_measured == {"cancelled": 2, "not begun": 15}

@@ -7,12 +7,13 @@ its next attempt. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from dspex.core.spending import Spent
 from dspex.evaluate.results.outcome import ErrorNote, Outcome, OutcomeKind
 from dspex.evaluate.running.comebacks import Comeback
 from dspex.evaluate.running.plan import Ended, GivenUp
+from dspex.evaluate.working.attempt import Attempt
 from dspex.evaluate.working.worker import as_fields
 
 Key = tuple[int, int]
@@ -25,6 +26,24 @@ _WHY: Mapping[str, str] = {
 """How runs end that are not ended by one of their examples."""
 
 _ANY_OTHER = "the evaluation ended early"
+
+
+def given_up_among(
+    attempts: Iterable[Attempt], comebacks: Mapping[Key, Comeback]
+) -> tuple[GivenUp, ...]:
+    """Return those that workers had taken, when nobody could end them in order.
+
+    Args:
+        attempts: What was in hand.
+        comebacks: The latest attempts of examples that were to be tried again, whose
+            outcomes say more.
+    """
+    sent_back = {comeback.outcome.stamp for comeback in comebacks.values()}
+    return tuple(
+        attempt.as_given_up()
+        for attempt in attempts
+        if attempt.is_taken and attempt.stamp not in sent_back
+    )
 
 
 def left_open(ended: Ended, comebacks: Mapping[Key, Comeback]) -> dict[Key, Outcome]:

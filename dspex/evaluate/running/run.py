@@ -21,7 +21,7 @@ from dspex.core.errors import EvaluationError
 from dspex.core.events import RUN_START, RUN_STOP
 from dspex.core.spawner import the_spawner
 from dspex.evaluate.record.reader import Status, Worked
-from dspex.evaluate.running.aggregator import Look
+from dspex.evaluate.running.aggregator import GetStanding, Look
 from dspex.evaluate.running.answers import offer
 from dspex.evaluate.running.belongings import Belongings, Names, Wishes
 from dspex.evaluate.running.branch import run_branch
@@ -29,7 +29,7 @@ from dspex.evaluate.running.coordinator import Obey
 from dspex.evaluate.running.earlier import Earlier
 from dspex.evaluate.running.explaining import explained
 from dspex.evaluate.running.journal import Journal, RequestLog, Tally
-from dspex.evaluate.running.left_open import left_open
+from dspex.evaluate.running.left_open import given_up_among, left_open
 from dspex.evaluate.running.live import LiveEvaluation, join, leave
 from dspex.evaluate.running.plan import Ended, Plan
 from dspex.evaluate.running.recording import Recording
@@ -40,6 +40,8 @@ from dspex.evaluate.working.workers import ThreadWorkers, Workers
 from dspex.runtime import tree
 from dspex.runtime.runtime import Runtime
 from supervisors import (
+    ActorDownError,
+    CallTimeoutError,
     ChildSpec,
     DynamicSupervisor,
     ExitReason,
@@ -51,6 +53,8 @@ from supervisors.scope import check_scopes, current_scopes
 
 T = TypeVar("T")
 
+COUNT_WITHIN = 1.0
+"""Seconds for outcomes that wait to be counted, after a second Ctrl-C."""
 SETTLE_WITHIN = 2.0
 """Seconds to wait at a run's end for the fate of requests that were given up."""
 
@@ -167,7 +171,7 @@ class Run:
             self._requests.wait_settled(SETTLE_WITHIN)
         except KeyboardInterrupt:
             # A second Ctrl-C: nobody waits for an end in order any more.
-            self._branch.kill()
+            self._abandon()
             raise
         finally:
             leave(self._live)
@@ -218,8 +222,7 @@ class Run:
         journal, ended = self._journal, self._ended()
         if ended is None:
             # It did not come to an end of its own: its parts are gone, or abandoned.
-            at_work = [each for each in self._floor.open_attempts() if each.is_at_work]
-            given_up = tuple(attempt.as_given_up() for attempt in at_work)
+            given_up = given_up_among(self._floor.close(), journal.comebacks.begun)
             ended = Ended(reason="cancelled", given_up=given_up)
         self.left_open |= left_open(ended, journal.comebacks.begun)
         self.left_open = {
@@ -227,6 +230,17 @@ class Run:
             for key, outcome in self.left_open.items()
             if not journal.has(key)
         }
+
+    def _abandon(self) -> None:
+        """Begin nothing more, count what waits for it, and end all parts at once."""
+        self._floor.close()
+        try:
+            self._floor.tray.press()
+            with contextlib.suppress(ActorDownError, CallTimeoutError):
+                # Answered behind what is in the tray.
+                self._aggregator.call(GetStanding(), timeout=COUNT_WITHIN)
+        finally:
+            self._branch.kill()
 
     def _close(self, recording: Recording) -> None:
         # This owner's own: whoever reads the record adds them up.

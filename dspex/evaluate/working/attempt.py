@@ -62,6 +62,7 @@ class Attempt:
         "begun",
         "example",
         "lane",
+        "may_run_again",
         "metric_began",
         "overdue",
         "proposed",
@@ -86,6 +87,8 @@ class Attempt:
         # Of its own once it begins: of those that are prepared there are many.
         self.begun = NOTHING_BEGUN
         """What the worker has begun that is never run again."""
+        self.may_run_again = True
+        """Whether that was nothing, once its work is done."""
         self.spending = NOTHING_SPENT
         """What its worker has had from models."""
         self.lane: Lane | None = None
@@ -130,6 +133,11 @@ class Attempt:
         return self.ref is None and self.reason is None and not self.proposed
 
     @property
+    def is_taken(self) -> bool:
+        """Whether a worker has taken it, be it done or not."""
+        return self.lane is not None
+
+    @property
     def is_lost(self) -> bool:
         """Whether its worker ended and handed nothing in."""
         return self.reason is not None and not self.proposed
@@ -137,7 +145,7 @@ class Attempt:
     @property
     def is_at_work(self) -> bool:
         """Whether a worker has taken it and is not done."""
-        return self.lane is not None and self.reason is None and not self.proposed
+        return self.is_taken and self.reason is None and not self.proposed
 
     @property
     def is_running(self) -> bool:
@@ -203,6 +211,7 @@ class Attempt:
             # the garbage collector, as what it has begun refers to it.
             self.ref = None
             self.traced = tuple
+            self.may_run_again = not self.begun
             self.begun = NOTHING_BEGUN
 
     def give_up(self, why: str) -> None:
@@ -232,7 +241,7 @@ class Attempt:
             latency=self.seconds,
             spent=self.spending.total(),
             stage="program" if self.metric_began is None else "metric",
-            may_run_again=not self.begun,
+            may_run_again=self.may_run_again and not self.begun,
         )
 
     @property

@@ -109,6 +109,7 @@ class Floor(Estate):
         self.deaths: dict[tuple[int, int], tuple[Death, ...]] = {}
         """How the workers of examples without an outcome died; the coordinator's."""
         self._closed = False
+        self._left: tuple[Attempt, ...] = ()
 
     # For the coordinator.
 
@@ -188,13 +189,14 @@ class Floor(Estate):
                 self._doubts.difference_update(keys)
 
     def close(self) -> tuple[Attempt, ...]:
-        """End the work for good; what was in hand."""
+        """End the work for good; what was in hand then, however often it is asked."""
         with self._lock:
-            self._closed = True
-            attempts = tuple(self._open.values())
-            self._open.clear()
-            self._ready.clear()
-        return attempts
+            if not self._closed:
+                self._closed = True
+                self._left = tuple(self._open.values())
+                self._open.clear()
+                self._ready.clear()
+        return self._left
 
     def open_attempts(self) -> Sequence[Attempt]:
         """Attempts in hand, in the order of handing out."""
