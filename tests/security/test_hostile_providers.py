@@ -24,6 +24,7 @@ from dspex.testing import (
     Redirect,
     Status,
 )
+from supervisors.testing import ManualClock
 from tests.actors.lab import PATIENT, ask, client_name, echo
 
 KEY = "CANARY0123456789"
@@ -38,6 +39,13 @@ def provider() -> Iterator[FakeProvider]:
 @pytest.fixture
 def runtime() -> Iterator[dspex.Runtime]:
     with dspex.Runtime(dspex.Config(persist=False)) as runtime:
+        yield runtime
+
+
+@pytest.fixture
+def still() -> Iterator[dspex.Runtime]:
+    """One whose time stands still: a slow machine's refusals are no late ones."""
+    with dspex.Runtime(dspex.Config(persist=False), clock=ManualClock()) as runtime:
         yield runtime
 
 
@@ -147,7 +155,7 @@ def test_json_that_breaks_readers_is_an_error_and_no_part_of_the_tree_dies(
 
 
 def test_ten_thousand_calls_with_a_wrong_key_cost_a_few_requests(
-    provider: FakeProvider, runtime: dspex.Runtime
+    provider: FakeProvider, still: dspex.Runtime
 ) -> None:
     provider.misbehave(WRONG_KEY)
     lm = lm_at(provider, num_retries=5, cache=False)
@@ -161,7 +169,7 @@ def test_ten_thousand_calls_with_a_wrong_key_cost_a_few_requests(
     assert {type(outcome) for outcome in outcomes} == {errors.LMAuthError}
     assert all("wrong API key" in str(outcome) for outcome in outcomes)
     assert len(provider.bill) <= 4
-    view = Client(runtime.handle(client_name(lm)), lambda: None).view()
+    view = Client(still.handle(client_name(lm)), lambda: None).view()
     assert [lane.gate.state for lane in view.lanes] == [GateState.CLOSED]
     assert view.open_calls == view.in_flight == 0
 
@@ -184,7 +192,7 @@ def test_one_forbidden_prompt_ends_no_call_but_its_own(
 
 
 def test_a_key_that_is_forbidden_everything_costs_a_few_requests(
-    provider: FakeProvider, runtime: dspex.Runtime
+    provider: FakeProvider, still: dspex.Runtime
 ) -> None:
     provider.misbehave(Status(403, message="no such project"))
 
