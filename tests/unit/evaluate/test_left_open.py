@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextvars
 from dataclasses import replace
 
 import pytest
 
+from dspex.core.example import Example
 from dspex.core.lm import Usage
+from dspex.core.once import began_unrepeatable
 from dspex.core.spending import Spent
 from dspex.evaluate.results.outcome import Outcome, OutcomeKind, Stamp
 from dspex.evaluate.running.comebacks import Comeback
-from dspex.evaluate.running.left_open import left_open
+from dspex.evaluate.running.left_open import given_up_among, left_open
 from dspex.evaluate.running.plan import Ended, EndReason, GivenUp
 from dspex.evaluate.scheduling.retrying import Past
+from dspex.evaluate.working.attempt import Attempt
+from dspex.evaluate.working.floor import Floor
+from dspex.evaluate.working.worker import Measured
+from supervisors import Normal
 
 
 def stamp(example: int = 0, attempt: int = 1) -> Stamp:
@@ -102,3 +109,38 @@ def test_a_run_that_came_to_its_end_leaves_nothing_open(reason: EndReason) -> No
     waiting = {(0, 0): comeback(OutcomeKind.INFRASTRUCTURE)}
 
     assert left_open(Ended(reason=reason), waiting) == {}
+
+
+def send_mail(_example: Example) -> Measured:
+    began_unrepeatable("send_mail")
+    return Measured(score=1.0)
+
+
+def test_of_what_nobody_could_end_that_is_told_which_workers_had_taken() -> None:
+    floor = Floor(send_mail, contextvars.copy_context(), concurrency=2)
+    attempts = [Attempt(stamp(number), Example(), floor) for number in range(4)]
+    floor.hand_out(attempts)
+    lanes = floor.wanted_lanes()
+    assert [floor.take(lane) for lane in lanes] == attempts[:2]
+    sent_back = {(0, 0): comeback(OutcomeKind.MODEL, example=0)}
+
+    given_up = given_up_among(floor.close(), sent_back)
+
+    assert [each.stamp.example for each in given_up] == [1]
+    # Nothing begins any more, and what was in hand is told as often as it is asked.
+    assert [floor.take(lane) for lane in lanes] == [None, None]
+    assert given_up_among(floor.close(), sent_back) == given_up
+
+
+def test_what_is_never_run_again_is_not_forgotten_when_the_work_is_done() -> None:
+    floor = Floor(send_mail, contextvars.copy_context(), concurrency=1)
+    floor.hand_out([Attempt(stamp(), Example(), floor)])
+    (lane,) = floor.wanted_lanes()
+    attempt = floor.take(lane)
+    assert attempt is not None
+
+    attempt.run()
+    before = attempt.as_given_up().may_run_again
+    attempt.ended(Normal())
+
+    assert (before, attempt.as_given_up().may_run_again) == (False, False)
