@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import subprocess
 import sys
@@ -128,7 +129,11 @@ def an_interrupt_of_what_hangs_in_c() -> None:
         hangs.set()
         released.wait(10 * WAIT)
 
-    threading.Thread(target=lambda: injection.run(hang), daemon=True).start()
+    def until_interrupted() -> None:
+        with contextlib.suppress(TaskInterrupt):
+            injection.run(hang)
+
+    threading.Thread(target=until_interrupted, daemon=True).start()
     hangs.wait(WAIT)
     assert injection.throw()
 

@@ -30,9 +30,10 @@ class Leaving(Life):
         return Turn(self)
 
 
-def in_its_code(*, on_a_loop: bool) -> Life:
+def in_its_code(*, on_a_loop: bool, was_ended: bool = True) -> Life:
     life = Leaving("a", Mailbox())
     life.entered = True
+    life.abandoned_at = 1.0 if was_ended else None
     if on_a_loop:
         life.on_abandon = lambda: None
     return life
@@ -44,3 +45,7 @@ def test_an_actor_on_a_loop_has_a_turn_to_be_cancelled_in() -> None:
 
 def test_a_thread_is_counted_at_once() -> None:
     assert Zombies(1).note(in_its_code(on_a_loop=False))
+
+
+def test_one_that_ended_by_itself_is_on_its_way_out() -> None:
+    assert not Zombies(1).note(in_its_code(on_a_loop=False, was_ended=False))
