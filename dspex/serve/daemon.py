@@ -24,6 +24,7 @@ from dspex.evaluate.running.live import LiveRun, live_runs
 from dspex.programs.settings import context
 from dspex.runtime.config import Config
 from dspex.runtime.runtime import Runtime
+from dspex.serve.chronicle import write_chronicle
 from dspex.serve.connections import Connections, most_connections
 from dspex.serve.health import Health
 from dspex.serve.listening import Place
@@ -78,6 +79,8 @@ class Daemon:
         announce: Told the address, once it serves.
         environ: The environment of the process, where its service manager says how it
             wants to be told things.
+        wants_reload: Whether everything is to be read once more, once it is heard by
+            itself who wants that.
 
     Raises:
         DspexError: Something is wrong with what it is to serve.
@@ -90,7 +93,9 @@ class Daemon:
         place: Place,
         announce: Callable[[str, Programs], object],
         environ: Mapping[str, str],
+        wants_reload: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._wants_reload = wants_reload
         self._place = place
         self._announce = announce
         self._notifier = Notifier.from_environment(environ)
@@ -98,6 +103,7 @@ class Daemon:
         loaded = load()
         self._runtime = Runtime(loaded.config)
         self._health = Health(self._runtime)
+        write_chronicle(self._runtime.events)
         with context(**loaded.settings):
             self._service = Service(loaded.programs, runtime=self._runtime)
             self._prepared(loaded)()
@@ -137,6 +143,8 @@ class Daemon:
         )
         async with AsyncExitStack() as stack:
             stack.enter_context(signals)
+            if self._wants_reload():
+                reloading.wish()
             root = await asyncio.to_thread(self._runtime.start)
             root.ref().monitor(lambda why: _tell(loop, end, why))
             await self._open(stack)

@@ -45,6 +45,9 @@ from supervisors.log import logger
 BODY_WITHIN: Final = 30.0
 """Seconds a body may take to arrive."""
 
+_OWN_CHOICE: Final = frozenset({"busy", "draining"})
+"""Why a service refuses when nothing is wrong; under load that is very often."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -269,7 +272,20 @@ class Front:
         refusal = refusal_of(error)
         if refusal.status == 500:
             logger("dspex.serve").error(
-                "a request failed", request=asked.id, type=refusal.type, exc_info=error
+                "a request failed",
+                request=asked.id,
+                program=asked.program,
+                type=refusal.type,
+                exc_info=error,
+            )
+        elif refusal.status > 500 and refusal.type not in _OWN_CHOICE:
+            logger("dspex.serve").warning(
+                "a request failed",
+                request=asked.id,
+                program=asked.program,
+                type=refusal.type,
+                status=refusal.status,
+                reason=refusal.message,
             )
         return refusal
 

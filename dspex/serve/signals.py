@@ -3,15 +3,19 @@
 Only the daemon installs handlers, in the main thread of its process; the library never
 does. A handler interrupts whatever runs there, so it does nothing but hand the news to
 the loop: also when the loop itself is stuck, the second wish to end is heard.
+`Starting` is for the time before there is a loop.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn, Self
+
+from supervisors.log import logger
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 """The wish that the daemon end."""
@@ -64,3 +68,40 @@ class Signals:
 
     def _reload(self, _number: int, _frame: FrameType | None) -> None:
         self._on_reload()
+
+
+class Starting:
+    """Hears signals while what is to be served is read; `Signals` hears them after it.
+
+    Nothing is served yet, so a SIGTERM ends the process at once, in order: the first
+    process of a container would not hear it at all. A SIGHUP would end it, and is kept
+    for later instead.
+
+    Args:
+        leave: Ends the process at once.
+    """
+
+    def __init__(self, *, leave: Callable[[int], NoReturn] = os._exit) -> None:
+        self.wants_reload = False
+        """Whether a SIGHUP came."""
+        self._leave = leave
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        # Elsewhere nobody may; the daemon itself says so.
+        if threading.current_thread() is threading.main_thread():
+            self._before[signal.SIGTERM] = signal.signal(signal.SIGTERM, self._end)
+            if hasattr(signal, "SIGHUP"):
+                self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._reload)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _end(self, number: int, _frame: FrameType | None) -> None:
+        logger("dspex").info("asked to end before it served", signal=number)
+        self._leave(0)
+
+    def _reload(self, _number: int, _frame: FrameType | None) -> None:
+        self.wants_reload = True
