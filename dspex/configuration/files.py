@@ -14,6 +14,7 @@ from dspex.client.secrets import MASK
 from dspex.configuration import values
 from dspex.configuration.faults import Fault, WrongConfigurationError
 from dspex.configuration.origin import Origin, Source
+from dspex.core.home import folder_of_user
 from dspex.core.key_shapes import LOOKS_LIKE_A_KEY
 
 NAME: Final = "dspex.toml"
@@ -268,4 +269,4 @@ def _settings_folder(environ: Mapping[str, str], platform: str) -> Path:
 
 def _home(environ: Mapping[str, str]) -> Path:
     named = environ.get("HOME") or environ.get("USERPROFILE")
-    return Path(named) if named else Path.home()
+    return Path(named) if named else folder_of_user()

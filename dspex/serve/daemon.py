@@ -109,6 +109,7 @@ class Daemon:
             self._prepared(loaded)()
         self._drain_within = loaded.drain_within
         self._load = load
+        self._address = ""
 
     def run(self) -> None:
         """Serve, and return when a signal has ended that.
@@ -135,7 +136,7 @@ class Daemon:
             read=self._load,
             swap=self._swap,
             on_begin=self._notifier.reloading,
-            on_end=lambda: self._notifier.ready("serving"),
+            on_end=lambda: self._notifier.ready(self._status(reloading)),
         )
         signals = Signals(
             on_end=lambda number: loop.call_soon_threadsafe(end, number),
@@ -187,9 +188,15 @@ class Daemon:
         stack.callback(listening.close)
         await stack.enter_async_context(_Chore(connections.tend()))
         address = listening.address
+        self._address = address
         self._announce(address, self._service.programs)
         self._notifier.ready(f"serving at {address}")
         logger("dspex").info("serving", address=address, pid=os.getpid())
+
+    def _status(self, reloading: Reloading[Loaded]) -> str:
+        """What a person reads of it after a reload."""
+        refused = "; the last reload was refused, and the log says why"
+        return f"serving at {self._address}{refused if reloading.was_refused else ''}"
 
     async def _drain(self) -> None:
         """Take no more, answer what was accepted, and close the tree.
