@@ -214,6 +214,8 @@ class Front:
         )
         answering.add_done_callback(lambda _: telling.end())
         headers = {REQUEST_ID: wish.id, **SAFE_HEADERS, "Content-Type": EVENTS}
+        # nginx would keep the events until its buffer is full.
+        headers["X-Accel-Buffering"] = "no"
         response = web.StreamResponse(headers=headers)
         asked = asked_here()
         events = streaming_response(self._events(telling, answering, response, asked))
@@ -344,12 +346,16 @@ async def _inputs(request: web.Request) -> Mapping[str, Any]:
 
 
 def _late(seconds: float, most: float) -> Refusal:
+    mend = (
+        f"Allow up to {most:g} s with the header Dspex-Timeout."
+        if seconds < most
+        else "Ask for less at a time, or start the service with a longer timeout."
+    )
     return Refusal(
         status=504,
         type="timeout",
         message=f"the program was not done within {seconds:g} s and was given up; its "
-        f"calls to models were withdrawn. Allow up to {most:g} s with the header "
-        "Dspex-Timeout.",
+        f"calls to models were withdrawn. {mend}",
     )
 
 

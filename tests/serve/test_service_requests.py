@@ -143,13 +143,21 @@ def test_a_time_that_is_none_is_refused(given: str) -> None:
     assert (reply.status, reply.error["type"]) == (400, "invalid_header")
 
 
-def test_a_request_whose_time_is_over_is_given_up_with_504() -> None:
+@pytest.mark.parametrize(
+    ("timeout", "mend"),
+    [(60.0, "Allow up to 60 s"), (0.05, "start the service with a longer timeout")],
+)
+def test_a_request_whose_time_is_over_is_given_up_with_504(
+    timeout: float, mend: str
+) -> None:
     gate = Gate()
+    service = Service({"tell": gate}, timeout=timeout)
 
-    reply = ask(Service({"tell": gate}), {"x": 1}, headers={"Dspex-Timeout": "0.05"})
+    reply = ask(service, {"x": 1}, headers={"Dspex-Timeout": "0.05"})
     gate.opened.set()
 
     assert (reply.status, reply.error["type"]) == (504, "timeout")
+    assert mend in reply.error["message"]
 
 
 def test_a_page_that_is_not_there_is_told_in_json_without_being_repeated() -> None:
