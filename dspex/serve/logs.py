@@ -40,6 +40,9 @@ def logging_to_stderr(
     handlers, level_before = list(root.handlers), root.level
     was_configured, before = structlog.is_configured(), structlog.get_config()
     json_logs.configure(stream, level)
+    # Python loads a file to write such a character, and may have none left to open
+    # when that is what has to be told.
+    safe_text("\x1b")
     if not as_json:
         (handler,) = root.handlers
         formatter = cast("structlog.stdlib.ProcessorFormatter", handler.formatter)

@@ -6,6 +6,7 @@ import gc
 import io
 import json
 import logging
+import subprocess
 import sys
 import threading
 import warnings
@@ -142,3 +143,33 @@ def test_the_level_says_what_is_told(level: str, count: int) -> None:
         logging.getLogger("elsewhere").debug("told")
 
     assert len(stream.getvalue().splitlines()) == count
+
+
+NO_FILE_LEFT = """
+import logging, os, resource
+from dspex.serve.logs import logging_to_stderr
+
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, most))
+with logging_to_stderr(as_json=True):
+    try:
+        while True:
+            os.dup(0)
+    except OSError:
+        logging.getLogger("mine").exception("one\\nand two")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits of files")
+def test_a_process_that_can_open_no_file_any_more_can_say_so() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_FILE_LEFT],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    [line] = done.stderr.splitlines()
+    told = json.loads(line)
+    assert told["event"] == "one\\nand two"
+    assert "Too many open files" in told["exception"]
