@@ -19,6 +19,7 @@ from dspex.cli.configured import defaults_of, read_again
 from dspex.cli.models import ModelChoice, chosen_by
 from dspex.cli.programs import lm_for, program_of
 from dspex.core import defaults
+from supervisors.log import logger
 
 if TYPE_CHECKING:
     from dspex.configuration.reading import Configuration
@@ -135,6 +136,20 @@ def _held_to(options: Mapping[str, Any]) -> dict[str, Any]:
     return {"terms": terms, "drain_within": drain_within}
 
 
+def _keys_missing(programs: Sequence[Any], lm: Any) -> list[str]:
+    """Return what each model would say that is asked without its key, once each."""
+    predictors = [
+        predictor
+        for program in programs
+        if hasattr(program, "predictors")
+        for predictor in program.predictors()
+    ]
+    models = [lm, *(predictor.lm for predictor in predictors)]
+    places = [getattr(model, "_place", None) for model in models]
+    found = [getattr(place, "missing", None) for place in places]
+    return list(dict.fromkeys(reason for reason in found if reason))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
     """What was ordered, with the programs as their modules have them."""
@@ -194,6 +209,9 @@ class Served:
         programs = {name: self._made(name) for name in self.programs}
         found = [lm_for(each, choice) for each in programs.values()]
         lm = next((each for each in found if each is not None), None)
+        for reason in _keys_missing([*programs.values()], lm):
+            # The key may be one that a program sets, so it is no error yet.
+            logger("dspex").warning("a model has no key", reason=reason)
         settings = {} if lm is None else {"lm": lm}
         return Loaded(
             programs=programs,
