@@ -11,7 +11,7 @@ import click
 from dspex.cli.console import Exit, Failure, show, traceback_option
 from dspex.cli.units import size_text
 from dspex.cli.where import Kept, kept
-from dspex.core.home import folder_of_user, home
+from dspex.core.home import home
 
 
 @click.command()
@@ -54,7 +54,7 @@ def purge(names: Sequence[str], yes: bool) -> None:  # noqa: FBT001 - click pass
 
 def _check_home() -> None:
     """Raise when the folders below the home may well be somebody else's."""
-    if home().resolve() in {folder_of_user().resolve(), Path(home().anchor)}:
+    if home().resolve() in {Path.home().resolve(), Path(home().anchor)}:
         raise Failure(
             f"DSPEX_HOME is {str(home())!r}, and a folder of dspex's own was expected: "
             "what is called cache, runs, models or control there may be another "

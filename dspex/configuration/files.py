@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import tomllib
@@ -14,7 +15,6 @@ from dspex.client.secrets import MASK
 from dspex.configuration import values
 from dspex.configuration.faults import Fault, WrongConfigurationError
 from dspex.configuration.origin import Origin, Source
-from dspex.core.home import folder_of_user
 from dspex.core.key_shapes import LOOKS_LIKE_A_KEY
 
 NAME: Final = "dspex.toml"
@@ -269,4 +269,9 @@ def _settings_folder(environ: Mapping[str, str], platform: str) -> Path:
 
 def _home(environ: Mapping[str, str]) -> Path:
     named = environ.get("HOME") or environ.get("USERPROFILE")
-    return Path(named) if named else folder_of_user()
+    try:
+        return Path(named) if named else Path.home()
+    except RuntimeError:
+        # Under a number that nobody is called by, as in a container, there is none; no
+        # file of the user's is found at the root either.
+        return Path(os.sep)

@@ -90,16 +90,4 @@ def _user_data(env: Mapping[str, str], platform: str) -> Path:
 
 def _user(env: Mapping[str, str], variable: str, *below: str) -> Path:
     named = env.get(variable)
-    return (Path(named) if named else folder_of_user()).joinpath(*below)
-
-
-def folder_of_user() -> Path:
-    """Return the folder of this process's user, who may have none.
-
-    Then it is the root of the disk, as container platforms have it that run a process
-    under any number: what can be written there is a matter of rights, as elsewhere.
-    """
-    try:
-        return Path.home()
-    except RuntimeError:
-        return Path(os.sep)
+    return (Path(named) if named else Path.home()).joinpath(*below)

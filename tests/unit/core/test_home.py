@@ -1,12 +1,10 @@
 """Where dspex keeps its files, on each platform."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from dspex.configuration.files import of_user
-from dspex.core.home import folder_of_user, home, make_private_folder
+from dspex.core.home import home, make_private_folder
 
 
 @pytest.mark.parametrize(
@@ -55,22 +53,3 @@ def test_every_folder_that_is_made_is_for_this_user_only(tmp_path: Path) -> None
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
     assert tmp_path.stat().st_mode & 0o777 == 0o755
-
-
-@pytest.mark.skipif(os.name != "posix", reason="there are no numbers of users")
-def test_a_user_that_has_no_folder_has_the_root(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    import pwd
-
-    def unknown(number: int) -> None:
-        raise KeyError(number)
-
-    assert folder_of_user() == Path.home()
-
-    monkeypatch.delenv("HOME")
-    monkeypatch.setattr(pwd, "getpwuid", unknown)
-
-    assert folder_of_user() == Path("/")
-    assert home({}, "linux") == Path("/.local/share/dspex")
-    assert of_user({}, "linux") == Path("/.config/dspex/dspex.toml")
