@@ -19,7 +19,6 @@ from dspex.cli.configured import defaults_of, read_again
 from dspex.cli.models import ModelChoice, chosen_by
 from dspex.cli.programs import lm_for, program_of
 from dspex.core import defaults
-from supervisors.log import logger
 
 if TYPE_CHECKING:
     from dspex.configuration.reading import Configuration
@@ -203,6 +202,7 @@ class Served:
             DataError: A saved file cannot be read, or does not fit.
         """
         from dspex.serve.daemon import Loaded
+        from supervisors.log import logger
 
         read = read_again(self.ctx, self.flags)
         choice = chosen_by(read, self.flags)
