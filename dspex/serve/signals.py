@@ -21,7 +21,34 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 """The wish that the daemon end."""
 
 
-class Signals:
+class _Handlers:
+    """Handlers of a block; what was there before is restored after it."""
+
+    _endings: tuple[signal.Signals, ...] = ENDING
+
+    def __init__(self, *, leave: Callable[[int], NoReturn]) -> None:
+        self._leave = leave
+        self._before: dict[int, Any] = {}
+
+    def _install(self) -> None:
+        """Install what `_end` and `_reload` are for."""
+        for number in self._endings:
+            self._before[number] = signal.signal(number, self._end)
+        if hasattr(signal, "SIGHUP"):
+            self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._reload)
+
+    def __exit__(self, *exc_info: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        raise NotImplementedError
+
+    def _reload(self, number: int, frame: FrameType | None) -> None:
+        raise NotImplementedError
+
+
+class Signals(_Handlers):
     """Hears signals while its block runs; what was there before is restored after it.
 
     Args:
@@ -38,11 +65,10 @@ class Signals:
         on_reload: Callable[[], object],
         leave: Callable[[int], NoReturn] = os._exit,
     ) -> None:
+        super().__init__(leave=leave)
         self._on_end = on_end
         self._on_reload = on_reload
-        self._leave = leave
         self._wished = False
-        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         """Install the handlers.
@@ -50,15 +76,8 @@ class Signals:
         Raises:
             ValueError: This is not the main thread.
         """
-        for number in ENDING:
-            self._before[number] = signal.signal(number, self._end)
-        if hasattr(signal, "SIGHUP"):
-            self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._reload)
+        self._install()
         return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
     def _end(self, number: int, _frame: FrameType | None) -> None:
         if self._wished:
@@ -70,7 +89,7 @@ class Signals:
         self._on_reload()
 
 
-class Starting:
+class Starting(_Handlers):
     """Hears signals while what is to be served is read; `Signals` hears them after it.
 
     Nothing is served yet, so a SIGTERM ends the process at once, in order: the first
@@ -81,23 +100,19 @@ class Starting:
         leave: Ends the process at once.
     """
 
+    # Ctrl-C ends whatever runs by itself.
+    _endings = (signal.SIGTERM,)
+
     def __init__(self, *, leave: Callable[[int], NoReturn] = os._exit) -> None:
+        super().__init__(leave=leave)
         self.wants_reload = False
         """Whether a SIGHUP came."""
-        self._leave = leave
-        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         # Elsewhere nobody may; the daemon itself says so.
         if threading.current_thread() is threading.main_thread():
-            self._before[signal.SIGTERM] = signal.signal(signal.SIGTERM, self._end)
-            if hasattr(signal, "SIGHUP"):
-                self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._reload)
+            self._install()
         return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
     def _end(self, number: int, _frame: FrameType | None) -> None:
         logger("dspex").info("asked to end before it served", signal=number)
