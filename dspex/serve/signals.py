@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn, Self
@@ -21,7 +22,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 """The wish that the daemon end."""
 
 
-class _Handlers:
+class _Handlers(ABC):
     """Handlers of a block; what was there before is restored after it."""
 
     _endings: tuple[signal.Signals, ...] = ENDING
@@ -41,11 +42,13 @@ class _Handlers:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _end(self, number: int, frame: FrameType | None) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _end(self, number: int, _frame: FrameType | None) -> None:
+        """Carry out the wish to end."""
 
-    def _reload(self, number: int, frame: FrameType | None) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _reload(self, _number: int, _frame: FrameType | None) -> None:
+        """Carry out the wish to reload."""
 
 
 class Signals(_Handlers):
