@@ -45,9 +45,6 @@ from supervisors.log import logger
 BODY_WITHIN: Final = 30.0
 """Seconds a body may take to arrive."""
 
-_OWN_CHOICE: Final = frozenset({"busy", "draining"})
-"""Why a service refuses when nothing is wrong; under load that is very often."""
-
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -302,7 +299,7 @@ class Front:
                 type=refusal.type,
                 exc_info=error,
             )
-        elif refusal.status > 500 and refusal.type not in _OWN_CHOICE:
+        elif refusal.is_of_others:
             logger("dspex.serve").warning(
                 "a request failed",
                 request=asked.id,

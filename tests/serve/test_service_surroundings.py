@@ -81,6 +81,7 @@ def test_what_is_not_there_is_not_said_to_be_asked_wrongly(
             "provider_down",
         ),
         (errors.LMAuthError("a wrong key", model="openai/m"), "provider_refused"),
+        (errors.LMRateLimitError("too many", model="openai/m"), "rate_limited"),
     ],
 )
 def test_what_a_provider_does_is_told_in_the_log_without_a_traceback(
