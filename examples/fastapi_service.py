@@ -10,6 +10,7 @@ what comes in and writes the OpenAPI document; dspex keeps the calls to models g
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator
 from typing import Any
@@ -50,8 +51,13 @@ def make_app(lm: Any) -> FastAPI:
         async def events() -> AsyncIterator[str]:
             with request.state.runtime.use():
                 told = tell(country=question.country)
-                async for event in dspex.streaming.streaming_response(told):
-                    yield event
+                try:
+                    async for event in dspex.streaming.streaming_response(told):
+                        yield event
+                except (dspex.LMError, dspex.RuntimeClosedError) as error:
+                    # The status is out already, so an event says it.
+                    failed = json.dumps({"error": type(error).__name__})
+                    yield f"data: {failed}\n\n"
 
         return StreamingResponse(events(), media_type="text/event-stream")
 

@@ -61,7 +61,9 @@ def prepare(connection: sqlite3.Connection) -> None:
             _create_unless_there(connection)
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            # SQLite may have rolled it back by itself, such as on a full disk.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             raise
 
 

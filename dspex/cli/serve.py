@@ -98,6 +98,13 @@ _SECONDS = click.FloatRange(min=0)
     is_flag=True,
     help="Write the log for people; without it, a JSON object a line.",
 )
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="What is logged: this and what is worse. With debug, each request has a line.",
+)
 @json_option
 @traceback_option
 def serve(
@@ -109,6 +116,7 @@ def serve(
     unix_socket: Path | None,
     app_dir: Path | None,
     text_logs: bool,  # noqa: FBT001 - click passes by name
+    log_level: str,
     as_json: bool,  # noqa: FBT001 - click passes by name
     **_read_at_each_load: Any,
 ) -> None:
@@ -128,6 +136,7 @@ def serve(
     from dspex.serve.daemon import Daemon
     from dspex.serve.listening import Network, UnixSocket
     from dspex.serve.logs import logging_to_stderr
+    from dspex.serve.signals import Starting
 
     def announce(address: str, serving: Mapping[str, Any]) -> None:
         names = list(serving)
@@ -138,7 +147,10 @@ def serve(
         else:
             show(f"serving {', '.join(names)} at {address}")
 
-    with logging_to_stderr(as_json=not text_logs):
+    with (
+        logging_to_stderr(as_json=not text_logs, level=log_level.upper()),
+        Starting() as starting,
+    ):
         ctx = click.get_current_context()
         served = Served.ordered(
             programs, saved=saved, ctx=ctx, choice=choice, folder=app_dir
@@ -149,5 +161,6 @@ def serve(
             place=network if unix_socket is None else UnixSocket(path=unix_socket),
             announce=announce,
             environ=os.environ,
+            wants_reload=lambda: starting.wants_reload,
         )
         daemon.run()

@@ -135,6 +135,20 @@ def _held_to(options: Mapping[str, Any]) -> dict[str, Any]:
     return {"terms": terms, "drain_within": drain_within}
 
 
+def _keys_missing(programs: Sequence[Any], lm: Any) -> list[str]:
+    """Return what each model would say that is asked without its key, once each."""
+    predictors = [
+        predictor
+        for program in programs
+        if hasattr(program, "predictors")
+        for predictor in program.predictors()
+    ]
+    models = [lm, *(predictor.lm for predictor in predictors)]
+    places = [getattr(model, "_place", None) for model in models]
+    found = [getattr(place, "missing", None) for place in places]
+    return list(dict.fromkeys(reason for reason in found if reason))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
     """What was ordered, with the programs as their modules have them."""
@@ -188,12 +202,16 @@ class Served:
             DataError: A saved file cannot be read, or does not fit.
         """
         from dspex.serve.daemon import Loaded
+        from supervisors.log import logger
 
         read = read_again(self.ctx, self.flags)
         choice = chosen_by(read, self.flags)
         programs = {name: self._made(name) for name in self.programs}
         found = [lm_for(each, choice) for each in programs.values()]
         lm = next((each for each in found if each is not None), None)
+        for reason in _keys_missing([*programs.values()], lm):
+            # The key may be one that a program sets, so it is no error yet.
+            logger("dspex").warning("a model has no key", reason=reason)
         settings = {} if lm is None else {"lm": lm}
         return Loaded(
             programs=programs,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import tomllib
@@ -268,4 +269,9 @@ def _settings_folder(environ: Mapping[str, str], platform: str) -> Path:
 
 def _home(environ: Mapping[str, str]) -> Path:
     named = environ.get("HOME") or environ.get("USERPROFILE")
-    return Path(named) if named else Path.home()
+    try:
+        return Path(named) if named else Path.home()
+    except RuntimeError:
+        # Under a number that nobody is called by, as in a container, there is none; no
+        # file of the user's is found at the root either.
+        return Path(os.sep)

@@ -18,7 +18,7 @@ IDLE_WITHIN: Final = 75.0
 """Seconds between two requests, and for all headers of one; proxies hang up earlier."""
 _LOOK_EVERY: Final = 1.0
 """Seconds between two looks."""
-_FEWEST: Final = 64
+_FEWEST: Final = 8
 """Connections that there may be in any case."""
 _MOST: Final = 16_384
 """Connections where the system sets no bound."""

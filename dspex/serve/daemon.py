@@ -24,6 +24,7 @@ from dspex.evaluate.running.live import LiveRun, live_runs
 from dspex.programs.settings import context
 from dspex.runtime.config import Config
 from dspex.runtime.runtime import Runtime
+from dspex.serve.chronicle import write_chronicle
 from dspex.serve.connections import Connections, most_connections
 from dspex.serve.health import Health
 from dspex.serve.listening import Place
@@ -78,6 +79,8 @@ class Daemon:
         announce: Told the address, once it serves.
         environ: The environment of the process, where its service manager says how it
             wants to be told things.
+        wants_reload: Whether everything is to be read once more, once it is heard by
+            itself who wants that.
 
     Raises:
         DspexError: Something is wrong with what it is to serve.
@@ -90,7 +93,9 @@ class Daemon:
         place: Place,
         announce: Callable[[str, Programs], object],
         environ: Mapping[str, str],
+        wants_reload: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._wants_reload = wants_reload
         self._place = place
         self._announce = announce
         self._notifier = Notifier.from_environment(environ)
@@ -98,11 +103,13 @@ class Daemon:
         loaded = load()
         self._runtime = Runtime(loaded.config)
         self._health = Health(self._runtime)
+        write_chronicle(self._runtime.events)
         with context(**loaded.settings):
             self._service = Service(loaded.programs, runtime=self._runtime)
             self._prepared(loaded)()
         self._drain_within = loaded.drain_within
         self._load = load
+        self._address = ""
 
     def run(self) -> None:
         """Serve, and return when a signal has ended that.
@@ -129,7 +136,7 @@ class Daemon:
             read=self._load,
             swap=self._swap,
             on_begin=self._notifier.reloading,
-            on_end=lambda: self._notifier.ready("serving"),
+            on_end=lambda: self._notifier.ready(self._status(reloading)),
         )
         signals = Signals(
             on_end=lambda number: loop.call_soon_threadsafe(end, number),
@@ -137,6 +144,8 @@ class Daemon:
         )
         async with AsyncExitStack() as stack:
             stack.enter_context(signals)
+            if self._wants_reload():
+                reloading.wish()
             root = await asyncio.to_thread(self._runtime.start)
             root.ref().monitor(lambda why: _tell(loop, end, why))
             await self._open(stack)
@@ -179,9 +188,15 @@ class Daemon:
         stack.callback(listening.close)
         await stack.enter_async_context(_Chore(connections.tend()))
         address = listening.address
+        self._address = address
         self._announce(address, self._service.programs)
         self._notifier.ready(f"serving at {address}")
         logger("dspex").info("serving", address=address, pid=os.getpid())
+
+    def _status(self, reloading: Reloading[Loaded]) -> str:
+        """What a person reads of it after a reload."""
+        refused = "; the last reload was refused, and the log says why"
+        return f"serving at {self._address}{refused if reloading.was_refused else ''}"
 
     async def _drain(self) -> None:
         """Take no more, answer what was accepted, and close the tree.

@@ -29,15 +29,17 @@ class Doorkeeper:
         """Let a request pass that was sent to a name of this service.
 
         Args:
-            host: Its header `Host`.
+            host: Its header `Host`. A browser always sends one; some health checks of
+                proxies send none.
 
         Raises:
             Refused: It was sent to another.
         """
-        if self.token is not None or "*" in self.hosts:
+        if self.token is not None or "*" in self.hosts or host is None:
             return
-        name = _without_port(host or "")
-        if name == "localhost" or name in self.hosts or _is_address(name):
+        name = _without_port(host)
+        known = {"localhost", *(each.lower() for each in self.hosts)}
+        if name in known or _is_address(name):
             return
         raise Refused(
             Refusal(

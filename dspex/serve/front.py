@@ -91,7 +91,7 @@ class Front:
         async def at_the_door(
             request: web.Request, handler: Handler
         ) -> web.StreamResponse:
-            if request.path in self.mounted_paths:
+            if self._is_mounted(request):
                 return await self._at_the_side(request, handler)
             wished, context = request_id(request.headers), self.answering.context()
             events = self.answering.events(context)
@@ -125,7 +125,7 @@ class Front:
             self._check(request)
             return await handler(request)
         except web.HTTPException as error:
-            refusal = _of_http(error)
+            refusal = self._of_http(error, request)
         except Exception as error:  # noqa: BLE001 - every request is answered
             refusal = self._told(error, asked)
         asked.error_type = refusal.type
@@ -134,8 +134,14 @@ class Front:
     def _check(self, request: web.Request) -> None:
         doorkeeper = self.terms().doorkeeper
         doorkeeper.check_host(request.headers.get("Host"))
-        if request.path not in self.open_paths:
+        if not (self._is_mounted(request) and request.path in self.open_paths):
             doorkeeper.check_token(request.headers.get("Authorization"))
+
+    def _is_mounted(self, request: web.Request) -> bool:
+        """Whether somebody else's page is asked, and not one of ours at its path."""
+        resource = request.match_info.route.resource
+        ours = resource is not None and resource.canonical.endswith("/{name}")
+        return request.path in self.mounted_paths and not ours
 
     async def listing(self, _request: web.Request) -> web.Response:
         """List the programs."""
@@ -205,6 +211,8 @@ class Front:
         )
         answering.add_done_callback(lambda _: telling.end())
         headers = {REQUEST_ID: wish.id, **SAFE_HEADERS, "Content-Type": EVENTS}
+        # nginx would keep the events until its buffer is full.
+        headers["X-Accel-Buffering"] = "no"
         response = web.StreamResponse(headers=headers)
         asked = asked_here()
         events = streaming_response(self._events(telling, answering, response, asked))
@@ -265,11 +273,40 @@ class Front:
     def _contracts(self) -> list[Contract]:
         return [served.contract for served in self.programs().values()]
 
+    def _of_http(self, error: web.HTTPException, request: web.Request) -> Refusal:
+        """Word what aiohttp refuses by itself, such as a page that is not there."""
+        status, allowed = error.status, error.headers.get("Allow")
+        name = request.path.rpartition("/")[2]
+        if status == 405 and allowed == "POST" and name not in self.programs():
+            # Any name can be posted to, so that a program's name can be.
+            status, allowed = 404, None
+        kinds = {404: "not_found", 405: "method_not_allowed"}
+        return Refusal(
+            status=status,
+            type=kinds.get(status, "refused"),
+            message="there is nothing here that can be asked so; post a program's "
+            "inputs to its path, which GET / lists.",
+            headers={} if allowed is None else {"Allow": allowed},
+        )
+
     def _told(self, error: Exception, asked: Asked) -> Refusal:
         refusal = refusal_of(error)
         if refusal.status == 500:
             logger("dspex.serve").error(
-                "a request failed", request=asked.id, type=refusal.type, exc_info=error
+                "a request failed",
+                request=asked.id,
+                program=asked.program,
+                type=refusal.type,
+                exc_info=error,
+            )
+        elif refusal.is_of_others:
+            logger("dspex.serve").warning(
+                "a request failed",
+                request=asked.id,
+                program=asked.program,
+                type=refusal.type,
+                status=refusal.status,
+                reason=refusal.message,
             )
         return refusal
 
@@ -306,12 +343,16 @@ async def _inputs(request: web.Request) -> Mapping[str, Any]:
 
 
 def _late(seconds: float, most: float) -> Refusal:
+    mend = (
+        f"Allow up to {most:g} s with the header Dspex-Timeout."
+        if seconds < most
+        else "Ask for less at a time, or start the service with a longer timeout."
+    )
     return Refusal(
         status=504,
         type="timeout",
         message=f"the program was not done within {seconds:g} s and was given up; its "
-        f"calls to models were withdrawn. Allow up to {most:g} s with the header "
-        "Dspex-Timeout.",
+        f"calls to models were withdrawn. {mend}",
     )
 
 
@@ -323,17 +364,4 @@ def _too_large(most: int) -> Refusal:
         "Send less, or start it with a larger max_body.",
         facts={"max_body": most},
         closes=True,
-    )
-
-
-def _of_http(error: web.HTTPException) -> Refusal:
-    """Word what aiohttp refuses by itself, such as a page that is not there."""
-    kinds = {404: "not_found", 405: "method_not_allowed"}
-    allowed = error.headers.get("Allow")
-    return Refusal(
-        status=error.status,
-        type=kinds.get(error.status, "refused"),
-        message="there is nothing here that can be asked so; post a program's inputs "
-        "to its path, which GET / lists.",
-        headers={} if allowed is None else {"Allow": allowed},
     )

@@ -13,11 +13,15 @@ from dspex.serve.requests import EVENTS, JSON, REQUEST_ID, TIMEOUT
 from dspex.serve.responses import USAGE
 
 _REF: Final = "#/components/schemas/{model}"
+_OF_ERRORS: Final = "dspex.Error"
+"""The name of the schema of errors; with a dot, as no class of a program has one."""
 _ERRORS: Final = {
     "400": "The body is no JSON object, or a header makes no sense.",
     "401": "The token is missing or wrong.",
+    "408": "The body did not arrive in time.",
     "413": "The body is too long.",
     "415": "The body does not say that it is JSON.",
+    "421": "The request was sent to a name that is not this service's.",
     "422": "An input is missing, unknown, or of another type.",
     "429": "The provider asks to wait.",
     "500": "The program failed.",
@@ -53,7 +57,7 @@ def document(contracts: Sequence[Contract], *, has_token: bool) -> dict[str, Any
         has_token: Whether a request needs the service's token.
     """
     written, shared = _schemas(contracts)
-    components: dict[str, Any] = {"schemas": {**shared, **written, "Error": _ERROR}}
+    components: dict[str, Any] = {"schemas": {**shared, **written, _OF_ERRORS: _ERROR}}
     told: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": "dspex", "version": _version()},
@@ -103,7 +107,7 @@ def _operation(one: Contract) -> dict[str, Any]:
             **{
                 status: {
                     "description": said,
-                    "content": {JSON: {"schema": _ref("Error")}},
+                    "content": {JSON: {"schema": _ref(_OF_ERRORS)}},
                 }
                 for status, said in _ERRORS.items()
             },

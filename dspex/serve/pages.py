@@ -29,7 +29,7 @@ def metrics_pages(runtime: Runtime) -> Sequence[web.RouteDef]:
 
     def page() -> bytes:
         with runtime.use():
-            return prometheus.metrics_page()
+            return prometheus.metrics_page(with_process=True)
 
     async def metrics(_request: web.Request) -> web.Response:
         try:

@@ -65,6 +65,15 @@ class Refusal:
     closes: bool = False
     """Whether the connection is closed after it."""
 
+    @property
+    def is_of_others(self) -> bool:
+        """Whether a provider or the time is the reason: not the client, nor our choice.
+
+        A service that is busy or ends refuses very often, and nothing is wrong.
+        """
+        is_our_choice = self.type in {"busy", "draining"}
+        return self.status in {429, 502, 503, 504} and not is_our_choice
+
     def plain(self) -> dict[str, Any]:
         """Return the body of the response, as JSON values."""
         told: dict[str, Any] = {"type": self.type, "message": self.message}

@@ -44,6 +44,8 @@ class Reloading(Generic[Read]):
         """How many reloads were refused."""
         self.done = 0
         """How many were carried out."""
+        self.was_refused = False
+        """Whether the last one was refused."""
 
     def wish(self) -> None:
         """Reload soon."""
@@ -59,10 +61,12 @@ class Reloading(Generic[Read]):
                 await self._swap(await asyncio.to_thread(self._read))
             except Exception as error:  # noqa: BLE001 - whatever is wrong with the new, the old goes on
                 self.failed += 1
+                self.was_refused = True
                 told = str(error) if isinstance(error, DspexError) else repr(error)
                 logger("dspex").error("reload refused", reason=told)
             else:
                 self.done += 1
+                self.was_refused = False
                 logger("dspex").info("reloaded")
             finally:
                 self._on_end()

@@ -62,6 +62,9 @@ class Figures:
         self._served = counter(
             "served_requests", "Requests to programs.", ("program", "status")
         )
+        self._serving = gauge(
+            "served_requests_in_flight", "Requests of a service under way."
+        )
         self._served_in = client.Histogram(
             "dspex_served_request_duration_seconds",
             "Seconds of a request to a program.",
@@ -80,6 +83,7 @@ class Figures:
         # down. Each change is one step.
         self._open: set[str] = set()
         self._begun: set[str] = set()
+        self._let_in: set[str] = set()
         self._steps: Mapping[tuple[str, ...], Callable[[Event], None]] = {
             names.LM_REQUEST_START: self._asks,
             names.LM_REQUEST_STOP: self._answered,
@@ -92,6 +96,7 @@ class Figures:
             names.RUN_START: self._run_begins,
             names.RUN_STOP: self._run_ends,
             names.EXAMPLE_STOP: self._scored,
+            names.SERVE_REQUEST_START: self._lets_in,
             names.SERVE_REQUEST_STOP: self._answered_off,
             CHILD_RESTART: lambda _event: self._restarts.inc(),
         }
@@ -126,8 +131,10 @@ class Figures:
         """Show nothing as under way; what was counted stays."""
         self._open.clear()
         self._begun.clear()
+        self._let_in.clear()
         self._in_flight.clear()
         self._runs.set(0)
+        self._serving.set(0)
 
     def _whom(self, provider: str, model: str) -> tuple[str, str]:
         whom = (provider, model)
@@ -184,7 +191,13 @@ class Figures:
     def _scored(self, event: Event) -> None:
         self._examples.labels(event.metadata["outcome"].kind.value).inc()
 
+    def _lets_in(self, event: Event) -> None:
+        self._let_in.add(event.metadata["span"])
+        self._serving.set(len(self._let_in))
+
     def _answered_off(self, event: Event) -> None:
+        self._let_in.discard(event.metadata["span"])
+        self._serving.set(len(self._let_in))
         # Of what is no program there are as many names as anybody makes up.
         program = event.metadata["program"] or "none"
         status = event.metadata["status"] or "none"

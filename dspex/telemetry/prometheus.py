@@ -71,11 +71,16 @@ def uninstrument() -> None:
     _process.forget()
 
 
-def metrics_page() -> bytes:
+def metrics_page(*, with_process: bool = False) -> bytes:
     """The page in Prometheus's text format; its content type is `CONTENT_TYPE`.
 
     What is there now (queues, mailboxes) is that of this context's runtime. Clients
     that are busy for longer than a second are left out.
+
+    Args:
+        with_process: Whether the figures of this process are on it too, under the
+            names that `prometheus_client` gives them: memory, open files, processor
+            time, Python's version. Your own page may have them already.
 
     Raises:
         ConfigurationError: The extra is missing.
@@ -84,6 +89,11 @@ def metrics_page() -> bytes:
     figures = _process.figures()
     figures.look()
     page: bytes = client.generate_latest(figures.registry)
+    if with_process:
+        around = client.CollectorRegistry()
+        client.ProcessCollector(registry=around)
+        client.PlatformCollector(registry=around)
+        page += client.generate_latest(around)
     return page
 
 

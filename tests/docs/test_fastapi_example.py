@@ -10,6 +10,7 @@ from types import ModuleType
 import aiohttp
 import uvicorn
 
+from dspex import LM
 from dspex.testing import DummyLM
 from tests.docs.pages import ROOT
 
@@ -57,3 +58,12 @@ def test_the_example_answers_in_json_and_in_events() -> None:
     assert end == "data: [DONE]"
     last = json.loads(told[-1].removeprefix("data: "))
     assert last == {"prediction": {"capital": "Quito"}}
+
+
+def test_an_outage_is_503_and_within_events_an_event() -> None:
+    model = LM("openai/m", api_base="http://127.0.0.1:1/v1", num_retries=0)
+
+    status, answer, events = asyncio.run(use(example().make_app(model)))
+
+    assert (status, answer) == (503, {"error": "LMConnectionError"})
+    assert events == 'data: {"error": "LMConnectionError"}\n\n'

@@ -20,8 +20,8 @@ PATIENT = 60.0
 """Seconds after which something that should have happened counts as missing."""
 
 
-class RunningDaemon:
-    """A daemon that has opened its port.
+class Starting:
+    """A daemon that may not serve yet.
 
     Args:
         words: What follows `dspex serve`.
@@ -53,14 +53,6 @@ class RunningDaemon:
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            self.wait()
-            raise AssertionError("\n".join(self.said))
-        self.announced: dict[str, Any] = json.loads(line)
-        """What it said when it served."""
-        self.url: str = self.announced["address"]
 
     def __enter__(self) -> Self:
         return self
@@ -83,22 +75,6 @@ class RunningDaemon:
                 return line
         raise AssertionError(f"it ended without {word!r}; it said {self.said[-5:]}")
 
-    def get(self, path: str) -> httpx.Response:
-        """Get a page."""
-        return httpx.get(f"{self.url}{path}", timeout=PATIENT, trust_env=False)
-
-    def post(self, path: str, **inputs: Any) -> httpx.Response:
-        """Ask a program."""
-        return httpx.post(
-            f"{self.url}{path}", json=inputs, timeout=PATIENT, trust_env=False
-        )
-
-    def longest(self) -> str:
-        """What it says of the time that a request may take."""
-        headers = {"Dspex-Timeout": "none"}
-        address = f"{self.url}/{self.announced['programs'][0]}"
-        return httpx.post(address, json={}, headers=headers, trust_env=False).text
-
     def send(self, number: int) -> None:
         """Send it a signal."""
         self.process.send_signal(number)
@@ -114,3 +90,39 @@ class RunningDaemon:
         """Ask it to end, and return its exit code."""
         self.send(signal.SIGTERM)
         return self.wait()
+
+
+class RunningDaemon(Starting):
+    """A daemon that has opened its port.
+
+    Args:
+        words: What follows `dspex serve`.
+        options: As for one that may not serve yet.
+    """
+
+    def __init__(self, words: Sequence[str], **options: Any) -> None:
+        super().__init__(words, **options)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            self.wait()
+            raise AssertionError("\n".join(self.said))
+        self.announced: dict[str, Any] = json.loads(line)
+        """What it said when it served."""
+        self.url: str = self.announced["address"]
+
+    def get(self, path: str) -> httpx.Response:
+        """Get a page."""
+        return httpx.get(f"{self.url}{path}", timeout=PATIENT, trust_env=False)
+
+    def post(self, path: str, **inputs: Any) -> httpx.Response:
+        """Ask a program."""
+        return httpx.post(
+            f"{self.url}{path}", json=inputs, timeout=PATIENT, trust_env=False
+        )
+
+    def longest(self) -> str:
+        """What it says of the time that a request may take."""
+        headers = {"Dspex-Timeout": "none"}
+        address = f"{self.url}/{self.announced['programs'][0]}"
+        return httpx.post(address, json={}, headers=headers, trust_env=False).text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import sys
@@ -18,7 +19,7 @@ from click.testing import CliRunner
 from dspex.cli.console import Exit
 from dspex.cli.main import main
 from dspex.testing import FakeProvider
-from tests.serve.running import PATIENT, RunningDaemon
+from tests.serve.running import PATIENT, RunningDaemon, Starting
 
 CODE = """
 import dspex
@@ -113,7 +114,9 @@ def test_a_life_with_a_service_manager(
             assert any(
                 fact.startswith("MONOTONIC_USEC=") for fact in hears("RELOADING=1")
             )
-            hears("READY=1")
+            status = hears("READY=1")[-1]
+            assert daemon.url in status
+            assert ("refused" in status) is (outcome == "reload refused")
             assert json.loads(daemon.hears(outcome))["event"] == outcome
         assert any("max_outage" in said for said in daemon.said)
         assert "allows is 30." in daemon.longest()
@@ -144,6 +147,54 @@ def test_a_life_with_a_service_manager(
         with pytest.raises(BlockingIOError):
             while True:
                 assert manager.recv(4096) == b"WATCHDOG=1"
+
+
+SLOW_START = """
+import pathlib, sys
+
+sys.stderr.write("importing\\n")
+sys.stderr.flush()
+pathlib.Path("gate").open().readline()
+
+
+def shout(text):
+    return {"text": text.upper()}
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_it_starts_ends_it_in_order_or_waits(
+    home: Path, number: signal.Signals
+) -> None:
+    (home / "slow_start.py").write_text(SLOW_START, encoding="utf-8")
+    os.mkfifo(home / "gate")
+    with Starting(["slow_start:shout", "--model", "openai/m"], home=home) as daemon:
+        daemon.hears("importing")
+
+        daemon.send(number)
+        if number == signal.SIGHUP:
+            with (home / "gate").open("r+b", buffering=0) as gate:
+                gate.write(b"go\n")
+                daemon.hears("reloaded")
+            assert daemon.ends() == 0
+        else:
+            assert daemon.wait() == 0
+            assert "asked to end before it served" in daemon.said[-1]
+
+
+def test_each_request_is_told_of_where_that_is_wanted(home: Path) -> None:
+    words = ["code_of_mine:shout", "--model", "openai/m", "--log-level", "debug"]
+    with RunningDaemon(words, home=home) as daemon:
+        daemon.post("/shout", text="a")
+
+        told = json.loads(daemon.hears('"event": "request"'))
+
+        assert (told["level"], told["program"], told["status"]) == (
+            "debug",
+            "shout",
+            200,
+        )
+        assert daemon.ends() == 0
 
 
 def test_nonsense_is_answered_and_told_in_a_line_without_a_traceback(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import cast
 
+import pytest
 from aiohttp import web
 
 from dspex.serve.connections import Connections, most_connections
@@ -163,5 +165,15 @@ def test_looking_goes_on_until_it_is_cancelled() -> None:
     asyncio.run(main())
 
 
-def test_files_of_requests_keep_their_share() -> None:
-    assert most_connections() >= 64
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits of files")
+@pytest.mark.parametrize(
+    ("files", "expected"), [(64, 32), (1_024, 512), (2**40, 16_384), (4, 8)]
+)
+def test_files_of_requests_keep_their_share(
+    files: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import resource
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: (files, files))
+
+    assert most_connections() == expected

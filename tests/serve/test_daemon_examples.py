@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import click
 import pytest
 
 from dspex.cli.serve import serve
-from tests.serve.running import ROOT
+from tests.serve.running import ROOT, RunningDaemon
 
 UNIT = ROOT / "examples/dspex.service"
 CONTAINER = ROOT / "examples/Containerfile"
@@ -76,8 +80,34 @@ def test_the_container_is_not_run_by_root_and_its_health_is_asked_for() -> None:
 
     assert read["USER"] not in {"", "root", "0"}
     assert asked[:2] == ["python", "-c"]
-    compile(asked[2], "healthcheck", "exec")
     assert "/healthz" in asked[2]
+
+
+def test_the_folder_of_the_volume_is_made_for_its_user() -> None:
+    read = instructions()
+
+    assert f"--owner=dspex --mode=0700 {read['VOLUME']}" in read["RUN"]
+    assert f"DSPEX_HOME={read['VOLUME']} " in read["ENV"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM is no signal there")
+def test_health_is_asked_of_the_daemon_and_not_of_a_proxy(tmp_path: Path) -> None:
+    (tmp_path / "my_code.py").write_text("def program(): ...\n", encoding="utf-8")
+    code = json.loads(instructions()["HEALTHCHECK"].partition("CMD ")[2])[2]
+    words = ["my_code:program", "--model", "openai/m"]
+
+    def is_well() -> bool:
+        asked = code.replace("8000", daemon.url.rpartition(":")[2])
+        proxied = os.environ | {"http_proxy": "http://127.0.0.1:1", "no_proxy": ""}
+        done = subprocess.run(
+            [sys.executable, "-c", asked], env=proxied, capture_output=True, check=False
+        )
+        return done.returncode == 0
+
+    with RunningDaemon(words, home=tmp_path) as daemon:
+        assert is_well()
+        daemon.ends()
+        assert not is_well()
 
 
 def test_an_option_that_is_none_would_be_seen() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,6 +19,7 @@ from dspex.cache.trouble import Trouble
 from dspex.client.gate import GateState
 from dspex.client.standing import ClientStanding, OpenBreaker
 from dspex.core.events import CACHE_TROUBLE
+from dspex.serve.chronicle import write_chronicle
 from dspex.serve.health import Health, parts_down
 from dspex.serve.readiness import Found, readiness
 from dspex.testing import FakeProvider
@@ -202,9 +204,11 @@ def test_a_tree_that_is_closed_is_told(runtime: dspex.Runtime, health: Health) -
     assert "closed" in told
 
 
-def test_a_provider_whose_breaker_is_open_is_named(
-    runtime: dspex.Runtime, health: Health
+def test_a_provider_whose_breaker_is_open_is_named_and_told_in_the_log(
+    runtime: dspex.Runtime, health: Health, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
+    write_chronicle(runtime.events)
     with FakeProvider() as provider:
         lm = dspex.LM("openai/m", api_base=provider.base_url)
         with runtime.use():
@@ -216,6 +220,13 @@ def test_a_provider_whose_breaker_is_open_is_named(
         client.set_circuit("m", GateState.CLOSED)
         again = asyncio.run(health.readiness())
 
+    opened, closed = [
+        vars(record) for record in caplog.records if "breaker" in record.getMessage()
+    ]
+    assert (opened["levelname"], opened["msg"]) == ("WARNING", "a breaker opened")
+    assert (closed["levelname"], closed["msg"]) == ("INFO", "a breaker closed")
+    assert {opened["model"], closed["model"]} == {"m"}
+    assert provider.base_url in opened["provider"]
     (failing,) = told.failing
     assert provider.base_url in failing.part
     assert "breaker of 'm' is open" in failing.what

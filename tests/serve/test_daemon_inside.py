@@ -29,6 +29,7 @@ from dspex.serve.connections import Connections
 from dspex.serve.daemon import Daemon, Loaded, _Chore, _stop_runs
 from dspex.serve.listening import Network
 from dspex.serve.terms import Terms
+from dspex.telemetry import prometheus
 from supervisors.testing import Fault, FaultKind, FaultPlan
 from tests.serve.lab import PATIENT, Client, Gate, connected
 
@@ -50,6 +51,13 @@ AFTER = replace(
     terms=Terms.of(max_in_flight=3, timeout=4.0, token="sesame"),
     drain_within=5.0,
 )
+
+
+@pytest.fixture(autouse=True)
+def _uncounted() -> Iterator[None]:
+    yield
+    # A daemon counts for its whole process, and this one goes on.
+    prometheus.uninstrument()
 
 
 @pytest.fixture

@@ -19,12 +19,14 @@ from tests.serve.lab import STURDY, Client, Gate, serve
 MODEL = {"model": "openai/m", "api_base": "http://127.0.0.1:1/v1"}
 
 
-def served(home: Path, words: list[str], saved: list[str]) -> Served:
+def served(
+    home: Path, words: list[str], saved: list[str], model: dict[str, str] = MODEL
+) -> Served:
     return Served.ordered(
         words,
         saved=saved,
         ctx=click.Context(click.Command("serve")),
-        choice=ModelChoice(flags=MODEL),
+        choice=ModelChoice(flags=model),
         folder=home,
     )
 
@@ -52,6 +54,26 @@ def test_a_saved_file_is_read_again_and_the_program_of_before_keeps_its_own(
 
     assert instructions_of(before) == "Be short."
     assert instructions_of(after) == "Be long."
+
+
+@pytest.mark.parametrize(("key", "count"), [(None, 1), ("mine", 0)])
+def test_a_key_that_is_missing_is_told_before_anybody_asks(
+    key: str | None,
+    count: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.delenv("GROQ_API_KEY", raising=False)
+    if key is not None:
+        monkeypatch.setenv("GROQ_API_KEY", key)
+    words = ["capital=country -> capital", "town=country -> town"]
+
+    served(tmp_path, words, [], {"model": "groq/m"}).load()
+
+    told = [vars(record) for record in caplog.records]
+    assert [each["msg"] for each in told] == ["a model has no key"] * count
+    assert all("GROQ_API_KEY" in each["reason"] for each in told)
 
 
 def test_a_saved_file_that_is_broken_is_an_error_at_the_reload(tmp_path: Path) -> None:

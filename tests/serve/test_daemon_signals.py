@@ -13,7 +13,7 @@ import pytest
 
 from dspex.core.errors import ConfigurationError
 from dspex.serve.reload import Reloading
-from dspex.serve.signals import Signals
+from dspex.serve.signals import Signals, Starting
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32"
@@ -65,6 +65,37 @@ def test_the_handlers_of_before_are_there_again_after_it() -> None:
 
     assert [signal.getsignal(number) for number in numbers] == before
     assert not set(map(str, within)) & set(map(str, before))
+
+
+def test_before_it_serves_an_end_is_one_at_once_and_a_reload_is_kept() -> None:
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+
+    with Starting(leave=leave) as starting:
+        wants = [starting.wants_reload]
+        signal.raise_signal(signal.SIGHUP)
+        wants.append(starting.wants_reload)
+        with pytest.raises(LeftError) as left:
+            signal.raise_signal(signal.SIGTERM)
+
+    assert wants == [False, True]
+    assert left.value.args == (0,)
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+def test_in_another_thread_nothing_is_installed() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    within = []
+
+    def start() -> None:
+        with Starting(leave=leave):
+            within.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+
+    assert within == [before]
 
 
 # Reloads.
@@ -131,6 +162,7 @@ def test_what_was_read_is_swapped_in() -> None:
     assert book.used == ["new", "newer"]
     assert book.told == ["begin", "end"] * 2
     assert (reloading.done, reloading.failed) == (2, 0)
+    assert not reloading.was_refused
 
 
 @pytest.mark.parametrize("text", ["wrong", "broken"])
@@ -140,6 +172,7 @@ def test_what_is_wrong_keeps_the_old_and_the_next_one_is_read_again(text: str) -
     assert book.used == ["mended"]
     assert book.told == ["begin", "end"] * 2
     assert (reloading.done, reloading.failed) == (1, 1)
+    assert not reloading.was_refused
 
 
 def test_what_cannot_be_swapped_in_is_no_reload() -> None:
@@ -147,6 +180,7 @@ def test_what_cannot_be_swapped_in_is_no_reload() -> None:
 
     assert book.used == []
     assert (reloading.done, reloading.failed) == (0, 1)
+    assert reloading.was_refused
 
 
 def test_wishes_during_a_reload_are_one_more_after_it() -> None:

@@ -98,7 +98,7 @@ def test_a_real_answer_and_a_real_error_fit_their_schemas() -> None:
         assert answer == ANSWER
         outputs.validate(answer)
         assert list(outputs.iter_errors({**answer, "sure": 7})) != []
-        schema_of(told, "Error").validate(error)
+        schema_of(told, "dspex.Error").validate(error)
         assert list(told["paths"]) == ["/find"]
         assert told["openapi"] == "3.1.0"
 
@@ -121,6 +121,21 @@ def test_two_types_of_one_name_are_told_apart() -> None:
     checker = schema_of(told, "other.inputs")
     assert list(checker.iter_errors({"place": {"street": "Jirón"}})) == []
     assert list(checker.iter_errors({"place": {"name": "Ica", "people": 1}})) != []
+
+
+def test_a_type_that_is_called_error_keeps_its_schema() -> None:
+    class Error(BaseModel):
+        code: int
+
+    def program(problem: Any) -> int:
+        return int(problem.code)
+
+    program.__annotations__["problem"] = Error
+    told = document([Contract.of("program", program)], has_token=False)
+
+    checker = schema_of(told, "program.inputs")
+    assert list(checker.iter_errors({"problem": {"code": 1}})) == []
+    assert list(checker.iter_errors({"problem": {"error": {"type": "x"}}})) != []
 
 
 def test_a_token_is_told_of() -> None:

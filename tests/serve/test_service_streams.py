@@ -42,6 +42,7 @@ def test_pieces_of_a_field_come_before_the_answer() -> None:
             reply = await client.post("/capital", {"country": "Peru"}, headers=STREAMED)
 
             assert reply.headers["Content-Type"] == "text/event-stream"
+            assert reply.headers["X-Accel-Buffering"] == "no"
             *pieces, last = told(reply)
             assert len(pieces) > 1
             assert {piece["field"] for piece in pieces} == {"capital"}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
+from prometheus_client.parser import text_string_to_metric_families
 
 import dspex
 from dspex.serve.service import Service
 from dspex.telemetry import prometheus
-from tests.serve.lab import STURDY, Client, serve
+from tests.serve.lab import PATIENT, STURDY, Client, Gate, serve
 from tests.telemetry.sdk import Sdk
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -109,6 +112,52 @@ def test_how_long_requests_take_is_a_figure_by_words_of_few_values(sdk: Sdk) -> 
     assert counts == {"POST": 2, "_OTHER": 2}
     for point in points:
         assert "dspex.request" not in point.attributes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there they can be read")
+def test_a_page_has_the_figures_of_the_process_where_they_are_wanted() -> None:
+    try:
+        alone = prometheus.metrics_page().decode()
+        page = prometheus.metrics_page(with_process=True).decode()
+    finally:
+        prometheus.uninstrument()
+
+    names = {family.name for family in text_string_to_metric_families(page)}
+    assert {"process_resident_memory_bytes", "process_open_fds"} <= names
+    assert "dspex_restarts" in names
+    assert "process_" not in alone
+
+
+def under_way() -> str:
+    page = prometheus.metrics_page().decode()
+    [line] = [
+        line
+        for line in page.splitlines()
+        if line.startswith("dspex_served_requests_in_flight ")
+    ]
+    return line.rpartition(" ")[2]
+
+
+def test_requests_under_way_are_a_figure() -> None:
+    gate = Gate()
+
+    async def use(client: Client) -> None:
+        assert under_way() == "0.0"
+        asking = asyncio.create_task(client.post("/gate", {}))
+        await gate.arrived()
+        assert under_way() == "1.0"
+        gate.opened.set()
+        assert (await asking).status == 200
+        async with asyncio.timeout(PATIENT):
+            while under_way() != "0.0":
+                await asyncio.sleep(0)
+
+    prometheus.uninstrument()
+    prometheus.instrument()
+    try:
+        serve(Service({"gate": gate}), use)
+    finally:
+        prometheus.uninstrument()
 
 
 def test_a_page_of_prometheus_counts_requests_by_program_and_status() -> None:

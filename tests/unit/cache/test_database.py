@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -535,6 +537,35 @@ def test_a_full_file_says_so_and_goes_on_when_there_is_room(kept: Database) -> N
     assert caught.value.trouble is Trouble.FULL
     assert kept.read(ask("a")) == answer("a")
     assert kept.read(ask("b")) == answer("b")
+
+
+NO_ROOM = """
+import resource, sqlite3, sys
+from dspex.cache import schema
+
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+for room in range(4_000, 60_000, 4_000):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, most))
+    connection = sqlite3.connect(f"{sys.argv[1]}-{room}", isolation_level=None)
+    try:
+        schema.prepare(connection)
+    except sqlite3.Error as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits of files")
+def test_a_file_that_cannot_grow_before_there_is_a_table_says_why(
+    tmp_path: Path,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM, tmp_path / "a.db"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert set(done.stdout.splitlines()) == {"disk I/O error"}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

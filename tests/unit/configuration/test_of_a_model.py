@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,18 @@ def test_settings_are_what_configure_takes(folder: Folder) -> None:
     assert found.keys() == {"lm", "max_errors"}
     with dspex.context(**found):
         assert dspex.settings.max_errors == 3
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no numbers of users")
+def test_a_user_that_has_no_folder_has_no_file_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import pwd
+
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+
+    assert of_user({}, "linux") == Path("/.config/dspex/dspex.toml")
