@@ -14,6 +14,7 @@ from contextvars import ContextVar, Token
 from typing import Any, Final, Self, TypeVar, cast
 from weakref import WeakKeyDictionary
 
+from dspex.core.blocks import put_back
 from dspex.core.errors import ConfigurationError
 from dspex.core.ids import new_id
 from dspex.core.safe_text import safe_text, text_of_error
@@ -234,7 +235,7 @@ class Announced:
         self, _kind: object, error: BaseException | None, _traceback: object
     ) -> None:
         if self._token is not None:
-            ACTIVE_CALL_ID.reset(self._token)
+            put_back(ACTIVE_CALL_ID, self._token)
         for callback in self._callbacks:
             _tell(
                 callback,
@@ -269,7 +270,7 @@ def with_callbacks(function: F) -> F:
                     call.outputs = await function(instance, *args, **kwargs)
                     return call.outputs
             finally:
-                _under_way.reset(token)
+                put_back(_under_way, token)
 
         return cast("F", announced_coroutine)
 
@@ -286,7 +287,7 @@ def with_callbacks(function: F) -> F:
                 call.outputs = function(instance, *args, **kwargs)
                 return call.outputs
         finally:
-            _under_way.reset(token)
+            put_back(_under_way, token)
 
     return cast("F", announced)
 

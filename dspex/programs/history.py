@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any, Final, Protocol, TextIO
 
 from dspex.core import defaults
+from dspex.core.blocks import put_back
 from dspex.core.history import Exchanged, History
 from dspex.programs.settings import in_force
 
@@ -54,7 +55,7 @@ class inside:  # noqa: N801 - used as a function; a generator would cost twice a
 
     def __exit__(self, *exc_info: object) -> None:
         """Leave it."""
-        _callers.reset(self._token)
+        put_back(_callers, self._token)
 
 
 def is_inside(program: object) -> bool:
@@ -83,7 +84,7 @@ class written_by:  # noqa: N801 - used as a function, like `inside`
 
     def __exit__(self, *exc_info: object) -> None:
         """Leave it."""
-        _adapter.reset(self._token)
+        put_back(_adapter, self._token)
 
 
 def adapter_here() -> str | None:
