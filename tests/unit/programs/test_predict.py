@@ -484,3 +484,11 @@ def test_tokens_are_added_to_a_tracker_in_dspys_shape_too() -> None:
 def test_an_instruction_in_the_place_of_callbacks_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="belongs to the signature"):
         Predict("a -> b", "Be brief.")
+
+
+@pytest.mark.parametrize("kind", [Predict, ChainOfThought])
+def test_a_model_among_the_settings_says_where_it_belongs(
+    kind: type[Predict | ChainOfThought],
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"program\.set_lm\(lm\)"):
+        kind("a -> b", lm=object())
