@@ -59,7 +59,7 @@ class BaseCallback:
     """
 
     def on_module_start(
-        self, call_id: str, instance: Any, inputs: Mapping[str, Any]
+        self, call_id: str, instance: Any, inputs: dict[str, Any]
     ) -> None:
         """A program is called."""
 
@@ -68,9 +68,7 @@ class BaseCallback:
     ) -> None:
         """A program has answered or raised."""
 
-    def on_lm_start(
-        self, call_id: str, instance: Any, inputs: Mapping[str, Any]
-    ) -> None:
+    def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
         """A language model is asked: `prompt`, `messages` and `kwargs`."""
 
     def on_lm_end(
@@ -79,7 +77,7 @@ class BaseCallback:
         """A language model has answered: a text, or a dict, for each completion."""
 
     def on_adapter_format_start(
-        self, call_id: str, instance: Any, inputs: Mapping[str, Any]
+        self, call_id: str, instance: Any, inputs: dict[str, Any]
     ) -> None:
         """An adapter writes the messages of a call."""
 
@@ -89,7 +87,7 @@ class BaseCallback:
         """An adapter has written the messages of a call."""
 
     def on_adapter_parse_start(
-        self, call_id: str, instance: Any, inputs: Mapping[str, Any]
+        self, call_id: str, instance: Any, inputs: dict[str, Any]
     ) -> None:
         """An adapter reads one completion."""
 
@@ -99,7 +97,7 @@ class BaseCallback:
         """An adapter has read one completion, or refused it."""
 
     def on_tool_start(
-        self, call_id: str, instance: Any, inputs: Mapping[str, Any]
+        self, call_id: str, instance: Any, inputs: dict[str, Any]
     ) -> None:
         """A tool is called."""
 
@@ -109,7 +107,7 @@ class BaseCallback:
         """A tool has answered or raised."""
 
     def on_evaluate_start(
-        self, call_id: str, instance: Any, inputs: Mapping[str, Any]
+        self, call_id: str, instance: Any, inputs: dict[str, Any]
     ) -> None:
         """An evaluation begins."""
 
@@ -119,7 +117,7 @@ class BaseCallback:
         """An evaluation has ended."""
 
     def on_compile_start(
-        self, call_id: str, instance: Any, inputs: Mapping[str, Any]
+        self, call_id: str, instance: Any, inputs: dict[str, Any]
     ) -> None:
         """An optimiser begins to compile a program."""
 
