@@ -40,7 +40,7 @@ _FINE_TUNING: Final = Absent(
 )
 _OPTIMISER: Final = Absent(
     reason="this optimiser is not built",
-    instead="Use dspex.BootstrapFewShot or dspex.LabeledFewShot.",
+    instead="Use dspex.MIPROv2 or dspex.GEPA, or dspex.BootstrapFewShot to begin with.",
 )
 _OLD_FIELD: Final = Absent(
     reason="it is the field of DSPy before version 2.5",
