@@ -126,9 +126,14 @@ def inspect_history(n: int = 1, file: TextIO | None = None) -> None:
 def pretty_print_history(
     history: Sequence[Mapping[str, Any]], n: int = 1, file: TextIO | None = None
 ) -> None:
-    """Print the last `n` entries of a history."""
+    """Print the last `n` entries of a history.
+
+    What the output has no characters for is told by their numbers.
+    """
     out = sys.stdout if file is None else file
-    out.write(shown(history[-n:] if n > 0 else ()) + "\n")
+    encoding = getattr(out, "encoding", None) or "utf-8"
+    text = shown(history[-n:] if n > 0 else ())
+    out.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def shown(entries: Sequence[Mapping[str, Any]]) -> str:
