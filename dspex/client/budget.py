@@ -100,6 +100,9 @@ class Budget:
     ) -> None:
         """Leave the block. Requests still under way are settled all the same."""
         active = _active.get()
+        if self not in active:
+            # Left in another context than it was entered in, where it never counted.
+            return
         innermost = len(active) - 1 - active[::-1].index(self)
         _active.set(active[:innermost] + active[innermost + 1 :])
 

@@ -73,7 +73,7 @@ class Secret:
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             "a Secret cannot be pickled or deep-copied; keys stay in the process that "
-            "read them. Pass the name of the environment variable instead."
+            "read them. Make the LM anew in the other process, which reads its own."
         )
 
 

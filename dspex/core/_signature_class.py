@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from dspex.core.docstrings import are_dropped, written_docstring
 from dspex.core.errors import SignatureError
 from dspex.core.fields import (
     UNTYPED_KEY,
@@ -50,8 +51,15 @@ def _reserved(cls: Any, name: str, who: str, names: Iterable[str]) -> SignatureE
     )
 
 
-def finish(cls: Any) -> None:
-    """Check the fields of a new class and fill in what the user left out."""
+def finish(cls: Any, *, is_written: bool) -> None:
+    """Check the fields of a new class and fill in what the user left out.
+
+    Args:
+        cls: The class.
+        is_written: Whether it stands somewhere as a class statement.
+    """
+    if is_written and cls.__doc__ is None and are_dropped():
+        cls.__doc__ = written_docstring(cls)
     cls._awaits_types = not _finish_fields(cls)
     _inherit_instructions(cls)
 

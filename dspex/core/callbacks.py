@@ -14,6 +14,7 @@ from contextvars import ContextVar, Token
 from typing import Any, Final, Self, TypeVar, cast
 from weakref import WeakKeyDictionary
 
+from dspex.core.blocks import put_back
 from dspex.core.errors import ConfigurationError
 from dspex.core.ids import new_id
 from dspex.core.safe_text import safe_text, text_of_error
@@ -58,7 +59,7 @@ class BaseCallback:
     """
 
     def on_module_start(
-        self, call_id: str, instance: Any, inputs: Mapping[str, Any]
+        self, call_id: str, instance: Any, inputs: dict[str, Any]
     ) -> None:
         """A program is called."""
 
@@ -67,9 +68,7 @@ class BaseCallback:
     ) -> None:
         """A program has answered or raised."""
 
-    def on_lm_start(
-        self, call_id: str, instance: Any, inputs: Mapping[str, Any]
-    ) -> None:
+    def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
         """A language model is asked: `prompt`, `messages` and `kwargs`."""
 
     def on_lm_end(
@@ -78,7 +77,7 @@ class BaseCallback:
         """A language model has answered: a text, or a dict, for each completion."""
 
     def on_adapter_format_start(
-        self, call_id: str, instance: Any, inputs: Mapping[str, Any]
+        self, call_id: str, instance: Any, inputs: dict[str, Any]
     ) -> None:
         """An adapter writes the messages of a call."""
 
@@ -88,7 +87,7 @@ class BaseCallback:
         """An adapter has written the messages of a call."""
 
     def on_adapter_parse_start(
-        self, call_id: str, instance: Any, inputs: Mapping[str, Any]
+        self, call_id: str, instance: Any, inputs: dict[str, Any]
     ) -> None:
         """An adapter reads one completion."""
 
@@ -98,7 +97,7 @@ class BaseCallback:
         """An adapter has read one completion, or refused it."""
 
     def on_tool_start(
-        self, call_id: str, instance: Any, inputs: Mapping[str, Any]
+        self, call_id: str, instance: Any, inputs: dict[str, Any]
     ) -> None:
         """A tool is called."""
 
@@ -108,7 +107,7 @@ class BaseCallback:
         """A tool has answered or raised."""
 
     def on_evaluate_start(
-        self, call_id: str, instance: Any, inputs: Mapping[str, Any]
+        self, call_id: str, instance: Any, inputs: dict[str, Any]
     ) -> None:
         """An evaluation begins."""
 
@@ -118,7 +117,7 @@ class BaseCallback:
         """An evaluation has ended."""
 
     def on_compile_start(
-        self, call_id: str, instance: Any, inputs: Mapping[str, Any]
+        self, call_id: str, instance: Any, inputs: dict[str, Any]
     ) -> None:
         """An optimiser begins to compile a program."""
 
@@ -234,7 +233,7 @@ class Announced:
         self, _kind: object, error: BaseException | None, _traceback: object
     ) -> None:
         if self._token is not None:
-            ACTIVE_CALL_ID.reset(self._token)
+            put_back(ACTIVE_CALL_ID, self._token)
         for callback in self._callbacks:
             _tell(
                 callback,
@@ -269,7 +268,7 @@ def with_callbacks(function: F) -> F:
                     call.outputs = await function(instance, *args, **kwargs)
                     return call.outputs
             finally:
-                _under_way.reset(token)
+                put_back(_under_way, token)
 
         return cast("F", announced_coroutine)
 
@@ -286,7 +285,7 @@ def with_callbacks(function: F) -> F:
                 call.outputs = function(instance, *args, **kwargs)
                 return call.outputs
         finally:
-            _under_way.reset(token)
+            put_back(_under_way, token)
 
     return cast("F", announced)
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
+from dspex.core.blocks import put_back
+
 ROLLOUT: Final = "rollout_id"
 """The setting that tells calls apart for the cache and is never sent."""
 
@@ -36,7 +38,7 @@ def another_draw(name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        _draws.reset(token)
+        put_back(_draws, token)
 
 
 def draw_from_here(name: str) -> None:

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from dspex.core.errors import ConfigurationError
+
 _logger = logging.getLogger(__name__)
 # Folders that were warned of: once in a process is enough.
 _warned: set[Path] = set()
@@ -30,6 +32,9 @@ def home(env: Mapping[str, str] | None = None, platform: str | None = None) -> P
 
     Returns:
         An absolute path that may not exist yet.
+
+    Raises:
+        ConfigurationError: This user has no home folder, and nothing says where else.
 
     Example:
         >>> home({"HOME": "/home/ada"}, "linux").as_posix()
@@ -90,4 +95,17 @@ def _user_data(env: Mapping[str, str], platform: str) -> Path:
 
 def _user(env: Mapping[str, str], variable: str, *below: str) -> Path:
     named = env.get(variable)
-    return (Path(named) if named else Path.home()).joinpath(*below)
+    return (Path(named) if named else _own_home(variable)).joinpath(*below)
+
+
+def _own_home(variable: str) -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        # As in a container that runs under a number nobody is called by.
+        message = (
+            f"this user has no home folder, for {variable} is not set and the system "
+            "knows none; dspex keeps answers and runs in it. Set DSPEX_HOME to a "
+            "folder of yours, or keep nothing: dspex.Runtime(Config(persist=False))."
+        )
+        raise ConfigurationError(message) from error

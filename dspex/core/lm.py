@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NoReturn, Protocol
 
 Role = Literal["system", "user", "assistant", "tool"]
 """Who speaks in a chat turn."""
@@ -95,6 +95,18 @@ class Message:  # noqa: PLW1641 - the dataclass makes its hash
     def __getitem__(self, key: str) -> Any:
         """Return what DSPy's users look up: `message["content"]`."""
         return self.as_turn()[key]
+
+    def __setitem__(self, key: str, value: object) -> NoReturn:
+        """Refuse what a dict would let pass, as adapters written for DSPy do.
+
+        Raises:
+            TypeError: Always; it says what to write.
+        """
+        message = (
+            "a turn is never changed, for others may hold it; put another in its "
+            f"place: messages[0] = {{**messages[0], {key!r}: ...}}."
+        )
+        raise TypeError(message)
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return one key of the turn as a dict, or `default`."""

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from dspex.core.blocks import put_back
+
 
 class Unrepeatable:
     """What was begun in a block and is never to be run again; false while empty.
@@ -62,7 +64,7 @@ def watch_unrepeatable(seen: Unrepeatable | None = None) -> Iterator[Unrepeatabl
     try:
         yield seen
     finally:
-        _watching.reset(token)
+        put_back(_watching, token)
 
 
 def watch_unrepeatable_from_here(seen: Unrepeatable) -> None:

@@ -167,6 +167,10 @@ class Prediction(Scored, Example):
         """Record the tokens spent on this prediction, by model."""
         self._usage = None if usage is None else _plain_usage(usage)
 
+    def labels(self) -> Self:
+        """Return the fields that are not inputs: all, unless some were said to be."""
+        return self.copy() if self._input_keys is None else super().labels()
+
     def copy(self, **fields: Any) -> Self:
         """Return a copy, with `fields` replaced or added.
 

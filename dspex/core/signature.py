@@ -77,7 +77,8 @@ class SignatureMeta(ModelMetaclass):
             # annotations`: pydantic looks in the scope of the class statement.
             cls.model_rebuild(raise_errors=False, _parent_namespace_depth=3)
         if bases != (BaseModel,):
-            finish(cls)
+            # Only a class statement says how the class is called from outside.
+            finish(cls, is_written="__qualname__" in namespace)
         return cls
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, NamedTuple
 
+from dspex.core.blocks import put_back
 from dspex.core.lm import Reply, Usage
 
 _NO_USAGE = Usage()
@@ -110,7 +111,7 @@ def counting(spending: Spending) -> Iterator[None]:
     try:
         yield
     finally:
-        _counting.reset(token)
+        put_back(_counting, token)
 
 
 def answered(reply: Reply, call_id: str) -> None:

@@ -40,7 +40,7 @@ _FINE_TUNING: Final = Absent(
 )
 _OPTIMISER: Final = Absent(
     reason="this optimiser is not built",
-    instead="Use dspex.BootstrapFewShot or dspex.LabeledFewShot.",
+    instead="Use dspex.MIPROv2 or dspex.GEPA, or dspex.BootstrapFewShot to begin with.",
 )
 _OLD_FIELD: Final = Absent(
     reason="it is the field of DSPy before version 2.5",
@@ -64,6 +64,38 @@ _HELPER: Final = Absent(
 )
 
 
+_ASSERTION: Final = Absent(
+    reason="it belongs to the assertions of DSPy before version 2.6",
+    instead="Say what is wanted with a reward: dspex.Refine(program, N=3, "
+    "reward_fn=..., threshold=1.0), or dspex.BestOfN.",
+)
+_OLD_CLIENT: Final = Absent(
+    reason="it is a client of DSPy before version 2.6",
+    instead="Write dspex.LM with provider and model, such as "
+    'dspex.LM("openai/gpt-4o-mini").',
+)
+_OLD_CLIENTS: Final = (
+    *("AWSAnthropic", "AWSMeta", "AWSMistral", "Anthropic", "AzureOpenAI", "Bedrock"),
+    *("Claude", "Cohere", "Databricks", "GROQ", "Google", "GoogleVertexAI"),
+    *("HFClientTGI", "HFClientVLLM", "HFModel", "Mistral", "MultiOpenAI"),
+    *("OllamaLocal", "OpenAI", "Sagemaker", "Together"),
+)
+
+
+def _typed(name: str) -> Absent:
+    return Absent(
+        reason="since DSPy 2.5 every predictor keeps to the types of its signature",
+        instead=f"Write dspex.{name}.",
+    )
+
+
+def _successor(name: str) -> Absent:
+    return Absent(
+        reason="it is an optimiser of DSPy before version 2.6",
+        instead=f"Use dspex.{name}.",
+    )
+
+
 def _for_one_answer(name: str) -> Absent:
     return Absent(
         reason="one answer is the short case of several",
@@ -72,11 +104,18 @@ def _for_one_answer(name: str) -> Absent:
 
 
 ABSENT: Final[dict[str, Absent]] = {
+    **dict.fromkeys(_OLD_CLIENTS, _OLD_CLIENT),
     "AlfWorld": _DATA,
+    "Assert": _ASSERTION,
     "AvatarOptimizer": _OPTIMISER,
+    "BayesianSignatureOptimizer": _successor("MIPROv2"),
     "BetterTogether": _OPTIMISER,
     "BootstrapFewShotWithOptuna": _OPTIMISER,
     "BootstrapFinetune": _FINE_TUNING,
+    "ChainOfThoughtWithHint": Absent(
+        reason="a hint is an input like any other",
+        instead="Add `hint` to the signature's inputs, and use dspex.ChainOfThought.",
+    ),
     "ChromadbRM": _RETRIEVAL,
     "CodeAct": _SANDBOX,
     "CodeExecutionError": _INTERPRETER,
@@ -103,6 +142,7 @@ ABSENT: Final[dict[str, Absent]] = {
     ),
     "LocalInterpreter": _INTERPRETER,
     "MATH": _DATA,
+    "MIPRO": _successor("MIPROv2"),
     "OldField": _OLD_FIELD,
     "OldInputField": _OLD_FIELD,
     "OldOutputField": _OLD_FIELD,
@@ -115,10 +155,17 @@ ABSENT: Final[dict[str, Absent]] = {
         instead="Use dspex.ReAct.",
     ),
     "Retrieve": _RETRIEVAL,
+    "Retry": _ASSERTION,
     "SIMBA": _OPTIMISER,
     "SandboxSerializable": _INTERPRETER,
+    "SignatureOptimizer": _successor("COPRO"),
+    "Suggest": _ASSERTION,
     "TrainingJob": _FINE_TUNING,
+    "TypedChainOfThought": _typed("ChainOfThought"),
+    "TypedPredictor": _typed("Predict"),
     "WeaviateRM": _RETRIEVAL,
+    "assert_transform_module": _ASSERTION,
+    "backtrack_handler": _ASSERTION,
     "bootstrap_trace_data": _FINE_TUNING,
     "cache": Absent(
         reason="there is one cache for each runtime, and it is no global object",
@@ -156,6 +203,8 @@ ABSENT: Final[dict[str, Absent]] = {
     ),
     "print_message": _HELPER,
     "resolve_interpreter_factory": _INTERPRETER,
+    "retrieve": _RETRIEVAL,
+    "retrievers": _RETRIEVAL,
 }
 """By name. Whatever is neither here nor in dspex is unknown."""
 

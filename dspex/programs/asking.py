@@ -7,6 +7,7 @@ the model is asked.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -154,10 +155,16 @@ def model_for(*wanted: LanguageModel | None) -> LanguageModel:
             check_lm(model)
             found: LanguageModel = model
             return found
-    raise ConfigurationError(
+    text = (
         "No LM is loaded, so nobody can be asked; a program needs a language "
         'model. Write dspex.configure(lm=dspex.LM("openai/gpt-4o-mini")).'
     )
+    if threading.current_thread() is not threading.main_thread():
+        text += (
+            " A thread of your own does not see the with dspex.context(lm=...) around "
+            "it; what dspex.in_context(function) returns takes it along."
+        )
+    raise ConfigurationError(text)
 
 
 def ask(question: Question) -> Prediction:

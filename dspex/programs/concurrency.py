@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from dspex.core.errors import ConfigurationError
 from dspex.core.foreign import refuse_dspy
+from dspex.core.loops import running_loop
 from dspex.core.spawner import the_spawner
 from dspex.programs.joining import join
 from dspex.programs.program import Program
@@ -204,7 +205,7 @@ _by_loop: WeakKeyDictionary[
 
 def _places() -> asyncio.Semaphore:
     """Return the places of this loop; others when the setting has changed."""
-    loop = asyncio.get_running_loop()
+    loop = running_loop()
     wanted: int = in_force("async_max_workers")
     found = _by_loop.get(loop)
     if found is None or found[0] != wanted:

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any, Final, Protocol, TextIO
 
 from dspex.core import defaults
+from dspex.core.blocks import put_back
 from dspex.core.history import Exchanged, History
 from dspex.programs.settings import in_force
 
@@ -54,7 +55,7 @@ class inside:  # noqa: N801 - used as a function; a generator would cost twice a
 
     def __exit__(self, *exc_info: object) -> None:
         """Leave it."""
-        _callers.reset(self._token)
+        put_back(_callers, self._token)
 
 
 def is_inside(program: object) -> bool:
@@ -83,7 +84,7 @@ class written_by:  # noqa: N801 - used as a function, like `inside`
 
     def __exit__(self, *exc_info: object) -> None:
         """Leave it."""
-        _adapter.reset(self._token)
+        put_back(_adapter, self._token)
 
 
 def adapter_here() -> str | None:
@@ -125,9 +126,14 @@ def inspect_history(n: int = 1, file: TextIO | None = None) -> None:
 def pretty_print_history(
     history: Sequence[Mapping[str, Any]], n: int = 1, file: TextIO | None = None
 ) -> None:
-    """Print the last `n` entries of a history."""
+    """Print the last `n` entries of a history.
+
+    What the output has no characters for is told by their numbers.
+    """
     out = sys.stdout if file is None else file
-    out.write(shown(history[-n:] if n > 0 else ()) + "\n")
+    encoding = getattr(out, "encoding", None) or "utf-8"
+    text = shown(history[-n:] if n > 0 else ())
+    out.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def shown(entries: Sequence[Mapping[str, Any]]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from dspex.core.adapters import Adapter, chosen_adapter
 from dspex.core.callbacks import checked_callbacks
-from dspex.core.errors import DataError, DspexError
+from dspex.core.errors import ConfigurationError, DataError, DspexError
 from dspex.core.foreign import refuse_dspy
 from dspex.core.inputs import checked_inputs, no_positional
 from dspex.core.lm import LanguageModel
@@ -47,6 +47,12 @@ class Predict(Program, Parameter):
         callbacks: Sequence[Any] | None = None,
         **config: Any,
     ) -> None:
+        if "lm" in config:
+            raise ConfigurationError(
+                "a program is not made with lm=: what follows the signature is sent to "
+                "the model at each call, as temperature= is. Write program.set_lm(lm) "
+                "once it is made, or give lm= to a call."
+            )
         self.signature = ensure_signature(signature)
         self.callbacks = checked_callbacks(callbacks)
         self.config = config

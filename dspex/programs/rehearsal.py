@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from dspex.core.blocks import put_back
+
 _rehearsing: ContextVar[bool] = ContextVar("dspex_rehearsing", default=False)
 
 
@@ -25,4 +27,4 @@ def rehearsal() -> Iterator[None]:
     try:
         yield
     finally:
-        _rehearsing.reset(token)
+        put_back(_rehearsing, token)

@@ -12,13 +12,14 @@ import difflib
 import threading
 import types
 from collections.abc import Mapping, Sequence
-from contextlib import ContextDecorator, suppress
+from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Self
 
 from dspex.core import defaults
 from dspex.core.adapters import Adapter, adapter_named
+from dspex.core.blocks import put_back
 from dspex.core.callbacks import use_global_callbacks
 from dspex.core.errors import ConfigurationError
 from dspex.core.foreign import refuse_dspy
@@ -202,8 +203,7 @@ class context(ContextDecorator):  # noqa: N801 - DSPy's name; it is used as a fu
         """Leave it."""
         token, self._token = self._token, None
         if token is not None:
-            with suppress(ValueError):
-                _overlay.reset(token)
+            put_back(_overlay, token)
 
 
 def ambient() -> Settings:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeAlias
 
+from dspex.core.blocks import put_back
 from dspex.core.lm import Reply, Usage
 from dspex.core.prediction import Prediction
 from dspex.programs.settings import in_force
@@ -90,7 +91,7 @@ def track_usage() -> Iterator[UsageTracker]:
     try:
         yield tracker
     finally:
-        _trackers.reset(token)
+        put_back(_trackers, token)
 
 
 def record_usage(model: str, reply: Reply) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from dspex.client.standing import ClientStanding
 from dspex.control import answers
 from dspex.control.door import door
+from dspex.core.errors import ConfigurationError
 from dspex.core.home import home
 from supervisors import Ref, draw, snapshot
 
@@ -80,11 +81,16 @@ def let_in(runtime: Runtime, root: Ref[Any]) -> None:
     config = runtime.config
     if not config.control:
         return
+    try:
+        where = config.home or home()
+    except ConfigurationError:
+        # Who asks from outside finds a process by its home.
+        return
     guest = _Guest(runtime=runtime, root=root, since=time.time())
     for verb, answer in _ANSWERS.items():
         answers.register(verb, answer)
     _guests.add(guest)
-    door.enter(guest, config.home or home(), in_home=config.persist)
+    door.enter(guest, where, in_home=config.persist)
     # It may end without anybody closing it: it gave up, or its own tree stopped it.
     root.monitor(lambda _reason: _show_out(guest))
 

@@ -81,11 +81,11 @@ class BaseLM(LM):
     def __repr__(self) -> str:
         return f"{type(self).__name__}{super().__repr__().removeprefix('LM')}"
 
-    def forward(self, messages: list[dict[str, Any]], **settings: Any) -> Any:
+    def forward(self, *, messages: list[dict[str, Any]], **settings: Any) -> Any:
         """Answer a chat; subclasses write this, or `aforward`."""
         raise NotImplementedError
 
-    async def aforward(self, messages: list[dict[str, Any]], **settings: Any) -> Any:
+    async def aforward(self, *, messages: list[dict[str, Any]], **settings: Any) -> Any:
         """Answer a chat; subclasses write this, or `forward`."""
         raise NotImplementedError
 

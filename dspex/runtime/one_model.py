@@ -18,6 +18,7 @@ from dspex.client.prices import price_of
 from dspex.core.adapters.json_schema import Bounds
 from dspex.core.draws import drawn
 from dspex.core.lm import Message, Reply, Request
+from dspex.core.loops import running_loop
 from dspex.core.spending import answered
 from dspex.programs.saving.state import class_path, lm_state
 from dspex.runtime.call_options import CallOptions, check_settings
@@ -131,6 +132,7 @@ class OneModel:
         channel: Channel | None = None,
     ) -> Reply:
         """The same for coroutines."""
+        running_loop()
         with named(self.model):
             runtime = current_runtime()
             call, identity = self._call(runtime, messages, settings, channel)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from dspex.cache.key import Identity
 from dspex.client.call import Call
+from dspex.core.blocks import put_back
 from dspex.core.lm import Reply, Request
 from dspex.core.placeholder import TEXT
 from dspex.programs.rehearsal import rehearsal
@@ -90,7 +91,7 @@ def recording(look: Look) -> Iterator[Recorder]:
         with rehearsal():
             yield recorder
     finally:
-        _recorder.reset(token)
+        put_back(_recorder, token)
 
 
 def _stand_in(request: Request) -> Reply:

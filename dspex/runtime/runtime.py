@@ -22,6 +22,7 @@ from dspex.client.proxies import Proxies
 from dspex.client.standing import ClientStanding, Survey
 from dspex.client.transport import Transport, make_transport
 from dspex.core import defaults
+from dspex.core.blocks import put_back
 from dspex.core.errors import ConfigurationError, RuntimeClosedError
 from dspex.core.rich_text import as_rich
 from dspex.runtime import answers, tree
@@ -106,7 +107,7 @@ class Runtime:
 
     def __exit__(self, *exc_info: object) -> None:
         if self._token is not None:
-            _current.reset(self._token)
+            put_back(_current, self._token)
         self.close()
 
     @contextmanager
@@ -119,7 +120,7 @@ class Runtime:
         try:
             yield self
         finally:
-            _current.reset(token)
+            put_back(_current, token)
 
     def __repr__(self) -> str:
         return f"<dspex.Runtime {self.state}>"

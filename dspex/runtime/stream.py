@@ -21,6 +21,7 @@ from dspex.core import defaults
 from dspex.core.callbacks import Announced
 from dspex.core.errors import LMCancelledError, LMStreamError
 from dspex.core.lm import Reply
+from dspex.core.loops import running_loop
 from dspex.core.outputs import outputs_of
 from supervisors import Scope, current_scope, within
 
@@ -234,7 +235,7 @@ def _settle(fetch: Fetch, channel: Channel) -> None:
 
 def _begin_as_a_task(fetch: AsyncFetch, channel: Channel) -> Callable[[], object]:
     """The same on the running loop, as a task of its own."""
-    loop = asyncio.get_running_loop()
+    loop = running_loop()
     task = loop.create_task(_asettle(fetch, channel), name="dspex-stream")
 
     def give_up() -> None:

@@ -56,7 +56,7 @@ class OfflineLM(BaseLM):
         if is_rehearsal():
             return Reply(texts=("",) * (wanted.get("n") or 1))
         turns = [turn_of(message) for message in messages]
-        reply = reply_from(self.forward(turns, **wanted), self.model)
+        reply = reply_from(self.forward(messages=turns, **wanted), self.model)
         return self._remembered(messages, settings, reply)
 
 

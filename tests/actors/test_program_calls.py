@@ -393,7 +393,7 @@ def test_a_method_that_nothing_would_call_is_refused_with_the_line_to_write() ->
 
 def test_a_base_model_written_for_dspy_works_as_it_is() -> None:
     class Mine(dspex.BaseLM):
-        def forward(  # type: ignore[override] # DSPy's way of writing it
+        def forward(
             self, prompt: Any = None, messages: Any = None, **kwargs: Any
         ) -> Any:
             answer = f"[[ ## b ## ]]\n{prompt} {messages[-1]['role']}"

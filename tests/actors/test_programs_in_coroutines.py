@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
@@ -150,3 +150,32 @@ def test_chains_are_compared_in_a_coroutine() -> None:
             return await compare.acall([{"answer": "a"}], q="Q?")
 
     assert asyncio.run(run()).answer == "a"
+
+
+def asking(lm: dspex.LM) -> dspex.Predict:
+    program = dspex.Predict("question -> answer")
+    program.set_lm(lm)
+    return program
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda lm: asking(lm).acall(question="?"), id="call"),
+        pytest.param(lambda lm: anext(lm.astream("?")), id="stream"),
+        pytest.param(
+            lambda lm: anext(dspex.streamify(asking(lm))(question="?")), id="streamify"
+        ),
+        pytest.param(
+            lambda lm: dspex.asyncify(asking(lm))(question="?"), id="asyncify"
+        ),
+    ],
+)
+def test_a_coroutine_on_no_loop_of_asyncio_says_what_to_write(
+    call: Callable[[dspex.LM], Coroutine[Any, Any, Any]],
+) -> None:
+    # As trio runs coroutines: nobody here has a loop of asyncio.
+    coroutine = call(dspex.LM("openai/gpt-4o-mini", api_key="any"))
+
+    with pytest.raises(dspex.ConfigurationError, match=r"to_thread\.run_sync"):
+        coroutine.send(None)

@@ -242,3 +242,17 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     if cause is not None:
         yield cause
         yield from _causes(cause)
+
+
+def test_a_runtime_that_keeps_nothing_needs_no_home(
+    monkeypatch: pytest.MonkeyPatch, lm: dspex.LM
+) -> None:
+    def nobody(user: int) -> None:
+        raise KeyError(user)
+
+    monkeypatch.setattr(pytest.importorskip("pwd"), "getpwuid", nobody)
+    for variable in ("HOME", "DSPEX_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+
+    with dspex.Runtime(dspex.Config(persist=False)):
+        assert len(lm("hi")) == 1

@@ -73,6 +73,25 @@ def signatures() -> None:
         capital: str = dspex.OutputField(desc="one name")
 
     assert_type(dspex.Predict(Capital)(country="Peru"), dspex.Prediction)
+    told = dspex.make_signature("country -> capital", "Name the capital.")
+    assert_type(dspex.Predict(told)(country="Peru"), dspex.Prediction)
+
+
+def as_written_for_dspy() -> None:
+    class Log(dspex.BaseCallback):
+        def on_lm_start(
+            self, call_id: str, instance: Any, inputs: dict[str, Any]
+        ) -> None: ...
+
+    class Mine(dspex.BaseLM):
+        def forward(
+            self,
+            prompt: str | None = None,
+            messages: list[dict[str, Any]] | None = None,
+            **kwargs: Any,
+        ) -> Any: ...
+
+    dspex.configure(lm=Mine("mine"), callbacks=[Log()])
 
 
 def models(lm: dspex.LM) -> None:

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
+from dspex.core.blocks import put_back
 from dspex.core.chat import messages_of
 from dspex.core.lm import Message
 from dspex.core.types.base import PartSink
@@ -34,7 +35,7 @@ def parts_kept() -> Iterator[PartSink]:
     try:
         yield sink
     finally:
-        _open.reset(token)
+        put_back(_open, token)
 
 
 def current_sink() -> PartSink | None:

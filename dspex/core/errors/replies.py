@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import sys
+from typing import Any, Final, Self
 
 from dspex.core.errors.base import DspexError
 from dspex.core.type_names import type_name
@@ -52,7 +53,6 @@ class AdapterParseError(AdapterError):
         self.signature = signature
         self.lm_response = lm_response
         self.parsed_result = parsed_result or {}
-        self._problem = message
         self.expected = tuple(getattr(signature, "output_fields", ()))
         super().__init__(
             f"the reply does not fit through {adapter_name}: "
@@ -61,9 +61,23 @@ class AdapterParseError(AdapterError):
             "(demos), or raise max_tokens if the reply was cut off."
         )
 
+    def __copy__(self) -> Self:
+        again, facts, held = super().__reduce__()
+        twin: Self = again(*facts)
+        vars(twin).update(held)
+        return twin
+
     def __reduce__(self) -> tuple[Any, ...]:
-        facts = (self.adapter_name, self.signature, self.lm_response, self._problem)
-        return type(self), (*facts, self.parsed_result)
+        again, facts, held = super().__reduce__()
+        return again, facts, {**held, "signature": _findable(self.signature)}
+
+
+def _findable(signature: Any) -> Any:
+    """Return a signature, or its text where another process would not find it."""
+    module = sys.modules.get(getattr(signature, "__module__", ""))
+    if getattr(module, getattr(signature, "__qualname__", ""), None) is signature:
+        return signature
+    return getattr(signature, "signature", None)
 
 
 def _expectation(signature: Any) -> str:

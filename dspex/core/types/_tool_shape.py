@@ -15,6 +15,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
 from dspex.core._caller_types import type_in_sight
+from dspex.core.docstrings import are_dropped, written_docstring
 
 JSON_TYPES: Final[Mapping[str, Any]] = {
     "string": str,
@@ -61,10 +62,12 @@ def shape_of(function: Any) -> ToolShape:
     hints = _hints(written)
     named = {name: one for name, one in parameters.items() if one.kind not in _VARIADIC}
     types = {name: hints.get(name, Any) for name in named}
-    text = getattr(_core(function), "__doc__", None) or written.__doc__ or ""
+    text = getattr(_core(function), "__doc__", None) or written.__doc__
+    if text is None and are_dropped() and hasattr(_core(function), "__qualname__"):
+        text = written_docstring(_core(function))
     return ToolShape(
         name=getattr(_core(function), "__name__", type(function).__name__),
-        description=inspect.cleandoc(text),
+        description=inspect.cleandoc(text or ""),
         schemas={name: _schema(types[name], one) for name, one in named.items()},
         types=types,
         required=tuple(

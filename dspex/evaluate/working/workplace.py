@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from dspex.core.errors import ConfigurationError
+from dspex.core.loops import running_loop
 from dspex.evaluate.isolate.errand import Limits
 from dspex.evaluate.isolate.process_workers import ain_processes, in_processes
 from dspex.evaluate.metric import Metric
@@ -74,7 +74,7 @@ async def workplace_here(
         async with ain_processes(program, metric, limits) as work:
             yield Workplace(work=tracing.around(work))
     elif is_awaited(program) or is_awaited(metric):
-        workers = LoopWorkers(asyncio.get_running_loop())
+        workers = LoopWorkers(running_loop())
         awork = tracing.around_async(ascoring(program, metric, reach))
         yield Workplace(work=awork, workers=workers)
     else:

@@ -14,6 +14,7 @@ from itertools import zip_longest
 from typing import Any, Protocol, cast, runtime_checkable
 
 from dspex.core.adapters import Adapter, Asked
+from dspex.core.blocks import put_back
 from dspex.core.lm import LanguageModel, Reply
 from dspex.core.prediction import Prediction
 from dspex.core.spawner import the_spawner
@@ -79,7 +80,7 @@ def listened_to_by(listening: Listening) -> Iterator[None]:
     try:
         yield
     finally:
-        _listening.reset(token)
+        put_back(_listening, token)
 
 
 def ear_for(predictor: Any, adapter: Adapter, asked: Asked) -> Ear | None:

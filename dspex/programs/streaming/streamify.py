@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from dspex.core.foreign import refuse_dspy
+from dspex.core.loops import running_loop
 from dspex.core.spawner import the_spawner
 from dspex.programs.settings import context, settings
 from dspex.programs.streaming.hearing import Hearing
@@ -91,7 +92,7 @@ def streamify(
     run = _coroutine_of(program, is_async_program=is_async_program)
 
     async def streamed(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         waiting: asyncio.Queue[Any] = asyncio.Queue()
 
         def put(item: Any) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from dspex.core.errors import ConfigurationError
 from dspex.core.home import home, make_private_folder
 
 
@@ -53,3 +54,17 @@ def test_every_folder_that_is_made_is_for_this_user_only(tmp_path: Path) -> None
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
     assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_user_whom_nobody_knows_is_told_what_to_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A container that runs under any number: no HOME, and no line in /etc/passwd.
+    def nobody(user: int) -> None:
+        raise KeyError(user)
+
+    monkeypatch.setattr(pytest.importorskip("pwd"), "getpwuid", nobody)
+    monkeypatch.delenv("HOME", raising=False)
+
+    with pytest.raises(ConfigurationError, match="Set DSPEX_HOME to a folder of yours"):
+        home({}, "linux")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from dspex.core.lm import Reply, ToolCall, Usage
+import pytest
+
+from dspex.core.lm import Message, Reply, ToolCall, Usage
 
 
 def test_reply_with_changes_is_what_replace_makes_of_it() -> None:
@@ -30,3 +32,12 @@ def test_reply_with_changes_is_what_replace_makes_of_it() -> None:
 
     assert reply.with_changes(**changes) == dataclasses.replace(reply, **changes)
     assert reply.with_changes() == reply
+
+
+def test_a_turn_that_is_assigned_to_says_what_to_write() -> None:
+    turn = Message(role="user", content="Peru?")
+
+    with pytest.raises(TypeError, match=r"\{\*\*messages\[0\], 'content': \.\.\.\}"):
+        turn["content"] = "Chile?"
+
+    assert {**turn, "content": "Chile?"} == {"role": "user", "content": "Chile?"}

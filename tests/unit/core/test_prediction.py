@@ -136,3 +136,11 @@ def test_it_can_be_copied_deeply() -> None:
 
 def test_its_repr_shows_the_fields() -> None:
     assert repr(Prediction(capital="Lima", n=1)) == "Prediction(capital='Lima', n=1)"
+
+
+def test_all_of_an_answer_are_labels_unless_some_are_inputs() -> None:
+    # DSPy's own page on deployment writes `value.labels().toDict()`.
+    answer = Prediction(country="Peru", capital="Lima")
+
+    assert answer.labels() == answer
+    assert answer.with_inputs("country").labels() == Prediction(capital="Lima")

@@ -20,6 +20,23 @@ def test_a_data_set_of_dspy_says_how_data_is_loaded() -> None:
         _ = dspex.HotPotQA
 
 
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("Assert", r"dspex\.Refine\("),
+        ("OpenAI", r'dspex\.LM\("openai/'),
+        ("TypedPredictor", r"Write dspex\.Predict\."),
+        ("MIPRO", r"Use dspex\.MIPROv2\."),
+        ("retrievers", r"Call your search in forward\(\)"),
+    ],
+)
+def test_a_name_of_an_older_dspy_says_what_took_its_place(
+    name: str, instead: str
+) -> None:
+    with pytest.raises(AttributeError, match=rf"'{name}': .*{instead}"):
+        getattr(dspex, name)
+
+
 def test_a_package_of_dspy_says_where_its_names_stand() -> None:
     with pytest.raises(AttributeError, match=r"dspex\.NAME for dspy\.utils\.NAME"):
         _ = dspex.utils

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -91,6 +92,14 @@ def test_defaults_fill_in_for_inputs() -> None:
 def test_without_a_model_the_line_to_write_is_shown() -> None:
     with pytest.raises(ConfigurationError, match=r'configure\(lm=dspex\.LM\("openai'):
         Predict("a -> b")(a="x")
+
+
+def test_a_thread_without_a_model_is_told_how_it_gets_that_of_the_block() -> None:
+    with context(lm=FakeLM(chat(b="x"))), ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(Predict("a -> b"), a="x")
+
+        with pytest.raises(ConfigurationError, match=r"dspex\.in_context\(function\)"):
+            asked.result()
 
 
 def test_a_model_given_as_text_is_refused() -> None:
@@ -484,3 +493,11 @@ def test_tokens_are_added_to_a_tracker_in_dspys_shape_too() -> None:
 def test_an_instruction_in_the_place_of_callbacks_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="belongs to the signature"):
         Predict("a -> b", "Be brief.")
+
+
+@pytest.mark.parametrize("kind", [Predict, ChainOfThought])
+def test_a_model_among_the_settings_says_where_it_belongs(
+    kind: type[Predict | ChainOfThought],
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"program\.set_lm\(lm\)"):
+        kind("a -> b", lm=object())
