@@ -34,6 +34,18 @@ if TYPE_CHECKING:
 class SupervisorError(Exception):
     """Base of every error this package raises on purpose."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python would call the class with the text alone, and many want facts as well:
+        # an error that leaves a worker process would end the whole pool with another.
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[SupervisorError], args: tuple[Any, ...]) -> SupervisorError:
+    """Make an error once more; its attributes are put into it afterwards."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error
+
 
 class ConfigError(SupervisorError, ValueError):
     """A child spec or an option makes no sense; raised before anything starts."""
