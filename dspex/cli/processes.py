@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dspex.cli.completing import pids
 from dspex.cli.console import Exit, Failure, say
 from dspex.core.home import home
 
@@ -38,6 +39,7 @@ def pid_option(command: Command) -> Command:
         "--pid",
         type=click.IntRange(min=1),
         metavar="PID",
+        shell_complete=pids,
         help="The process, where there are several; `dspex ps` lists them.",
     )
     return option(command)

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -41,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def in_a_process(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
+def in_a_process(*words: object, **options: object) -> subprocess.CompletedProcess[Any]:
     command = [sys.executable, "-m", "dspex", *map(str, words)]
     return subprocess.run(command, capture_output=True, check=False, **options)  # type: ignore[call-overload, no-any-return] # the options are those of each test
 
