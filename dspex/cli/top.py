@@ -24,6 +24,7 @@ from dspex.cli.looks import Look, look_around, screen
 from dspex.cli.processes import pid_option
 from dspex.cli.units import span
 from dspex.core.safe_text import safe_text
+from dspex.repl.leaving import left_by_signals
 
 Draw = Callable[[Sequence[str]], None]
 """Shows the lines of a screen in the place of those before."""
@@ -60,13 +61,17 @@ def top(pid: int | None, every: float, looks: int | None, as_json: bool) -> None
       dspex top --pid 4711 --every 5s
       dspex top --looks 1
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
-    on_screen = not as_json and looks is None and sys.stdout.isatty()
+    on_screen = not as_json and looks is None and _has_screen()
     with contextlib.suppress(KeyboardInterrupt):
         if on_screen:
-            with _full_screen() as (draw, wait):
+            with left_by_signals(), _full_screen() as (draw, wait):
                 _watch(pid, every, None, draw, wait)
         else:
             _watch(pid, every, looks or 1, None if as_json else _print, _sleep)
+
+
+def _has_screen() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _watch(
