@@ -18,7 +18,7 @@ from dspex.cli.processes import RunThere, Seen
 from dspex.control.asking import Process
 from dspex.core.home import home
 from tests.cli.conftest import Run
-from tests.repl.terminal import CTRL_C, Terminal
+from tests.repl.terminal import CTRL_C, CTRL_Z, Terminal
 
 AT_WORK = """
 import sys, threading
@@ -268,3 +268,19 @@ def test_one_look_where_the_terminal_cannot_draw(tmp_path: Path) -> None:
         told = terminal.rest()
 
     assert told == "no process with a runtime runs\n"
+
+
+def test_ctrl_z_gives_the_screen_back_and_it_is_taken_again(tmp_path: Path) -> None:
+    with in_a_terminal(tmp_path, "-m", "dspex", "top") as terminal:
+        terminal.expect("no process with a runtime runs")
+        # Nobody is there to go on with a program that leads its session, so it is not
+        # stopped, and goes on at once.
+        terminal.type(CTRL_Z)
+        terminal.expect("no process with a runtime runs")
+        terminal.type("q")
+        terminal.rest()
+        assert terminal.is_as_before()
+        raw = terminal.raw
+
+    assert raw.count(b"\x1b[?1049h") == raw.count(b"\x1b[?1049l") == 2
+    assert terminal.process.returncode == 0
