@@ -271,7 +271,7 @@ def test_one_look_where_the_terminal_cannot_draw(tmp_path: Path) -> None:
 
 
 def test_ctrl_z_gives_the_screen_back_and_it_is_taken_again(tmp_path: Path) -> None:
-    with in_a_terminal(tmp_path, "-m", "dspex", "top") as terminal:
+    with in_a_terminal(tmp_path, "-m", "dspex", "top", "--every", "1h") as terminal:
         terminal.expect("no process with a runtime runs")
         # Nobody is there to go on with a program that leads its session, so it is not
         # stopped, and goes on at once.
