@@ -320,30 +320,27 @@ def test_it_is_shown_where_a_module_raised_and_nothing_of_ours(
     assert "programs.py" not in done.stderr
 
 
-def test_a_module_that_exits_does_not_pass_for_a_score(
-    run: Run, capitals: Path, code: Path
+@pytest.mark.parametrize(
+    ("text", "name", "said"),
+    [
+        # Left alone, a script that ends so would pass for a good score.
+        ("import sys\nsys.exit(0)\n", "x", "ended with exit(0)"),
+        (
+            "class Mine:\n    def __init__(self, lm): ...\n",
+            "Mine",
+            "making a Mine raised TypeError",
+        ),
+    ],
+    ids=["a module that exits", "a class that needs an argument"],
+)
+def test_code_that_gives_no_program_is_told(
+    text: str, name: str, said: str, run: Run, capitals: Path, code: Path
 ) -> None:
-    (code / "my_broken_code.py").write_text("import sys\nsys.exit(0)\n")
+    (code / "my_broken_code.py").write_text(text)
 
-    done = run("evaluate", "my_broken_code:x", "--data", capitals, *EXACT)
+    done = run("evaluate", f"my_broken_code:{name}", "--data", capitals, *EXACT)
 
-    assert done.exit_code == Exit.FAILED
-    assert "ended with exit(0)" in done.stderr
-    assert '__name__ == "__main__"' in done.stderr
-
-
-def test_a_class_that_cannot_be_made_is_told_with_its_error(
-    run: Run, capitals: Path, code: Path
-) -> None:
-    (code / "my_broken_code.py").write_text(
-        "class Mine:\n    def __init__(self, lm): ...\n"
-    )
-
-    done = run("evaluate", "my_broken_code:Mine", "--data", capitals, *EXACT)
-
-    assert done.exit_code == Exit.FAILED
-    assert "making a Mine raised TypeError" in done.stderr
-    assert "needs no argument" in done.stderr
+    assert (done.exit_code, said in done.stderr) == (Exit.FAILED, True)
 
 
 def test_traceback_shows_where_an_error_came_from_that_was_put_into_words(
