@@ -8,12 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 from click.shell_completion import CompletionItem
 
+if TYPE_CHECKING:
+    from dspex.control.asking import Process
+
 Completed = list[CompletionItem]
 """What may stand there, perhaps with a word about each."""
+
+ANSWER_WITHIN: Final = 1.0
+"""Seconds a process may take to say what it is at work on."""
 
 METRICS = ("answer_exact_match", "exact_match:", "f1:")
 """The metrics of dspex, as far as they are known before their field."""
@@ -24,6 +31,26 @@ def run_names(ctx: click.Context, _parameter: click.Parameter, begun: str) -> Co
     from dspex.evaluate.record.retention import places
 
     return _those(begun, (place.run for place, _ in places(_home(ctx))))
+
+
+def live_names(
+    ctx: click.Context, _parameter: click.Parameter, begun: str
+) -> Completed:
+    """Complete the name of a run that goes on."""
+    from dspex.control.asking import ask
+    from dspex.control.errors import ControlError
+
+    names = set()
+    for process in _processes(ctx):
+        with suppress(ControlError):
+            told = ask(process.path, "runs", timeout=ANSWER_WITHIN)
+            names |= {each["run"] for each in told if each["part_of"] is None}
+    return _those(begun, names)
+
+
+def pids(ctx: click.Context, _parameter: click.Parameter, begun: str) -> Completed:
+    """Complete the number of a process with a runtime."""
+    return _those(begun, (f"{each.pid}" for each in _processes(ctx)))
 
 
 def models(_ctx: click.Context, _parameter: click.Parameter, begun: str) -> Completed:
@@ -40,6 +67,13 @@ def models(_ctx: click.Context, _parameter: click.Parameter, begun: str) -> Comp
 def metrics(_ctx: click.Context, _parameter: click.Parameter, begun: str) -> Completed:
     """Complete a metric of dspex."""
     return _those(begun, METRICS)
+
+
+def _processes(ctx: click.Context) -> list[Process]:
+    """Return the processes that answer."""
+    from dspex.control.asking import processes
+
+    return [each for each in processes(_home(ctx)) if each.facts is not None]
 
 
 def _those(begun: str, words: Iterable[str]) -> Completed:

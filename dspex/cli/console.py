@@ -7,15 +7,19 @@ be piped. An error that dspex raises on purpose is one message without a traceba
 from __future__ import annotations
 
 import errno
+import functools
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
+from difflib import get_close_matches
 from enum import IntEnum
-from typing import IO, Any, Final, TypeVar
+from typing import IO, Any, Final, TypeVar, cast
 
 import click
 
+from dspex.cli.clean_output import in_letters_of, nothing_else, results
 from dspex.control.errors import GoneError, NoAnswerError
 from dspex.core.errors import (
     ConfigurationError,
@@ -116,20 +120,23 @@ class Failure(click.ClickException):
         self.__dict__["exit_code"] = int(code)
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Write the message to standard error."""
-        click.echo(f"dspex: {safe_text(self.message)}", file=file, err=True)
+        """Write the message to standard error; one that is full keeps the code."""
+        with suppress(OSError):
+            click.echo(f"dspex: {safe_text(self.message)}", file=file, err=True)
 
 
 def show(text: str) -> None:
     """Write a part of the result, for people."""
     with writing("standard output"):
-        click.echo(safe_text(text))
+        click.echo(safe_text(text), file=results())
 
 
 def show_json(value: Any, *, on_one_line: bool = False) -> None:
     """Write the result as JSON; nothing else goes to standard output then."""
     with writing("standard output"):
-        click.echo(safe_json(value, indent=None if on_one_line else 2))
+        out = results()
+        text = safe_json(value, indent=None if on_one_line else 2)
+        click.echo(in_letters_of(out, text), file=out)
 
 
 @contextmanager
@@ -162,13 +169,29 @@ class Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line of this process, or `args`."""
         _write_whatever_comes()
-        return super().main(*args, **kwargs)
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            # The help of the whole command is written before any command is invoked.
+            failure = _unwritable(error)
+            if failure is None:
+                raise
+            failure.show()
+            sys.exit(failure.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except Failure as error:
+            if error.__cause__ is not None:
+                self._show_traceback(ctx)
+            raise
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except click.Abort as error:
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise Failure("interrupted", Exit.INTERRUPTED) from error
             raise
         except KeyboardInterrupt as error:
             self._show_traceback(ctx)
@@ -177,7 +200,8 @@ class Commands(click.Group):
             if _is_broken_pipe(error):
                 raise  # click ends quietly: whoever read the output has read enough
             self._show_traceback(ctx)
-            raise Failure(_told(error), exit_code(error)) from error
+            known = _unwritable(error) or _homeless(error)
+            raise (known or Failure(_told(error), exit_code(error))) from error
 
     @staticmethod
     def _show_traceback(ctx: click.Context) -> None:
@@ -215,10 +239,18 @@ def json_option(command: Command) -> Command:
         is_flag=True,
         help="Print the result as JSON, and nothing else on standard output.",
     )
-    return option(command)
+
+    @functools.wraps(command)
+    def clean(*args: Any, as_json: bool, **others: Any) -> Any:
+        with nothing_else() if as_json else nullcontext():
+            return command(*args, as_json=as_json, **others)
+
+    return option(cast("Command", clean))
 
 
 def _told(error: Exception) -> str:
+    if isinstance(error, RunNotFoundError):
+        return f"{error}{_meant(error)}"
     if isinstance(error, DspexError):
         return str(error)
     return (
@@ -226,6 +258,46 @@ def _told(error: Exception) -> str:
         "a mistake of dspex, or of the program it ran. Run it again with --traceback "
         "to see where it comes from."
     )
+
+
+def _meant(error: RunNotFoundError) -> str:
+    """Name the run that is spelt most like the one that is not there."""
+    from dspex.core.home import home
+    from dspex.evaluate.record.retention import places
+
+    names = [place.run for place, _ in places(home())]
+    close = get_close_matches(f"{error.run}", names, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def _unwritable(error: BaseException) -> Failure | None:
+    """The end of a command for which there was no room."""
+    if not isinstance(error, OSError) or error.errno not in _FULL:
+        return None
+    where = "a file, or standard output," if error.filename is None else error.filename
+    return Failure(
+        f"{where} cannot be written: {error.strerror}. Make room for it, or choose "
+        "another place.",
+        Exit.RECORD,
+    )
+
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def _homeless(error: BaseException) -> Failure | None:
+    """The end of a command in a folder that is not there any more."""
+    if not isinstance(error, FileNotFoundError):
+        return None
+    try:
+        os.getcwd()  # noqa: PTH109 - it is asked whether it is there, not where
+    except FileNotFoundError:
+        return Failure(
+            "the folder this was begun in has been deleted; one that is there was "
+            "expected. Change into another one.",
+            Exit.USAGE,
+        )
+    return None
 
 
 def _is_broken_pipe(error: BaseException) -> bool:

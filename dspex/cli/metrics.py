@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 FORMS = "exact_match:FIELD, f1:FIELD, answer_exact_match, or MODULE:FUNCTION"
 """What `--metric` takes."""
+
+_OURS = ("exact_match", "f1")
+"""The metrics of dspex that are told a field."""
 
 
 def metric_of(text: str) -> Metric:
@@ -36,12 +40,19 @@ def metric_of(text: str) -> Metric:
         return f1(rest)
     if text == "answer_exact_match":
         return answer_exact_match
-    if not colon or not rest or name in {"exact_match", "f1"}:
+    if not colon or not rest or name in _OURS:
         raise click.UsageError(
             f"--metric {text!r} names no metric; expected {FORMS}. For instance: "
             "--metric exact_match:capital."
         )
     try:
         return checked_metric(load_attribute(text))
+    except click.UsageError as error:
+        close = get_close_matches(name, _OURS, n=1)
+        if not close:
+            raise
+        raise click.UsageError(
+            f"{error.message} Or did you mean {f'{close[0]}:{rest}'!r}?"
+        ) from error
     except ConfigurationError as error:
         raise click.UsageError(f"--metric {text!r}: {error}") from error

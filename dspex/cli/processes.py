@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dspex.cli.completing import pids
 from dspex.cli.console import Exit, Failure, say
+from dspex.cli.units import columns_of
 from dspex.core.home import home
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def pid_option(command: Command) -> Command:
         "--pid",
         type=click.IntRange(min=1),
         metavar="PID",
+        shell_complete=pids,
         help="The process, where there are several; `dspex ps` lists them.",
     )
     return option(command)
@@ -221,10 +224,11 @@ def program_of(process: Process) -> str:
 
 def rows(table: Sequence[Sequence[str]]) -> str:
     """Return a table whose columns stand below one another."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    widths = [max(map(columns_of, column)) for column in zip(*table, strict=True)]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) for cell, width in zip(line, widths, strict=True)
+            f"{cell}{' ' * (width - columns_of(cell))}"
+            for cell, width in zip(line, widths, strict=True)
         ).rstrip()
         for line in table
     )

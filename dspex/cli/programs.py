@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from dspex.programs.program import Program
 
 _ATTRIBUTE = re.compile(r"[\w.]+:[\w.]+")
+_FILE = re.compile(r"(?P<path>[^:]+)\.py(?::(?P<name>[\w.]*))?")
 
 saved_option = click.option(
     "--program",
@@ -47,6 +49,12 @@ def program_of(
         SignatureError: When the text is no signature.
         DataError: When the saved file does not fit.
     """
+    _refuse_file(text)
+    if text.replace(".", "_").isidentifier():
+        raise click.UsageError(
+            f"{text!r} is neither a signature, which has an arrow, nor MODULE:NAME. "
+            f'Write it as "question -> answer", or as {text}:program.'
+        )
     if _ATTRIBUTE.fullmatch(text) is None:
         return program_of_signature(text, cot=cot, saved=saved)
     program = _called_if_class(load_attribute(text, folder))
@@ -123,6 +131,7 @@ def load_attribute(text: str, folder: Path | None = None) -> Any:
         click.UsageError: When the module or the attribute is not there.
         Failure: When importing the module raises.
     """
+    _refuse_file(text)
     name, _, path = text.partition(":")
     found = _imported(name, folder or Path.cwd())
     for word in path.split("."):
@@ -151,26 +160,80 @@ def _imported(name: str, folder: Path) -> Any:
             "such as my_code:program, or a signature with an arrow. Change into the "
             "folder of the module, or install it."
         ) from error
+    except SystemExit as error:
+        # Left alone, a script that ends with exit(0) would pass for a good score.
+        raise Failure(
+            f"importing the module {name!r} ended with exit({error.code!r}). Put what "
+            'it does as a script under: if __name__ == "__main__":',
+            Exit.FAILED,
+        ) from error
     except Exception as error:
         raise _broken(name, error) from error
+
+
+def _refuse_file(text: str) -> None:
+    """Refuse the file of a module in the place of its name.
+
+    Raises:
+        click.UsageError: Then.
+    """
+    match = _FILE.fullmatch(text)
+    if match is None:
+        return
+    path = Path(match["path"])
+    is_below = not path.is_absolute() and ".." not in path.parts
+    module = ".".join(path.parts) if is_below else path.name
+    where = "Write" if is_below else "Change into its folder, and write"
+    raise click.UsageError(
+        f"{text!r} is a file; expected a module, as Python imports it. {where} "
+        f"{module}:{match['name'] or 'program'}."
+    )
 
 
 def _broken(name: str, error: Exception) -> Failure:
     return Failure(
         f"importing the module {name!r} raised {type(error).__name__}: {error}. It "
-        f"must be importable by itself: try python -c 'import {name}'.",
+        f"must be importable by itself: try python -c 'import {name}'.\n"
+        f"{_own_traceback(error)}",
         Exit.FAILED,
     )
 
 
+def _own_traceback(error: Exception) -> str:
+    """Where a module raised, without what imported it."""
+    told = traceback.TracebackException.from_exception(error)
+    ours = {__file__, importlib.__file__}
+    theirs = [
+        frame
+        for frame in told.stack
+        if frame.filename not in ours and "<frozen importlib" not in frame.filename
+    ]
+    told.stack[:] = theirs
+    # The error of a text that is no Python is raised in no line of it.
+    lines = told.format() if theirs else told.format_exception_only()
+    return "".join(lines).rstrip()
+
+
 def _called_if_class(found: Any) -> Any:
-    program = found() if isinstance(found, type) else found
+    program = _made(found) if isinstance(found, type) else found
     if not callable(program):
         raise click.UsageError(
             f"the program is {type(program).__name__!r}; expected something to call "
             "with the inputs by name. Name a dspex.Program or a function."
         )
     return program
+
+
+def _made(kind: type) -> Any:
+    try:
+        return kind()
+    except Exception as error:
+        raise Failure(
+            f"making a {kind.__name__} raised {type(error).__name__}: {error}. Name "
+            "one that is made already, or a class that needs no argument.\n"
+            f"{_own_traceback(error)}",
+            Exit.FAILED,
+        ) from error
 
 
 def _is_program(program: Any) -> bool:

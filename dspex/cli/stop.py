@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from dspex.cli.completing import live_names
 from dspex.cli.console import json_option, show, show_json, traceback_option
 from dspex.cli.processes import asked, pid_option, the_run
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=live_names)
 @pid_option
 @json_option
 @traceback_option

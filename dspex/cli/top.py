@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 
 import click
 
@@ -24,6 +26,7 @@ from dspex.cli.looks import Look, look_around, screen
 from dspex.cli.processes import pid_option
 from dspex.cli.units import span
 from dspex.core.safe_text import safe_text
+from dspex.repl.leaving import left_by_signals
 
 Draw = Callable[[Sequence[str]], None]
 """Shows the lines of a screen in the place of those before."""
@@ -60,13 +63,41 @@ def top(pid: int | None, every: float, looks: int | None, as_json: bool) -> None
       dspex top --pid 4711 --every 5s
       dspex top --looks 1
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
-    on_screen = not as_json and looks is None and sys.stdout.isatty()
+    on_screen = not as_json and looks is None and _has_screen()
     with contextlib.suppress(KeyboardInterrupt):
         if on_screen:
-            with _full_screen() as (draw, wait):
-                _watch(pid, every, None, draw, wait)
+            while _is_suspended(pid, every):
+                os.kill(os.getpid(), signal.SIGTSTP)
         else:
             _watch(pid, every, looks or 1, None if as_json else _print, _sleep)
+
+
+class _SuspendedError(Exception):
+    """Ctrl-Z was pressed."""
+
+
+def _is_suspended(pid: int | None, every: float) -> bool:
+    """Watch on the whole screen until it is left, and say whether by Ctrl-Z.
+
+    The screen is given back before the process stops: the shell needs it then.
+    """
+
+    def suspend(_number: int, _frame: FrameType | None) -> None:
+        raise _SuspendedError
+
+    before = signal.signal(signal.SIGTSTP, suspend)
+    try:
+        with left_by_signals(), _full_screen() as (draw, wait):
+            _watch(pid, every, None, draw, wait)
+    except _SuspendedError:
+        return True
+    finally:
+        signal.signal(signal.SIGTSTP, before)
+    return False
+
+
+def _has_screen() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _watch(

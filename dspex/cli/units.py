@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from datetime import datetime
 from typing import Any, Final
 
@@ -82,6 +83,18 @@ def size_text(count: float) -> str:
         if count < 1_000 * bytes_of_it:
             return f"{count / bytes_of_it:.1f} {unit}"
     return f"{count / 1e9:.1f} GB"
+
+
+def columns_of(text: str) -> int:
+    """How many columns of a terminal a text takes.
+
+    Example:
+        >>> [columns_of(text) for text in ("capital", "首都", "e\u0301")]
+        [7, 4, 1]
+    """
+    wide = sum(unicodedata.east_asian_width(each) in "WF" for each in text)
+    none = sum(unicodedata.combining(each) > 0 for each in text)
+    return len(text) + wide - none
 
 
 def date_text(moment: float | None) -> str:

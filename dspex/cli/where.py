@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -19,6 +20,9 @@ PURPOSES = {
     "control": "sockets through which `dspex ps` and its like look into processes",
 }
 """The folders of dspex, and what is in each."""
+
+MOST_SHOWN: Final = 20
+"""Files of a folder that are shown, its largest where there are more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,5 +112,11 @@ def where(as_json: bool) -> None:  # noqa: FBT001 - click passes by name
     show(str(home()))
     for each in found:
         show(f"  {each.name:<7} {size_text(each.size):>9}  {each.purpose}")
-        for path, size in files_in(each.path):
+        files = list(files_in(each.path))
+        if len(files) > MOST_SHOWN:
+            files.sort(key=lambda file: file[1], reverse=True)
+        for path, size in files[:MOST_SHOWN]:
             show(f"    {size_text(size):>13}  {path.relative_to(each.path)}")
+        if left := files[MOST_SHOWN:]:
+            size = sum(size for _, size in left)
+            show(f"    {size_text(size):>13}  in {len(left):,} smaller files")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from dspex.cli.completing import live_names
 from dspex.cli.console import json_option, show, show_json, traceback_option
 from dspex.cli.processes import (
     RunThere,
@@ -19,7 +20,7 @@ from dspex.cli.processes import (
 
 
 @click.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=live_names)
 @pid_option
 @json_option
 @traceback_option

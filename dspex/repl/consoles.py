@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import code
 import importlib.util
+import os
 import rlcompleter
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -29,14 +32,16 @@ class Console:
 
 
 def console(*, plain: bool) -> Console:
-    """Return IPython where it is installed, else the standard console.
+    """Return IPython where it is installed and somebody types, else the standard one.
 
     Args:
         plain: Whether the standard one is wanted anyway.
     """
-    if not plain and importlib.util.find_spec("IPython") is not None:
+    if not plain and _is_typed() and importlib.util.find_spec("IPython") is not None:
         return Console(label="IPython", interact=_in_ipython)
-    hint = "" if plain else " (for IPython: pip install 'dspex[repl]')"
+    hint = (
+        "" if plain or not _is_typed() else " (for IPython: pip install 'dspex[repl]')"
+    )
     return Console(label=f"standard console{hint}", interact=_in_standard_console)
 
 
@@ -54,8 +59,44 @@ def _in_ipython(names: Names) -> None:
 def _in_standard_console(names: Names) -> None:
     main = ModuleType("__main__")
     main.__dict__.update(names)
-    with _as_main(main), _completion(main.__dict__):
+    with _as_main(main), _completion(main.__dict__), _prompts():
+        if _is_typed():
+            _run_startup_file(main.__dict__)
         code.interact(banner="", local=main.__dict__, exitmsg="")
+
+
+def _is_typed() -> bool:
+    """Whether lines come from somebody at a terminal, and not from a file or a pipe."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+@contextmanager
+def _prompts() -> Iterator[None]:
+    """Leave out the prompts where nobody reads them: what is printed is the output."""
+    if _is_typed():
+        yield
+        return
+    before = {name: getattr(sys, name, None) for name in ("ps1", "ps2")}
+    sys.ps1 = sys.ps2 = ""
+    try:
+        yield
+    finally:
+        for name, prompt in before.items():
+            if prompt is None:
+                delattr(sys, name)
+            else:
+                setattr(sys, name, prompt)
+
+
+def _run_startup_file(names: Names) -> None:
+    """Run what the user has every session of Python begin with, as IPython does."""
+    path = os.environ.get("PYTHONSTARTUP")
+    if not path:
+        return
+    try:
+        exec(compile(Path(path).read_bytes(), path, "exec"), names)  # noqa: S102 - it is the user's own file, which Python itself would run
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, the session begins
+        traceback.print_exc()
 
 
 @contextmanager

@@ -305,3 +305,16 @@ def test_spans_are_read_in_seconds(text: str, seconds: float) -> None:
 )
 def test_sizes_are_read_in_bytes(text: str, count: float) -> None:
     assert size(text) == count
+
+
+def test_of_a_folder_with_many_files_the_largest_are_shown(run: Run) -> None:
+    folder = home() / "runs"
+    folder.mkdir(parents=True)
+    for number in range(25):
+        (folder / f"run-{number:02}.sqlite").write_bytes(b"x" * (1_000 + number))
+
+    shown = run("where").stdout
+
+    assert "run-24.sqlite" in shown
+    assert "run-04.sqlite" not in shown
+    assert "5.0 kB  in 5 smaller files" in shown

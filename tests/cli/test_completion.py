@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from click.shell_completion import ShellComplete
 
+import dspex
 from dspex.cli.completion import SHELLS, VARIABLE
 from dspex.cli.main import main
+from dspex.testing import FakeProvider, Hang
 from tests.cli.conftest import Run
+from tests.repl.terminal import ENTER, TAB, Terminal
 
 
 def completed(*words: str) -> list[str]:
@@ -155,3 +158,63 @@ def test_a_real_shell_completes_with_its_script(
         assert "_dspex_completion" in told.splitlines()[0]
     words = [line.split("\t")[0].strip() for line in told.splitlines()][-3:]
     assert words == ["config", "--fail-under", "zsh"]
+
+
+STUB = """#!/bin/sh
+if [ -n "$_DSPEX_COMPLETE" ] || [ "$1" = completion ]; then
+    exec "{python}" -m dspex "$@"
+fi
+printf '<%s>' "$@"
+"""
+
+
+@pytest.mark.parametrize(
+    ("typed", "ended", "word"),
+    [
+        # What goes on is left open, and no file is taken for the end of a metric.
+        ("--metric ex", "capital", "exact_match:capital"),
+        ("--metric exact_match:ca", "pital", "exact_match:capital"),
+        ("--metric=ex", "capital", "--metric=exact_match:capital"),
+        ("--model openai", "gpt", "openai/gpt"),
+        ("--data ca", "", "capitals.csv"),
+    ],
+)
+def test_bash_completes_words_with_a_colon(
+    typed: str, ended: str, word: str, tmp_path: Path
+) -> None:
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("there is no bash here")
+    (tmp_path / "capitals.csv").touch()
+    command = tmp_path / "dspex"
+    command.write_text(STUB.format(python=sys.executable))
+    command.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "TERM": "dumb"}
+    with Terminal([bash, "--norc", "--noprofile"], tmp_path, env) as terminal:
+        terminal.type("source <(dspex completion bash); echo read''y" + ENTER)
+        terminal.expect("ready")
+        terminal.type(f"dspex evaluate {typed}{TAB}{ended}{ENTER}")
+        terminal.expect(f"<{word}>")
+
+
+def test_runs_that_go_on_and_their_processes_are_completed(
+    provider: FakeProvider,
+) -> None:
+    provider.misbehave(Hang())
+    lm = dspex.LM("openai/fake", api_base=provider.base_url, api_key="sk-1")
+    rows = dspex.load([{"country": "Peru", "capital": "Lima"}], inputs=["country"])
+    evaluate = dspex.Evaluate(
+        devset=rows, metric=dspex.metrics.exact_match("capital"), run="living"
+    )
+    with dspex.Runtime(), dspex.context(lm=lm):
+        run = evaluate.start(dspex.Predict("country -> capital"))
+        provider.wait_for_in_flight(1, timeout=30)
+
+        names = [completed(verb, "li") for verb in ("pause", "stop", "why")]
+        pids = completed("tree", "--pid", "")
+
+        run.stop()
+
+    assert names == [["living"]] * 3
+    assert str(os.getpid()) in pids
+    assert completed("stop", "li") == []

@@ -263,6 +263,13 @@ def test_words_in_common_are_a_metric(
         ("my_code:program", "exactmatch", "names no metric"),
         ("my_code:program", "exact_match", "names no metric"),
         ("my_code:program", "exact_match:capitol", "the columns are"),
+        ("my_code:program", "exactmatch:capital", "mean 'exact_match:capital'?"),
+        ("my_code:program", "my_code.py:words", "Write my_code:words."),
+        ("my_code.py:program", "exact_match:capital", "Write my_code:program."),
+        ("./my_code.py:program", "exact_match:capital", "Write my_code:program."),
+        ("code/mine.py", "exact_match:capital", "Write code.mine:program."),
+        ("../my_code.py", "exact_match:capital", "Change into its folder, and write"),
+        ("my_code", "exact_match:capital", "or as my_code:program"),
     ],
 )
 def test_what_is_not_there_is_usage(
@@ -290,6 +297,61 @@ def test_a_program_of_the_users_own_does_not_say_its_inputs(
 
     assert done.exit_code == Exit.USAGE
     assert "--inputs" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def f():\n    return 1 / 0\n\n\nf()\n", 'my_broken_code.py", line 5, in'),
+        ("def f(:\n", 'my_broken_code.py", line 1\n    def f(:'),
+        ("import no_such_module\n", "line 1, in <module>\n    import no_such_module"),
+    ],
+)
+def test_it_is_shown_where_a_module_raised_and_nothing_of_ours(
+    text: str, said: str, run: Run, capitals: Path, code: Path
+) -> None:
+    (code / "my_broken_code.py").write_text(text)
+
+    done = run("evaluate", "my_broken_code:x", "--data", capitals, *EXACT)
+
+    assert done.exit_code == Exit.FAILED
+    assert said in done.stderr
+    assert "importlib" not in done.stderr
+    assert "programs.py" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "said"),
+    [
+        # Left alone, a script that ends so would pass for a good score.
+        ("import sys\nsys.exit(0)\n", "x", "ended with exit(0)"),
+        (
+            "class Mine:\n    def __init__(self, lm): ...\n",
+            "Mine",
+            "making a Mine raised TypeError",
+        ),
+    ],
+    ids=["a module that exits", "a class that needs an argument"],
+)
+def test_code_that_gives_no_program_is_told(
+    text: str, name: str, said: str, run: Run, capitals: Path, code: Path
+) -> None:
+    (code / "my_broken_code.py").write_text(text)
+
+    done = run("evaluate", f"my_broken_code:{name}", "--data", capitals, *EXACT)
+
+    assert (done.exit_code, said in done.stderr) == (Exit.FAILED, True)
+
+
+def test_traceback_shows_where_an_error_came_from_that_was_put_into_words(
+    run: Run, capitals: Path, code: Path
+) -> None:
+    words = ("evaluate", "my_broken_code:x", "--data", capitals, *EXACT)
+
+    done = run(*words, "--traceback")
+
+    assert "in _imported" in done.stderr
+    assert done.exit_code == Exit.FAILED
 
 
 def test_a_module_that_cannot_be_imported_is_told_with_its_error(

@@ -18,6 +18,7 @@ from dspex.core import errors
 from dspex.demo.tasks import TASKS
 from tests.cli.conftest import Run
 from tests.docs.pages import ROOT
+from tests.repl.terminal import CTRL_C, Terminal
 
 
 def test_version(run: Run) -> None:
@@ -250,3 +251,55 @@ def test_a_reader_that_goes_away_is_no_error(
         said = process.stderr.read()
 
     assert said == b""
+
+
+# A finder of modules that a Ctrl-C meets while the command is being loaded.
+LOADING = """
+import runpy, sys
+
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "dspex.cli.evaluate":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+runpy.run_module("dspex", run_name="__main__")
+"""
+
+
+def test_ctrl_c_while_it_is_loaded_ends_it_in_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING, "runs"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stderr == "dspex: interrupted\n"
+    assert done.returncode == Exit.INTERRUPTED
+
+
+def test_ctrl_c_at_a_question_ends_as_ctrl_c_does(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "dspex", "purge", "--cache"]
+    (tmp_path / "home" / "cache").mkdir(parents=True)
+    with Terminal(words, tmp_path, {"DSPEX_HOME": str(tmp_path / "home")}) as terminal:
+        terminal.expect("[y/N]")
+        terminal.type(CTRL_C)
+        said = terminal.rest()
+
+        assert "dspex: interrupted" in said
+        assert terminal.process.returncode == Exit.INTERRUPTED
+
+
+def test_a_folder_that_was_deleted_is_told(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    done = run("runs")
+
+    assert done.exit_code == Exit.USAGE
+    assert "the folder this was begun in has been deleted" in done.stderr

@@ -14,6 +14,7 @@ import pytest
 
 import dspex
 from dspex.cli.console import Exit
+from dspex.cli.processes import rows
 from dspex.control import answers
 from dspex.control.errors import RefusedError
 from dspex.control.listener import Listener
@@ -190,3 +191,14 @@ def test_a_process_that_says_no_is_told_by_the_exit_code(
         done = run("stop", "first")
 
     assert (done.exit_code, done.stderr) == (exit_code, "dspex: It will not.\n")
+
+
+def test_columns_stand_below_one_another_also_with_wide_letters() -> None:
+    told = rows([("pid", "program", "runs"), ("1", "首都.py", "-"), ("2", "a.py", "-")])
+
+    # Two of the letters take two columns of a terminal each.
+    assert told.splitlines() == [
+        "pid  program  runs",
+        "1    首都.py  -",
+        "2    a.py     -",
+    ]

@@ -501,3 +501,16 @@ def test_the_head_of_a_run_knows_what_was_ordered(asked: str, capitals: Path) ->
     assert told["program"] == "country -> capital"
     assert told["data"] == str(capitals)
     assert told["metric"] == "exact_match:capital"
+
+
+def test_a_name_that_is_misspelt_is_told_with_the_one_that_was_meant(
+    run: Run, capitals: Path, there: tuple[str, ...]
+) -> None:
+    metric = ("--metric", "exact_match:capital")
+    run("evaluate", "country -> capital", capitals, *metric, *there, "--run", "first")
+
+    close, far = run("show", "frist"), run("show", "another")
+
+    assert close.stderr.endswith("Did you mean 'first'?\n")
+    assert "Did you mean" not in far.stderr
+    assert close.exit_code == far.exit_code == Exit.USAGE

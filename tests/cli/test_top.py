@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from dspex.cli.processes import RunThere, Seen
 from dspex.control.asking import Process
 from dspex.core.home import home
 from tests.cli.conftest import Run
-from tests.repl.terminal import CTRL_C, Terminal
+from tests.repl.terminal import CTRL_C, CTRL_Z, Terminal
 
 AT_WORK = """
 import sys, threading
@@ -242,3 +243,44 @@ def test_a_terminal_without_rich_is_told_what_to_install(tmp_path: Path) -> None
 
     assert "pip install 'dspex[rich]'" in told
     assert terminal.process.returncode == os.EX_CONFIG
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminal_is_as_before_when_it_is_told_to_end(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    with in_a_terminal(tmp_path, "-m", "dspex", "top") as terminal:
+        terminal.expect("no process with a runtime runs")
+        terminal.process.send_signal(number)
+        terminal.rest()
+        assert terminal.is_as_before()
+        raw = terminal.raw
+
+    assert terminal.process.returncode == 128 + number
+    assert raw.count(b"\x1b[?1049h") == raw.count(b"\x1b[?1049l") == 1
+    assert raw.rfind(b"\x1b[?25h") > raw.rfind(b"\x1b[?25l")
+
+
+def test_one_look_where_the_terminal_cannot_draw(tmp_path: Path) -> None:
+    env = {"DSPEX_HOME": str(home()), "TERM": "dumb"}
+    words = [sys.executable, "-m", "dspex", "top"]
+    with Terminal(words, tmp_path, env) as terminal:
+        told = terminal.rest()
+
+    assert told == "no process with a runtime runs\n"
+
+
+def test_ctrl_z_gives_the_screen_back_and_it_is_taken_again(tmp_path: Path) -> None:
+    with in_a_terminal(tmp_path, "-m", "dspex", "top", "--every", "1h") as terminal:
+        terminal.expect("no process with a runtime runs")
+        # Nobody is there to go on with a program that leads its session, so it is not
+        # stopped, and goes on at once.
+        terminal.type(CTRL_Z)
+        terminal.expect("no process with a runtime runs")
+        terminal.type("q")
+        terminal.rest()
+        assert terminal.is_as_before()
+        raw = terminal.raw
+
+    assert raw.count(b"\x1b[?1049h") == raw.count(b"\x1b[?1049l") == 2
+    assert terminal.process.returncode == 0

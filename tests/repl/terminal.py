@@ -18,6 +18,7 @@ from tests.docs.pages import ROOT
 
 CTRL_C: Final = "\x03"
 CTRL_D: Final = "\x04"
+CTRL_Z: Final = "\x1a"
 ENTER: Final = "\r"
 TAB: Final = "\t"
 

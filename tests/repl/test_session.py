@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dspex.testing import FakeProvider, Hang, chat_answer
+from tests.docs.pages import ROOT
 from tests.repl.terminal import CTRL_C, CTRL_D, ENTER, PATIENCE, TAB, Terminal
 
 PROGRAM = """
@@ -241,3 +243,42 @@ def files_below(folder: Path) -> list[str]:
         for path in folder.rglob("*")
         if not path.is_dir()
     )
+
+
+@pytest.mark.parametrize("options", [["--plain"], []], ids=["plain", "any"])
+def test_lines_from_a_pipe_are_run_and_only_what_they_print_is_the_output(
+    options: list[str], provider: FakeProvider, tmp_path: Path
+) -> None:
+    (tmp_path / "my_code.py").write_text(PROGRAM)
+    words = [sys.executable, "-m", "dspex", "repl", "my_code:program", *options]
+    lines = "for n in range(2):\n    print(n)\n\n1 / 0\nprogram(country='Peru')\n"
+
+    done = subprocess.run(
+        [*words, "--model", "fake", "--api-base", provider.base_url],
+        input=lines,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "DSPEX_HOME": str(tmp_path / "h")},
+    )
+
+    assert done.stdout == "0\n1\nPrediction(capital='Lima')\n"
+    assert "ZeroDivisionError" in done.stderr
+    assert done.returncode == 0
+
+
+def test_the_users_startup_file_is_run_first_whatever_is_wrong_with_it(
+    provider: FakeProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    startup = tmp_path / "startup.py"
+    startup.write_text("mine = 20 + 1\nraise OSError('no history')\n")
+    monkeypatch.setenv("PYTHONSTARTUP", str(startup))
+
+    with session(provider, tmp_path, "--plain") as terminal:
+        terminal.expect("no history")
+        terminal.expect(">>> ")
+        terminal.type(f"mine * 2{ENTER}")
+        terminal.expect("42")
+        terminal.expect(">>> ")
+        terminal.type(CTRL_D)
+        terminal.rest()

@@ -185,3 +185,19 @@ def test_a_signature_and_a_program_complete_what_they_have() -> None:
 
     assert {"input_fields", "instructions", "signature"} <= {*dir(signature)}
     assert {"think", "asks"} <= {*dir(Steps())}
+
+
+def test_rows_that_were_loaded_are_a_table_of_the_first() -> None:
+    rows = dspex.load(
+        [{"country": f"<b>{n}</b>", "text": "x" * 1_000} for n in range(12)],
+        inputs=["country"],
+    )
+
+    html = rows._repr_html_()
+
+    assert html.count("<tr>") == 11
+    assert "&lt;b&gt;9&lt;/b&gt;" in html
+    assert "<b>" not in html
+    assert f"<td>{'x' * 200}…</td>" in html
+    assert "2 more rows" in html
+    assert "more rows" not in rows[:3]._repr_html_()

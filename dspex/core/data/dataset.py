@@ -121,6 +121,11 @@ class Dataset(Sequence[Example]):
     def __hash__(self) -> int:
         return hash(self._examples)
 
+    def _repr_html_(self) -> str:
+        from dspex.core.data.shown import dataset_html
+
+        return dataset_html(self)
+
     def __repr__(self) -> str:
         if not self._examples:
             return "Dataset(0 examples)"

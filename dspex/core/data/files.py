@@ -131,6 +131,12 @@ def _csv_rows(path: Path, bad: Bad, separator: str | None = None) -> Iterator[Ro
                     bad(_of_other_width(path, starts_at, columns, values))
             starts_at = rows.line_num + skipped + 1
     except csv.Error as error:
+        if "new-line character" in str(error):
+            problem = (
+                "the lines of this file end with a carriage return alone. Save it with "
+                "the line ends of Unix or of Windows."
+            )
+            _fail(path, starts_at, problem, error)
         _fail(
             path,
             starts_at,
@@ -199,6 +205,12 @@ def _jsonl_row(path: Path, number: int, text: str) -> Row:
 
 def _json_rows(path: Path, bad: Bad) -> Iterator[Row]:
     text = _decoded(path, _whole(path), first_line=1)
+    if _is_jsonl(text):
+        raise DataError(
+            f"{path} has an object on each line; a list of objects was expected in a "
+            f"file that ends in {path.suffix}. Name it {path.stem}.jsonl.",
+            path=path,
+        )
     rows = _parsed_json(text, path, first_line=1) if text.strip() else []
     if not isinstance(rows, list):
         raise DataError(
@@ -217,6 +229,15 @@ def _json_rows(path: Path, bad: Bad) -> Iterator[Row]:
                 path=path,
             )
         )
+
+
+def _is_jsonl(text: str) -> bool:
+    """Whether the first line is an object by itself, and there are more lines."""
+    first, _, rest = text.lstrip().partition("\n")
+    try:
+        return rest.lstrip().startswith("{") and isinstance(json.loads(first), dict)
+    except ValueError:
+        return False
 
 
 _READERS: Mapping[str, Callable[[Path, Bad], Iterator[Row]]] = {

@@ -271,7 +271,7 @@ class _Terminal:
 
     def show(self, snapshot: Standing) -> None:
         # One column stays free: a full line makes some terminals begin a new one.
-        width = max(shutil.get_terminal_size().columns - 1, 1)
+        width = max(_columns(self._stream) - 1, 1)
         self._stream.write(f"\r{line_of(snapshot, width, self._blocks)}\x1b[K")
         self._stream.flush()
         self._is_begun = True
@@ -353,6 +353,17 @@ def _notebook_display() -> Any:
     if shell is None or not hasattr(shell, "kernel"):
         return None
     return sys.modules["IPython.display"].display
+
+
+def _columns(stream: TextIO) -> int:
+    """How wide a terminal is; another one, or a file, may have the standard output."""
+    if os.environ.get("COLUMNS"):
+        return shutil.get_terminal_size().columns
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError, AttributeError):
+        columns = 0
+    return columns or shutil.get_terminal_size().columns
 
 
 def _score(mean: float | None, interval: Interval | None, rules: Rules) -> str:

@@ -436,3 +436,19 @@ def test_parquet_without_pyarrow_gives_the_line_to_write(
 
     with pytest.raises(ConfigurationError, match=r"pip install 'dspex\[parquet\]'"):
         load(write(tmp_path, "a.parquet", b"PAR1"))
+
+
+def test_lines_of_objects_in_a_json_file_are_told_as_such(tmp_path: Path) -> None:
+    path = write(tmp_path, "rows.json", '{"n": 1}\n{"n": 2}\n')
+
+    with pytest.raises(DataError, match=r"an object on each line.*Name it rows\.jsonl"):
+        load(path)
+
+
+def test_a_file_whose_lines_end_as_on_old_machines_is_told_as_such(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path, "rows.csv", "country,capital\rPeru,Lima\r")
+
+    with pytest.raises(DataError, match=r"line 1: .*carriage return alone"):
+        load(path)

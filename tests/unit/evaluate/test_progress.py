@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -332,3 +333,21 @@ def test_it_says_what_a_run_waits_for_once_nothing_has_ended_for_some_seconds() 
     assert "2/9" in moving
     assert "waiting" not in moving
     assert asked == [1]
+
+
+@pytest.mark.parametrize("columns", [30, 200])
+def test_it_fits_the_terminal_it_is_on_and_not_the_one_of_the_output(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    termios = pytest.importorskip("termios")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.delenv("TERM", raising=False)
+    ours, its = os.openpty()
+    termios.tcsetwinsize(its, (24, columns))
+    with open(its, "w") as stream, Progress("evaluate", 20, stream=stream) as progress:  # noqa: PTH123 - it is open already
+        progress(tally(10, 5.0))
+        told = os.read(ours, 4096).decode().removeprefix("\r").removesuffix("\x1b[K")
+    os.close(ours)
+
+    assert len(told) < columns
+    assert ("█" in told) == (columns > 80)
