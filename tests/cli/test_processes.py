@@ -57,15 +57,25 @@ def other() -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+def said(run: Run, *words: str) -> str:
+    """What a command that has nothing to complain of tells."""
+    done = run(*words)
+    assert done.exit_code == 0, done.stderr
+    return done.stdout
+
+
 def test_a_process_is_looked_into_and_its_run_steered(
     run: Run, other: subprocess.Popen[str]
 ) -> None:
-    (listed,) = json.loads(run("ps", "--json").stdout)
-    tree, why = run("tree").stdout, run("why", "first").stdout
-    paused, (live,) = run("pause", "first"), json.loads(run("runs", "--json").stdout)
-    resumed, running = run("resume", "first"), run("runs", "--live").stdout
+    (listed,) = json.loads(said(run, "ps", "--json"))
+    tree, why = said(run, "tree"), said(run, "why", "first")
+    paused, (live,) = (
+        said(run, "pause", "first"),
+        json.loads(said(run, "runs", "--json")),
+    )
+    resumed, running = said(run, "resume", "first"), said(run, "runs", "--live")
     wrong = run("stop", "second")
-    stopped = run("stop", "first", "--json")
+    stopped = said(run, "stop", "first", "--json")
     assert other.stdout is not None
     end = other.stdout.readline()
 
@@ -74,14 +84,14 @@ def test_a_process_is_looked_into_and_its_run_steered(
     assert "run first" in tree
     assert f"first in process {other.pid}, running: 0 of 4" in why
     assert "example 0: program running for" in why
-    assert "paused: 0 of 4" in paused.stdout
+    assert "paused: 0 of 4" in paused
     assert (live["state"], live["pid"]) == ("paused", other.pid)
-    assert f"first in process {other.pid}" in resumed.stdout
-    assert "paused" not in resumed.stdout
+    assert f"first in process {other.pid}" in resumed
+    assert "paused" not in resumed
     assert running.splitlines()[1].split()[:2] == ["first", "evaluation"]
     assert wrong.exit_code == Exit.USAGE
     assert "at work are: 'first'" in wrong.stderr
-    assert json.loads(stopped.stdout)["state"] in ("stopped", "ending")
+    assert json.loads(stopped)["state"] in ("stopped", "ending")
     assert end == "False stopped\n"
 
 
