@@ -14,62 +14,46 @@ class BashWords(BashComplete):
     """Bash, with words as its command line has them.
 
     It ends a word at `:` and `=`, which stand inside of ours: `exact_match:capital`
-    would be three words, and its end would be completed as the name of a file.
+    would be three words, and its end would be completed as the name of a file. So
+    click's function is told whole words, and of what it found only the end is kept.
     """
 
-    source_template = r"""
-%(complete_func)s() {
-    local IFS=$'\n'
-    local response type value word index
-    local -a words=()
-
-    for ((index = 0; index <= COMP_CWORD; index++)); do
-        word=${COMP_WORDS[index]}
-        if [[ $index -gt 1 && -n $word ]] &&
-            [[ $word == [:=]* || ${words[-1]} == *[:=] ]]; then
-            words[-1]+=$word
+    source_template = (
+        BashComplete.source_template
+        + r"""
+%(complete_func)s_of_whole_words() {
+    local -a whole=("${COMP_WORDS[0]}")
+    local at part found open
+    for ((at = 1; at <= COMP_CWORD; at++)); do
+        part=${COMP_WORDS[at]}
+        if [[ $at -gt 1 && -n $part ]] &&
+            [[ $part == [:=]* || ${whole[-1]} == *[:=] ]]; then
+            whole[-1]+=$part
         else
-            words+=("$word")
+            whole+=("$part")
         fi
     done
-    word=${words[-1]}
+    open=${whole[-1]#--*=}
 
-    response=$(env COMP_WORDS="${words[*]}" COMP_CWORD=$((${#words[@]} - 1)) \
-        %(complete_var)s=bash_complete $1)
+    local -a COMP_WORDS=("${whole[@]}")
+    local COMP_CWORD=$((${#whole[@]} - 1))
+    %(complete_func)s "$@"
 
-    for completion in $response; do
-        IFS=',' read type value <<< "$completion"
-
-        if [[ $type == 'dir' ]]; then
-            COMPREPLY=()
-            compopt -o dirnames
-        elif [[ $type == 'file' ]]; then
-            COMPREPLY=()
-            compopt -o default
-        elif [[ $type == 'plain' ]]; then
-            COMPREPLY+=($value)
+    found=("${COMPREPLY[@]}") COMPREPLY=()
+    for part in "${found[@]}"; do
+        if [[ $open == *:* ]]; then
+            part=${part#"${open%:*}:"}
         fi
+        [[ -z $part ]] || COMPREPLY+=("$part")
     done
-
-    word=${word#--*=}
-    if [[ $word == *:* ]]; then
-        COMPREPLY=("${COMPREPLY[@]#"${word%%"${word##*:}"}"}")
-    fi
-    if [[ ${#COMPREPLY[@]} -eq 1 && -z ${COMPREPLY[0]} ]]; then
-        COMPREPLY=()
-    elif [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[:/] ]]; then
+    if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[:/] ]]; then
         compopt -o nospace
     fi
-
-    return 0
 }
 
-%(complete_func)s_setup() {
-    complete -o nosort -F %(complete_func)s %(prog_name)s
-}
-
-%(complete_func)s_setup;
+complete -o nosort -F %(complete_func)s_of_whole_words %(prog_name)s;
 """
+    )
 
 
 SHELLS: Final = {"bash": BashWords, "zsh": ZshComplete, "fish": FishComplete}

@@ -122,7 +122,7 @@ complete -p dspex
 for words in "dspex conf" "dspex evaluate --fail" "dspex completion z"; do
     COMPREPLY=() COMP_WORDS=($words)
     COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-    _dspex_completion dspex
+    _dspex_completion_of_whole_words dspex
     echo "${COMPREPLY[@]}"
 done
 """
