@@ -139,7 +139,7 @@ def test_what_is_never_run_again_is_not_forgotten_when_the_work_is_done() -> Non
     attempt = floor.take(lane)
     assert attempt is not None
 
-    attempt.run()
+    contextvars.copy_context().run(attempt.run)
     before = attempt.as_given_up().may_run_again
     attempt.ended(Normal())
 
