@@ -42,7 +42,7 @@ class BashWords(BashComplete):
     found=("${COMPREPLY[@]}") COMPREPLY=()
     for part in "${found[@]}"; do
         if [[ $open == *:* ]]; then
-            part=${part#"${open%:*}:"}
+            part=${part#"${open%%:*}:"}
         fi
         [[ -z $part ]] || COMPREPLY+=("$part")
     done
