@@ -85,6 +85,21 @@ def later(**more: Any) -> ProcessSpec:
     return spec(SILENT, started_when="running", **more)
 
 
+def launching(actor: ProcessActor) -> tuple[threading.Thread, list[StartError]]:
+    """Start an actor in a thread of its own; the thread, and why it failed."""
+    failed: list[StartError] = []
+
+    def start() -> None:
+        try:
+            launch(actor, timeout=WAIT)
+        except StartError as error:
+            failed.append(error)
+
+    starter = threading.Thread(target=start)
+    starter.start()
+    return starter, failed
+
+
 def wind(clock: ManualClock, seconds: float, until: Callable[[], Any]) -> None:
     """Wind a clock until something happens that a thread is on its way to."""
     for _ in range(int(WAIT * 100)):
@@ -175,16 +190,7 @@ def test_one_that_is_not_ready_in_time_is_a_failed_start_with_its_output(
 
     actor = Silent(spec(SAYS_GOODBYE, ready=saying, ready_timeout=30, stdin_grace=WAIT))
     give_clock(actor, clock)
-    failed: list[StartError] = []
-
-    def start() -> None:
-        try:
-            launch(actor, timeout=WAIT)
-        except StartError as error:
-            failed.append(error)
-
-    starter = threading.Thread(target=start)
-    starter.start()
+    starter, failed = launching(actor)
     assert probe.expect() == "not yet"
     clock.advance(29.9)
     assert not actor.life.started.wait(0.05)
@@ -208,16 +214,7 @@ def test_the_time_to_be_ready_runs_while_its_actor_is_held_up(probe: Probe) -> N
 
     actor = HeldUp(spec(SAYS_GOODBYE, ready=probe, ready_timeout=30, stdin_grace=WAIT))
     give_clock(actor, clock)
-    failed: list[StartError] = []
-
-    def start() -> None:
-        try:
-            launch(actor, timeout=WAIT)
-        except StartError as error:
-            failed.append(error)
-
-    starter = threading.Thread(target=start)
-    starter.start()
+    starter, failed = launching(actor)
     probe.expect()
     clock.advance(30)
     is_late.set()
