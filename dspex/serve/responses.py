@@ -39,11 +39,13 @@ def plain(value: Any) -> dict[str, Any]:
         ValueError: It holds what JSON cannot.
     """
     if not isinstance(value, Example | Mapping):
-        return {"output": whole_value(value)}
+        return {"output": whole_value(value, by_fields=True)}
     signature = value.completions.signature if isinstance(value, Prediction) else None
     known = getattr(signature, "output_fields", {})
     return {
-        str(name): whole_value(each, getattr(known.get(name), "annotation", None))
+        str(name): whole_value(
+            each, getattr(known.get(name), "annotation", None), by_fields=True
+        )
         for name, each in value.items()
     }
 

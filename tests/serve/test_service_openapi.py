@@ -105,6 +105,45 @@ def test_a_real_answer_and_a_real_error_fit_their_schemas() -> None:
     serve(service, use)
 
 
+class Draws(dspex.Program):
+    """Gives values that a model would get as parts of a message."""
+
+    def forward(self, subject: str) -> dspex.Prediction:
+        picture = dspex.Image(url=f"https://pictures.example/{subject}.png")
+        said = dspex.Audio(data="AAAA", audio_format="wav")
+        return dspex.Prediction(picture=picture, all=[picture], said=said)
+
+
+def test_what_a_model_would_get_in_parts_is_answered_by_its_fields() -> None:
+    with dspex.context(lm=saying()):
+        service = Service({"draw": Draws()})
+
+    async def use(client: Client) -> None:
+        answer = (await client.post("/draw", {"subject": "sea"})).json
+
+        url = {"url": "https://pictures.example/sea.png"}
+        assert (answer["picture"], answer["all"]) == (url, [url])
+        assert answer["said"] == {"data": "AAAA", "audio_format": "wav"}
+
+    serve(service, use)
+
+
+def test_a_picture_that_is_answered_fits_its_schema() -> None:
+    signature = dspex.make_signature("subject -> picture: dspex.Image")
+    url = {"url": "https://pictures.example/sea.png"}
+    with dspex.context(lm=saying({"picture": url["url"]})):
+        service = Service({"draw": dspex.Predict(signature)})
+
+    async def use(client: Client) -> None:
+        told = (await client.get("/openapi.json")).json
+        answer = (await client.post("/draw", {"subject": "sea"})).json
+
+        assert answer == {"picture": url}
+        schema_of(told, "draw.outputs").validate(answer)
+
+    serve(service, use)
+
+
 def test_two_types_of_one_name_are_told_apart() -> None:
     def other() -> Any:
         class Place(BaseModel):

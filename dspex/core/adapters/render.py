@@ -12,6 +12,7 @@ from pydantic import ConfigDict, TypeAdapter
 from dspex.core.adapters.parts import current_sink
 from dspex.core.adapters.schema_keys import with_schema_keys
 from dspex.core.errors import AdapterError
+from dspex.core.types.base import ByFields, PartSink
 
 _encoded: Final = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -83,24 +84,26 @@ def _as_json(value: Any, annotation: Any) -> str:
     return plain if isinstance(plain, str) else _encoded(plain)
 
 
-def whole_value(value: Any, annotation: Any = None) -> Any:
+def whole_value(value: Any, annotation: Any = None, *, by_fields: bool = False) -> Any:
     """Return a value as JSON's own types, halves of characters replaced.
 
     Args:
         value: Any value.
         annotation: Its field's type, whose schema says which keys are read again.
+        by_fields: Whether pictures and their like are written by their fields.
 
     Raises:
         ValueError: When the value holds itself, or bytes that are no text.
     """
+    context = ByFields() if by_fields else current_sink()
     try:
-        plain = plain_value(value)
+        plain = _plain(value, str, context)
     except UnicodeEncodeError:
         # Half a character somewhere inside; pydantic names neither place nor text.
         python = _anything().dump_python(
-            value, fallback=str, warnings=False, context=current_sink()
+            value, fallback=str, warnings=False, context=context
         )
-        plain = plain_value(_whole(python))
+        plain = _plain(_whole(python), str, context)
     return with_schema_keys(plain, annotation)
 
 
@@ -126,8 +129,12 @@ def plain_value(value: Any, *, fallback: Any = str) -> Any:
     Raises:
         ValueError: When the value holds itself, or bytes that are no text.
     """
+    return _plain(value, fallback, current_sink())
+
+
+def _plain(value: Any, fallback: Any, context: PartSink | ByFields | None) -> Any:
     return _anything().dump_python(
-        value, mode="json", fallback=fallback, warnings=False, context=current_sink()
+        value, mode="json", fallback=fallback, warnings=False, context=context
     )
 
 

@@ -27,6 +27,13 @@ ContentPart = dict[str, Any]
 """One part of a message in OpenAI's words: `{"type": "image_url", ...}`."""
 
 
+class ByFields:
+    """Has values written by their fields, as a schema tells them, and not as parts.
+
+    Pass it as `context` to pydantic, like a `PartSink`.
+    """
+
+
 class PartSink:
     """Keeps the content parts of one message while its text is written.
 
@@ -168,6 +175,8 @@ class Type(BaseModel):
             return shown
         if isinstance(info.context, PartSink):
             return info.context.keep(shown)
+        if isinstance(info.context, ByFields):
+            return dict(self)
         return f"{PARTS_START}{json.dumps(shown, ensure_ascii=False)}{PARTS_END}"
 
 
