@@ -89,14 +89,20 @@ def _prompts() -> Iterator[None]:
 
 
 def _run_startup_file(names: Names) -> None:
-    """Run what the user has every session of Python begin with, as IPython does."""
+    """Run what the user has every session of Python begin with, as IPython does.
+
+    Whatever is wrong with it is shown, and the session begins.
+    """
     path = os.environ.get("PYTHONSTARTUP")
     if not path:
         return
     try:
-        exec(compile(Path(path).read_bytes(), path, "exec"), names)  # noqa: S102 - it is the user's own file, which Python itself would run
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, the session begins
+        source = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
         traceback.print_exc()
+        return
+    if code.InteractiveInterpreter(names).runsource(source, path, "exec"):
+        sys.stderr.write(f"{path}: this ends in the middle of a statement\n")
 
 
 @contextmanager

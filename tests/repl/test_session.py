@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dspex.repl.consoles import _run_startup_file
 from dspex.testing import FakeProvider, Hang, chat_answer
 from tests.docs.pages import ROOT
 from tests.repl.terminal import CTRL_C, CTRL_D, ENTER, PATIENCE, TAB, Terminal
@@ -282,3 +283,29 @@ def test_the_users_startup_file_is_run_first_whatever_is_wrong_with_it(
         terminal.expect(">>> ")
         terminal.type(CTRL_D)
         terminal.rest()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"a = (1,\n", "in the middle of a statement"),
+        (b"1 +\n", "invalid syntax"),
+        (b"\xff", "can't decode"),
+        (None, "No such file"),
+    ],
+)
+def test_a_startup_file_that_cannot_be_run_is_told(
+    text: bytes | None,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    startup = tmp_path / "startup.py"
+    if text is not None:
+        startup.write_bytes(text)
+    monkeypatch.setenv("PYTHONSTARTUP", str(startup))
+
+    _run_startup_file({})
+
+    assert told in capsys.readouterr().err
