@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final
 
 import click
 
@@ -72,6 +73,11 @@ def top(pid: int | None, every: float, looks: int | None, as_json: bool) -> None
             _watch(pid, every, looks or 1, None if as_json else _print, _sleep)
 
 
+_LONGEST_SLEEP: Final = 0.2
+"""Seconds the main thread sleeps at a time: CPython hears no signal that comes in the
+moment before it sleeps until it wakes."""
+
+
 class _SuspendedError(Exception):
     """Ctrl-Z was pressed."""
 
@@ -124,7 +130,9 @@ def _print(lines: Sequence[str]) -> None:
 
 
 def _sleep(seconds: float) -> bool:
-    threading.Event().wait(seconds)
+    end, never = time.monotonic() + seconds, threading.Event()
+    while (left := end - time.monotonic()) > 0:
+        never.wait(min(left, _LONGEST_SLEEP))
     return False
 
 
@@ -170,13 +178,15 @@ def _keys() -> Iterator[Wait]:
     def wait(seconds: float) -> bool:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            is_pressed = bool(select.select([keyboard], [], [], left)[0])
+            sleep = min(left, _LONGEST_SLEEP)
+            is_pressed = bool(select.select([keyboard], [], [], sleep)[0])
             # An empty key is the end of the keyboard: the terminal has gone.
             if is_pressed and os.read(keyboard, 1) in (b"q", b"Q", b""):
                 return True
         return False
 
-    tty.setcbreak(keyboard)
+    # Without the flush that is the default: keys that were pressed already count.
+    tty.setcbreak(keyboard, termios.TCSADRAIN)
     try:
         yield wait
     finally:
