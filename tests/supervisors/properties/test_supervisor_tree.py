@@ -46,7 +46,7 @@ from supervisors._decide_dynamic import DynamicMachine
 from supervisors._decide_simple import SimpleMachine
 from supervisors.exits import KILLED, NORMAL, ExitReason, Failed
 from supervisors.testing import ManualClock, Probe, assert_no_actor_left, settled
-from tests.supervisors.actors.parts import WAIT, Told, boom, nothing
+from tests.supervisors.actors.parts import WAIT, Told, boom, nothing, until
 from tests.supervisors.properties.size import times
 from tests.supervisors.properties.tree_model import Node, TreeModel
 
@@ -406,10 +406,13 @@ class Tree(RuleBasedStateMachine):
     def each_end_is_told_once_and_no_caller_is_forgotten(self) -> None:
         if not self.started:
             return
-        downs = self.watcher.call("counts", WAIT)
+        expected: Counter[Ref[Any]] = Counter()
         for node, ref in self.refs.items():
             assert ref.is_alive() == (node.alive and self.model.over is None)
-            assert downs[ref] == (0 if ref.is_alive() else 1)
+            expected[ref] = 0 if ref.is_alive() else 1
+        # A dying thread tells its supervisor first, and the watcher after that.
+        until(lambda: self.watcher.call("counts", WAIT) >= expected)
+        assert self.watcher.call("counts", WAIT) == expected
         for future in self.asked:
             assert future.done()
         self.asked.clear()
