@@ -22,7 +22,7 @@ from dspex.core.errors import ConfigurationError
 from dspex.runtime.runtime import Runtime
 from dspex.serve.contract import Contract
 from dspex.serve.doorkeeper import Doorkeeper
-from dspex.serve.refusals import Refused, refusal_of
+from dspex.serve.refusals import Refusal, Refused, refusal_of
 from dspex.serve.requests import Wish
 from dspex.serve.service import Service
 from tests.serve.lab import (
@@ -385,3 +385,20 @@ def test_no_header_leads_beyond_what_the_service_allows(
     assert 1 <= len(wish.id) <= 128
     assert wish.id.isascii()
     assert wish.id.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "is_told"),
+    [
+        *((503, "provider_down", True), (429, "rate_limited", True)),
+        *((504, "timeout", True), (502, "wrong_answer", True)),
+        *((503, "busy", False), (503, "draining", False)),
+        *((422, "wrong_inputs", False), (500, "failed", False)),
+    ],
+)
+def test_what_a_service_itself_chooses_is_no_failure_of_others(
+    status: int, kind: str, is_told: bool
+) -> None:
+    refusal = Refusal(status=status, type=kind, message="no")
+
+    assert refusal.is_of_others is is_told
